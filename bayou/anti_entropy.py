@@ -33,8 +33,7 @@ between the two. It refuses the session when it has nothing left to send.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bayou.arrivals import Arrivals
@@ -59,12 +58,12 @@ from bayou.full_state import Staging
 from bayou.handshake import EARLY_PROMOTION, FORK_OF_MEMBERS, LOGS_DIFFER, LOGS_FORK, judge_hello
 from bayou.history import Verdict, heals, prevails
 from bayou.payloads import Installed, Item, Received, Selection
+from bayou.reach import Reach
 from bayou.seal_check import SealCheck, Unheld
-from bayou.sealing import Sealing
 from bayou.seals import Signing
-from bayou.sender import Reach
+from bayou.sender import Due, Outgoing
 from bayou.stamps import created_at, split_id
-from bayou.state import State, Vector
+from bayou.state import State
 from bayou.store import AntiEntropyStore
 from bayou.trust import (
     check_end,
@@ -81,15 +80,8 @@ from bayou.trust import (
 from bayou.vectors import complete
 
 PROTOCOL = 8
-BATCH_COUNT_MAX = 500
-BATCH_BYTES_MAX = 1024 * 1024
-ITEM_BYTES = 60  # of a write without its body, or of an entry of a list
-WINDOW_BYTES_FIRST = 512 * 1024  # that may be in flight without an acknowledgement; grows by what is acknowledged
-WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
 NO_SETTINGS: Mapping[str, str] = {}
 GOALS_MAX = 100  # unanswered Syncs of a peer
-SMALL_FRAMES_MAX = 8  # frames that may be in flight if they are smaller than a batch may be
-QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
 PLANS_MAX = 20  # new plans without progress; a receiver for which nothing fits is not worth more
 
 
@@ -115,17 +107,6 @@ class Report:
     def code(self) -> str | None:
         """The PeerRefusalCode of `error`; None if there is no error."""
         return self.error.code if self.error is not None else None
-
-
-@dataclass(slots=True)
-class _Goal:
-    """What the peer must hold before `sync` is sent. `frames` is the number of the last frame with which it does; None
-    while not all of these frames are sent."""
-
-    sync: Sync
-    csn: int
-    vector: Vector
-    frames: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,32 +156,19 @@ class Session:
         self._said: Hello | None = None  # the hello of this side
         self._peer: Hello | None = None
         self._stands = False
-        self._is_caught_up = False  # nothing is left to send; in a standing session, until the next call of send_new
-        self._may_hold_back = False  # everything was sent once, so what has just arrived here may wait
-        self.is_holding_back = False  # something waits for that, until a later call of send_new
         self._told: dict[str, int] = {}  # the vector that the peer was told
         self._told_csn = 0
         self._syncs = self._syncs_answered = 0
-        self._goals: list[_Goal] = []
         self._is_closing = False
         self._label = self._server = self._history = ""  # of this replica, when the peer's hello came
         self._is_claimed = False  # the peer claims writes of this replica that are not here
         self._verdict = Verdict.AGREE
         self._common_csn: int | None = None  # the last CSN of both histories, while that of the peer prevails
         self._must_compare = False  # a copy has run, so the logs may differ before their histories do
-        self._reach = Reach(0, {}, ())
-        self._plan = 0
-        self._plans_in_vain = 0  # new plans since a frame was last acknowledged
-        self._window_bytes = WINDOW_BYTES_FIRST
-        self._frames_sent = 0  # those that the peer acknowledges
-        self._is_last_full = False  # the last one was as large as a frame may be
-        self._in_flight: deque[tuple[int, int]] = deque()  # unacknowledged frames of this plan: their writes, and bytes
-        self._full_state: Iterator[Frame] | None = None  # the rest of the full state that is being sent
+        self._outgoing = Outgoing(store, signing, arrivals)
         self._plan_of_peer = 0
         self._check = SealCheck(store, signing) if signing else None
-        self._outgoing = Sealing(store, signing)
         self._staging = Staging(store, is_checked=signing is not None)
-        self._questions_left = 0  # that the peer may ask; only between the end of a full state and its Ack
         self._finish: StateFinish | None = None  # the end of a full state, while the logs are being compared
         self._comparison: Comparison | None = None
         self._late_refusal: Refuse | None = None  # for when everything is sent; until then nothing is taken
@@ -264,14 +232,14 @@ class Session:
         """Take a frame that says how far the peer is. Return None for any other frame, and for one that is not allowed
         now."""
         match frame:
-            case Ack() if self._in_flight or frame.plan < self._plan:
+            case Ack() if self._outgoing.expects(frame):
                 return self._take_ack(frame)
             case Holds() if self._stands:
                 return self._take_holds(frame)
             case Sync() if self._stands and (not frame.is_answer or frame.number <= self._syncs):
                 return self._take_sync(frame)
             case Done() if not self._got_done:
-                self._got_done, self._is_caught_up = True, False
+                self._got_done, self._outgoing.is_caught_up = True, False
                 if self._is_claimed and self._has_same_id():
                     return self._refuse(refuse_claim(self._label, self.report.peer))
                 return self._send_on()
@@ -287,13 +255,19 @@ class Session:
     @property
     def is_quiet(self) -> bool:
         """Whether a standing session has nothing to send now, and waits for no frame of the peer."""
-        return self.is_open and self._is_caught_up and not self.is_waiting
+        return self.is_open and self._outgoing.is_caught_up and not self.is_waiting
 
     @property
     def is_waiting(self) -> bool:
         """Whether this side cannot go on, or end, without a frame of the peer."""
-        is_idle = self._stands and not self._in_flight and self._verdict is Verdict.AGREE and self._finish is None
-        return not (is_idle and self._syncs_answered == self._syncs and not self._sent_done)
+        has_answers = not self._outgoing.has_in_flight and self._syncs_answered == self._syncs
+        is_idle = self._stands and self._verdict is Verdict.AGREE and self._finish is None
+        return not (is_idle and has_answers and not self._sent_done)
+
+    @property
+    def is_holding_back(self) -> bool:
+        """Whether something waits to be sent until a later call of `send_new`, because it has just arrived here."""
+        return self._outgoing.is_holding_back
 
     @property
     def syncs_answered(self) -> int:
@@ -304,7 +278,7 @@ class Session:
         """Return the frames to send, now that this replica may hold more than before."""
         if not self.is_open:
             return []
-        self._is_caught_up = False
+        self._outgoing.is_caught_up = False
         return self._send_on()
 
     def tell(self, state: State) -> list[Frame]:
@@ -324,7 +298,7 @@ class Session:
         """Ask whether both sides have sent everything. Return a number, and the frames to send. The peer confirms when
         `syncs_answered` has reached the number."""
         self._syncs += 1
-        self._add_goal(Sync(self._syncs))
+        self._outgoing.add_goal(Sync(self._syncs), self._store.state())
         return self._syncs, self.send_new()
 
     def has_changed(self, state: State) -> bool:
@@ -353,50 +327,29 @@ class Session:
 
     def held(self) -> Reach | None:
         """Return what the peer holds; None while that is not certain."""
-        is_certain = self._peer is not None and not self._in_flight and self.report.error is None
-        return self._reach.copy() if is_certain and self._verdict is Verdict.AGREE else None
+        is_certain = self._peer is not None and not self._outgoing.has_in_flight and self.report.error is None
+        return self._outgoing.reach.copy() if is_certain and self._verdict is Verdict.AGREE else None
 
     def _take_holds(self, holds: Holds) -> list[Frame]:
-        if holds.csn > self._reach.csn:
-            self._outgoing.begin_again()  # the peer may have got commits from the primary that cannot be proven here
-        self._reach.note_holds(holds)
-        if len(self._reach.vector) > SERVERS_MAX:
+        outgoing = self._outgoing
+        if holds.csn > outgoing.reach.csn:
+            outgoing.sealing.begin_again()  # the peer may have got commits from the primary that cannot be proven here
+        outgoing.reach.note_holds(holds)
+        if len(outgoing.reach.vector) > SERVERS_MAX:
             raise malformed(holds, f"its vectors have more than {SERVERS_MAX} entries")
-        return self._send_on() if self._goals else []
+        return self._send_on() if outgoing.goals else []
 
     def _take_sync(self, sync: Sync) -> list[Frame]:
         if not sync.is_answer:
-            if len(self._goals) >= GOALS_MAX:
+            if self._outgoing.goals >= GOALS_MAX:
                 raise malformed(sync, f"more than {GOALS_MAX} of them are not answered")
-            self._add_goal(Sync(sync.number, is_answer=True))
-            self._is_caught_up = False
+            self._outgoing.add_goal(Sync(sync.number, is_answer=True), self._store.state())
+            self._outgoing.is_caught_up = False
             return self._send_on()
         self._syncs_answered = max(self._syncs_answered, sync.number)
         if self._is_claimed and self._has_same_id():
             return self._refuse(refuse_claim(self._label, self.report.peer))
         return []
-
-    def _add_goal(self, sync: Sync) -> None:
-        state = self._store.state()
-        self._goals.append(_Goal(sync, state.csn, state.vector))
-
-    def _reached(self) -> list[Sync]:
-        """Return the Syncs for all that the peer now holds."""
-        if self._verdict is not Verdict.AGREE:
-            return []
-        acknowledged = self._frames_sent - len(self._in_flight)
-        csn = max(self._reach.csn, self._outgoing.passed_csn or 0)  # what goes as tentative writes counts, too
-        for goal in self._goals:
-            if goal.frames is None and (self._is_claimed or (csn >= goal.csn and self._reach.covers(goal.vector))):
-                goal.frames = self._frames_sent
-        reached, waiting = list[Sync](), list[_Goal]()
-        for goal in self._goals:
-            if goal.frames is None or goal.frames > acknowledged:
-                waiting.append(goal)
-            else:
-                reached.append(goal.sync)
-        self._goals = waiting
-        return reached
 
     # The end by a refusal.
 
@@ -438,11 +391,11 @@ class Session:
         if new := set(hello.log_applications) - set(state.log_applications):
             self._store.note_log_applications(sorted(new))  # a full state may bring the results of their writes
         self._peer = hello
-        self._reach = Reach(hello.csn, dict(hello.vector), hello.retired_servers)
+        self._outgoing.reach = Reach(hello.csn, dict(hello.vector), hello.retired_servers)
         self._stands = self.report.has_stood = self._said is not None and self._said.standing and hello.standing
         if self._is_claimed and self._stands:
             self._syncs += 1  # its answer shows that the peer has sent everything
-            self._add_goal(Sync(self._syncs))
+            self._outgoing.add_goal(Sync(self._syncs), self._store.state())
         return self._send_on()
 
     def _lacks(self, hello: Hello) -> bool:
@@ -453,7 +406,7 @@ class Session:
 
     def _take_data(self, frame: Batch | StateChunk | StateFinish, problem_of_batch: str | None) -> list[Frame]:
         if isinstance(frame, Batch) and not problem_of_batch:
-            self._reach.note_received(frame.selection)  # otherwise some of it would go back
+            self._outgoing.reach.note_received(frame.selection)  # otherwise some of it would go back
             if self._arrivals is not None:
                 self._arrivals.note(frame.selection)
         if frame.plan < self._plan_of_peer:
@@ -596,8 +549,8 @@ class Session:
         match frame:
             case Batch() | StateChunk() | StateFinish() if not self._got_done:
                 return self._take_data(frame, problem)
-            case Question() if self._questions_left > 0:
-                self._questions_left -= 1
+            case Question() if self._outgoing.questions_left > 0:
+                self._outgoing.questions_left -= 1
                 return [self._store.answer(frame)]
             case Answer() if self._comparison is not None and self._comparison.take(frame):
                 return self._compare()
@@ -632,8 +585,8 @@ class Session:
             self.report.installed = installed
             self._verdict = Verdict.AGREE
             self._common_csn = None
-        self._reach.note_received_state(frame.end)
-        self._is_caught_up = False
+        self._outgoing.reach.note_received_state(frame.end)
+        self._outgoing.is_caught_up = False
         return [self._replan(frame.plan), *self._send_on()]
 
     def _replan(self, plan: int, unknown: Item | None = None) -> Ack:
@@ -653,105 +606,52 @@ class Session:
     # Sending.
 
     def _take_ack(self, ack: Ack) -> list[Frame]:
-        if ack.plan < self._plan:
+        if ack.plan < self._outgoing.plan:
             return []
-        count, size_bytes = self._in_flight.popleft()
-        if not ack.replan:  # otherwise part of the frame may be stored, and the new plan covers the rest
-            self.report.sent += count
-            self._plans_in_vain = 0
-            self._window_bytes = min(WINDOW_BYTES_MAX, self._window_bytes + size_bytes)
-        else:
-            self._plan += 1
-            self._plans_in_vain += 1
-            self._is_caught_up = False
-            self._in_flight.clear()
-            for goal in self._goals:
-                goal.frames = None
-            self._full_state = None
-            self._questions_left = 0
-            self._outgoing.begin_again()
-            if self._verdict is Verdict.PREVAIL:
-                self._verdict = Verdict.AGREE  # the peer has our history now
-            self._reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
-            if self._plans_in_vain > PLANS_MAX:
-                return self.refuse(
-                    PeerRefusalCode.UNSTEADY,
-                    f"More than {PLANS_MAX} plans in a row did not fit the other replica. Try again later.",
-                )
+        self.report.sent += self._outgoing.take_ack(ack)
+        if ack.replan and self._verdict is Verdict.PREVAIL:
+            self._verdict = Verdict.AGREE  # the peer has our history now
+        if self._outgoing.plans_in_vain > PLANS_MAX:
+            return self.refuse(
+                PeerRefusalCode.UNSTEADY,
+                f"More than {PLANS_MAX} plans in a row did not fit the other replica. Try again later.",
+            )
         return self._send_on()
 
     def _send_on(self) -> list[Frame]:
         """Return the next frames, as many as the window has room for. Done is the last one, if nothing is left to send
         and this side may end."""
-        frames: list[Frame] = []
-        self._is_caught_up = self._is_caught_up and self._stands
-        self.is_holding_back = False
-        if self._verdict is Verdict.PREVAIL and not self._outgoing.can_give_state():
+        outgoing, sealing = self._outgoing, self._outgoing.sealing
+        if self._verdict is Verdict.PREVAIL and not sealing.can_give_state():
             return self._refuse(refuse_to_give_state(self._label, self.report.peer))
-        while not self._sent_done and not self._is_caught_up and self._has_room():
-            frame = self._next()
-            if frame is None:
-                self._is_caught_up = True
-                break
-            frames.append(frame)
-            self._in_flight.append(_size(frame))
-            self._is_last_full = not isinstance(frame, Batch) or _is_full(*self._in_flight[-1])
-            self._frames_sent += 1
-            if isinstance(frame, StateFinish):
-                self._questions_left = QUESTIONS_MAX
-        waiting = self._in_flight or (self._verdict is Verdict.YIELD and not self._is_closing)
+        must_send_all = self._late_refusal is not None or self._got_done
+        frames = outgoing.next_frames(self._due(), stands=self._stands, must_send_all=must_send_all)
+        waiting = outgoing.has_in_flight or (self._verdict is Verdict.YIELD and not self._is_closing)
         if not waiting and not self._sent_done:
             may_end = self._got_done or (self._is_closing if self._stands else self._initiator)
             if self._late_refusal is not None and (may_end or self._stands):
                 return [*frames, *self._refuse(self._late_refusal)]
-            if self._stands and self._outgoing.is_incomplete and not may_end:
+            if self._stands and sealing.is_incomplete and not may_end:
                 return [*frames, *self._refuse(refuse_to_give_state(self._label, self.report.peer))]
             if may_end:
                 self._sent_done = True
                 frames.append(Done())
-        if self._goals and not self._sent_done:
-            frames.extend(self._reached())
+        if not self._sent_done and self._verdict is Verdict.AGREE:
+            frames.extend(outgoing.reached(is_claimed=self._is_claimed))
         if self._sent_done and self._got_done:
             self.report.has_ended = True
-            if self._outgoing.is_incomplete:
+            if sealing.is_incomplete:
                 self.report.error = refuse_to_give_state(self._label, self.report.peer)
             else:
-                self.report.held = self._reach
+                self.report.held = outgoing.reach
         return frames
 
-    def _has_room(self) -> bool:
-        """Whether another frame may be sent. Small batches wait for each other: a receiver that is slow gets fewer and
-        larger ones."""
-        has_few = len(self._in_flight) < SMALL_FRAMES_MAX or self._is_last_full
-        return has_few and sum(size_bytes for _, size_bytes in self._in_flight) < self._window_bytes
-
-    def _next(self) -> Frame | None:
-        """Return the next frame to send; None if there is nothing to send now."""
-        if self._verdict is Verdict.YIELD or self._is_claimed:
-            return None  # the peer's state will replace what is here; or the session will be refused
-        if self._full_state is not None:
-            return next(self._full_state, None)
+    def _due(self) -> Due:
+        if self._sent_done or self._verdict is Verdict.YIELD or self._is_claimed:
+            return Due.NOTHING  # the peer's state will replace what is here; or the session will be refused
         if self._is_closing:
-            return None
-        selection = None
-        if self._verdict is Verdict.AGREE:
-            must_send_all = self._goals or self._late_refusal or self._got_done
-            choose = self._without_recent if self._may_hold_back and not must_send_all else None
-            selection = self._outgoing.select(self._reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX, choose)
-        if selection is None:
-            self._full_state = self._outgoing.state_frames(self._plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
-            return next(self._full_state)
-        if not selection.items:
-            self._may_hold_back = self._stands
-            return None
-        self._reach.note_sent(selection)
-        return Batch(self._plan, selection)
-
-    def _without_recent(self, selection: Selection) -> Selection:
-        assert self._arrivals is not None
-        found = self._arrivals.without_recent(selection)
-        self.is_holding_back = len(found.items) < len(selection.items)
-        return found
+            return Due.REST
+        return Due.STATE if self._verdict is Verdict.PREVAIL else Due.WRITES
 
 
 def hello_of(
@@ -789,18 +689,3 @@ _REFUSALS: dict[str, str] = {  # status of a batch that was received -> message
     PeerRefusalCode.DIVERGED: LOGS_DIFFER,
     PeerRefusalCode.EARLY_PROMOTION: EARLY_PROMOTION,
 }
-
-
-def _is_full(count: int, size_bytes: int) -> bool:
-    return count >= BATCH_COUNT_MAX or size_bytes >= BATCH_BYTES_MAX
-
-
-def _size(frame: Frame) -> tuple[int, int]:
-    """Return the number of writes or pages in a frame, and about how many bytes it has."""
-    match frame:
-        case Batch(_, selection):
-            return len(selection.items), sum(len(item.body) + ITEM_BYTES for item in selection.items)
-        case StateChunk():
-            entries = sum(len(part.entries) for part in frame.lists)
-            return frame.pages.count, len(frame.pages.text) + entries * ITEM_BYTES
-    return 0, 0

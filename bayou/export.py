@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bayou.anti_entropy import BATCH_BYTES_MAX, BATCH_COUNT_MAX, PROTOCOL, Report, hello_of
+from bayou.anti_entropy import PROTOCOL, Report, hello_of
 from bayou.errors import BadInput, Conflict, PeerRefusalCode
 from bayou.frame_validation import problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
@@ -19,10 +19,11 @@ from bayou.full_state import Staging
 from bayou.handshake import EARLY_PROMOTION, FORK_OF_MEMBERS, LOGS_DIFFER, LOGS_FORK, judge_hello
 from bayou.history import Verdict, heals
 from bayou.payloads import Compared, Selection
+from bayou.reach import Reach
 from bayou.seal_check import SealCheck, Unheld
 from bayou.sealing import Sealing
 from bayou.seals import Signing
-from bayou.sender import Reach
+from bayou.sender import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from bayou.state import Vector
 from bayou.store import AntiEntropyStore
 from bayou.trust import check_end, lost_write, place_of_ahead, refuse_ahead, refuse_foreign, refuse_lost

@@ -1,11 +1,38 @@
-"""The receiver's side of a full state. The parts are stored apart from the data ("staged") until all have arrived."""
+"""A full state on its way: the frames of its sender, and the parts at its receiver.
+
+The receiver stores the parts apart from its data ("staged") until all have arrived.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from bayou.frames import StateChunk, StateFinish
 from bayou.payloads import ListPart, StatePages
 from bayou.seals import BEGINNING, folded_part
 from bayou.store import AntiEntropyStore
+
+
+def state_frames(
+    store: AntiEntropyStore, plan: int, count_max: int, bytes_max: int
+) -> Iterator[StateChunk | StateFinish]:
+    """Yield the frames of the full state. The lists come last, so that they have every entry that the pages need.
+
+    If this replica itself installs another state meanwhile, the frames begin again, with a part whose `first` is true.
+    """
+    cursor, generation, number, first, end = (0, ""), "", 0, True, None
+    while end is None:
+        part = store.state_part(cursor, count_max, bytes_max)
+        if generation not in {"", part.generation}:
+            cursor, generation, first = (0, ""), "", True
+            continue
+        generation = part.generation
+        yield StateChunk(plan, number, first, part.pages, ())
+        number, first, cursor, end = number + 1, False, part.cursor, part.end
+    for lists in store.list_parts():
+        yield StateChunk(plan, number, False, StatePages(), lists)
+        number += 1
+    yield StateFinish(plan, number, end)
 
 
 class Staging:

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from bayou.frames import StateChunk, StateFinish
+from bayou.full_state import state_frames
 from bayou.history import decode
 from bayou.names import label_in
 from bayou.payloads import Item, Seal, Selection, StateEnd, StateProof, Succession
+from bayou.reach import Reach
 from bayou.seals import (
     BEGINNING,
     Signing,
@@ -26,7 +28,6 @@ from bayou.seals import (
     text_of_commits,
     text_of_state,
 )
-from bayou.sender import Reach, state_frames
 from bayou.store import AntiEntropyStore
 
 BLOCK = 64  # a running hash begins at a CSN that is a multiple of this, so that a store can merge the seals after it
@@ -89,7 +90,7 @@ class Sealing:
                 return replace(selection, items=items)
 
     def state_frames(self, plan: int, count_max: int, bytes_max: int) -> Iterator[StateChunk | StateFinish]:
-        """Yield the frames of the full state, as bayou.sender.state_frames does; with TLS, the last one has a proof."""
+        """Yield the frames of the full state, as bayou/full_state.py does; with TLS, the last one has a proof."""
         digest = BEGINNING
         for frame in state_frames(self._store, plan, count_max, bytes_max):
             if self._signing is None:

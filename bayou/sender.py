@@ -1,112 +1,197 @@
-"""The sender's side of a session: a record of what the receiver will hold, and the frames of a full state."""
+"""The sending side of a session: which frames go to the peer next, and which of them the peer has acknowledged."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
-from bayou.application import MEMBERSHIP
-from bayou.frames import Holds, StateChunk, StateFinish
-from bayou.payloads import Selection, StateEnd, StatePages
-from bayou.stamps import split_id, stamp_text
-from bayou.state import Vector
+from bayou.arrivals import Arrivals
+from bayou.frames import Ack, Batch, Frame, StateChunk, StateFinish, Sync
+from bayou.payloads import Selection
+from bayou.reach import Reach
+from bayou.sealing import Sealing
+from bayou.seals import Signing
+from bayou.state import State, Vector
 from bayou.store import AntiEntropyStore
-from bayou.vectors import complete
-from bayou.write import Write, prev_of
 
-_IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # inside a text of a write, its quotes are escaped
+BATCH_COUNT_MAX = 500
+BATCH_BYTES_MAX = 1024 * 1024
+ITEM_BYTES = 60  # of a write without its body, or of an entry of a list
+WINDOW_BYTES_FIRST = 512 * 1024  # that may be in flight without an acknowledgement; grows by what is acknowledged
+WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
+SMALL_FRAMES_MAX = 8  # frames that may be in flight if they are smaller than a batch may be
+QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
+
+
+class Due(Enum):
+    """What the session may send now."""
+
+    NOTHING = "nothing"
+    WRITES = "writes"  # or the full state, if the log no longer has what the peer lacks
+    STATE = "state"  # the full state, because the history of the peer did not prevail
+    REST = "rest"  # the rest of a full state that has begun
 
 
 @dataclass(slots=True)
-class Reach:
-    """The writes that the receiver will hold once everything in flight has arrived. The sender continues after these.
+class _Goal:
+    """What the peer must hold before `sync` is sent. `frames` is the number of the last frame with which it does; None
+    while not all of these frames are sent."""
 
-    Invariant: the receiver will then hold at least the commits up to `csn` and the writes that `vector` covers.
-    `vector` covers the writes of these commits too. See bayou/vectors.py for servers that have no entry in `vector`.
-    `retired` has the minted ids that the receiver knows to have retired.
-    """
-
+    sync: Sync
     csn: int
-    vector: dict[str, int]
-    retired: tuple[str, ...]
-
-    def note_sent(self, selection: Selection) -> None:
-        """Add a selection that is in flight now. It must have been selected for this reach."""
-        for item in selection.items:
-            stamp, origin = split_id(item.id)
-            if stamp > self._held(origin):
-                self._advance(stamp, origin, item.body)
-            if item.csn is not None:
-                self.csn = item.csn
-
-    def note_received(self, selection: Selection) -> None:
-        """Add a selection that came from the receiver itself, which therefore holds these writes.
-
-        Only writes that follow this reach without a gap are added, because a gap may hide the creation of a server. The
-        entry of the creator would then say that the created server has retired, and that server's writes would not be
-        sent.
-        """
-        for item in selection.items:
-            stamp, origin = split_id(item.id)
-            held = self._held(origin)
-            if stamp > held:
-                if not item.body or prev_of(item.body) > held:
-                    continue
-                self._advance(stamp, origin, item.body)
-            if item.csn == self.csn + 1:
-                self.csn += 1
-
-    def note_received_state(self, end: StateEnd) -> None:
-        """Add a full state that came from the receiver itself. `end` describes that state."""
-        self.vector |= {server: stamp for server, stamp in end.vector.items() if stamp > self._held(server)}
-        self.csn = max(self.csn, end.csn)
-
-    def note_holds(self, holds: Holds) -> None:
-        """Add what the receiver says that it holds. Its vector and its CSN are of one moment, as in a hello."""
-        self.vector |= {server: stamp for server, stamp in holds.vector.items() if stamp > self._held(server)}
-        self.csn = max(self.csn, holds.csn)
-        self.retired = holds.retired_servers
-
-    def covers(self, vector: Vector) -> bool:
-        """Whether the receiver holds all writes that a vector covers."""
-        return all(self._held(server) >= stamp for server, stamp in vector.items())
-
-    def copy(self) -> Reach:
-        return Reach(self.csn, dict(self.vector), self.retired)
-
-    def holds(self, identifier: str) -> bool:
-        """Whether the receiver holds the write with this id."""
-        stamp, origin = split_id(identifier)
-        return self._held(origin) >= stamp
-
-    def _held(self, server: str) -> float:
-        return complete(self.vector, self.retired, server)
-
-    def _advance(self, stamp: int, origin: str, body: bytes) -> None:
-        """Raise the entry of a write's origin. If the write creates a server, also add an entry for that server.
-        Otherwise the entry of the creator would say that the created server has retired."""
-        self.vector[origin] = stamp
-        if _IS_MEMBERSHIP in body and Write.decode(body).op == "create":
-            self.vector.setdefault(f"{stamp_text(stamp)}:{origin}", stamp)
+    vector: Vector
+    frames: int | None = None
 
 
-def state_frames(
-    store: AntiEntropyStore, plan: int, count_max: int, bytes_max: int
-) -> Iterator[StateChunk | StateFinish]:
-    """Yield the frames of the full state. The lists come last, so that they have every entry that the pages need.
+class Outgoing:
+    """The frames with writes or pages that one side of a session sends, as many as the window has room for.
 
-    If this replica itself installs another state meanwhile, the frames begin again, with a part whose `first` is true.
+    reach            what the peer holds once everything in flight has arrived
+    plan             the number of the present plan; it grows each time that the peer asks for a new plan
+    plans_in_vain    how many new plans there were since a frame was last acknowledged
+    is_caught_up     whether nothing is left to send; in a standing session, until somebody sets it to False
+    is_holding_back  whether something has just arrived here, and waits because the peer may get it from others
+    questions_left   how many questions the peer may ask; only between the end of a full state and its Ack
+
+    With `arrivals`, the session may stay open, and what has just arrived here may wait once everything was sent.
     """
-    cursor, generation, number, first, end = (0, ""), "", 0, True, None
-    while end is None:
-        part = store.state_part(cursor, count_max, bytes_max)
-        if generation not in {"", part.generation}:
-            cursor, generation, first = (0, ""), "", True
-            continue
-        generation = part.generation
-        yield StateChunk(plan, number, first, part.pages, ())
-        number, first, cursor, end = number + 1, False, part.cursor, part.end
-    for lists in store.list_parts():
-        yield StateChunk(plan, number, False, StatePages(), lists)
-        number += 1
-    yield StateFinish(plan, number, end)
+
+    def __init__(self, store: AntiEntropyStore, signing: Signing | None, arrivals: Arrivals | None) -> None:
+        self.sealing = Sealing(store, signing)
+        self._arrivals = arrivals
+        self.reach = Reach(0, {}, ())
+        self.plan = self.plans_in_vain = 0
+        self.is_caught_up = False
+        self.is_holding_back = False
+        self.questions_left = 0
+        self._may_hold_back = False  # everything was sent once
+        self._window_bytes = WINDOW_BYTES_FIRST
+        self._frames_sent = 0  # those that the peer acknowledges
+        self._is_last_full = False  # the last one was as large as a frame may be
+        self._in_flight: deque[tuple[int, int]] = deque()  # unacknowledged frames of this plan: their writes, and bytes
+        self._full_state: Iterator[Frame] | None = None  # the rest of the full state that is being sent
+        self._goals: list[_Goal] = []
+
+    @property
+    def has_in_flight(self) -> bool:
+        """Whether the peer has not acknowledged everything of the present plan."""
+        return bool(self._in_flight)
+
+    @property
+    def goals(self) -> int:
+        """How many Syncs wait until the peer holds something."""
+        return len(self._goals)
+
+    def next_frames(self, due: Due, *, stands: bool, must_send_all: bool) -> list[Frame]:
+        """Return the next frames, as many as the window has room for. Nothing is held back if `must_send_all`."""
+        frames: list[Frame] = []
+        self.is_caught_up = self.is_caught_up and stands
+        self.is_holding_back = False
+        while not self.is_caught_up and self._has_room():
+            frame = self._next(due, stands=stands, must_send_all=must_send_all)
+            if frame is None:
+                self.is_caught_up = True
+                break
+            frames.append(frame)
+            self._in_flight.append(_size(frame))
+            self._is_last_full = not isinstance(frame, Batch) or _is_full(*self._in_flight[-1])
+            self._frames_sent += 1
+            if isinstance(frame, StateFinish):
+                self.questions_left = QUESTIONS_MAX
+        return frames
+
+    def expects(self, ack: Ack) -> bool:
+        """Whether the peer may send this Ack now."""
+        return self.has_in_flight or ack.plan < self.plan
+
+    def take_ack(self, ack: Ack) -> int:
+        """Take an Ack of the present plan. Return how many writes or pages the peer has acknowledged with it."""
+        count, size_bytes = self._in_flight.popleft()
+        if not ack.replan:
+            self.plans_in_vain = 0
+            self._window_bytes = min(WINDOW_BYTES_MAX, self._window_bytes + size_bytes)
+            return count
+        # Part of the frame may be stored. The new plan covers the rest.
+        self.plan += 1
+        self.plans_in_vain += 1
+        self.is_caught_up = False
+        self._in_flight.clear()
+        for goal in self._goals:
+            goal.frames = None
+        self._full_state = None
+        self.questions_left = 0
+        self.sealing.begin_again()
+        self.reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
+        return 0
+
+    def add_goal(self, sync: Sync, state: State) -> None:
+        """Send this Sync once the peer holds what is in `state`."""
+        self._goals.append(_Goal(sync, state.csn, state.vector))
+
+    def reached(self, *, is_claimed: bool) -> list[Sync]:
+        """Return the Syncs for all that the peer now holds. If this side `is_claimed`, it sends nothing, so the peer
+        need not hold anything."""
+        acknowledged = self._frames_sent - len(self._in_flight)
+        csn = max(self.reach.csn, self.sealing.passed_csn or 0)  # what goes as tentative writes counts, too
+        for goal in self._goals:
+            if goal.frames is None and (is_claimed or (csn >= goal.csn and self.reach.covers(goal.vector))):
+                goal.frames = self._frames_sent
+        reached, waiting = list[Sync](), list[_Goal]()
+        for goal in self._goals:
+            if goal.frames is None or goal.frames > acknowledged:
+                waiting.append(goal)
+            else:
+                reached.append(goal.sync)
+        self._goals = waiting
+        return reached
+
+    def _has_room(self) -> bool:
+        """Whether another frame may be sent. Small batches wait for each other: a receiver that is slow gets fewer and
+        larger ones."""
+        has_few = len(self._in_flight) < SMALL_FRAMES_MAX or self._is_last_full
+        return has_few and sum(size_bytes for _, size_bytes in self._in_flight) < self._window_bytes
+
+    def _next(self, due: Due, *, stands: bool, must_send_all: bool) -> Frame | None:
+        """Return the next frame to send; None if there is nothing to send now."""
+        if due is Due.NOTHING:
+            return None
+        if self._full_state is not None:
+            return next(self._full_state, None)
+        if due is Due.REST:
+            return None
+        selection = None
+        if due is Due.WRITES:
+            holds_back = self._may_hold_back and not (must_send_all or self._goals)
+            choose = self._without_recent if holds_back else None
+            selection = self.sealing.select(self.reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX, choose)
+        if selection is None:
+            self._full_state = self.sealing.state_frames(self.plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+            return next(self._full_state)
+        if not selection.items:
+            self._may_hold_back = stands
+            return None
+        self.reach.note_sent(selection)
+        return Batch(self.plan, selection)
+
+    def _without_recent(self, selection: Selection) -> Selection:
+        assert self._arrivals is not None
+        found = self._arrivals.without_recent(selection)
+        self.is_holding_back = len(found.items) < len(selection.items)
+        return found
+
+
+def _is_full(count: int, size_bytes: int) -> bool:
+    return count >= BATCH_COUNT_MAX or size_bytes >= BATCH_BYTES_MAX
+
+
+def _size(frame: Frame) -> tuple[int, int]:
+    """Return the number of writes or pages in a frame, and about how many bytes it has."""
+    match frame:
+        case Batch(_, selection):
+            return len(selection.items), sum(len(item.body) + ITEM_BYTES for item in selection.items)
+        case StateChunk():
+            entries = sum(len(part.entries) for part in frame.lists)
+            return frame.pages.count, len(frame.pages.text) + entries * ITEM_BYTES
+    return 0, 0

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 import redis
 
-from bayou import anti_entropy
+from bayou import sender
 from cluster.drivers.private_redis import private_redis
 from cluster.drivers.simulated import SimulatedDriver
 from storage.redis.connect import OpenStorage, open_storage
@@ -89,4 +89,4 @@ def open_one(tmp_path: Path) -> Iterator[Callable[..., OpenStorage]]:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limit a batch to two writes, so that an anti-entropy session needs many frames."""
-    monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 2)
+    monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 2)

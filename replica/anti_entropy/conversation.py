@@ -18,7 +18,7 @@ from redis import RedisError
 from bayou.anti_entropy import Examined, ProtocolError, Report, Session
 from bayou.errors import PeerRefusalCode
 from bayou.frames import Frame, Hello, Refuse
-from bayou.sender import Reach
+from bayou.reach import Reach
 from bayou.state import State
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.event_loop import EventLoop

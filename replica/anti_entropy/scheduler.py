@@ -22,7 +22,7 @@ from bayou.anti_entropy import PROTOCOL, Report, Session
 from bayou.arrivals import Arrivals
 from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal, Unknown
 from bayou.frames import Hello
-from bayou.sender import Reach
+from bayou.reach import Reach
 from bayou.state import State
 from replica.anti_entropy.event_loop import EventLoop, Tasks
 from replica.anti_entropy.grpc_client import PeerClient

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
-from bayou import anti_entropy as reconcile
+from bayou import sender
 from bayou.write import Draft
 from tests.support.engine_harness import Cluster, Meeting
 from tests.support.invariants import Checker, Look
@@ -94,7 +94,7 @@ def test_the_invariants_hold_after_every_step(commit_mode: str, random: Random) 
     The steps come from a true random generator. With the generator of hypothesis, fewer sessions are open at the same
     time.
     """
-    with patch.object(reconcile, "BATCH_COUNT_MAX", 2):
+    with patch.object(sender, "BATCH_COUNT_MAX", 2):
         world = World(commit_mode)
         for _ in range(25):
             step = step_of(random)

@@ -18,7 +18,7 @@ from apps import APPLICATIONS
 from bayou.application import LuaApplication
 from bayou.frames import Holds
 from bayou.payloads import Selection
-from bayou.sender import Reach
+from bayou.reach import Reach
 from bayou.stamps import DAY_US
 from storage import scripts
 from tests.simulation.report import failure
@@ -141,8 +141,8 @@ MUTANTS: tuple[Mutant | PythonMutant, ...] = (
     ),
     Mutant("forget what was set aside", r"  Replay\.resubmit\(Log[^\n]*\n", "", "resubmit"),
     Mutant("fork at forced promotion", r"epochs\[#epochs \+ 1\] = ", "epochs[#epochs] = epochs[#epochs] or "),
-    PythonMutant("send a write twice as new", "bayou.sender.Reach.note_sent", _forget_tentative),
-    PythonMutant("send a commit before its write", "bayou.sender.Reach.note_holds", _believe_too_much),
+    PythonMutant("send a write twice as new", "bayou.reach.Reach.note_sent", _forget_tentative),
+    PythonMutant("send a commit before its write", "bayou.reach.Reach.note_holds", _believe_too_much),
 )
 
 

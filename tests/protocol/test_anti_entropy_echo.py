@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bayou import anti_entropy
+from bayou import sender
 from bayou.frames import Batch
 from bayou.payloads import Item
 from tests.support.engine_harness import Cluster, Meeting, Replica, meet
@@ -172,7 +172,7 @@ def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the
 ) -> None:
     """`two` sends `one` the commit of the creation as a notification, which has no body. So `one` cannot see that the
     commit created a server, and must still send the writes of that server."""
-    monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 1)
+    monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, two, creator = cluster
     with_backlog(two)
@@ -198,7 +198,7 @@ def test_a_creation_in_the_peers_full_state_does_not_hide_the_writes_of_the_crea
 ) -> None:
     """When the peer sends the creator's next write, the creation is no longer in the peer's log, only in the peer's
     full state."""
-    monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 1)
+    monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, creator, carrier = cluster
     for number in range(8):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bayou import anti_entropy
+from bayou import sender
 from bayou.anti_entropy import PLANS_MAX, PROTOCOL, ProtocolError, Session
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse
 from bayou.payloads import Item, Received, Selection
@@ -101,8 +101,8 @@ def test_hello_has_the_identity_and_the_vector() -> None:
 @pytest.fixture
 def four_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no more than four small frames be in flight."""
-    monkeypatch.setattr("bayou.anti_entropy.SMALL_FRAMES_MAX", 4)
-    monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 3)  # more than the two that the fake store selects
+    monkeypatch.setattr("bayou.sender.SMALL_FRAMES_MAX", 4)
+    monkeypatch.setattr("bayou.sender.BATCH_COUNT_MAX", 3)  # more than the two that the fake store selects
 
 
 @pytest.mark.usefixtures("four_frames")
@@ -326,7 +326,7 @@ def test_no_frame_is_taken_after_both_are_done() -> None:
 def test_the_bounds_of_a_batch_are_those_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
     bounds: list[Any] = []
     store = FakeStore()
-    monkeypatch.setattr(anti_entropy, "BATCH_COUNT_MAX", 3)
+    monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 3)
 
     def select(*given: Any) -> Selection:
         bounds.append(given[-2:])
@@ -334,8 +334,8 @@ def test_the_bounds_of_a_batch_are_those_of_the_module(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(store, "select", select)
     session(store)
-    assert bounds == [(3, anti_entropy.BATCH_BYTES_MAX)]
-    assert anti_entropy.BATCH_BYTES_MAX == 1024 * 1024
+    assert bounds == [(3, sender.BATCH_BYTES_MAX)]
+    assert sender.BATCH_BYTES_MAX == 1024 * 1024
 
 
 @pytest.mark.parametrize("body", [b"...", ITEMS[1].body, replace(WRITTEN, app="unheard/1").encode_body().encode()])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bayou import anti_entropy
+from bayou import sender
 from bayou.anti_entropy import ProtocolError
 from bayou.frames import Ack, Batch, Done, Refuse, StateChunk
 from bayou.payloads import Item
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("small_batches")
 
 
 def _size(item: Item) -> int:
-    return len(item.body) + anti_entropy.ITEM_BYTES
+    return len(item.body) + sender.ITEM_BYTES
 
 
 def busy(commit_mode: str = "auto") -> Cluster:
@@ -59,8 +59,8 @@ def test_the_window_grows_with_what_is_acknowledged(monkeypatch: pytest.MonkeyPa
     _, one, two = cluster
     for number in range(23):
         one.note(f"{number}", "p")
-    monkeypatch.setattr(anti_entropy, "WINDOW_BYTES_FIRST", 1)
-    monkeypatch.setattr(anti_entropy, "WINDOW_BYTES_MAX", 3 * sum(_size(item) for item in one.items().items[:2]))
+    monkeypatch.setattr(sender, "WINDOW_BYTES_FIRST", 1)
+    monkeypatch.setattr(sender, "WINDOW_BYTES_MAX", 3 * sum(_size(item) for item in one.items().items[:2]))
     meeting = Meeting(one, two)
     most, at_first = 0, 0
     while meeting.waiting:
@@ -172,7 +172,7 @@ frame_numbers = st.lists(
 def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int, bool]], commit_mode: str) -> None:
     """Three sessions run at once. Frames arrive in any order and some arrive twice; then all links are cut."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(anti_entropy, "BATCH_COUNT_MAX", 2)
+        patch.setattr(sender, "BATCH_COUNT_MAX", 2)
         cluster = busy(commit_mode)
         primary, one, two = cluster
         meetings = [Meeting(one, primary), Meeting(two, one), Meeting(primary, two)]

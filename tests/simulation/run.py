@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from redis import Redis
 
-from bayou import anti_entropy, export
+from bayou import export, sender
 from cluster.drivers.private_redis import private_redis
 from cluster.waiting import wait_until
 from tests.simulation.demand import Violation
@@ -60,7 +60,7 @@ class Lab:
         done: list[Step] = []
         error: BaseException | None = None
         with contextlib.ExitStack() as stack:
-            for module in (anti_entropy, export):
+            for module in (sender, export):
                 stack.enter_context(patch.object(module, "BATCH_COUNT_MAX", drawn.batch))
             world = World(drawn, self.wire, whole_every)
             stack.enter_context(patch("storage.full_state.mint", world.mint))

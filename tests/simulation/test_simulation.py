@@ -18,8 +18,8 @@ import pytest
 
 from bayou.anti_entropy import Session
 from bayou.frames import StateChunk
+from bayou.full_state import state_frames
 from bayou.payloads import Compared
-from bayou.sender import state_frames
 from bayou.write import Draft
 from cluster.language.parser import read_line
 from cluster.run import simulation
@@ -237,7 +237,7 @@ def test_writes_of_a_retired_server_travel_in_the_session_of_its_creation(
 
     These writes cannot wait for another session, because the sender itself may retire after this session.
     """
-    monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 1)
+    monkeypatch.setattr("bayou.sender.BATCH_COUNT_MAX", 1)
     trio = Trio(laboratory)
     creator, other = trio.stores[1], trio.stores[2]
     details = {"label": "s3", "rest": "h:1", "anti_entropy": "h:2", "request": "join"}
@@ -266,7 +266,7 @@ def test_a_full_state_that_lacks_a_part_is_not_installed(
     laboratory: Lab, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
     """A state without one of its pages never existed on any replica, so it must not be installed."""
-    monkeypatch.setattr("bayou.anti_entropy.BATCH_COUNT_MAX", 1)
+    monkeypatch.setattr("bayou.sender.BATCH_COUNT_MAX", 1)
     trio = Trio(laboratory)
     giver, taker = trio.stores[1], trio.stores[2]
     giver.force("s1~bbbbbb", trio.now_us)
