@@ -11,8 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,6 @@ from bayou.anti_entropy import PROTOCOL, Report, Session
 from bayou.arrivals import Arrivals
 from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal, Unknown
 from bayou.frames import Hello
-from bayou.reach import Reach
 from bayou.state import State
 from replica.anti_entropy.event_loop import EventLoop, Tasks
 from replica.anti_entropy.grpc_client import PeerClient
@@ -32,6 +30,7 @@ from replica.anti_entropy.partner_policy import choose_partners
 from replica.anti_entropy.peer_addresses import peer_addresses
 from replica.anti_entropy.session_parts import SessionParts
 from replica.anti_entropy.session_registry import SessionRegistry
+from replica.anti_entropy.session_results import AfterSession, PeerRecord, SessionResults
 from replica.anti_entropy.tls import read_credentials, read_signing
 from replica.clock import Clock, microseconds, utc_now
 from replica.config import Address, AntiEntropySettings, Config
@@ -43,16 +42,13 @@ BUSY_PAUSE_S_MAX = 0.05  # a busy peer is called again after a random part of th
 PAUSE_S_FIRST = 0.2  # before a peer that is down is called again; doubles each time
 PAUSE_S_MAX = 10.0
 BREAK_OFF_S_MAX = 5.0  # how long cutting a link waits for its session to end
-UNKNOWN_CALLERS_MAX = 100  # unknown callers whose refusal is noted
 SYNC_S_MAX = 30.0  # how long a session on request waits for another one to end
 READ_EVERY_S = 0.2  # between two looks whether there are other peers, while writes arrive
 TELL_AFTER_S = 0.2  # after a write: whether the hellos of the standing sessions are still true
 
-AfterSession = Callable[[Report], bool]
-
 
 class _Peer:
-    """One peer: its client, the result of the last session, and whether another session is wanted."""
+    """One peer: its client, what its sessions have shown, and whether another session is wanted."""
 
     def __init__(self, label: str, address: Address, client: PeerClient) -> None:
         self.label = label
@@ -61,10 +57,7 @@ class _Peer:
         self.wanted = asyncio.Event()
         self.is_gone = False
         self.is_resting = False  # the peer is down, and its task calls it again by itself
-        self.reachable: bool | None = None
-        self.failures = 0  # failed sessions in a row
-        self.last: dict[str, Any] | None = None
-        self.held: Reach | None = None  # at the end of the last session
+        self.record = PeerRecord()
         self.task: asyncio.Task[None] | None = None
 
 
@@ -97,10 +90,9 @@ class Scheduler:
         self._arrivals = Arrivals(self._pause_s) if self._policy.after_write else None
         self._cut: set[str] = set()
         self._primary: str | None = None  # its label; None while unknown
-        self._unknown_callers: dict[str, str] = {}  # label -> why it was refused
         self._is_stopping = False
         self._peers: dict[str, _Peer] = {}  # replaced as a whole, in the event loop, so any thread may read it
-        self._after_session: AfterSession = lambda _report: False
+        self._results = SessionResults(store, self._record_of, self.refresh, lambda _report: False)
         credentials = read_credentials(settings, label)
         self.signing = read_signing(settings, label)
         self._loop = EventLoop()
@@ -120,7 +112,7 @@ class Scheduler:
         """Listen for sessions of peers, and start sessions with peers. Peers may make the calls of `unary_calls`.
         `after_session` is called after each session, and after each exchange of a standing one. It returns whether this
         replica is the primary."""
-        self._after_session = after_session
+        self._results = SessionResults(self._store, self._record_of, self.refresh, after_session)
         self._cut = self._store.cut_links()
         self.refresh()  # before peers call: only a session with a known peer may stay open
         self._server.start(unary_calls)
@@ -202,9 +194,9 @@ class Scheduler:
                 "label": peer.label,
                 "address": str(peer.address),
                 "link": "cut" if self._is_cut(peer.label) else "up",
-                "reachable": peer.reachable,
+                "reachable": peer.record.reachable,
                 "busy": self._registry.is_busy(peer.label),
-                "last_session": peer.last,
+                "last_session": peer.record.last,
             }
             for peer in self._peers.values()
         ]
@@ -216,7 +208,7 @@ class Scheduler:
         found = []
         for peer in self._peers.values():
             standing = self._registry.standing(peer.label)
-            held = (standing and standing.held) or peer.held
+            held = (standing and standing.held) or peer.record.held
             if held and all(map(held.holds, ids)):
                 found.append(peer.label)
         return found
@@ -242,7 +234,8 @@ class Scheduler:
     def reachable(self) -> list[str]:
         """Return the labels of the peers to which the link is up, beginning with those whose last session succeeded."""
         up = [peer for peer in self._peers.values() if not self._is_cut(peer.label)]
-        return [peer.label for peer in sorted(up, key=lambda peer: (peer.failures, peer.reachable is not True))]
+        up.sort(key=lambda peer: (peer.record.failures, peer.record.reachable is not True))
+        return [peer.label for peer in up]
 
     def sync(self, label: str) -> Report:
         report = self._loop.wait(self._sync(self._linked(label)))
@@ -291,7 +284,7 @@ class Scheduler:
         if not up:
             self._loop.wait(self._registry.break_off(label, "The link is cut.", BREAK_OFF_S_MAX))
         elif peer is not None:
-            peer.failures = 0
+            peer.record.failures = 0
             if self._policy.is_automatic:
                 self._loop.soon(peer.wanted.set)
 
@@ -345,8 +338,8 @@ class Scheduler:
             self._tell_in(0)
             peers = self._peers
             for peer in peers.values():
-                if peer.last and self._registry.standing(peer.label) and not self._registry.is_busy(peer.label):
-                    peer.last = peer.last | {"at": _now()}
+                if self._registry.standing(peer.label) and not self._registry.is_busy(peer.label):
+                    peer.record.note_still_open()
             for label in self._partners([peer.label for peer in peers.values() if not peer.is_resting]):
                 self._request(peers[label], 0.0)
 
@@ -363,7 +356,7 @@ class Scheduler:
         pause_s: float | None = None
         while not (self._is_stopping or peer.is_gone):
             try:
-                await asyncio.sleep(min(pause_s or 0.0, PAUSE_S_FIRST) if peer.failures else 0.0)
+                await asyncio.sleep(min(pause_s or 0.0, PAUSE_S_FIRST) if peer.record.failures else 0.0)
                 await asyncio.wait_for(peer.wanted.wait(), pause_s)
                 await asyncio.sleep(self._pause_s)
             except TimeoutError:
@@ -373,7 +366,7 @@ class Scheduler:
                 pause_s = await self._go_on(peer)
             except Exception:
                 LOGGER.exception("a session with %s failed", peer.label)
-                peer.failures, pause_s = peer.failures + 1, PAUSE_S_MAX
+                peer.record.failures, pause_s = peer.record.failures + 1, PAUSE_S_MAX
             peer.is_resting = pause_s is not None
 
     async def _go_on(self, peer: _Peer) -> float | None:
@@ -399,8 +392,8 @@ class Scheduler:
         if report.code == PeerRefusalCode.BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
-        if peer.failures:
-            return min(PAUSE_S_FIRST * 2.0**peer.failures, PAUSE_S_MAX) * random.uniform(0.8, 1.2)
+        if peer.record.failures:
+            return min(PAUSE_S_FIRST * 2.0**peer.record.failures, PAUSE_S_MAX) * random.uniform(0.8, 1.2)
         return None
 
     async def _call(self, peer: _Peer, *, stands: bool) -> Report:
@@ -460,86 +453,32 @@ class Scheduler:
 
     # In a worker thread.
 
+    def _record_of(self, label: str) -> PeerRecord | None:
+        peer = self._peers.get(label)
+        return peer.record if peer is not None else None
+
     def _note_answered(self, report: Report) -> None:
-        """Record the result of a session that a peer started."""
+        """Follow up a session that a peer started."""
         self._note(report, report.peer, None)
 
     def _note_progress(self, label: str, report: Report) -> None:
-        """Follow up what a standing session has sent and received."""
+        """Follow up what a standing session has sent and received, and pass on what has arrived."""
         if self._is_stopping:
             return
-        is_primary = False
-        try:
-            if report.received or report.installed:
-                is_primary = self._after_session(report)
-            peer = self._peers.get(label)
-            if peer is not None:
-                self._keep(peer, report, None)
-        except (RedisError, Refusal) as error:
-            LOGGER.warning("in a session with %s: %s", label, error)
+        is_primary = self._results.note_progress(label, report)
         if report.received or report.installed:
             self._loop.soon(partial(self._send_received, label, is_primary=is_primary))
 
     def _note(self, report: Report, label: str, seconds: float | None) -> None:
-        """Follow up a session: refresh the peers, record the result, and pass on the writes that arrived. If the
-        storage cannot be reached, only pass the writes on. A session that could not begin changes nothing."""
+        """Follow up a session that has ended, and pass on the writes that arrived."""
         if self._is_stopping:
             return
-        if report.code == PeerRefusalCode.BUSY:
-            if not (report.sent or report.received or report.installed):
-                return
-            report.error = None  # the session did its work before another one replaced it
-        if (known := self._peers.get(label)) is not None:
-            known.failures = 0 if report.error is None else known.failures + 1
-        try:
-            self._follow(report, label)
-            peer = self._peers.get(label)
-            if peer is not None:
-                self._keep(peer, report, seconds)
-            elif report.error is not None:
-                self._record_unknown_caller(label, report.error.message)
-        except (RedisError, Refusal) as error:
-            LOGGER.warning("after a session with %s: %s", label, error)
+        self._results.note(label, report, seconds)
         if report.received:
             # A primary has committed what it received in a session that it started, and the peer does not know yet.
             owes = seconds is not None and self._primary == self._label
             self._loop.soon(partial(self._pass_on, 0.0, None if owes else label))
 
-    def _follow(self, report: Report, label: str) -> None:
-        """Refresh the peers if the session may have changed the members or the primary. Then call `_after_session`,
-        which heals what the session showed, and commits if this replica is the primary."""
-        if report.received or report.installed or (label not in self._peers and report.error is None):
-            self.refresh()
-        self._after_session(report)
-
-    def _keep(self, peer: _Peer, report: Report, seconds: float | None) -> None:
-        """Record the result of a session. Add an event if something was sent or received, or if the error changed."""
-        error = report.error.message if report.error else None
-        before = peer.last["error"] if peer.last else None
-        peer.reachable = report.code not in {PeerRefusalCode.UNREACHABLE, PeerRefusalCode.BROKEN_OFF}
-        peer.held = report.held or peer.held
-        peer.last = {
-            "at": _now(),
-            "seconds": None if seconds is None else round(seconds, 4),
-            "sent": report.sent,
-            "received": report.received,
-            "error": error,
-        }
-        if report.sent or report.received or error != before:
-            counts = {"rolled_back": report.rolled_back, "replayed": report.replayed}
-            self._store.add_session_event({"peer": peer.label, **peer.last, **counts})
-
-    def _record_unknown_caller(self, label: str, error: str) -> None:
-        """Record the refusal of a caller that is not a peer. The same error is recorded only once, because the caller
-        may call again and again."""
-        if self._unknown_callers.get(label) != error and len(self._unknown_callers) < UNKNOWN_CALLERS_MAX:
-            self._unknown_callers[label] = error
-            self._store.add_session_event({"peer": label, "sent": 0, "received": 0, "error": error})
-
     def _partners(self, labels: Sequence[str]) -> list[str]:
         reachable = [label for label in labels if not self._is_cut(label)]
         return choose_partners(self._policy.partners, reachable, self._primary)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
