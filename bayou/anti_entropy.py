@@ -134,7 +134,9 @@ class Session:
     """One end of a session. `applications` has the tag (NAME/VERSION) of each application whose writes this replica can
     play. `clock_us` returns the wall clock, in microseconds since 1970. The session does not use `settings`, but
     sends it to the peer in the hello. With `signing`, commits and full states are signed, and checked. With `arrivals`,
-    which all sessions of a replica share, the session stays open if the peer agrees."""
+    which all sessions of a replica share, the session stays open if the peer agrees.
+
+    `is_requested` says that a person asked for the session. The hello tells the peer so."""
 
     def __init__(
         self,
@@ -153,6 +155,7 @@ class Session:
         self._settings = settings
         self._initiator = initiator
         self._arrivals = arrivals
+        self.is_requested = False  # before `start`
         self._said: Hello | None = None  # the hello of this side
         self._peer: Hello | None = None
         self._stands = False
@@ -185,8 +188,15 @@ class Session:
     def start(self) -> list[Frame]:
         """Return the frame that begins the session at this end: the hello."""
         state = self._store.state()
-        stands = self._arrivals is not None and not state.retired
-        self._said = hello_of(state, self._applications, self._clock_us(), self._settings, standing=stands)
+        stands = self.may_stand and not state.retired
+        self._said = hello_of(
+            state,
+            self._applications,
+            self._clock_us(),
+            self._settings,
+            standing=stands,
+            requested=self.is_requested,
+        )
         self._told, self._told_csn = dict(state.vector), state.csn
         return [self._said]
 
@@ -246,6 +256,11 @@ class Session:
         return None
 
     # A standing session.
+
+    @property
+    def may_stand(self) -> bool:
+        """Whether this side lets the session stay open."""
+        return self._arrivals is not None
 
     @property
     def is_open(self) -> bool:
@@ -661,6 +676,7 @@ def hello_of(
     settings: Mapping[str, str] = NO_SETTINGS,
     *,
     standing: bool = False,
+    requested: bool = False,
 ) -> Hello:
     """Return the hello of a replica in this state."""
     return Hello(
@@ -681,6 +697,7 @@ def hello_of(
         clock=max(0, clock_us),
         settings=dict(settings),
         standing=standing,
+        requested=requested,
     )
 
 

@@ -32,6 +32,7 @@ class PeerRefusalCode(StrEnum):
     OTHER_BIRTH = "other_birth"
     OTHER_CLUSTER = "other_cluster"
     OTHER_PROTOCOL = "other_protocol"
+    PAUSED = "paused"
     PLAY_HUNG = "play_hung"
     PROTOCOL = "protocol"
     SAME_SERVER = "same_server"

@@ -17,7 +17,8 @@ class Hello:
     `applications` maps the tag of each application whose writes the replica can play to a hash of its rules;
     `log_applications` has the tags of the writes that its log has ever held. `settings` has the settings of the
     replica that should be the same everywhere, by name. `clock` is its wall clock, in microseconds since 1970.
-    `standing` says that the session shall stay open; it does so if both hellos say this.
+    `standing` says that the session shall stay open; it does so if both hellos say this. `requested` says that a person
+    asked for the session.
     """
 
     protocol: int
@@ -37,6 +38,7 @@ class Hello:
     clock: int
     settings: Mapping[str, str]
     standing: bool = False
+    requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)

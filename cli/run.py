@@ -54,6 +54,7 @@ HANDLERS: Mapping[str, Callable[[Context, Namespace], int | None]] = {
     "links": replicas.links,
     "link": replicas.link,
     "sync": replicas.sync,
+    "pace": replicas.pace,
     "log": replicas.log,
     "commit": replicas.commit,
     "session": user_state.session,

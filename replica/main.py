@@ -144,6 +144,8 @@ def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[st
         "storage": _storage(settings.redis_of(replica.label), settings.data / replica.label),
         "holds": f"{state.csn} committed, {state.tentative} tentative",
     }
+    if replica.store.pace == "manual":
+        rows["pace"] = console.warning("manual, as before the start: it sends and commits only on request; `pace auto`")
     joined = f", joined through {console.name(replica.joined_through)}" if replica.joined_through else ""
     retired = ", which has retired and takes no more writes" if state.retired else ""
     yield f"Bayou replica {console.name(replica.label)} of {settings.cluster}{joined}{retired}"

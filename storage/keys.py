@@ -76,6 +76,7 @@ META = {
     "osn_id": "its write id; empty for OSN 0",
     "retired": "1 if this server has accepted its own retirement write",
     "retires": "1 if this server shall retire once it has made the writes again that were set aside",
+    "pace": "manual if sessions and commits run only on request; auto or none: they run by themselves",
     "generation": "number of the current committed pages; {} in a key stands for it",
     "generations": "the last generation that was begun",
     "staging": "generation of the full state that is being staged; empty if there is none",

@@ -1,5 +1,5 @@
-"""The parts of a store that people and operators use: the log, digests, links, the event stream, and the revisions of
-feeds.
+"""The parts of a store that people and operators use: the log, digests, links, the pace, the event stream, and the
+revisions of feeds.
 
 Nothing here changes the log or a page. Links, events and feed revisions belong to this replica alone.
 """
@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from bayou.application import Change, FeedRevision, History, LogEntry, OutcomeChange
 from bayou.errors import Away, Unknown
@@ -29,6 +29,7 @@ NEWEST_MAX = 200  # writes that `newest_writes` returns
 OUTCOMES_READ = 20_000  # outcomes that it looks at if it is given words
 WRITES_READ = 5000  # writes that it looks at otherwise, since these take longer to read
 EVENTS_READ = 1000  # at a time, by `outcome_changes`
+Pace = Literal["auto", "manual"]
 REVISIONS_BEGIN_S = 1_577_836_800  # 2020: revision numbers are seconds since then, and stay below 2^31 until 2088
 
 
@@ -58,6 +59,8 @@ class Gap(Exception):
 
 class Queries(ScriptRunner):
     """The part of a store with which people and operators see its content."""
+
+    _pace: Pace = "auto"
 
     @property
     def label(self) -> str:
@@ -189,6 +192,24 @@ class Queries(ScriptRunner):
             (transaction.srem if up else transaction.sadd)(self._keys.cut, peer)
             self._add_event(transaction, "link", {"peer": peer, "up": up})
             transaction.execute()
+
+    # Pace.
+
+    @property
+    def pace(self) -> Pace:
+        """Whether sessions and commits run by themselves (`auto`), or only when somebody asks for them (`manual`)."""
+        return self._pace
+
+    def set_pace(self, pace: Pace) -> None:
+        """Atomically change the pace, and add an event. It stays until the next call, also after a restart."""
+        with self._redis.pipeline(transaction=True) as transaction:
+            transaction.hset(self._keys.meta, "pace", pace)
+            self._add_event(transaction, "pace", {"pace": pace})
+            transaction.execute()
+        self._pace = pace
+
+    def _load_pace(self) -> None:
+        self._pace = "manual" if self._redis.hget(self._keys.meta, "pace") == b"manual" else "auto"
 
     # Events. Scripts add one for each transaction that changes something; about the newest EVENTS_MAX are kept.
 

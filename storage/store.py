@@ -79,7 +79,7 @@ class Store(FullStateStore):
     """The log and the pages of one replica.
 
     commit_mode  `auto`: a primary commits every write at once when it accepts or receives it; `manual`: a primary
-                 commits only when `commit` is called
+                 commits only when `commit` is called; manual pace has the same effect while it lasts
     ids          records new ids outside the namespace; None if there is no identity file
     emptied      called when a script finds that the namespace is gone
     """
@@ -133,7 +133,13 @@ class Store(FullStateStore):
                 " the same.",
             )
         self._load_hung()
+        self._load_pace()
         return bool(status == b"migrated")
+
+    @property
+    def _mode(self) -> str:
+        """The commit mode that holds now: with manual pace a primary does not commit by itself."""
+        return "manual" if self.pace == "manual" else self._commit_mode
 
     def note_log_applications(self, tags: Sequence[str]) -> None:
         self._redis.sadd(self._keys.log_applications, *tags)
@@ -207,7 +213,7 @@ class Store(FullStateStore):
                 f"This request is too large: its write would have more than {WRITE_BYTES_MAX} bytes. Send less text."
             )
             raise TooLarge("too_large", message)
-        request = _Accept(draft, now_us, body, self._commit_mode, needs, birth, shown)
+        request = _Accept(draft, now_us, body, self._mode, needs, birth, shown)
         return self._accepted(self._accepting.submit(request), shown)
 
     def _accept_all(self, requests: Sequence[_Accept]) -> list[dict[str, Any]]:
@@ -316,7 +322,7 @@ class Store(FullStateStore):
         commits = sum([item.csn is not None for item in selection.items])
         lines = b"\n".join([item.body or item.id.encode() for item in selection.items])
         after = selection.after_csn, selection.after_id, selection.history
-        received = Received(**json.loads(self.run("receive", self._commit_mode, source, *after, commits, lines)))
+        received = Received(**json.loads(self.run("receive", self._mode, source, *after, commits, lines)))
         self._acknowledged.note_csn(received.csn)
         return received
 
@@ -371,7 +377,7 @@ class Store(FullStateStore):
         """Commit all tentative writes if this is the primary and commits automatically. Takes several transactions.
         Stops before a write that cannot be played."""
         state = self.state()
-        if state.is_primary and state.tentative and self._commit_mode == "auto":
+        if state.is_primary and state.tentative and self._mode == "auto":
             with contextlib.suppress(Hung):
                 self.commit()
 
@@ -382,7 +388,7 @@ class Store(FullStateStore):
         left, count_max = 1, RESUBMITTED
         while left:
             try:
-                reply = json.loads(self.run("resubmit", now_us, self._commit_mode, count_max))
+                reply = json.loads(self.run("resubmit", now_us, self._mode, count_max))
             except Hung:
                 if count_max == 1:
                     break
@@ -525,9 +531,7 @@ class Store(FullStateStore):
         self, op: str, request: str, now_us: int, args: Mapping[str, Any], mode: str | None = None
     ) -> Accepted:
         draft = membership_draft(op, request, _iso(now_us), args)
-        (reply,) = self._accept_all(
-            [_Accept(draft, now_us, draft.encode_body(), mode or self._commit_mode, NOTHING, "", ())]
-        )
+        (reply,) = self._accept_all([_Accept(draft, now_us, draft.encode_body(), mode or self._mode, NOTHING, "", ())])
         return self._accepted(reply)
 
     def _clock_behind(self, reply: Mapping[str, Any]) -> Conflict:

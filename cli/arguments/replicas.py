@@ -27,6 +27,12 @@ def add_commands(commands: Parser) -> None:
     link.add("peers", "PEER", "the labels of the peers", nargs="+")
     sync = commands.add_command("sync", "exchange writes with peers now", "  sync\n  sync two")
     sync.add("peers", "PEER", "their labels (default: all whose link is up)", nargs="*")
+    pace = commands.add_command(
+        "pace",
+        "let a replica exchange and commit writes by itself (auto), or only on request (manual), for a class",
+        "  pace manual --replica two     then `sync` and `commit` do one step at a time\n  pace auto",
+    )
+    pace.add("pace", None, "the pace of the replica, also after a restart", choices=("manual", "auto"))
     log = commands.add_command(
         "log",
         "show the replica's log: committed writes in their order, then tentative ones",
@@ -37,5 +43,7 @@ def add_commands(commands: Parser) -> None:
     log.add("--last", "N", "how many, from the end (default: 20)", which, type=number, default=20)
     log.add("--after", "ID", "all after the write with this id", which)
     commands.add_command(
-        "commit", "commit what is tentative; for a primary with `commit: manual`", "  commit --replica one"
+        "commit",
+        "commit what is tentative; for a primary with `commit: manual`, or with manual pace",
+        "  commit --replica one",
     )

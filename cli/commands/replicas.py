@@ -1,4 +1,4 @@
-"""The commands that show a replica or change its links: replicas, links, link, sync, log and commit."""
+"""The commands that show a replica or change its links or pace: replicas, links, link, sync, pace, log, commit."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cli.problems import DONE, Problem
 from cli.rest import Json, segment
 
 LOG_PART_WRITES = 500
+PACE_HELP = "Nothing is sent or committed by itself: `sync` and `commit` do it once, `pace auto` lets it run again."
 REACH = {True: Cell("reachable", "green"), False: Cell("unreachable", "red")}
 
 
@@ -49,6 +50,8 @@ def replicas(context: Context, _arguments: Namespace) -> None:
     screen.json({"replicas": found})
     screen.table(rows)
     known = [state for state in states if state]
+    if paused := [str(state["label"]) for state in known if is_paused(state)]:
+        screen.line(f"Manual pace: {', '.join(map(context.label, paused))}. {PACE_HELP}")
     if any(state.get("primary", {}).get("gone") for state in known) and not any(
         state.get("primary", {}).get("here") for state in known
     ):
@@ -74,6 +77,8 @@ def links(context: Context, _arguments: Namespace) -> None:
             rows.append((context.label_cell(str(member["label"])), str(member["anti_entropy"]), "–", "forgotten", "–"))
     context.screen.table(rows)
     context.screen.line(f"{context.label(str(answer.get('label')))}: {primary_text(answer)[0]}")
+    if is_paused(answer):
+        context.screen.line(f"Manual pace. {PACE_HELP}")
 
 
 def link(context: Context, arguments: Namespace) -> None:
@@ -113,6 +118,14 @@ def sync(context: Context, arguments: Namespace) -> int:
     if not peers:
         context.screen.line("No link is up, so there is no peer to meet. `link heal PEER` heals a link.")
     return status
+
+
+def pace(context: Context, arguments: Namespace) -> None:
+    answer = context.replica.act("PUT", "/replica/pace", {"pace": arguments.pace})
+    context.screen.json(answer)
+    context.screen.line(f"{context.here}: {arguments.pace} pace")
+    if arguments.pace == "manual":
+        context.screen.line(PACE_HELP)
 
 
 def log(context: Context, arguments: Namespace) -> None:
@@ -156,6 +169,11 @@ def commit(context: Context, _arguments: Namespace) -> None:
     answer = context.replica.act("POST", "/replica/commit")
     context.screen.json(answer)
     context.screen.line(f"{context.screen.paint('✓', 'green')} {answer.get('committed', 0)} committed")
+
+
+def is_paused(state: Json) -> bool:
+    """Whether a replica in this state sends and commits only on request."""
+    return state.get("pace") == "manual"
 
 
 def primary_text(answer: Json) -> tuple[str, bool]:

@@ -155,6 +155,8 @@ def _show(context: Context, event: Event) -> None:
         failed = f": {clean(data['error'])}" if data.get("error") else ""
         counts = ", ".join(f"{name.replace('_', ' ')} {data[name]}" for name in SESSION_COUNTS if data.get(name))
         text = f"session with {context.label(str(data.get('peer')))} {counts or 'nothing new'}{failed}"
+    elif event.name == "pace":
+        text = f"{data.get('pace')} pace"
     elif data.get("membership"):
         text = _membership_text(context, event.name, data["membership"])
     else:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from datetime import tzinfo
 
-from cli.commands.replicas import primary_text
+from cli.commands.replicas import is_paused, primary_text
 from cli.context import Context
 from cli.output.reservations import reason_of, when
 from cli.output.screen import Screen, brief, clean, shorten
@@ -83,6 +83,7 @@ class Monitor:
             ("class:good" if good else "class:bad", f" {primary} "),
             ("class:bad", f" ✂ links cut: {', '.join(cut)} ") if cut else ("class:good", " links up "),
             ("class:waiting" if waiting else "", f" {waiting} tentative "),
+            *([("class:waiting", " manual pace ")] if is_paused(state) else []),
         ]
 
     def take_news(self) -> list[str]:

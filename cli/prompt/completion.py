@@ -93,6 +93,8 @@ class PromptCompleter(Completer):
             return self._replicas() if len(words) == 1 else {}
         if command == "sync" or (command == "link" and len(words) > 1):
             return dict.fromkeys(self._monitor.peers, "")
+        if command == "pace":
+            return {"manual": "", "auto": ""}
         return {"cut": "", "heal": ""} if command == "link" else {}
 
     def _rooms(self) -> Offers:

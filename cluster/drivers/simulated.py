@@ -32,6 +32,7 @@ from replica.http.app import create_app
 from replica.http.parts import Parts
 from replica.http.service import ReplicaService
 from storage.identity_file import mint
+from storage.queries import Pace
 from storage.scripts import rules_by_tag
 from storage.store import Store
 
@@ -258,3 +259,6 @@ class _Peers:
 
     def set_link(self, label: str, *, up: bool) -> None:
         self._store.set_link(label, up=up)
+
+    def set_pace(self, pace: Pace) -> None:
+        self._store.set_pace(pace)

@@ -124,7 +124,7 @@ class Frame(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., state_chunk: _Optional[_Union[StateChunk, _Mapping]] = ..., state_finish: _Optional[_Union[StateFinish, _Mapping]] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., holds: _Optional[_Union[Holds, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "settings", "log_applications", "clock", "last", "standing")
+    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "settings", "log_applications", "clock", "last", "standing", "requested")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -163,6 +163,7 @@ class Hello(_message.Message):
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     LAST_FIELD_NUMBER: _ClassVar[int]
     STANDING_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     cluster: str
     server: str
@@ -180,7 +181,8 @@ class Hello(_message.Message):
     clock: int
     last: str
     standing: bool
-    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Mapping[str, str]] = ..., settings: _Optional[_Mapping[str, str]] = ..., log_applications: _Optional[_Iterable[str]] = ..., clock: _Optional[int] = ..., last: _Optional[str] = ..., standing: _Optional[bool] = ...) -> None: ...
+    requested: bool
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Mapping[str, str]] = ..., settings: _Optional[_Mapping[str, str]] = ..., log_applications: _Optional[_Iterable[str]] = ..., clock: _Optional[int] = ..., last: _Optional[str] = ..., standing: _Optional[bool] = ..., requested: _Optional[bool] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("plan", "after_csn", "after_id", "items", "history", "seals")

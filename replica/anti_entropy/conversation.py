@@ -126,6 +126,10 @@ class Conversation:
 
         self._steps.put_nowait(end)
 
+    def close(self) -> None:
+        """End the session if it stands. What the peer still sends is taken."""
+        self._steps.put_nowait(self.session.close)
+
     def push(self, delay_s: float = 0.0) -> None:
         """Send what this replica has stored since, after this delay. Pushes keep a pause, except for the first one."""
         now_s = time.monotonic()

@@ -42,13 +42,15 @@ class PeerClient:
         self._is_closed = True
         await self._close_channel()
 
-    async def call(self, *, stands: bool = False) -> Report:
+    async def call(self, *, stands: bool = False, requested: bool = False) -> Report:
         """Run one session to its end and return its report. If the session fails, the report has an error with a code
-        such as `unreachable` or `busy`. If it `stands`, the session goes on until one of the two ends it."""
+        such as `unreachable` or `busy`. If it `stands`, the session goes on until one of the two ends it. It is
+        `requested` if a person asked for it."""
         if self._is_closed:
             gone = Refuse(PeerRefusalCode.UNREACHABLE, "the peer has left the cluster")
             return Report(peer=self._peer, error=gone)
         session = await self._parts.loop.in_worker(partial(self._parts.make_session, initiator=True, stands=stands))
+        session.is_requested = requested
         if self._channel is None:
             self._channel = stream_channel_to(self._address, self._parts.credentials)
         stream = self._channel.stream_stream(

@@ -37,6 +37,9 @@ SERVER_OPTIONS = [
     ("grpc.http2.max_ping_strikes", 0),
 ]
 BUSY = Refuse(PeerRefusalCode.BUSY, "This replica is busy with another session. Try again in a moment.")
+PAUSED = Refuse(
+    PeerRefusalCode.PAUSED, "This replica has manual pace: it has a session only when somebody asks for one, with sync."
+)
 CUT = Refuse(PeerRefusalCode.LINK_CUT, "The link between the two replicas is cut. Heal the link first.")
 
 Messages = AsyncIterator[wire.Frame]
@@ -52,12 +55,13 @@ class UnaryCall:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Functions that the server calls. `is_cut(label)` returns whether the link to a peer is cut, and `is_peer(hello)`
-    whether the caller is a peer, so that a session with it may stay open. `progress` is called while a session is open,
-    and `report` after each session."""
+    """Functions that the server calls. `is_cut(label)` returns whether the link to a peer is cut, `is_paused()` whether
+    only sessions are answered for which a person asked, and `is_peer(hello)` whether the caller is a peer, so that a
+    session with it may stay open. `progress` is called while a session is open, and `report` after each session."""
 
     is_peer: Callable[[Hello], bool]
     is_cut: Callable[[str], bool]
+    is_paused: Callable[[], bool]
     progress: Callable[[str, Report], object]
     report: Callable[[Report], object]
 
@@ -129,6 +133,8 @@ class PeerServer:
             return certificate_differs(hello, f"the certificate is for {certified}")
         if self._answering.is_cut(hello.label):
             return CUT
+        if self._answering.is_paused() and not hello.requested:
+            return PAUSED
         return BUSY if self._count >= ANSWERS_MAX else None
 
     async def _answer(self, hello: Hello, messages: Messages, context: Any) -> None:
@@ -140,6 +146,7 @@ class PeerServer:
         )
         stands = self._answering.is_peer(hello)
         session = await parts.loop.in_worker(partial(parts.make_session, initiator=False, stands=stands))
+        session.is_requested = hello.requested
         conversation = Conversation(parts.loop, session, context.write, listener, parts.pause_s)
         if not parts.registry.begin_answer(label, conversation, replaces=stands):
             await context.write(encode(BUSY))

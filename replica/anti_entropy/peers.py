@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from bayou.anti_entropy import Report
+from storage.queries import Pace
 
 
 class Peers(Protocol):
@@ -31,3 +32,7 @@ class Peers(Protocol):
 
     def set_link(self, label: str, *, up: bool) -> None:
         """Cut or heal the link to a peer. Raises Unknown `peer_unknown` if there is no such peer."""
+
+    def set_pace(self, pace: Pace) -> None:
+        """Let sessions and commits run by themselves (`auto`), or only when somebody asks for them (`manual`). A change
+        to `manual` ends the sessions that nobody asked for."""

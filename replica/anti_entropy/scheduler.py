@@ -35,6 +35,7 @@ from replica.anti_entropy.tls import read_credentials, read_signing
 from replica.clock import Clock, microseconds, utc_now
 from replica.config import Address, AntiEntropySettings, Config
 from storage.members import label_of
+from storage.queries import Pace
 from storage.store import Store
 
 LOGGER = logging.getLogger("bayou.replica")
@@ -96,11 +97,11 @@ class Scheduler:
         credentials = read_credentials(settings, label)
         self.signing = read_signing(settings, label)
         self._loop = EventLoop()
-        self._registry = SessionRegistry(label, self._is_cut)
+        self._registry = SessionRegistry(label, self._is_cut, self._is_paused)
         self._parts = SessionParts(
             self._loop, self._registry, self._make_session, self._hellos.note, credentials, self._pause_s
         )
-        answering = Answering(self._is_peer, self._is_cut, self._note_progress, self._note_answered)
+        answering = Answering(self._is_peer, self._is_cut, self._is_paused, self._note_progress, self._note_answered)
         self._server = PeerServer(settings.replica(label).anti_entropy, self._parts, answering)
         self._tasks = Tasks()
         self._telling: asyncio.TimerHandle | None = None
@@ -255,7 +256,7 @@ class Scheduler:
         deadline_s = time.monotonic() + SYNC_S_MAX
         while True:
             standing = self._registry.standing(peer.label)
-            report = await (standing.sync() if standing else self._open(peer, stands=self._stands_with(peer.label)))
+            report = await (standing.sync() if standing else self._request_session(peer))
             left_s = deadline_s - time.monotonic()
             if report.code != PeerRefusalCode.BUSY or left_s <= 0:
                 return report
@@ -264,10 +265,10 @@ class Scheduler:
                 pause_s = random.uniform(0, BUSY_PAUSE_S_MAX)
                 await self._registry.wait_change(left_s if self._registry.has_session(peer.label) else pause_s)
 
-    async def _open(self, peer: _Peer, *, stands: bool) -> Report:
-        """Call a peer, and return the report when the session ends; or a report with the error `busy` when it stands,
-        and so can be used."""
-        call = asyncio.create_task(self._call(peer, stands=stands))
+    async def _request_session(self, peer: _Peer) -> Report:
+        """Call a peer because a person asked for it. Return the report when the session ends, or one with the error
+        `busy` when it stands, and so can be used."""
+        call = asyncio.create_task(self._call(peer, requested=True))
         self._tasks.keep(call)
         opening = [call, asyncio.create_task(self._registry.wait_standing(peer.label))]
         await asyncio.wait(opening, return_when=asyncio.FIRST_COMPLETED)
@@ -288,6 +289,18 @@ class Scheduler:
             if self._policy.is_automatic:
                 self._loop.soon(peer.wanted.set)
 
+    def set_pace(self, pace: Pace) -> None:
+        self._store.set_pace(pace)
+        if self._is_paused():
+            self._loop.wait(self._registry.pause("This replica has manual pace.", BREAK_OFF_S_MAX))
+        elif self._policy.is_automatic:
+            self._loop.soon(self._call_again)
+
+    def _call_again(self) -> None:
+        for peer in self._peers.values():
+            peer.failures = 0
+            peer.wanted.set()
+
     def _known(self, label: str) -> _Peer:
         if label not in self._peers:
             self.refresh()
@@ -305,6 +318,9 @@ class Scheduler:
     def _is_cut(self, label: str) -> bool:
         return label in self._cut
 
+    def _is_paused(self) -> bool:
+        return self._store.pace == "manual"
+
     def _is_peer(self, hello: Hello) -> bool:
         """Whether a hello comes from a peer of this release, as far as the hello tells."""
         ours = hello.cluster == self._settings.cluster_id and hello.protocol == PROTOCOL
@@ -321,7 +337,7 @@ class Scheduler:
             clock_us=self._now_us,
             settings=self._alike,
             signing=self.signing,
-            arrivals=self._arrivals if stands else None,
+            arrivals=self._arrivals if stands and not self._is_paused() else None,
         )
 
     def _make_peer(self, label: str, address: Address) -> _Peer:
@@ -374,9 +390,9 @@ class Scheduler:
         if standing := self._registry.standing(peer.label):
             standing.push()
             return None
-        if self._is_cut(peer.label):
+        if self._is_cut(peer.label) or self._is_paused():
             return None
-        return self._pause(peer, await self._call(peer, stands=self._stands_with(peer.label)))
+        return self._pause(peer, await self._call(peer))
 
     def _stands_with(self, label: str) -> bool:
         """Whether the policy always chooses this peer, so that a session with it stays open."""
@@ -396,9 +412,9 @@ class Scheduler:
             return min(PAUSE_S_FIRST * 2.0**peer.record.failures, PAUSE_S_MAX) * random.uniform(0.8, 1.2)
         return None
 
-    async def _call(self, peer: _Peer, *, stands: bool) -> Report:
+    async def _call(self, peer: _Peer, *, requested: bool = False) -> Report:
         began_s = time.monotonic()
-        report = await peer.client.call(stands=stands)
+        report = await peer.client.call(stands=self._stands_with(peer.label), requested=requested)
         seconds = None if report.has_stood else time.monotonic() - began_s
         await self._loop.in_worker(partial(self._note, report, peer.label, seconds))
         if report.has_stood:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 
 from bayou.errors import PeerRefusalCode
@@ -14,13 +15,20 @@ BROKEN_OFF = "The peer has begun another session."
 
 class SessionRegistry:
     """The running sessions. If two replicas call each other at the same time, the call of the replica with the smaller
-    label continues, and the other call is refused. `is_cut` returns whether the link to a peer is cut.
+    label continues, and the other call is refused. `is_cut` returns whether the link to a peer is cut, and `is_paused`
+    whether only sessions may begin for which a person asked.
 
     Only the event loop may call the methods, except for `is_busy` and `standing`."""
 
-    def __init__(self, label: str, is_cut: Callable[[str], bool] = lambda _peer: False) -> None:
+    def __init__(
+        self,
+        label: str,
+        is_cut: Callable[[str], bool] = lambda _peer: False,
+        is_paused: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._label = label
         self._is_cut = is_cut
+        self._is_paused = is_paused
         self._is_closed = False
         self._calls: dict[str, Conversation] = {}
         self._answers: dict[str, Conversation] = {}
@@ -29,7 +37,7 @@ class SessionRegistry:
     def begin_call(self, peer: str, conversation: Conversation) -> bool:
         """Record the start of a session that this replica starts. Returns False if there is a session with the peer
         already, or if none may begin."""
-        if self.has_session(peer) or not self._may_begin(peer):
+        if self.has_session(peer) or not self._may_begin(peer, conversation):
             return False
         self._calls[peer] = conversation
         self.note_change()
@@ -39,7 +47,7 @@ class SessionRegistry:
         """Record the start of a session that the peer starts. Returns False if another session with the peer takes
         precedence, or if none may begin. If the new session `replaces` others, one that stands is broken off: the peer
         would not call if it still had that session."""
-        if not self._may_begin(peer):
+        if not self._may_begin(peer, conversation):
             return False
         for running in self._running(peer):
             if replaces and running.session.is_open:
@@ -54,8 +62,9 @@ class SessionRegistry:
         """Let no session begin any more."""
         self._is_closed = True
 
-    def _may_begin(self, peer: str) -> bool:
-        return not self._is_closed and not self._is_cut(peer)
+    def _may_begin(self, peer: str, conversation: Conversation) -> bool:
+        is_wanted = _is_on_request(conversation) or not self._is_paused()
+        return is_wanted and not self._is_closed and not self._is_cut(peer)
 
     def end_call(self, peer: str, conversation: Conversation) -> None:
         if self._calls.get(peer) is conversation:
@@ -111,7 +120,27 @@ class SessionRegistry:
             waiting = [asyncio.create_task(conversation.wait_ended()) for conversation in running]
             await asyncio.wait(waiting, timeout=wait_s)
 
+    async def pause(self, reason: str, wait_s: float) -> None:
+        """Wait until only sessions are left for which a person asked, and which do not stay open. A session that stands
+        is closed. Break off the others that are left after `wait_s`."""
+        deadline_s = time.monotonic() + wait_s
+        while (left := self._unrequested()) and time.monotonic() < deadline_s:
+            for conversation in left:
+                conversation.close()
+            await self.wait_change(deadline_s - time.monotonic())
+        for conversation in left:
+            conversation.break_off(PeerRefusalCode.BROKEN_OFF, reason)
+
+    def _unrequested(self) -> list[Conversation]:
+        running = [*self._calls.values(), *self._answers.values()]
+        return [one for one in running if not _is_on_request(one)]
+
     def _running(self, peer: str) -> Iterator[Conversation]:
         for sessions in (self._calls, self._answers):
             if (found := sessions.get(peer)) is not None:
                 yield found
+
+
+def _is_on_request(conversation: Conversation) -> bool:
+    """Whether a session is one that also a paused replica has: a person asked for it, and it ends by itself."""
+    return conversation.session.is_requested and not conversation.session.may_stand

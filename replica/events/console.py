@@ -74,6 +74,8 @@ class Console:
     def _lines(self, transaction: Transaction) -> Iterator[str]:
         if transaction.kind == "link":
             yield from (self._link(event.data) for event in transaction.events)
+        elif transaction.kind == "pace":
+            yield from (self.warning(f"{event.data.get('pace')} pace") for event in transaction.events)
         elif transaction.kind == "revoked":
             yield from self._revoked(transaction)
         elif transaction.kind == MADE_AGAIN:

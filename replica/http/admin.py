@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -30,6 +30,7 @@ from replica.http.parts import Parts
 from replica.http.routing import own_endpoint
 from replica.membership.commands import Membership
 from storage.members import Member, label_of
+from storage.queries import Pace
 
 LOG_ENTRIES = 100
 TENTATIVE_LOOKED_AT = 1000  # the first ones in the order
@@ -41,6 +42,7 @@ Moment = tuple[int, str, dict[str, int]]  # of the store: while it is the same, 
 
 PRIMARY = record(id=nullable(TEXT), label=nullable(TEXT), here=FLAG, gone=FLAG)
 EPOCH = nullable(record(number=COUNT, promoter=TEXT))
+PACE = one_of(*get_args(Pace))
 PEER = {"type": "object", "properties": {"label": TEXT, "link": one_of("up", "cut")}, "required": ["label", "link"]}
 REPLICA = record(
     id=TEXT,
@@ -57,6 +59,7 @@ REPLICA = record(
     tentative=COUNT,
     committed=COUNT,
     vectors=record(V=VECTOR, C=VECTOR, O=VECTOR),
+    pace=PACE,
     timezone=TEXT,
     peers=array(PEER),
 )
@@ -74,6 +77,7 @@ LOG = record(writes=array(WRITE), next=nullable(TEXT))
 DIGEST = record(committed=TEXT, tentative=TEXT, csn=COUNT, vector=VECTOR)
 SYNCED = record(peer=TEXT, sent=COUNT, received=COUNT, seconds=NUMBER)
 LINK = record(peer=TEXT, up=FLAG)
+PACED = record(pace=PACE)
 RETIRED = record(retired=FLAG, write=TEXT, held_by=nullable(TEXT))
 FORGOTTEN = record(label=TEXT, write=TEXT)
 BECAUSE = ("waits_long", "unreachable", "forgotten")
@@ -132,6 +136,12 @@ class LinkBody(Model):
     model_config = ConfigDict(json_schema_extra={"examples": [{"up": False}]})
 
     up: Annotated[bool, Field(description="false cuts the link, true heals it.")]
+
+
+class PaceBody(Model):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"pace": "auto"}]})
+
+    pace: Annotated[Pace, Field(description="manual: sessions and commits run only when somebody asks for them.")]
 
 
 class TruncateBody(Model):
@@ -202,6 +212,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
         changing(
             "PUT", "/replica/links/{peer}", admin.set_link, {200: LINK}, peer, {404: unknown}, for_cluster_pages=True
         ),
+        changing("PUT", "/replica/pace", admin.set_pace, {200: PACED}, for_cluster_pages=True),
         changing("POST", "/replica/commit", admin.commit, {200: committed}, errors={409: ("not_primary",), 500: HUNG}),
         changing("POST", "/replica/truncate", admin.truncate, {200: dropped}),
     ]
@@ -255,6 +266,7 @@ class Admin:
                 "C": vector_texts(state.committed_vector),
                 "O": vector_texts(state.omitted_vector),
             },
+            "pace": self._store.pace,
             "timezone": self._parts.settings.timezone,
             "peers": peers,
         }
@@ -342,6 +354,15 @@ class Admin:
         """Cut or heal the link to a peer."""
         self._peers.set_link(peer, up=request.body.up)
         return {"peer": peer, "up": request.body.up}
+
+    def set_pace(self, request: Request[None, PaceBody]) -> Answer:
+        """Let sessions and commits run by themselves (`auto`), or only on request (`manual`). Manual pace ends the open
+        sessions, and refuses those that a peer starts by itself with `paused`. The pace is kept over a restart."""
+        self._peers.set_pace(request.body.pace)
+        if request.body.pace == "auto":
+            self._store.catch_up()
+            self._peers.notify_new_write()
+        return {"pace": request.body.pace}
 
     def commit(self, _request: Request[None, None]) -> Answer:
         """Commit all tentative writes. Only the primary can do this."""

@@ -67,6 +67,9 @@ class _State:
         yield info
         yield _gauge("bayou_is_primary", "1 at the primary.", state.is_primary)
         yield _gauge("bayou_primary_known", "1 once this replica knows of a primary.", bool(state.primary))
+        yield _gauge(
+            "bayou_paused", "1 while sessions and commits run only on request.", self._parts.store.pace == "manual"
+        )
         yield _gauge("bayou_retired", "1 once this replica takes no more writes.", state.retired)
         epochs = decode(state.history)
         number = epochs[-1].number if epochs else 0

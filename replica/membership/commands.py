@@ -514,6 +514,8 @@ class Membership:
 
     def _leave(self) -> None:
         while not self._stopping.wait(LEAVE_PAUSE_S):
+            if self._store.pace == "manual":
+                continue
             with contextlib.suppress(RedisError):
                 if self._leave_writes_to_one_of(self._peers.reachable()):
                     return

@@ -149,7 +149,7 @@ def _first_session(
     client = PeerClient(str(through), through, parts, progress=lambda _report: None)
     try:
         for _ in range(SESSION_TRIES_MAX):
-            report = loop.wait(client.call())
+            report = loop.wait(client.call(requested=True))
             if report.error is None:
                 return met[-1]
             if report.code != PeerRefusalCode.BUSY:

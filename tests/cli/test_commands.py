@@ -250,6 +250,15 @@ def test_class_commands(client: Client, replica: FakeReplica) -> None:
     assert client("sync") == 0
     assert "three: sent 3, received 1 in 0.02 s" in client.out
     assert client("link", "heal", "nobody") == 1
+    assert client("pace", "manual") == 0
+    assert replica.pace == "manual"
+    for words in ("replicas", "links"):
+        assert client(words) == 0
+        assert "Manual pace" in client.out
+        assert "`pace auto` lets it run again" in client.out
+    assert client("pace", "auto") == 0
+    assert client("links") == 0
+    assert "Manual pace" not in client.out
     assert client("log") == 0
     assert "reserve  vish/" in client.out
     assert client("commit") == 0
@@ -264,6 +273,7 @@ def test_class_commands(client: Client, replica: FakeReplica) -> None:
         ["links"],
         ["link", "cut", "two"],
         ["sync"],
+        ["pace", "auto"],
         ["log"],
         ["commit"],
         ["use", "one"],

@@ -81,6 +81,7 @@ def test_a_replica_shows_what_it_is_and_holds(harness: Harness) -> None:
             "C": {"one~aaaaaa": "0000000000000009"},
             "O": {},
         },
+        "pace": "auto",
         "timezone": "UTC",
         "peers": [{"label": "two", "link": "up"}],
     }
@@ -219,6 +220,15 @@ def test_a_commit_runs_on_request(harness: Harness) -> None:
     response = client.post("/replica/commit")
     assert (response.status_code, response.get_json()["error"]["code"]) == (409, "not_primary")
     assert harness.peers.new_writes == 1
+
+
+def test_the_pace_is_changed_on_request(harness: Harness) -> None:
+    client = harness.app.test_client()
+    assert client.put("/replica/pace", json={"pace": "manual"}).get_json() == {"pace": "manual"}
+    assert (harness.peers.pace, harness.store.caught_up) == ("manual", 0)
+    assert client.put("/replica/pace", json={"pace": "auto"}).get_json() == {"pace": "auto"}
+    assert (harness.peers.pace, harness.store.caught_up) == ("auto", 1)
+    assert client.put("/replica/pace", json={"pace": "slow"}).status_code == 400
 
 
 def test_peers_are_notified_of_logged_writes_only(harness: Harness) -> None:

@@ -61,6 +61,7 @@ def one(kind: str, now: str, found: Any = VISH, was: str | None = None, csn: int
         (one("commit", "duplicate", was="duplicate", csn=7), "committed – #7 vish r5 (duplicate)"),
         ({"kind": "link", "peer": "two", "up": False}, "link to two down"),
         ({"kind": "link", "peer": "two", "up": True}, "link to two up"),
+        ({"kind": "pace", "pace": "manual"}, "manual pace"),
         ({"kind": "session", "peer": "two", "sent": 3, "received": 2}, "session with two: sent 3, received 2"),
     ],
 )

@@ -74,7 +74,7 @@ def called(credentials: Credentials | None, by: Credentials | None, label: str =
     address = _free()
     loop = EventLoop()
     parts = SessionParts(loop, SessionRegistry("one"), None, print, credentials)  # type: ignore[arg-type]
-    server = PeerServer(address, parts, Answering(lambda _: False, lambda _: False, print, print))
+    server = PeerServer(address, parts, Answering(lambda _: False, lambda _: False, lambda: False, print, print))
     server.start({"Create": UnaryCall(wire.CreateRequest, lambda _: wire.CreateReply(label="one"))})
     try:
         return call_unary(address, "Create", wire.CreateRequest(label=label), wire.CreateReply, TIMEOUT_S, by).label

@@ -38,6 +38,7 @@ class FakeReplica:
         self.page_size = 1000  # entries in one part of a list
         self.primary_here = True
         self.committing = False
+        self.pace = "auto"
         self.peers: list[Json] = [
             {
                 "label": name,
@@ -267,6 +268,9 @@ class FakeReplica:
                 if self._peer(name)["link"] == "cut":
                     raise FakeRefusal(409, "link_cut", f"The link to {name} is cut; heal it first.")
                 return {"peer": name, "sent": 3, "received": 1, "seconds": 0.02}
+            case ["PUT", "pace"]:
+                self.pace = body["pace"]
+                return {"pace": self.pace}
             case ["PUT", "links", name]:
                 self._peer(name)["link"] = "up" if body["up"] else "cut"
                 return {"peer": name, "up": body["up"]}
@@ -286,7 +290,7 @@ class FakeReplica:
             "epoch": 0, "csn": 7, "osn": 0,
             "primary": {"id": f"{primary}~abcdef", "label": primary, "here": self.primary_here, "gone": False},
             "tentative": tentative, "committed": 7, "vectors": {"V": {"x": str(len(self.writes))}, "C": {}, "O": {}},
-            "timezone": self.timezone, "peers": self.peers,
+            "pace": self.pace, "timezone": self.timezone, "peers": self.peers,
         }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ from replica.http.parts import Parts
 from replica.http.server import WebServer
 from replica.http.service import ReplicaService
 from storage.members import Member
-from storage.queries import Digest, Gap, Vitals
+from storage.queries import Digest, Gap, Pace, Vitals
 from storage.store import Store
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
@@ -123,6 +123,7 @@ class FakeStore:
         self.outcome = "updated 09"
         self.entries: list[tuple[str, dict[str, Any]]] = []
         self.trimmed = 0
+        self.caught_up = 0
         self.held: dict[str, Write] = {}
         self.fault: Exception | None = None
         self.failed = threading.Event()
@@ -137,6 +138,13 @@ class FakeStore:
     @property
     def label(self) -> str:
         return "one"
+
+    @property
+    def pace(self) -> Pace:
+        return "auto"
+
+    def catch_up(self) -> None:
+        self.caught_up += 1
 
     def state(self) -> State:
         self._fail()
@@ -290,6 +298,7 @@ class FakePeers:
     def __init__(self) -> None:
         self.new_writes = 0
         self.links = {"two": True}
+        self.pace: Pace = "auto"
         self.away = False
 
     def notify_new_write(self) -> None:
@@ -315,6 +324,9 @@ class FakePeers:
     def set_link(self, label: str, *, up: bool) -> None:
         self._known(label)
         self.links[label] = up
+
+    def set_pace(self, pace: Pace) -> None:
+        self.pace = pace
 
     def _known(self, label: str) -> None:
         if label not in self.links:

@@ -146,6 +146,12 @@ def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict
         ),
         (info("two", 2), True, "cut", "2 reservations wait to be final – commits are made by hand here."),
         (info("one", 0, one=("up", True)), True, "ok", ""),
+        (
+            info("one", 1, one=("up", True)) | {"pace": "manual"},
+            True,
+            "cut",
+            "1 reservation waits to be final. Manual pace: nothing is sent or committed by itself here.",
+        ),
         (info("one", 1, one=("up", None)), True, "ok", "1 reservation waits to be final."),
         (
             info("one", 3, one=("cut", True)),

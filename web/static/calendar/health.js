@@ -10,8 +10,12 @@ export function health(info, up) {
     return { level: "lost", text };
   }
   if (info === null) return { level: "ok", text: "" };
-  const { primary, peers, tentative } = info;
+  const { primary, peers, tentative, pace } = info;
   const waiting = `${plural(tentative, "reservation waits", "reservations wait")} to be final`;
+  if (pace === "manual") {
+    const text = "Manual pace: nothing is sent or committed by itself here.";
+    return { level: "cut", text: tentative ? `${waiting}. ${text}` : text };
+  }
   if (primary.here && tentative) return { level: "cut", text: `${waiting} – commits are made by hand here.` };
   if (primary.gone) {
     const text = `There is no primary: ${primary.label} was it under an earlier id. An operator must promote a replica by force. `;
