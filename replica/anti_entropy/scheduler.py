@@ -298,7 +298,7 @@ class Scheduler:
 
     def _call_again(self) -> None:
         for peer in self._peers.values():
-            peer.failures = 0
+            peer.record.failures = 0
             peer.wanted.set()
 
     def _known(self, label: str) -> _Peer:
