@@ -23,6 +23,7 @@ from apps.rooms.pages import (
     decode_slots,
     is_final,
     occurrence_date,
+    owner_of,
 )
 from apps.rooms.settings import Closed, RoomSettings
 from apps.rooms.times import clock_text, format_minute
@@ -32,7 +33,7 @@ from bayou.write import Write
 REASONS = {
     "no_alternative": "An earlier reservation took the slot, and nothing else that was asked for is free. "
     "Move the reservation to another time, or cancel it.",
-    "open_reservations": "The user already holds as many open reservations as the policy allows. "
+    "open_reservations": "The owner already holds as many open reservations as the policy allows. "
     "Cancel one of them, then move this reservation.",
     "forbidden": "The user had been revoked, or had too low a role, when the reservation was committed. "
     "Ask a manager, then make a new reservation.",
@@ -57,6 +58,7 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
         "id": identifier,
         "user": user,
         "request": request,
+        "owner": owner_of(identifier, held),
         "room": held.room,
         "slot": _times(held.slot, zone) if held.slot else None,
         "purpose": held.purpose,
@@ -78,6 +80,7 @@ def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "id": one.id,
         "user": one.id.partition("/")[0],
+        "owner": owner_of(one.id, one.held),
         "room": one.held.room,
         "purpose": one.held.purpose,
         "slot": _times(one.held.slot, zone),
@@ -107,6 +110,7 @@ def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]
         "id": identifier,
         "user": user,
         "request": request,
+        "owner": owner_of(identifier, held),
         "rule": held.rule,
         "except": list(held.excluded),
         "occurrences": held.wanted,
@@ -164,8 +168,8 @@ def taken(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
     """Return what screens show of a write: the request and, as `result`, the slot that the outcome gave. `result` is
-    None if the outcome gave no slot. `why` is a sentence that says why an acknowledged write had no effect. Times are
-    in UTC.
+    None if the outcome gave no slot. `owner` is None unless the write names one. `why` is a sentence that says why an
+    acknowledged write had no effect. Times are in UTC.
 
     For a write about a series, `result` is None, and `parts` describes each occurrence in the same way.
     """
@@ -266,6 +270,7 @@ def _described(write: Write, identifier: str, args: Mapping[str, Any], outcome: 
         "room": args["room"],
         "slots": [_times(RoomSlot(args["room"], *slot), _UTC) for slot in decode_slots(args.get("slots", ""))],
         "purpose": args.get("purpose"),
+        "owner": args.get("owner"),
         "merge": write.merge,
         "result": slot_shown(slot_of(outcome), _UTC),
         "why": no_effect(write.user, op, identifier, args["room"], outcome),
@@ -303,6 +308,7 @@ def _entry(entry: Entry, zone: ZoneInfo) -> dict[str, str]:
         "id": entry.id,
         "user": entry.user,
         "request": entry.request,
+        "owner": entry.owner,
         "purpose": entry.purpose,
         **_times(entry.slot, zone),
     }

@@ -32,17 +32,17 @@ def in_write(write: Write | Draft) -> Asked:
     if write.op in {"cancel", "cancel_series"}:
         return {**asked, "reason": args.get("reason")}
     if write.op in {"edit", "edit_series"}:
-        return {**asked, "purpose": args["purpose"]}
+        return {**asked, "purpose": args.get("purpose"), "owner": args.get("owner")}
     if write.op == "extend_series":
         return {"op": write.op, "merge": write.merge, "occurrences": args["occurrences_wanted"]}
     asked["merge"] = write.merge
     asked |= {name: args.get(name) for name in ("room", "slots", "window_min", "rooms")}
     if write.op == "reserve":
-        asked |= {"purpose": args["purpose"], "series": args.get("series")}
+        asked |= {"purpose": args["purpose"], "series": args.get("series"), "owner": args.get("owner")}
     if write.op in {"move", "move_series"} and "purpose" in args:
         asked["purpose"] = args["purpose"]
     if write.op == "reserve_series":
-        asked |= {name: args[name] for name in ("purpose", "rule")}
+        asked |= {"purpose": args["purpose"], "rule": args["rule"], "owner": args.get("owner")}
         closed = args.get("closed", "").split()  # left out by the replica, not by the client
         asked["except"] = " ".join(day for day in args["except"].split() if day not in closed)
     if "zone" in args:
@@ -71,7 +71,7 @@ def by_change(op: str, body: ChangeBody, first: str | None = None) -> Asked:
     """Return what a request to move or edit a reservation or a series asks for; `first` is the date from which a series
     is to be changed."""
     if body.slots is None:
-        return {"op": op, "purpose": body.purpose, "from": first}
+        return {"op": op, "purpose": body.purpose, "owner": body.owner, "from": first}
     slots = encode_slots((slot.start, slot.end) for slot in body.slots)
     asked = {"op": op, "slots": slots, "timezone": body.timezone, **_merge(body.merge)}
     if body.room is not None:

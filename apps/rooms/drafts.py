@@ -21,13 +21,14 @@ from apps.rooms.pages import (
     decode_slots,
     encode_detail,
     encode_slots,
+    owner_of,
     reservation_page,
     user_page,
 )
 from apps.rooms.policies import NO_POLICIES, Policies
 from apps.rooms.schema import AnotherRoom, GiveUp, Merge, NearestFreeTime, ReservationChangeBody, ReserveBody, Slot
 from apps.rooms.times import encode_offsets
-from bayou.errors import BadInput, TooLarge
+from bayou.errors import BadInput, Forbidden, TooLarge
 from bayou.write import PAGES_MAX, Draft
 
 WITHOUT_LOCAL_TIMES = "rooms/1"
@@ -56,6 +57,7 @@ class DraftContext:
     zone      the time zone of the building, in which the policies hold
     own_zone  the time zone that the request names for its local times; None if these are the building's
     app       the version of the rooms that clients write, NAME/VERSION
+    manages   whether the user may make reservations for others, and hand over those of others
     """
 
     user: str
@@ -67,6 +69,7 @@ class DraftContext:
     role: str = "user"
     own_zone: ZoneInfo | None = None
     app: str = WITHOUT_LOCAL_TIMES
+    manages: bool = False
 
     @property
     def local_zone(self) -> ZoneInfo:
@@ -81,8 +84,8 @@ class DraftContext:
 def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     """Return the draft of a new reservation. Raise BadInput, TooLarge or Conflict if the request cannot be granted."""
     search = search_of(context, body.room, body.slots, body.merge)
-    limit = limit_of(context, context.user)
-    args: dict[str, Any] = {**search.args, **limit.args, "purpose": body.purpose}
+    limit = limit_of(context, body.owner or context.user)
+    args: dict[str, Any] = {**search.args, **limit.args, **made_for(context, body.owner), "purpose": body.purpose}
     if body.series is not None:
         args["series"] = body.series
     pages = [reservation_page(f"{context.user}/{context.request}"), *search.pages, *limit.pages]
@@ -96,7 +99,7 @@ def move(
     granted."""
     assert body.slots is not None, "a move has slots"
     search = search_of(context, body.room or reservation.room, body.slots, body.merge)
-    limit = limit_of(context, identifier.partition("/")[0])
+    limit = limit_of(context, context.user)  # only the owner moves it
     args = {**search.args, **limit.args, "reservation": identifier}
     if body.purpose is not None:
         args["purpose"] = body.purpose
@@ -126,16 +129,48 @@ def cancel(context: DraftContext, identifier: str, reservation: Reservation, rea
     args = {"reservation": identifier, "room": reservation.room}
     if reason is not None:
         args["reason"] = reason
-    owner = identifier.partition("/")[0]
+    owner = owner_of(identifier, reservation)
     pages = [*pages_holding(identifier, reservation, final=False), *limit_of(context, owner).pages]
     return draft_of(context, "cancel", "give_up", args, [*pages, *managing_pages(context, owner, reason)])
 
 
-def edit(context: DraftContext, identifier: str, reservation: Reservation, purpose: str) -> Draft:
-    """Return the draft that gives a reservation another purpose. The purpose stands on the pages of the room too, so
-    the draft declares the same ones as that of a cancel."""
-    args = {"reservation": identifier, "room": reservation.room, "purpose": purpose}
-    return draft_of(context, "edit", "give_up", args, pages_holding(identifier, reservation, final=False))
+def edit(
+    context: DraftContext, identifier: str, reservation: Reservation, purpose: str | None, owner: str | None = None
+) -> Draft:
+    """Return the draft that gives a reservation another purpose, another owner, or both. Both stand on the pages of the
+    room too, so the draft declares the same ones as that of a cancel."""
+    args = {"reservation": identifier, "room": reservation.room}
+    change = edited(context, owner_of(identifier, reservation), purpose, owner)
+    pages = [*pages_holding(identifier, reservation, final=False), *change.pages]
+    return draft_of(context, "edit", "give_up", args | change.args, pages)
+
+
+def made_for(context: DraftContext, owner: str | None) -> dict[str, Any]:
+    """Return the arguments of a write that makes something for this owner; none are needed for its user. Raise
+    Forbidden if the user may not do that."""
+    if owner in {None, context.user}:
+        return {}
+    if not context.manages:
+        raise Forbidden(
+            "forbidden",
+            f"Only a manager may make a reservation for somebody else ({owner}). Make it without `owner`, then hand it"
+            f" over, or ask a manager.",
+            needs="manager",
+        )
+    return {"owner": owner, "by_manager": True}
+
+
+def edited(context: DraftContext, before: str, purpose: str | None, owner: str | None) -> Needs:
+    """Return the arguments of an edit, and the pages that it needs for them. `before` owns what is edited."""
+    args: dict[str, Any] = {
+        name: value for name, value in {"purpose": purpose, "owner": owner}.items() if value is not None
+    }
+    if owner is None:
+        return Needs(args, [])
+    if context.manages and context.user != before and purpose is None:
+        args["by_manager"] = True
+    limit = limit_of(context, owner)
+    return Needs({**args, **limit.args}, [*limit.pages, *limit_of(context, before).pages])
 
 
 def managing_pages(context: DraftContext, owner: str, reason: str | None) -> list[str]:

@@ -14,8 +14,27 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.rooms import recurrence
-from apps.rooms.drafts import DraftContext, Needs, draft_of, limit_of, managing_pages, pages_holding, search_of
-from apps.rooms.pages import Reservation, RoomSlot, Series, decode_reservation, decode_slots, is_final, reservation_page
+from apps.rooms.drafts import (
+    DraftContext,
+    Needs,
+    draft_of,
+    edited,
+    limit_of,
+    made_for,
+    managing_pages,
+    pages_holding,
+    search_of,
+)
+from apps.rooms.pages import (
+    Reservation,
+    RoomSlot,
+    Series,
+    decode_reservation,
+    decode_slots,
+    is_final,
+    owner_of,
+    reservation_page,
+)
 from apps.rooms.schema import ReserveBody, SeriesBody, SeriesChangeBody, SeriesExtendBody, Slot
 from apps.rooms.times import local_date, shifted
 from bayou.application import PageViews
@@ -52,7 +71,7 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     begins = datetime.fromtimestamp(first.start * 60, zone).replace(tzinfo=None)
     days = recurrence.without(recurrence.dates(body.rule, begins, zone), body.excluded)
     series = f"{context.user}/{context.request}"
-    limit = limit_of(context, context.user)
+    limit = limit_of(context, body.owner or context.user)
     remedy = "Reserve the other occurrences as another series, or ask for fewer slots or rooms."
     collected = _Collected(len(days), [reservation_page(series), *limit.pages], remedy)
     left_out = []
@@ -71,7 +90,7 @@ def reserve_listed(context: DraftContext, body: SeriesBody) -> Draft:
     """Return the draft of a new series whose occurrences are listed. Raise TooLarge or Conflict if the request cannot
     be granted."""
     series = f"{context.user}/{context.request}"
-    limit = limit_of(context, context.user)
+    limit = limit_of(context, body.owner or context.user)
     remedy = "Reserve the other occurrences as another series."
     collected = _Collected(len(body.times), [reservation_page(series), *limit.pages], remedy)
     for one in body.times:
@@ -99,6 +118,7 @@ def _reserving(
     args = {
         **collected.shared,
         **limit.args,
+        **made_for(context, body.owner),
         "room": body.room,
         "purpose": body.purpose,
         "rule": rule,
@@ -126,7 +146,7 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     """
     assert body.slots is not None, "a move has slots"
     zone, first = context.local_zone, date.fromisoformat(occurrences[0].day)
-    limit = limit_of(context, series.partition("/")[0])
+    limit = limit_of(context, context.user)  # only the owner moves it
     remedy = "Move the occurrences one by one. Or cancel those that do not fit, and reserve them as a new series."
     collected = _Collected(len(occurrences), [reservation_page(series), *limit.pages], remedy)
     over = {one.id for one in occurrences if one.reservation.slot and one.reservation.slot.end <= context.at_min}
@@ -228,18 +248,35 @@ def _begins(held: Reservation, zone: ZoneInfo) -> time:
     return datetime.fromtimestamp(held.asked[0].start * 60, zone).time()
 
 
-def cancel(context: DraftContext, series: str, occurrences: Sequence[Occurrence], reason: str | None) -> Draft:
-    """Return the draft that cancels these occurrences. Raise TooLarge if the write would declare too many pages."""
-    owner = series.partition("/")[0]
-    pages = [*limit_of(context, owner).pages, *managing_pages(context, owner, reason)]
+def cancel(
+    context: DraftContext, series: str, owner: str, occurrences: Sequence[Occurrence], reason: str | None
+) -> Draft:
+    """Return the draft that cancels these occurrences of a series of this owner. Raise TooLarge if the write would
+    declare too many pages."""
+    pages = [*_pages_of_owners(context, occurrences), *managing_pages(context, owner, reason)]
     more = {} if reason is None else {"reason": reason}
     return _changing(context, "cancel_series", series, occurrences, pages, more, "Cancel")
 
 
-def edit(context: DraftContext, series: str, occurrences: Sequence[Occurrence], purpose: str) -> Draft:
-    """Return the draft that gives these occurrences another purpose. Raise TooLarge if the write would declare too many
-    pages."""
-    return _changing(context, "edit_series", series, occurrences, [], {"purpose": purpose}, "Change")
+def edit(
+    context: DraftContext,
+    series: str,
+    before: str,
+    occurrences: Sequence[Occurrence],
+    purpose: str | None,
+    owner: str | None = None,
+) -> Draft:
+    """Return the draft that gives these occurrences another purpose, another owner, or both. `before` owns the series.
+    Raise TooLarge if the write would declare too many pages."""
+    change = edited(context, before, purpose, owner)
+    pages = [*change.pages, *(_pages_of_owners(context, occurrences) if owner else [])]
+    return _changing(context, "edit_series", series, occurrences, pages, change.args, "Change")
+
+
+def _pages_of_owners(context: DraftContext, occurrences: Iterable[Occurrence]) -> list[str]:
+    """Return the pages that have the open reservations of the owners of these occurrences."""
+    owners = {owner_of(one.id, one.reservation) for one in occurrences}
+    return [page for owner in sorted(owners) for page in limit_of(context, owner).pages]
 
 
 def _changing(

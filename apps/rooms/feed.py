@@ -87,7 +87,7 @@ def _event(identifier: str, uid: str, revision: FeedRevision, zone: ZoneInfo) ->
     event.add("dtend", _local(shown.slot.end, zone))
     event.add("summary", shown.purpose or NO_PURPOSE)
     event.add("location", shown.slot.room)
-    event.add("contact", identifier.partition("/")[0])
+    event.add("contact", shown.owner or identifier.partition("/")[0])
     event.add("status", status)
     event.add("transp", "TRANSPARENT" if status == "CANCELLED" else "OPAQUE")
     if shown.reason and revision.here:

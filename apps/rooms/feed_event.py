@@ -13,20 +13,21 @@ STATUSES = {"committed": "CONFIRMED", "tentative": "TENTATIVE"}  # all others ar
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
     """What a feed shows of a reservation. `state` is that of the REST interface. `reason` says why the reservation was
-    rejected or cancelled."""
+    rejected or cancelled. `owner` is None if that is the user who made it."""
 
     state: str
     slot: RoomSlot
     purpose: str
     reason: str | None = None
+    owner: str | None = None
 
     def encode(self) -> str:
         """Return the event as text for Service.feed_revisions."""
         slot = self.slot
         members = [self.state, slot.room, slot.start, slot.end, self.purpose, self.reason]
-        return json.dumps(members, ensure_ascii=False)
+        return json.dumps([*members, self.owner] if self.owner else members, ensure_ascii=False)
 
     @classmethod
     def decode(cls, text: str) -> FeedEvent:
-        state, room, start, end, purpose, reason = json.loads(text)
-        return cls(state, RoomSlot(room, start, end), purpose, reason)
+        state, room, start, end, purpose, reason, *owner = json.loads(text)
+        return cls(state, RoomSlot(room, start, end), purpose, reason, *owner)

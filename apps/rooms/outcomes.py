@@ -14,7 +14,11 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
         "There is no reservation {id} here. Check the id. If it was made at another replica, it may not have arrived"
         " yet.",
     ),
-    "forbidden": (Forbidden, "not_owner", "Only {owner} may change the reservation {id}; a manager may cancel it."),
+    "forbidden": (
+        Forbidden,
+        "not_owner",
+        "Only {owner} may change the reservation {id}; a manager may cancel it, or hand it over.",
+    ),
     "cancelled": (Conflict, "cancelled", "The reservation {id} has been cancelled. Make a new one."),
     "moved_meanwhile": (
         Conflict,
@@ -25,14 +29,14 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
 
 _NO_EFFECT = {  # status, or the detail of `rejected` -> why the write had no effect
     "no_alternative": "an earlier reservation took the slot, and nothing else that was asked for is free",
-    "open_reservations": "its user already held as many open reservations as the policy allows",
+    "open_reservations": "its owner already held as many open reservations as the policy allows",
     "series": "another occurrence of the series found no slot",
     "unmoved": "nothing that it asked for is free any more",
     "kept": "another occurrence of the series found no slot",
     "cancelled": "it had been cancelled meanwhile",
     "moved_meanwhile": "it had been moved meanwhile",
     "unknown": "there is no such reservation",
-    "forbidden": "only its user, or a manager with a reason, may do that",
+    "forbidden": "only its owner, or a manager with a reason, may do that",
     "differs": REQUEST_TAKEN,
     "failed": "its rules failed",
 }
@@ -55,9 +59,8 @@ def no_effect(user: str, op: str, identifier: str, room: str, outcome: str) -> s
     return f"{user}’s {what} had no effect: {because}."
 
 
-def refusal(status: str, identifier: str) -> Refusal:
-    """Return the refusal for a status about the reservation `USER/REQUEST`. Raise KeyError for the status `failed`,
-    which means a bug in the Lua."""
+def refusal(status: str, identifier: str, owner: str = "") -> Refusal:
+    """Return the refusal for a status about the reservation `USER/REQUEST` of this owner. Raise KeyError for the status
+    `failed`, which means a bug in the Lua."""
     kind, code, sentence = _REFUSALS[status]
-    owner = identifier.partition("/")[0]
     return kind(code, sentence.format(id=identifier, owner=owner), reservation=identifier)

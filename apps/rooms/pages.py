@@ -35,12 +35,13 @@ class RoomSlot:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One field of a room's page: a reservation of the room and its slot."""
+    """One field of a room's page: a reservation of the room and its slot. `user` and `request` say who made it."""
 
     slot: RoomSlot
     user: str
     request: str
     purpose: str
+    owner: str
 
     @property
     def id(self) -> str:
@@ -72,6 +73,7 @@ class Reservation:
     pages_beyond  the room pages that may hold it, in addition to those of `asked`
     local         the local times of the slot; None if the write that gave it the slot did not say them
     changed_by    the request ids of the last moves and cancels of this reservation alone, the newest last
+    owner         who owns it; None if that is the user who made it
     """
 
     state: str
@@ -84,6 +86,7 @@ class Reservation:
     pages_beyond: tuple[str, ...]
     local: LocalTimes | None
     changed_by: tuple[str, ...]
+    owner: str | None = None
 
     @property
     def room(self) -> str:
@@ -99,7 +102,8 @@ class Reservation:
 @dataclass(frozen=True, slots=True)
 class Series:
     """The contents of a series' page. `dates` are the dates of its occurrences. `wanted` is all_or_nothing or
-    best_effort. `requests` are the request ids of the last moves and cancellations."""
+    best_effort. `requests` are the request ids of the last moves and cancellations. `owner` is None if that is the user
+    who made the series."""
 
     rule: str
     zone: str
@@ -107,6 +111,7 @@ class Series:
     wanted: str
     dates: tuple[str, ...]
     requests: tuple[str, ...]
+    owner: str | None = None
 
     def occurrences(self, identifier: str) -> dict[str, str]:
         """Return date -> id of each occurrence. `identifier` is the id of the series."""
@@ -118,8 +123,19 @@ def occurrence_date(request: str) -> str | None:
     return request.partition("~")[2] or None
 
 
+def owner_of(identifier: str, held: Reservation | Series) -> str:
+    """Return who owns the reservation or series with this id."""
+    return held.owner or identifier.partition("/")[0]
+
+
+def owned_id(owner: str, name: str) -> str:
+    """Return the id of a reservation that an entry of the list `user:OWNER` names: by its request, or as USER/REQUEST
+    if somebody else made it."""
+    return name if "/" in name else f"{owner}/{name}"
+
+
 def user_page(user: str) -> str:
-    """Return the name of the page that has a user's open reservations."""
+    """Return the name of the page that has the open reservations which a user owns."""
     return f"user:{user}"
 
 
@@ -172,6 +188,7 @@ def decode_reservation(fields: Mapping[str, str]) -> Reservation | None:
         pages_beyond=tuple(fields["pages"].split("\n")) if "pages" in fields else (),
         local=_local_times(slot, fields["local"]) if slot and "local" in fields else None,
         changed_by=_request_ids(fields),
+        owner=fields.get("owner"),
     )
 
 
@@ -186,6 +203,7 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
         wanted=fields["wanted"],
         dates=tuple(fields["dates"].split()),
         requests=_request_ids(fields),
+        owner=fields.get("owner"),
     )
 
 
@@ -227,5 +245,6 @@ def encode_detail(slot: RoomSlot) -> str:
 
 
 def _entry(room: str, start: str, value: str) -> Entry:
-    end, user, request, purpose = value.split("\t", 3)
-    return Entry(RoomSlot(room, int(start), int(end)), user, request, purpose)
+    end, people, request, purpose = value.split("\t", 3)
+    user, _, owner = people.partition(" ")
+    return Entry(RoomSlot(room, int(start), int(end)), user, request, purpose, owner or user)

@@ -78,6 +78,9 @@ Minute = Annotated[int, BeforeValidator(parse_minute), WithJsonSchema(dict(TIME)
 RoomName = Annotated[str, AfterValidator(room_name), WithJsonSchema({**TEXT, "minLength": 1, "maxLength": ROOM_MAX})]
 Purpose = Annotated[str, Field(max_length=200, description="What it is for."), AfterValidator(one_line)]
 Reason = Annotated[str, Field(max_length=200), AfterValidator(_reason)]
+Owner = Annotated[
+    Name | None, Field(description="Who is to own it, if that is somebody else; a manager may say so of anything.")
+]
 NewRoom = Annotated[bool, Field(description="The room may be one that nobody has named before.")]
 LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema(dict(DATE))]
 TimeZone = Annotated[
@@ -170,6 +173,7 @@ class ReserveBody(Model):
     occurrences: Occurrences = "best_effort"
     series: Name | None = Field(default=None, description="The series that this single reservation belongs to.")
     timezone: TimeZone = None
+    owner: Owner = None
     new_room: NewRoom = False
 
     @field_validator("excluded", "occurrences")
@@ -227,6 +231,7 @@ class SeriesBody(Model):
     rule: Annotated[str, Field(max_length=400), AfterValidator(one_line)] = ""
     occurrences: Occurrences = "best_effort"
     timezone: TimeZone = None
+    owner: Owner = None
     new_room: NewRoom = False
 
     @field_validator("times")
@@ -238,8 +243,8 @@ class SeriesBody(Model):
 
 
 class ChangeBody(Model):
-    """What the bodies of PATCH share: a move if there are slots, else a change of the purpose alone. If `room` or
-    `purpose` is None, a reservation keeps the one that it has."""
+    """What the bodies of PATCH share: a move if there are slots, else a change of the purpose or the owner. If `room`,
+    `purpose` or `owner` is None, a reservation keeps the one that it has."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -252,14 +257,20 @@ class ChangeBody(Model):
     merge: Merge = FirstFreeAlternative()
     request: RequestId = None
     timezone: TimeZone = None
+    owner: Owner = None
     slots: Annotated[Slots | None, Field(validate_default=True)] = None
 
     @field_validator("slots")
     @classmethod
     def _or_purpose(cls, slots: list[Slot] | None, info: ValidationInfo) -> list[Slot] | None:
         values = info.data
-        if slots is None and "purpose" in values and values["purpose"] is None:
-            raise ValueError("is missing. Give times to move it, or `purpose` to change what it is for, or both")
+        changes_owner = values.get("owner") is not None
+        if slots is not None and changes_owner:
+            raise ValueError("cannot be combined with the field `owner`. Move it first, then hand it over")
+        if slots is None and "purpose" in values and values["purpose"] is None and not changes_owner:
+            raise ValueError(
+                "is missing. Give times to move it, `purpose` to change what it is for, or `owner` to hand it over"
+            )
         is_move = (
             any(values.get(name) for name in ("room", "timezone")) or values.get("merge") != FirstFreeAlternative()
         )

@@ -38,7 +38,7 @@ def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
 
 def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: int, how: int) -> Draft:
     if number % 5 == 4:
-        return drafts_series.edit(context, of, members, f"lecture {how % 4}")
+        return drafts_series.edit(context, of, owner_of(of), members, f"lecture {how % 4}")
     if number % 5 == 3:
         return extend(context, of, members, how)
     room, days = ROOMS[how % len(ROOMS)], how >> 5 & 1
@@ -68,4 +68,4 @@ def extend(context: DraftContext, of: str, members: Sequence[Occurrence], how: i
 
 
 def cancel(context: DraftContext, of: str, members: Sequence[Occurrence]) -> Draft:
-    return drafts_series.cancel(context, of, members, REASON if context.user != owner_of(of) else None)
+    return drafts_series.cancel(context, of, owner_of(of), members, REASON if context.user != owner_of(of) else None)

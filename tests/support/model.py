@@ -201,7 +201,8 @@ def refusal_of(write: Write, pages: Mapping[str, dict[str, str]]) -> str | None:
     """Return why the user may not commit this write, as the committed pages say; None if they may (Terry 1995, 6)."""
     back = write.args.get("back")
     actor = back["by"] if back else write.user
-    needed = "manager" if back or write.op in {"define", "drop"} else "user"
+    needs_manager = back or write.args.get("by_manager") or write.op in {"define", "drop"}
+    needed = "manager" if needs_manager else "user"
     person = pages.get(f"person:{actor}", {})
     if write.app == "members/1" or actor == "operator" or not person:
         return None

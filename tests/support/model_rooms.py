@@ -12,9 +12,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from bayou.write import Write
-from tests.support.model_desk import Desk
+from tests.support.model_desk import Desk, Failed
 
-ENTRY_FIELDS = 4  # end, user, request and purpose
+ENTRY_FIELDS = 4  # end, user (and owner), request and purpose
 DONE = {"updated", "merged"}
 REQUESTS_MAX = 8  # request ids that a page keeps
 
@@ -68,6 +68,9 @@ def local_text(args: Mapping[str, Any], slot: RoomSlot) -> str:
 
 def play_rooms(desk: Desk, write: Write) -> str:
     """Play a write about a reservation or a series, and return the outcome."""
+    needs_manager = write.op.startswith("reserve") and write.args.get("owner", write.user) != write.user
+    if needs_manager and not write.args.get("by_manager"):
+        raise Failed
     if write.op.endswith("_series"):
         return Series(desk, write).play()
     made = write.op == "reserve"
@@ -102,12 +105,23 @@ def reject(desk: Desk, write: Write) -> None:
 
 
 def may_change(desk: Desk, write: Write, owner: str) -> bool:
-    """Return True if the user is the owner, or is a manager who cancels with a reason."""
+    """Return True if the user is the owner, or is a manager who hands over or cancels with a reason."""
     if write.user == owner:
         return True
+    if write.op.startswith("edit"):
+        return bool(write.args.get("by_manager") and "owner" in write.args and "purpose" not in write.args)
     person = f"person:{write.user}"
     ends = write.op in {"cancel", "cancel_series"} and bool(write.args.get("reason"))
     return ends and desk.declares(person) and desk.read(person).get("role") == "manager"
+
+
+def give(page: dict[str, str], user: str, owner: str) -> None:
+    """Make somebody the owner of what a page holds, which the user made. The page keeps for whom it was made."""
+    before = page.get("owner", user)
+    if before != owner:
+        page.setdefault("made_for", before)
+        page.pop("owner", None)
+        page.update({} if owner == user else {"owner": owner})
 
 
 def forget_ended(desk: Desk, write: Write, owner: str) -> None:
@@ -130,7 +144,8 @@ def what_is_asked(write: Write) -> str:
     if write.op == "extend_series":
         return f"extend/{args['date']}"
     if "slots" not in args:
-        return f"edit/{args['purpose']}".replace(" ", "\t") if "purpose" in args else "cancel"
+        words = (["owner", args["owner"]] if "owner" in args else []) or (["edit"] if "purpose" in args else ["cancel"])
+        return "/".join(words + [args["purpose"]] * ("purpose" in args)).replace(" ", "\t")
     purpose = f"/{args['purpose']}" if args.get("purpose") is not None else ""
     return f"{args['slots'].split(' ')[0]}@{args['room']}{purpose}".replace(" ", "\t")
 
@@ -143,6 +158,11 @@ def asked_before(page: Mapping[str, str], write: Write) -> str | None:
     return "duplicate" if known[write.request] == what_is_asked(write) else "differs"
 
 
+def was_handed_over(write: Write, outcome: str | None) -> bool:
+    """Return True if a request to hand over comes again."""
+    return outcome == "duplicate" and "owner" in write.args
+
+
 class ReservationChange:
     """The part of a write that reserves, moves or cancels one reservation. `in_series` is true if the reservation
     belongs to a series."""
@@ -151,9 +171,14 @@ class ReservationChange:
         self, desk: Desk, write: Write, op: str, identifier: str, args: Mapping[str, Any], *, in_series: bool = False
     ) -> None:
         self.desk, self.write, self.op, self.args, self.in_series = desk, write, op, args, in_series
-        self.name = f"reservation:{identifier}"
-        self.owner, _, self.request = identifier.partition("/")
+        self.name, self.identifier = f"reservation:{identifier}", identifier
+        self.user, _, self.request = identifier.partition("/")
         self.page = desk.read(self.name)
+        self.owner = self.page.get("owner", self.user)
+        if op == "reserve":
+            self.owner = args.get("owner", self.user)
+        if op == "extend":
+            self.owner = write.user
         self.choices = room_slots(args["room"], args["slots"]) if op in {"reserve", "move", "extend"} else []
         state, _, slot = self.page.get("state", "").partition(" ")
         times, _, room = slot.partition(" ")
@@ -167,7 +192,9 @@ class ReservationChange:
     def is_same(self) -> bool:
         """Return True if the request that made the reservation asked for the same."""
         made = self.page.get("first") or self.page.get("asked")
-        return made == "\t".join([self.args["room"], self.args["slots"], self.args["purpose"]])
+        made_for = self.page.get("made_for") or self.page.get("owner") or self.user
+        same = made == "\t".join([self.args["room"], self.args["slots"], self.args["purpose"]])
+        return same and made_for == self.owner
 
     def obstacle(self) -> str | None:
         """Return the reason to refuse the change even if the slot is free. Return None if there is no such reason."""
@@ -178,9 +205,10 @@ class ReservationChange:
             return "duplicate" if self.current_slot else None
         if state in {"", "series"}:
             return "unknown"
-        if not may_change(self.desk, self.write, self.owner):
+        outcome = None if self.in_series else asked_before(self.page, self.write)
+        if not may_change(self.desk, self.write, self.owner) and not was_handed_over(self.write, outcome):
             return "forbidden"
-        if not self.in_series and (outcome := asked_before(self.page, self.write)):
+        if outcome:
             return outcome
         if state == "cancelled":
             return "cancelled"
@@ -203,17 +231,26 @@ class ReservationChange:
         limit = self.write.args.get("limit")
         if not limit or (self.current_slot and self.current_slot.end > limit["at"]):
             return False
-        ends = {request: int(end) for request, end in self.desk.read(f"user:{self.owner}").items()}
-        held = sum(end > limit["at"] and request != self.request for request, end in ends.items())
+        return self.holds_limit(self.owner)
+
+    def holds_limit(self, owner: str) -> bool:
+        """Return True if this user has as many other open reservations as the limit says."""
+        limit = self.write.args["limit"]
+        ends = {name: int(end) for name, end in self.desk.read(f"user:{owner}").items()}
+        held = sum(end > limit["at"] and name != self.name_for(owner) for name, end in ends.items())
         return bool(held >= limit["open"])
+
+    def name_for(self, owner: str) -> str:
+        """Return how the page of an owner names the reservation."""
+        return self.request if owner == self.user else self.identifier
 
     def entries(self, slot: RoomSlot) -> list[tuple[int, int]]:
         """Return (start, end) of every other reservation on the days of the slot."""
         found = []
         for page in slot.pages:
             for start, value in self.desk.read(page).items():
-                end, user, request, _ = value.split("\t", ENTRY_FIELDS - 1)
-                if (user, request) != (self.owner, self.request):
+                end, people, request, _ = value.split("\t", ENTRY_FIELDS - 1)
+                if (people.split(" ")[0], request) != (self.user, self.request):
                     found.append((int(start), int(end)))
         return found
 
@@ -221,8 +258,9 @@ class ReservationChange:
         """Return True if no other reservation overlaps the slot. Stop at the first day that is taken."""
         for day in slot.pages:
             for start, value in self.desk.read(day).items():
-                end, user, request, _ = value.split("\t", ENTRY_FIELDS - 1)
-                if int(start) < slot.end and int(end) > slot.start and (user, request) != (self.owner, self.request):
+                end, people, request, _ = value.split("\t", ENTRY_FIELDS - 1)
+                is_own = (people.split(" ")[0], request) == (self.user, self.request)
+                if int(start) < slot.end and int(end) > slot.start and not is_own:
                     return False
         return True
 
@@ -265,11 +303,20 @@ class ReservationChange:
         """Enter the reservation in the pages of the room. If the write declares the page of the owner, enter it there
         too."""
         self.free_current_slot()
-        value = "\t".join((f"{slot.end:08}", self.owner, self.request, self.purpose()))
+        self.enter(slot)
+
+    def enter(self, slot: RoomSlot) -> None:
+        people = self.user if self.owner == self.user else f"{self.user} {self.owner}"
+        value = "\t".join((f"{slot.end:08}", people, self.request, self.purpose()))
         for day in slot.pages:
             self.desk.open(day)[f"{slot.start:08}"] = value
         if self.desk.declares(f"user:{self.owner}"):
-            self.desk.open(f"user:{self.owner}")[self.request] = f"{slot.end:08}"
+            self.desk.open(f"user:{self.owner}")[self.name_for(self.owner)] = f"{slot.end:08}"
+
+    def leave_owner(self) -> None:
+        """Remove the reservation from the page of its owner, if the write declares that."""
+        if self.desk.declares(f"user:{self.owner}"):
+            self.desk.open(f"user:{self.owner}").pop(self.name_for(self.owner), None)
 
     def record(self, found: Found | str) -> str:
         """Write the result to the page of the reservation, and return the outcome."""
@@ -292,22 +339,30 @@ class ReservationChange:
         return self.cancel() if self.op == "cancel" else self.edit()
 
     def edit(self) -> str:
-        """Replace the purpose wherever it stands, and return the outcome."""
-        page, purpose = self.note_write(), self.args["purpose"]
-        page.setdefault("first", page["asked"])
-        page["asked"] = "\t".join([*page["asked"].split("\t", 2)[:2], purpose])
-        if not self.current_slot:
+        """Replace the purpose and the owner wherever they stand, and return the outcome."""
+        owner, slot, limit = self.args.get("owner"), self.current_slot, self.write.args.get("limit")
+        is_open = limit and slot and slot.end > limit["at"]
+        if owner and owner != self.owner and is_open and self.holds_limit(owner):
+            return "open_reservations"
+        page = self.note_write()
+        if owner:
+            forget_ended(self.desk, self.write, owner)
+            self.leave_owner()
+            give(page, self.user, owner)
+            self.owner = owner
+        if "purpose" in self.args:
+            page.setdefault("first", page["asked"])
+            page["asked"] = "\t".join([*page["asked"].split("\t", 2)[:2], self.args["purpose"]])
+        self.page = page
+        if not slot:
             return "updated"
-        for day in self.current_slot.pages:
-            entries, start = self.desk.open(day), f"{self.current_slot.start:08}"
-            entries[start] = "\t".join([*entries[start].split("\t", 3)[:3], purpose])
-        return f"updated {self.current_slot.text}"
+        self.enter(slot)
+        return f"updated {slot.text}"
 
     def cancel(self) -> str:
         """Free the slot, mark the reservation as cancelled, and return the outcome."""
         self.free_current_slot()
-        if self.desk.declares(f"user:{self.owner}"):
-            self.desk.open(f"user:{self.owner}").pop(self.request, None)
+        self.leave_owner()
         reason = self.args.get("reason")
         self.note_write()["state"] = f"cancelled {self.write.user}\t{reason}" if reason else "cancelled"
         return "updated"
@@ -330,6 +385,10 @@ class ReservationChange:
             page["pages"] = "\n".join(others)
         if self.op in {"reserve", "extend"} and "series" in args:
             page["series"] = args["series"]
+        if self.op == "extend":
+            give(page, self.user, self.owner)
+        if self.op == "reserve" and self.owner != self.user:
+            page["owner"] = self.owner
         return page
 
     def other_pages(self) -> list[str]:
@@ -365,7 +424,8 @@ class Series:
         self.desk, self.write, self.args = desk, write, write.args
         self.op = write.op.removesuffix("_series")
         self.id = f"{write.user}/{write.request}" if self.op == "reserve" else write.args["series"]
-        self.owner, _, self.request = str(self.id).partition("/")
+        self.user, _, self.request = str(self.id).partition("/")
+        self.owner = write.args.get("owner", write.user)  # of what is made, or of what is handed over
 
     def play(self) -> str:
         """Play the write, and return its outcome: a status, and the outcome of each occurrence."""
@@ -376,6 +436,8 @@ class Series:
         outcomes = list(self.outcomes())
         statuses = [outcome.split(" ")[0] for outcome in outcomes]
         status = statuses[0]
+        if DONE & set(statuses) and self.op == "edit" and "owner" in self.args:
+            give(self.desk.open(f"reservation:{self.id}"), self.user, self.owner)
         if DONE & set(statuses):
             status = "updated" if set(statuses) == {"updated"} else "merged"
         return "\t".join([f"{status} {outcomes[0]}", *outcomes[1:]])
@@ -391,9 +453,9 @@ class Series:
             return "duplicate" if same else "differs"
         if page.get("state") != "series":
             return "unknown"
-        if not may_change(self.desk, self.write, self.owner):
-            return "forbidden"
-        return asked_before(page, self.write)
+        outcome = asked_before(page, self.write)
+        may = may_change(self.desk, self.write, page.get("owner", self.user))
+        return outcome if may or was_handed_over(self.write, outcome) else "forbidden"
 
     def note_series(self) -> None:
         """Record the write on the page of its series: a reserve writes the rule and the dates, and a later write (move,
@@ -408,6 +470,8 @@ class Series:
         page.update({"state": "series", "wanted": args["occurrences_wanted"]})
         page.update({name: args[name] for name in ("rule", "zone", "except")})
         page["dates"] = " ".join(occurrence["date"] for occurrence in args["occurrences"])
+        if self.owner != self.user:
+            page["owner"] = self.owner
 
     def add_dates(self, page: dict[str, str]) -> None:
         """Add the occurrences of the write to the series, also those that it left out before."""

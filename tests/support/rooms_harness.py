@@ -123,11 +123,14 @@ class FakeService:
     lists: dict[str, set[str]] = field(default_factory=dict)
     log: list[Write] = field(default_factory=list)
     active: str = APPLICATION.tag
+    auth: str = "tokens"
 
     @property
     def settings(self) -> Any:
         rooms = [RoomSettings(name=room) if isinstance(room, str) else room for room in self.rooms]
-        return SimpleNamespace(cluster_id="building-6-0", timezone=self.timezone, rooms=rooms, policies=self.policies)
+        return SimpleNamespace(
+            cluster_id="building-6-0", timezone=self.timezone, rooms=rooms, policies=self.policies, auth=self.auth
+        )
 
     def now(self) -> datetime:
         return datetime(2026, 11, 30, 12, 0, tzinfo=UTC)

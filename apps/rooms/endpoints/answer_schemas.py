@@ -24,6 +24,7 @@ RESERVATION = record(
     id=TEXT,
     user=TEXT,
     request=TEXT,
+    owner=TEXT,
     room=TEXT,
     slot=nullable(SLOT),
     purpose=TEXT,
@@ -41,6 +42,7 @@ SERIES = record(
         id=TEXT,
         user=TEXT,
         request=TEXT,
+        owner=TEXT,
         rule=TEXT,
         occurrences=one_of("all_or_nothing", "best_effort"),
         timezone=TEXT,
@@ -58,10 +60,11 @@ EVENT = record(
     state=VIEW,
     outcome=TEXT,
     reason=nullable(TEXT),
+    owner=nullable(TEXT),
     before=nullable(ROOM_SLOT),
     after=nullable(ROOM_SLOT),
 )
-SHIFTED = {"id": TEXT, "user": TEXT, "room": TEXT, "purpose": TEXT, "slot": SLOT, "shifted": LOCAL}
+SHIFTED = {"id": TEXT, "user": TEXT, "owner": TEXT, "room": TEXT, "purpose": TEXT, "slot": SLOT, "shifted": LOCAL}
 SHIFTED_ONES = record(timezone=TEXT, reservations=array(record(**SHIFTED)), next=nullable(TEXT))
 MOVED_BACK = record(
     moved=array(record(**SHIFTED)),
@@ -83,7 +86,7 @@ CONFLICTS = record(conflicts=array(CONFLICT))
 # The write that took a slot: of whom, and whether it was accepted earlier or only committed first.
 CAUSE = record(write=TEXT, user=TEXT, earlier=FLAG, got=ROOM_SLOT)
 MOVE_SEEN = record({"from": nullable(ROOM_SLOT)}, at=TIME, to=nullable(ROOM_SLOT), because=nullable(CAUSE))
-ENTRY = record(id=TEXT, user=TEXT, request=TEXT, purpose=TEXT, start=TIME, end=TIME, state=VIEW)
+ENTRY = record(id=TEXT, user=TEXT, request=TEXT, owner=TEXT, purpose=TEXT, start=TIME, end=TIME, state=VIEW)
 ROOMS = record(timezone=TEXT, rooms=array(ROOM), next=nullable(TEXT))
 FREE_ROOMS = record({"from": TIME, "to": TIME}, rooms=array(ROOM))
 CALENDAR = record({"from": TIME, "to": TIME}, room=TEXT, view=VIEW, reservations=array(ENTRY))

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from apps.api.endpoint import Answer
 from apps.api.request import Caller, ClientSession
 from apps.api.service import Service, new_request_id
+from apps.people.pages import decode_person, person_page
 from apps.rooms import answer_values, asked, drafts
 from apps.rooms.building import Building
 from apps.rooms.next_free import next_free, searched
@@ -21,14 +22,16 @@ from apps.rooms.pages import (
     decode_detail,
     decode_reservation,
     decode_room,
+    decode_series,
     decode_slots,
     is_final,
+    owner_of,
     reservation_page,
 )
 from apps.rooms.policies import slot_text, too_many
 from apps.rooms.schema import AnotherRoom, Merge, room_name
 from bayou.application import PageViews
-from bayou.errors import Conflict, Unknown
+from bayou.errors import Conflict, Refusal, Unknown
 from bayou.write import Draft, Write
 
 # Parameters of paths.
@@ -92,6 +95,19 @@ class Handlers:
         self.require_room(name, "GET /rooms lists all rooms.", session)
         return name
 
+    def require_owner(self, owner: str | None, caller: Caller, session: ClientSession) -> None:
+        """Raise Unknown if a request names somebody else as the owner whom this cluster does not know."""
+        if owner in {None, caller.name} or self.service.settings.auth != "tokens":
+            return
+        page = person_page(owner)
+        if decode_person(self.service.read([page], session).pages[page].tentative) is None:
+            raise Unknown(
+                "person_unknown",
+                f"There is no person {owner} here. Check the name. If the person was added at another replica, that"
+                " write may not have arrived here yet.",
+                name=owner,
+            )
+
     def context(self, caller: Caller, request: str | None, timezone: str | None = None) -> drafts.DraftContext:
         """Return the values that the drafts of a request share. A request without an id gets a new id. `timezone` is
         the zone that the request names."""
@@ -105,6 +121,7 @@ class Handlers:
             policies=self.building.policies,
             own_zone=ZoneInfo(timezone) if timezone else None,
             app=self.service.active_tag("rooms"),
+            manages=caller.role == "manager" or self.service.settings.auth == "none",
         )
 
     def views_of(self, identifier: str, session: ClientSession) -> PageViews:
@@ -139,10 +156,16 @@ class Handlers:
         if accepted.logged or accepted.status in TAKEN:
             return accepted.pages.get(page)
         if "open_reservations" in {accepted.status, accepted.detail}:
-            raise too_many(draft.args["limit"]["open"], identifier.partition("/")[0])
+            raise too_many(draft.args["limit"]["open"], draft.args.get("owner", draft.user))
         if accepted.status in {"rejected", "unmoved"}:
             raise self._slot_taken(draft, identifier, accepted.detail, session)
-        raise refusal(accepted.status, identifier)
+        raise self.refused(accepted.status, identifier, session)
+
+    def refused(self, status: str, identifier: str, session: ClientSession) -> Refusal:
+        """Return the refusal for a status about a reservation or series."""
+        page = self.views_of(identifier, session).tentative
+        held = decode_reservation(page) or decode_series(page)
+        return refusal(status, identifier, owner_of(identifier, held) if held else "")
 
     def require_same(self, wanted: asked.Asked, identifier: str, request: str, session: ClientSession) -> None:
         """Raise Conflict if a request with this id was accepted that asked for something else than `wanted`.
@@ -188,7 +211,7 @@ class Handlers:
 
     def holders_text(self, taken: Sequence[Entry]) -> str:
         """Return the sentence that says who has the slots that a request asked for; it begins with a blank."""
-        named = [f"{one.user} has {one.slot.room} {slot_text(one.slot, self.zone)}" for one in taken[:HOLDERS_MAX]]
+        named = [f"{one.owner} has {one.slot.room} {slot_text(one.slot, self.zone)}" for one in taken[:HOLDERS_MAX]]
         more = [f"and {len(taken) - HOLDERS_MAX} more"] if len(taken) > HOLDERS_MAX else []
         return f" {', '.join(named + more)}." if named else ""
 

@@ -20,7 +20,15 @@ from apps.rooms import answer_values
 from apps.rooms.building import Building
 from apps.rooms.endpoints.base import ROOM_NAME, USER_NAME, Handlers
 from apps.rooms.feed_event import STATUSES, FeedEvent
-from apps.rooms.pages import RoomSlot, decode_days, decode_reservation, in_parts, reservation_page
+from apps.rooms.pages import (
+    RoomSlot,
+    decode_days,
+    decode_reservation,
+    in_parts,
+    owned_id,
+    owner_of,
+    reservation_page,
+)
 from bayou.errors import TooLarge, Unknown
 from bayou.names import NAME
 
@@ -60,7 +68,12 @@ class Feeds(Handlers):
         days = [pages[page] for page in whole.pages]
         final = set(decode_days(room, (day.committed for day in days)))
         return {
-            entry.id: FeedEvent("committed" if entry in final else "tentative", entry.slot, entry.purpose)
+            entry.id: FeedEvent(
+                "committed" if entry in final else "tentative",
+                entry.slot,
+                entry.purpose,
+                owner=None if entry.owner == entry.user else entry.owner,
+            )
             for entry in decode_days(room, (day.tentative for day in days))
             if entry.slot.overlaps(whole)
         }
@@ -75,12 +88,12 @@ class Feeds(Handlers):
                 " (neither . nor .. alone).",
                 user=user,
             )
-        names = [f"{user}/{name}" for name in self.service.list_entries(f"user:{user}", session)]
+        names = [owned_id(user, name) for name in self.service.list_entries(f"user:{user}", session)]
         with self._reading_many if len(names) > LARGE else nullcontext():
-            return self._of_names(names, period, session)
+            return self._of_names(user, names, period, session)
 
     def _of_names(
-        self, names: list[str], period: tuple[datetime, datetime], session: ClientSession
+        self, user: str, names: list[str], period: tuple[datetime, datetime], session: ClientSession
     ) -> dict[str, FeedEvent]:
         start, end = map(_minute, period)
         found = {}
@@ -90,10 +103,16 @@ class Feeds(Handlers):
                 page = views[reservation_page(identifier)]
                 held = decode_reservation(page.tentative)
                 slot = held and (held.slot or held.asked[0])
-                if held and slot and slot.start < end and start < slot.end:
+                if held is None or owner_of(identifier, held) != user:
+                    continue
+                if slot and slot.start < end and start < slot.end:
                     reason = answer_values.reason(held)
                     found[identifier] = FeedEvent(
-                        answer_values.state(held, page), slot, held.purpose, reason["message"] if reason else None
+                        answer_values.state(held, page),
+                        slot,
+                        held.purpose,
+                        reason["message"] if reason else None,
+                        held.owner,
                     )
             _check_size(found)  # at once, since the rest may take a minute
         return found

@@ -37,6 +37,7 @@ class _Event:
     outcome: str
     csn: int | None
     accepted_at: str  # empty: its stamp says when it was accepted
+    owner: str  # empty: the write names none
 
 
 class Histories(Handlers):
@@ -84,6 +85,7 @@ class Histories(Handlers):
                 "state": "tentative" if event.csn is None else "committed",
                 "outcome": status,
                 "reason": why[1] if why and is_last_cancel else None,
+                "owner": event.owner or None,
                 "before": answer_values.slot_shown(before, self.zone),
                 "after": answer_values.slot_shown(slot, self.zone),
             }
@@ -108,15 +110,15 @@ class Histories(Handlers):
 
 def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
     """Yield the events of a reservation in the order of the log. For the notes, see apps/rooms/lua/application.lua."""
-    owner = identifier.partition("/")[0]
+    made_by = identifier.partition("/")[0]
     for csn in sorted(history.notes):
-        write, op, outcome, user, accepted_at = [*history.notes[csn].split("\t"), "", ""][:5]
-        yield _Event(write, op or "reserve", user or owner, outcome, csn, accepted_at)
+        write, op, outcome, user, accepted_at, owner = [*history.notes[csn].split("\t"), "", "", ""][:6]
+        yield _Event(write, op or "reserve", user or made_by, outcome, csn, accepted_at, owner)
     for tentative, outcome in history.tentative:
         own = answer_values.outcome_for(tentative, outcome, identifier)
         op = tentative.op.removesuffix("_series")
         user = tentative.args.get("back", {}).get("by", tentative.user)
-        yield _Event(tentative.id, op, user, own, None, tentative.accepted_at)
+        yield _Event(tentative.id, op, user, own, None, tentative.accepted_at, tentative.args.get("owner", ""))
 
 
 def _accepted_at(event: _Event) -> datetime:

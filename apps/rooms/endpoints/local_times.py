@@ -14,6 +14,7 @@ from apps.rooms.building import Building
 from apps.rooms.endpoints.answer_schemas import MOVED_BACK, SHIFTED_ONES
 from apps.rooms.endpoints.base import Handlers
 from apps.rooms.local_times import PART, Search, Shifted
+from apps.rooms.pages import owner_of
 from apps.rooms.schema import LocalTimesQuery
 from bayou.errors import Conflict, TooLarge, Unknown
 
@@ -76,7 +77,7 @@ class LocalTimes(Handlers):
         return {"moved": moved, "not_moved": not_moved}
 
     def _move_back(self, one: Shifted, request: Request[None, None]) -> None:
-        owner, local = Caller(one.id.partition("/")[0], "user"), one.held.local
+        owner, local = Caller(owner_of(one.id, one.held), "user"), one.held.local
         context = self.context(owner, None, local.zone if local else None)
         draft = drafts.move_back(context, one.id, one.held, one.asked_at, by=request.caller.name)
         self.submitted(draft, one.id, request.session, {"op": draft.op})

@@ -11,7 +11,7 @@ from apps.rooms import answer_values, asked, drafts, drafts_series
 from apps.rooms.endpoints.answer_schemas import RESERVATION, RESERVATIONS, RESERVED
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, USER_NAME
 from apps.rooms.endpoints.series import SeriesHandlers
-from apps.rooms.pages import Reservation, RoomSlot, decode_reservation, reservation_page
+from apps.rooms.pages import Reservation, RoomSlot, decode_reservation, owned_id, owner_of, reservation_page
 from apps.rooms.schema import CancelQuery, ReservationChangeBody, ReservationsQuery, ReserveBody
 
 
@@ -19,7 +19,7 @@ class Reservations(SeriesHandlers):
     def endpoints(self) -> list[Endpoint]:
         reservation = partial(Endpoint, path="/reservations/{user}/{name}", answers={200: RESERVATION}, parameters=OWN)
         unknown = ("reservation_unknown",)
-        cannot_move = {403: ("not_owner",), 404: (*unknown, "room_unknown"), 409: MOVE_CONFLICTS}
+        cannot_move = {403: ("not_owner",), 404: (*unknown, "room_unknown", "person_unknown"), 409: MOVE_CONFLICTS}
         cannot_cancel = {403: ("not_owner",), 404: unknown, 409: CANCEL_CONFLICTS}
         return [
             Endpoint(
@@ -27,7 +27,7 @@ class Reservations(SeriesHandlers):
                 "/reservations",
                 self.reserve,
                 {200: RESERVED, 201: RESERVED},
-                errors={404: ("room_unknown",), 409: ("slot_taken", "policy", "request_differs")},
+                errors={404: ("room_unknown", "person_unknown"), 409: ("slot_taken", "policy", "request_differs")},
             ),
             reservation("GET", handler=self.show_reservation, errors={404: unknown}),
             reservation("PATCH", handler=self.move_reservation, errors=cannot_move),
@@ -42,6 +42,7 @@ class Reservations(SeriesHandlers):
         context = self.context(request.caller, body.request, body.timezone)
         if not body.new_room:
             self.require_rooms(body.room, body.merge, "If the room is new, add `new_room: true`.", session)
+        self.require_owner(body.owner, request.caller, session)
         identifier = f"{context.user}/{context.request}"
         if body.rule is not None:
             draft = drafts_series.reserve(context, body)
@@ -60,16 +61,18 @@ class Reservations(SeriesHandlers):
         return answer
 
     def move_reservation(self, request: Request[None, ReservationChangeBody], user: str, name: str) -> Answer:
-        """Move a reservation, or give it another purpose, or both. If nothing is free, it stays as it is."""
+        """Move a reservation, or give it another purpose, or both; or hand it over to another owner. If nothing is
+        free, it stays as it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         if not body.new_room:
             self.require_rooms(body.room, body.merge, "If the room is new, add `new_room: true`.", session)
+        self.require_owner(body.owner, request.caller, session)
         reservation, final = self.held(identifier, session)
         context = self.context(request.caller, body.request, body.timezone)
         if body.slots is not None:
             draft = drafts.move(context, identifier, reservation, final, body)
         else:
-            draft = drafts.edit(context, identifier, reservation, body.purpose or "")
+            draft = drafts.edit(context, identifier, reservation, body.purpose, body.owner)
         wanted = asked.by_change(draft.op, body)
         views = self.submitted(draft, identifier, session, wanted) or self.views_of(identifier, session)
         return self.shown(identifier, views)
@@ -84,17 +87,20 @@ class Reservations(SeriesHandlers):
         return self.shown(identifier, views)
 
     def list_reservations(self, request: Request[ReservationsQuery, None], user: str) -> Answer:
-        """List the reservations of a user in time order, those without a slot last."""
+        """List the reservations that a user owns in time order, those without a slot last."""
         query, session = request.query, request.session
         names, following = part_of_list(self.service.list_entries(f"user:{user}", session), query)
-        identifiers = [f"{user}/{name}" for name in names]
+        identifiers = [owned_id(user, name) for name in names]
         views = self.service.read([reservation_page(identifier) for identifier in identifiers], session).pages
         found = []
         for identifier in identifiers:
             page = views[reservation_page(identifier)]
             held = decode_reservation(page.tentative)
-            # The list holds every reservation ever asked for; one without a slot is found by what it asked for.
-            if held is None or not any(query.holds(at.start, at.end) for at in _whereabouts(held)):
+            # The list holds every reservation ever asked for, and those that were handed over to somebody else since.
+            # One without a slot is found by what it asked for.
+            if held is None or owner_of(identifier, held) != user:
+                continue
+            if not any(query.holds(at.start, at.end) for at in _whereabouts(held)):
                 continue
             first = held.slot.start if held.slot else 0
             found.append(

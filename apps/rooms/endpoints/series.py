@@ -7,13 +7,12 @@ from functools import partial
 from typing import Any
 
 from apps.api.endpoint import Answer, Endpoint
-from apps.api.request import ClientSession, Request
+from apps.api.request import Caller, ClientSession, Request
 from apps.rooms import answer_values, asked, drafts_series
 from apps.rooms.drafts_series import Occurrence
 from apps.rooms.endpoints.answer_schemas import CHANGED_SERIES, RESERVED, SERIES
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, TAKEN, Handlers, slots_asked
-from apps.rooms.outcomes import refusal
-from apps.rooms.pages import Series, decode_reservation, decode_series, is_final, reservation_page
+from apps.rooms.pages import Series, decode_reservation, decode_series, is_final, owner_of, reservation_page
 from apps.rooms.policies import too_many
 from apps.rooms.schema import SeriesBody, SeriesCancelQuery, SeriesChangeBody, SeriesExtendBody, SeriesQuery
 from bayou.application import Accepted, PageViews, had_no_effect
@@ -77,16 +76,19 @@ class SeriesHandlers(Handlers):
         return series
 
     def not_cancelled(
-        self, identifier: str, series: Series, first: str | None, session: ClientSession
+        self, identifier: str, series: Series, first: str | None, caller: Caller, session: ClientSession
     ) -> list[Occurrence]:
-        """Return the occurrences that are not cancelled. If `first` is given, leave out those before that date. Raise
-        Conflict if none is left."""
+        """Return the occurrences that are not cancelled. If `first` is given, leave out those before that date. If the
+        caller owns the series, leave out those that were handed over to somebody else. Raise Conflict if all are
+        cancelled."""
         found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""
             message = f"All occurrences of {identifier}{since} have been cancelled. Make a new series."
             raise Conflict("cancelled", message, series=identifier)
-        return found
+        if caller.name != owner_of(identifier, series):
+            return found
+        return [one for one in found if owner_of(one.id, one.reservation) == caller.name] or found
 
     def submitted_series(
         self, draft: Draft, identifier: str, session: ClientSession, wanted: asked.Asked
@@ -100,16 +102,16 @@ class SeriesHandlers(Handlers):
         if accepted.logged:
             return accepted
         if not accepted.detail:
-            raise refusal(accepted.status, identifier)
+            raise self.refused(accepted.status, identifier, session)
         outcomes = _outcomes(draft, accepted)
         failed = {day for day, outcome in outcomes.items() if _has_no_slot(outcome)}
         if failed:
             raise self._nothing_free(draft, identifier, failed, session)
         if any(outcome.endswith("open_reservations") for outcome in outcomes.values()):
-            raise too_many(draft.args["limit"]["open"], identifier.partition("/")[0])
+            raise too_many(draft.args["limit"]["open"], draft.args.get("owner", draft.user))
         # The first of the others says why, unless it only stays because another one could not move.
         others = [outcome for outcome in outcomes.values() if not outcome.startswith("kept")]
-        raise refusal(others[0] if others else accepted.status, identifier)
+        raise self.refused(others[0] if others else accepted.status, identifier, session)
 
     def _nothing_free(self, draft: Draft, identifier: str, failed: Set[str], session: ClientSession) -> Conflict:
         occurrences = draft.args["occurrences"]
@@ -135,7 +137,7 @@ class AllSeries(SeriesHandlers):
     def endpoints(self) -> list[Endpoint]:
         series = partial(Endpoint, path="/series/{user}/{name}", answers={200: SERIES}, parameters=OWN)
         unknown = ("series_unknown", "reservation_unknown")
-        cannot_move = {403: ("not_owner",), 404: (*unknown, "room_unknown"), 409: MOVE_CONFLICTS}
+        cannot_move = {403: ("not_owner",), 404: (*unknown, "room_unknown", "person_unknown"), 409: MOVE_CONFLICTS}
         cannot_cancel = {403: ("not_owner",), 404: unknown, 409: CANCEL_CONFLICTS}
         return [
             Endpoint(
@@ -143,7 +145,7 @@ class AllSeries(SeriesHandlers):
                 "/series",
                 self.reserve_listed,
                 {200: RESERVED, 201: RESERVED},
-                errors={404: ("room_unknown",), 409: ("slot_taken", "policy", "request_differs")},
+                errors={404: ("room_unknown", "person_unknown"), 409: ("slot_taken", "policy", "request_differs")},
             ),
             series("GET", handler=self.show_series, errors={404: ("series_unknown",)}),
             series("PATCH", handler=self.move_series, answers={200: CHANGED_SERIES}, errors=cannot_move),
@@ -166,6 +168,7 @@ class AllSeries(SeriesHandlers):
         if not body.new_room:
             for room in dict.fromkeys([body.room, *(one.room for one in body.times)]):
                 self.require_rooms(room, body.merge, "If the room is new, add `new_room: true`.", session)
+        self.require_owner(body.owner, request.caller, session)
         identifier = f"{context.user}/{context.request}"
         draft = drafts_series.reserve_listed(context, body)
         return self.reserve_series(draft, identifier, session, asked.by_reserve(draft, body.merge))
@@ -177,12 +180,13 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, request.session)
 
     def move_series(self, request: Request[SeriesQuery, SeriesChangeBody], user: str, name: str) -> Answer:
-        """Move all occurrences of a series, or only those on and after the date `from`, or give them another purpose.
-        An occurrence for which nothing is free stays where it is: `unmoved` has the dates of those that the request
-        left as they were. It is null if the request had been accepted before."""
+        """Move all occurrences of a series, or only those on and after the date `from`; or give them another purpose or
+        another owner. An occurrence for which nothing is free stays where it is: `unmoved` has the dates of those that
+        the request left as they were. It is null if the request had been accepted before."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A move cannot name a new room; a new reservation can."
         self.require_rooms(body.room, body.merge, remedy, session)
+        self.require_owner(body.owner, request.caller, session)
         series = self.require_series(identifier, session)
         context = self.context(request.caller, body.request, body.timezone)
         op, unmoved = "edit_series" if body.slots is None else "move_series", None
@@ -190,11 +194,12 @@ class AllSeries(SeriesHandlers):
         if context.request in series.requests:
             self.require_same(wanted, identifier, context.request, session)
         else:
-            occurrences = self.not_cancelled(identifier, series, request.query.first, session)
+            occurrences = self.not_cancelled(identifier, series, request.query.first, request.caller, session)
             if body.slots is not None:
                 draft = drafts_series.move(context, identifier, occurrences, body)
             else:
-                draft = drafts_series.edit(context, identifier, occurrences, body.purpose or "")
+                before = owner_of(identifier, series)
+                draft = drafts_series.edit(context, identifier, before, occurrences, body.purpose, body.owner)
             if accepted := self.submitted_series(draft, identifier, session, wanted):
                 outcomes = sorted(_outcomes(draft, accepted).items())
                 unmoved = [day for day, outcome in outcomes if had_no_effect(outcome)]
@@ -230,8 +235,8 @@ class AllSeries(SeriesHandlers):
         if context.request in series.requests:
             self.require_same(wanted, identifier, context.request, session)
         else:
-            occurrences = self.not_cancelled(identifier, series, query.first, session)
-            draft = drafts_series.cancel(context, identifier, occurrences, query.reason)
+            occurrences = self.not_cancelled(identifier, series, query.first, request.caller, session)
+            draft = drafts_series.cancel(context, identifier, owner_of(identifier, series), occurrences, query.reason)
             self.submitted_series(draft, identifier, session, wanted)
         return self._answer(identifier, session)
 

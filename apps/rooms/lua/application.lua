@@ -1,28 +1,31 @@
 --[[
 What a write of the meeting rooms means: dependency checks, updates and merge procedures (Terry 1995, section 4).
 
-Contract. Returns {check, update, merge, lists, notes, forbidden}. They are pure functions, which the engine runs inside
-Redis at every replica each time a write is played: check first, then update where it returned true, else merge. They
-see the pages that the write declares, and the write itself: no clock, no randomness, no configuration. So the values of
-policies travel in write.args. The second value that check returns is handed to update and merge; they share nothing
-else. An error makes the outcome `failed`, and nothing changes.
+Contract. Returns {check, update, merge, lists, notes, needs, forbidden}. They are pure functions, which the engine runs
+inside Redis at every replica each time a write is played: check first, then update where it returned true, else merge.
+They see the pages that the write declares, and the write itself: no clock, no randomness, no configuration. So the
+values of policies travel in write.args. The second value that check returns is handed to update and merge; they share
+nothing else. An error makes the outcome `failed`, and nothing changes.
 
 Writes. Times are whole minutes since 1970 (UTC); a slot is START8/END8, each time in eight digits. Arguments after `;`
 are optional.
-  reserve  check first_choice_free   args room, slots = START8/END8 ... by preference, purpose; series, limit
+  reserve  check first_choice_free   args room, slots = START8/END8 ... by preference, purpose; series, limit, owner
   move     check first_choice_free   args reservation = "USER/REQUEST", room, slots; limit, purpose
   cancel   check reservation_stands  args reservation, room (for people only); reason
-  edit     check reservation_stands  args reservation, room (for people only), purpose: gives it this purpose
+  edit     check reservation_stands  args reservation, room (for people only); purpose, owner, limit: gives it this
+                                     purpose, this owner, or both
   reserve_series  check every_first_choice_free   args room, purpose, rule, except (dates, separated by blanks), zone,
                   occurrences_wanted, limit, occurrences = {{date, slots; room, purpose, day_start, day_end}, ...};
-                  closed (those dates of except that a policy left out)
+                  closed (those dates of except that a policy left out), owner
   move_series     check every_first_choice_free   args series = "USER/REQUEST", occurrences_wanted,
                   occurrences = {{date, room, slots; ...}, ...}; limit
   cancel_series   check every_reservation_stands  args series, room, occurrences = {{date}, ...}; reason
   extend_series   check every_first_choice_free   args series, room, purpose, occurrences_wanted,
                   occurrences = {{date, slots; room, purpose, ...}, ...}; rule, limit: adds these occurrences, or
                   brings them back. One that has a slot keeps it.
-  edit_series     check every_reservation_stands  args series, room, purpose, occurrences = {{date}, ...}
+  edit_series     check every_reservation_stands  args series, room, occurrences = {{date}, ...}; purpose, owner, limit
+  owner is another user than that of the write, who is to own it. by_manager is true where only a manager may ask for
+  that: to make something for somebody else, or to hand over what somebody else owns.
   occurrences_wanted is all_or_nothing or best_effort; limit = {open, at}: see Occupancy.limit_reached.
 
 Merge procedures of the writes that want a slot; a series uses its procedure for every occurrence. All but give_up first
@@ -36,23 +39,27 @@ try the other slots in args.room, in the order of preference. Then:
 
 Pages (apps/rooms/pages.py reads the same format).
   room:ROOM/YYYY-MM-DD      one for each room and UTC day. Field: start, eight digits. Value: END8 \t USER \t REQUEST \t
-                            PURPOSE. A slot over midnight stands on the page of each day that it touches, same field,
-                            same value.
+                            PURPOSE. USER is USER OWNER where somebody else owns it. A slot over midnight stands on the
+                            page of each day that it touches, same field, same value.
   reservation:USER/REQUEST  of a reservation:
                               state     reserved START8/END8 ROOM, rejected CODE, cancelled, or cancelled USER \t REASON
                               asked     what was asked for last: ROOM \t START8/END8 ... \t PURPOSE
                               first     the same of the request that made it, once a move or an edit has replaced `asked`
                               series    the request of the series that it belongs to
                               pages     the room pages that may hold it beyond those of the slots, separated by newlines
+                              owner     who owns it, where that is not USER
+                              made_for  the first owner, once it was handed over
                               write     the id of the last move, edit or cancel that changed it
                               requests  the last of these, as REQUEST=WHAT (Requests.what), separated by blanks
                             The request of an occurrence is SERIES~DATE.
                             Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, separated
-                            by blanks), write, requests; first, the rule before it was extended. So one request is one
-                            reservation or one series.
-  user:USER                 the open reservations of a user, kept only under that policy. Field: request. Value: END8.
-  Notes, on the page of a reservation: WRITE ID \t OP (empty for reserve) \t OUTCOME and, where it is not the owner or
-  the stamp of the write is not its time, \t USER (empty for the owner); in the latter case also \t ACCEPTED_AT.
+                            by blanks), write, requests, owner, made_for; first, the rule before it was extended. So one
+                            request is one reservation or one series.
+  user:USER                 the open reservations that a user owns, kept only under that policy. Field: request, or
+                            USER/REQUEST where somebody else made it. Value: END8.
+  Notes, on the page of a reservation: WRITE ID \t OP (empty for reserve) \t OUTCOME \t USER (empty for who made it) \t
+  ACCEPTED_AT (empty where the stamp of the write is its time) \t OWNER (empty where the write gives none). Empty values
+  at the end are left out.
 
 Statuses.
   updated, merged    done; the detail is START8/END8 ROOM, none for a cancel and for an edit of what has no slot
@@ -67,7 +74,7 @@ Statuses.
   moved_meanwhile    it stands on a page that the write did not declare
   unmoved            nothing is free; it stays in the slot of the detail
   kept               it stays, because another occurrence got no slot
-  open_reservations  the move would make one open reservation too many
+  open_reservations  the move, or the new owner, would make one open reservation too many
 
 Invariants kept: 8 (no two reservations of a room overlap: every entry was tested free in the play that sets it), 13
 (one request of a user makes at most one reservation: the page of the reservation is its identity).
@@ -95,6 +102,7 @@ local CHECKS = {
   cancel_series = "every_reservation_stands",
   edit_series = "every_reservation_stands",
 }
+local MAKES = { reserve = true, reserve_series = true }
 local FORBIDDEN = "forbidden"
 -- Outcomes that are no part of the history of the reservation. They have no detail.
 local NOT_IN_HISTORY = { duplicate = true, differs = true, unknown = true, forbidden = true }
@@ -105,6 +113,11 @@ local app = {}
 function app.check(pages, write)
   -- The op decides what is tested: a write that names a laxer check than that of its op is an error.
   assert(write.check == CHECKS[write.op], "not the check of this op")
+  local owner = write.args.owner
+  assert(not owner or find(owner, "^[%w._@+-]+$"), "not a name")
+  if MAKES[write.op] then
+    assert(write.args.by_manager or Requests.new_owner(write) == write.user, "only a manager makes it for others")
+  end
   if PART_OPS[write.op] then
     return Series.is_free(pages, write)
   end
@@ -125,6 +138,11 @@ local function reserve(pages, write, request, room, start8, stop8)
   Occupancy.forget_ended(pages, write, request.owner)
   Changes.claim(pages, request, room, start8, stop8)
   return Changes.reserve(pages, write, request, room, start8, stop8)
+end
+
+-- The user of the write and, where it needs more than a user, the role that it needs.
+function app.needs(write)
+  return write.user, write.args.by_manager and "manager" or nil
 end
 
 function app.update(pages, write, request)
@@ -169,16 +187,19 @@ end
 -- The append-only lists that this write adds to, whatever its outcome: list, entry, list, entry, ...
 function app.lists(write)
   local op, args = write.op, write.args
-  if match(op, "^cancel") or match(op, "^edit") then
+  local is_edit = match(op, "^edit")
+  if match(op, "^cancel") or (is_edit and not args.owner) then
     return {}
   end
-  local user = "user:" .. write.user
+  local user, id = Requests.target_of(write)
+  local owner = Requests.new_owner(write)
+  local list = "user:" .. owner
   if op == "reserve" and not args.rooms then
-    return { "rooms", args.room, user, write.request } -- the usual case, without closures
+    return { "rooms", args.room, list, Requests.name_for(owner, user, id) } -- the usual case, without closures
   end
   local entries = {}
-  local function add(list, entry)
-    entries[#entries + 1] = list
+  local function add(to, entry)
+    entries[#entries + 1] = to
     entries[#entries + 1] = entry
   end
   local function add_rooms(first, others)
@@ -189,14 +210,15 @@ function app.lists(write)
       add("rooms", room)
     end
   end
-  add_rooms(args.room, args.rooms)
-  if op == "reserve" then
-    add(user, write.request)
+  if not is_edit then
+    add_rooms(args.room, args.rooms)
+  end
+  if op == "reserve" or op == "edit" then
+    add(list, Requests.name_for(owner, user, id))
   end
   for _, occurrence in ipairs(args.occurrences or {}) do
-    if op == "reserve_series" or op == "extend_series" then
-      local owner, series = Requests.target_of(write)
-      add("user:" .. owner, series .. "~" .. occurrence.date)
+    if op ~= "move_series" then
+      add(list, Requests.name_for(owner, user, id .. "~" .. occurrence.date))
     end
     add_rooms(occurrence.room, occurrence.rooms)
   end
@@ -222,13 +244,19 @@ local function is_timely(write)
   return not seconds or abs(match(write.id, "^%d+") / 1000000 - seconds) < STAMP_OFF_S_MAX
 end
 
-local function note(write, owner, op, outcome)
+local function note(write, user, op, outcome)
   local text = write.id .. "\t" .. (op == "reserve" and "" or op) .. "\t" .. outcome
-  local user = write.user == owner and "" or write.user
-  if is_timely(write) then
-    return user == "" and text or text .. "\t" .. user
+  local by, at, owner = write.user == user and "" or write.user, "", write.args.owner
+  if not is_timely(write) then
+    at = write.accepted_at
   end
-  return text .. "\t" .. user .. "\t" .. write.accepted_at
+  if owner then
+    return text .. "\t" .. by .. "\t" .. at .. "\t" .. owner
+  end
+  if at ~= "" then
+    return text .. "\t" .. by .. "\t" .. at
+  end
+  return by == "" and text or text .. "\t" .. by
 end
 
 -- What the commit of this write with this outcome adds to the history of reservations: page, text, page, text, ...
@@ -239,17 +267,17 @@ function app.notes(write, outcome)
   if NOT_IN_HISTORY[status] then
     return {}
   end
-  local owner, id = Requests.target_of(write)
-  local page = Requests.page_of(owner, id)
+  local user, id = Requests.target_of(write)
+  local page = Requests.page_of(user, id)
   if not part_op then
-    return { page, note(write, owner, write.op, outcome) }
+    return { page, note(write, user, write.op, outcome) }
   end
-  local notes = { page, note(write, owner, part_op, status) }
+  local notes = { page, note(write, user, part_op, status) }
   local requests, number = Requests.requests_of(write), 0
   if is_judged then
     for _, request in ipairs(requests) do
       notes[#notes + 1] = request.page
-      notes[#notes + 1] = note(write, owner, part_op, outcome)
+      notes[#notes + 1] = note(write, user, part_op, outcome)
     end
     return notes
   end
@@ -257,7 +285,7 @@ function app.notes(write, outcome)
     number = number + 1
     if not NOT_IN_HISTORY[match(of_occurrence, "^%S+")] then
       notes[#notes + 1] = requests[number].page
-      notes[#notes + 1] = note(write, owner, part_op, of_occurrence)
+      notes[#notes + 1] = note(write, user, part_op, of_occurrence)
     end
   end
   return notes

@@ -17,7 +17,8 @@ local function leave(pages, slot)
 end
 
 local function enter(pages, request, room, start8, stop8)
-  local value = stop8 .. "\t" .. request.owner .. "\t" .. request.id .. "\t" .. purpose_of(pages, request)
+  local user = request.owner == request.user and request.user or request.user .. " " .. request.owner
+  local value = stop8 .. "\t" .. user .. "\t" .. request.id .. "\t" .. purpose_of(pages, request)
   local first_day, last_day = days_of(start8, stop8)
   for day = first_day, last_day do
     pages.set(room_page(room, day), start8, value)
@@ -137,6 +138,11 @@ local function write_page(pages, write, request, state)
   if request.op ~= "move" and args.series then
     pages.set(page, "series", args.series)
   end
+  if request.op == "extend" then
+    Occupancy.give(pages, page, request.user, request.owner)
+  elseif request.op == "reserve" and request.owner ~= request.user then
+    pages.set(page, "owner", request.owner)
+  end
   sign(pages, write, request)
 end
 
@@ -161,17 +167,39 @@ local function refuse(pages, write, request, code)
   return "rejected", code
 end
 
--- Gives the reservation another purpose, on its own page and on those of its room. Returns the detail of the outcome.
+-- Gives the reservation another owner. Returns whether it does: not where the policy of open reservations forbids it.
+local function hand_over(pages, write, request)
+  local before, owner = request.owner, request.args.owner
+  request.owner = owner
+  if before ~= owner and Occupancy.hand_over_reaches_limit(pages, write, request) then
+    return false
+  end
+  Occupancy.forget_ended(pages, write, owner)
+  request.owner = before
+  set_open(pages, request, nil)
+  request.owner = owner
+  Occupancy.give(pages, request.page, request.user, owner)
+  return true
+end
+
+-- Gives the reservation another purpose or another owner, on its own page and on those of its room. Returns the status
+-- and the detail of the outcome.
 local function edit(pages, write, request)
-  local slot, page = request.current_slot, request.page
-  local room, slots = Occupancy.asked_of(pages, page)
-  keep_first(pages, page)
-  pages.set(page, "asked", room .. "\t" .. slots .. "\t" .. request.args.purpose)
+  local slot, page, args = request.current_slot, request.page, request.args
+  assert(args.owner or args.purpose, "an edit that changes nothing")
+  if args.owner and not hand_over(pages, write, request) then
+    return "open_reservations"
+  end
+  if args.purpose then
+    local room, slots = Occupancy.asked_of(pages, page)
+    keep_first(pages, page)
+    pages.set(page, "asked", room .. "\t" .. slots .. "\t" .. args.purpose)
+  end
   if slot then
     enter(pages, request, slot.room, slot.start8, slot.stop8)
   end
   sign(pages, write, request)
-  return slot and Occupancy.detail_of(slot.room, slot.start8, slot.stop8)
+  return "updated", slot and Occupancy.detail_of(slot.room, slot.start8, slot.stop8)
 end
 
 -- Ends the reservation. Where a reason was given, the page keeps who ended it.
@@ -188,7 +216,7 @@ end
 -- Does what a request asks for that wants no slot. Returns the status and the detail of the outcome.
 local function change(pages, write, request)
   if request.op == "edit" then
-    return "updated", edit(pages, write, request)
+    return edit(pages, write, request)
   end
   cancel(pages, write, request)
   return "updated"

@@ -137,7 +137,7 @@ function app.needs(write)
   if back and back.by then
     return back.by, "manager"
   end
-  return write.user
+  return Application.needs(write)
 end
 
 function app.lists(write)

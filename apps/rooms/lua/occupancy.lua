@@ -46,12 +46,38 @@ local function detail_of(room, start8, stop8)
   return start8 .. "/" .. stop8 .. " " .. room
 end
 
--- Whether the user of the write may change a reservation of this owner. The owner may. A manager may cancel for a
--- reason, which is kept; what counts is the role that the user has where the write stands in the order. Such a write
--- declares the page of the manager (apps/people/people.lua).
+-- The owner of the reservation or series on this page, which `user` made.
+local function owner_of(pages, page, user)
+  return pages.get(page, "owner") or user
+end
+
+-- Makes somebody the owner of the reservation or series on this page, which `user` made. The page keeps for whom it was
+-- made.
+local function give(pages, page, user, owner)
+  local before = owner_of(pages, page, user)
+  if before == owner then
+    return
+  end
+  if not pages.get(page, "made_for") then
+    pages.set(page, "made_for", before)
+  end
+  if owner == user then
+    pages.delete(page, "owner")
+  else
+    pages.set(page, "owner", owner)
+  end
+end
+
+-- Whether the user of the write may change a reservation of this owner. The owner may. A manager may give it another
+-- owner, which the judge sees to (`needs` of the application). A manager may cancel for a reason, which is kept; what
+-- counts is the role that the user has where the write stands in the order. Such a write declares the page of the
+-- manager (apps/people/people.lua).
 local function may_change(pages, write, owner)
   if write.user == owner then
     return true
+  end
+  if write.op == "edit" or write.op == "edit_series" then
+    return write.args.by_manager and write.args.owner and not write.args.purpose
   end
   local person = "person:" .. write.user
   local cancels = write.op == "cancel" or write.op == "cancel_series"
@@ -69,11 +95,17 @@ local function was_asked(pages, page, write)
   return match(requests, "^[^ ]*", stop + 1) == Requests.what(write) and "duplicate" or "differs"
 end
 
+-- Whether this is a request to hand over that comes again, from somebody who is no longer the owner because of it.
+local function was_handed_over(write, asked_before)
+  return asked_before == "duplicate" and write.args.owner
+end
+
 -- Whether the reservation on the page of the request was made by a request that asked for the same.
 local function was_made_by(pages, request)
   local args = request.args
   local made = pages.get(request.page, "first") or pages.get(request.page, "asked")
-  return made == args.room .. "\t" .. args.slots .. "\t" .. args.purpose
+  local made_for = pages.get(request.page, "made_for") or owner_of(pages, request.page, request.user)
+  return made == args.room .. "\t" .. args.slots .. "\t" .. args.purpose and made_for == request.owner
 end
 
 -- The slot that a reservation in this state holds, {room, start8, stop8}; nil where it holds none.
@@ -87,10 +119,10 @@ local function obstacle_of(pages, write, request, state)
   if not state or state == "series" then
     return "unknown"
   end
-  if not may_change(pages, write, request.owner) then
+  local asked_before = not request.is_occurrence and was_asked(pages, request.page, write)
+  if not may_change(pages, write, request.owner) and not was_handed_over(write, asked_before) then
     return "forbidden"
   end
-  local asked_before = not request.is_occurrence and was_asked(pages, request.page, write)
   if asked_before then
     return asked_before
   end
@@ -107,7 +139,8 @@ local function obstacle_of(pages, write, request, state)
   return nil
 end
 
--- Looks at the page of the reservation, and sets two fields of the request:
+-- Looks at the page of the reservation, and sets these fields of the request:
+--   owner         who owns it; that of `reserve` and `extend` is known
 --   current_slot  {room, start8, stop8} that the reservation holds; nil where it holds none, and for `reserve` and `extend`
 --   obstacle      the status that stands in the way of the request, whatever is free; nil where nothing does
 local function inspect(pages, write, request)
@@ -115,11 +148,28 @@ local function inspect(pages, write, request)
   if request.op == "extend" then
     request.obstacle = slot_of(state) and "duplicate"
   elseif request.op ~= "reserve" then
+    request.owner = owner_of(pages, request.page, request.user)
     request.current_slot = slot_of(state)
     request.obstacle = obstacle_of(pages, write, request, state)
   elseif state then
     request.obstacle = was_made_by(pages, request) and "duplicate" or "differs"
   end
+end
+
+-- The name of the reservation on the page of its owner.
+local function name_of(request)
+  return Requests.name_for(request.owner, request.user, request.id)
+end
+
+-- Whether the owner has as many other open reservations as the limit says.
+local function holds_limit(pages, limit, request)
+  local own, count = name_of(request), 0
+  pages.any("user:" .. request.owner, function(name, stop8)
+    if tonumber(stop8) > limit.at and name ~= own then
+      count = count + 1
+    end
+  end)
+  return count >= limit.open
 end
 
 -- Whether the owner already holds as many open reservations as the policy allows. A write that was accepted under that
@@ -132,13 +182,19 @@ local function limit_reached(pages, write, request)
   if not limit or (slot and tonumber(slot.stop8) > limit.at) then
     return false -- the reservation is open already, so a move adds nothing
   end
-  local count = 0
-  pages.any("user:" .. request.owner, function(id, stop8)
-    if tonumber(stop8) > limit.at and id ~= request.id then
-      count = count + 1
-    end
-  end)
-  return count >= limit.open
+  return holds_limit(pages, limit, request)
+end
+
+-- Whether the owner to whom a reservation is handed over holds as many open ones as the policy allows.
+local function hand_over_reaches_limit(pages, write, request)
+  local limit, slot = write.args.limit, request.current_slot
+  return limit and slot and tonumber(slot.stop8) > limit.at and holds_limit(pages, limit, request)
+end
+
+-- Until when the page of the owner says that the reservation is open; nil where it does not.
+local function open_until(pages, request)
+  local page = "user:" .. request.owner
+  return pages.declares(page) and pages.get(page, name_of(request)) or nil
 end
 
 -- Notes on the page of the owner until when this reservation is open; nil where it no longer is.
@@ -148,9 +204,9 @@ local function set_open(pages, request, stop8)
     return
   end
   if stop8 then
-    pages.set(page, request.id, stop8)
+    pages.set(page, name_of(request), stop8)
   else
-    pages.delete(page, request.id)
+    pages.delete(page, name_of(request))
   end
 end
 
@@ -176,11 +232,16 @@ return {
   asked_of = asked_of,
   purpose_of = purpose_of,
   detail_of = detail_of,
+  owner_of = owner_of,
+  give = give,
   may_change = may_change,
   was_asked = was_asked,
+  was_handed_over = was_handed_over,
   was_made_by = was_made_by,
   inspect = inspect,
   limit_reached = limit_reached,
+  hand_over_reaches_limit = hand_over_reaches_limit,
+  open_until = open_until,
   set_open = set_open,
   forget_ended = forget_ended,
 }

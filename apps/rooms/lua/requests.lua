@@ -3,7 +3,8 @@
 --
 -- The fields of a request:
 --   op             reserve | move | extend | cancel | edit
---   owner, id      the reservation is OWNER/ID: who made it, and the id of the request that made it
+--   user, id       the reservation is USER/ID: who made it, and the id of the request that made it
+--   owner          who owns it; of a move, an edit and a cancel Occupancy.inspect finds it on the page
 --   page           the page of the reservation
 --   args           the arguments of a write about this reservation alone: room, slots, ...
 --   ends           the ends of its slots: start8, stop8, start8, ...; false for a cancel and an edit
@@ -24,7 +25,7 @@ local PART_OPS = {
 }
 local WANTS_SLOT = { reserve = true, move = true, extend = true }
 
--- The owner and the id of the reservation or series that the write is about.
+-- The user and the id of the reservation or series that the write is about: who made it, by which request.
 local function target_of(write)
   local op, args = write.op, write.args
   if op == "reserve" or op == "reserve_series" then
@@ -34,17 +35,28 @@ local function target_of(write)
 end
 
 -- The page of a reservation or series.
-local function page_of(owner, id)
-  return "reservation:" .. owner .. "/" .. id
+local function page_of(user, id)
+  return "reservation:" .. user .. "/" .. id
 end
 
-local function new_request(op, owner, id, args, is_occurrence)
+-- Who owns what the write makes. Only the owner of a series extends it.
+local function new_owner(write)
+  return write.op ~= "extend_series" and write.args.owner or write.user
+end
+
+-- How lists and pages of an owner name a reservation: by its request, or as USER/REQUEST where somebody else made it.
+local function name_for(owner, user, id)
+  return owner == user and id or user .. "/" .. id
+end
+
+local function new_request(op, user, id, args, is_occurrence, owner)
   local ends = WANTS_SLOT[op] and Slots.ends_of(args.slots)
   return {
     op = op,
-    owner = owner,
+    user = user,
     id = id,
-    page = page_of(owner, id),
+    owner = owner,
+    page = page_of(user, id),
     args = args,
     ends = ends,
     is_occurrence = is_occurrence,
@@ -53,17 +65,18 @@ end
 
 -- The request of a write about one reservation.
 local function request_of(write)
-  local owner, id = target_of(write)
-  return new_request(write.op, owner, id, write.args, false)
+  local user, id = target_of(write)
+  return new_request(write.op, user, id, write.args, false, new_owner(write))
 end
 
 -- The requests of a write about a series, in the order in which they are tried.
 local function requests_of(write)
   local common, requests = write.args, {}
-  local owner, series = target_of(write)
+  local user, series = target_of(write)
+  local owner = new_owner(write)
   for number, occurrence in ipairs(common.occurrences) do
     assert(match(occurrence.date, "^%d%d%d%d%-%d%d%-%d%d$"), "not a date")
-    requests[number] = new_request(PART_OPS[write.op], owner, series .. "~" .. occurrence.date, {
+    requests[number] = new_request(PART_OPS[write.op], user, series .. "~" .. occurrence.date, {
       room = occurrence.room or common.room,
       slots = occurrence.slots,
       day_start = occurrence.day_start,
@@ -72,8 +85,9 @@ local function requests_of(write)
       rooms = occurrence.rooms or common.rooms,
       purpose = occurrence.purpose or common.purpose,
       reason = common.reason,
+      owner = common.owner,
       series = series,
-    }, true)
+    }, true, owner)
   end
   return requests
 end
@@ -86,6 +100,8 @@ local function what(write)
   local asked = "cancel"
   if first.slots then
     asked = match(first.slots, "^%S+") .. "@" .. first.room .. (args.purpose and "/" .. args.purpose or "")
+  elseif args.owner then
+    asked = "owner/" .. args.owner .. (args.purpose and "/" .. args.purpose or "")
   elseif args.purpose then
     asked = "edit/" .. args.purpose
   end
@@ -108,6 +124,8 @@ return {
   PART_OPS = PART_OPS,
   target_of = target_of,
   page_of = page_of,
+  new_owner = new_owner,
+  name_for = name_for,
   request_of = request_of,
   requests_of = requests_of,
   what = what,

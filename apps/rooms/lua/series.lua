@@ -21,7 +21,7 @@ local function is_same(pages, write, page, state)
 end
 
 -- The status that stands in the way of the write as a whole; nil where nothing does.
-local function obstacle_of(pages, write, page, owner)
+local function obstacle_of(pages, write, page, user)
   local state = pages.get(page, "state")
   if write.op == "reserve_series" then
     return state and (is_same(pages, write, page, state) and "duplicate" or "differs")
@@ -29,10 +29,12 @@ local function obstacle_of(pages, write, page, owner)
   if state ~= "series" then
     return "unknown"
   end
-  if not Occupancy.may_change(pages, write, owner) then
+  local asked_before = Occupancy.was_asked(pages, page, write)
+  local may_change = Occupancy.may_change(pages, write, Occupancy.owner_of(pages, page, user))
+  if not may_change and not Occupancy.was_handed_over(write, asked_before) then
     return "forbidden"
   end
-  return Occupancy.was_asked(pages, page, write)
+  return asked_before
 end
 
 -- Whether the first choices follow each other, forward or backward in time; then no two overlap.
@@ -49,8 +51,8 @@ end
 -- The dependency check of a series: every occurrence is as the write expects. Where open reservations are counted, each
 -- occurrence counts for the next one; then the check is false, and the merge procedure takes them one by one.
 local function is_free(pages, write)
-  local owner, id = Requests.target_of(write)
-  if obstacle_of(pages, write, Requests.page_of(owner, id), owner) or write.args.limit then
+  local user, id = Requests.target_of(write)
+  if obstacle_of(pages, write, Requests.page_of(user, id), user) or write.args.limit then
     return false
   end
   local requests = Requests.requests_of(write)
@@ -88,8 +90,7 @@ local function try(pages, write, request, first_is_free)
     request.code = "no_alternative"
     return
   end
-  local user_page = "user:" .. request.owner
-  request.was_open = pages.declares(user_page) and pages.get(user_page, request.id) or nil
+  request.was_open = Occupancy.open_until(pages, request)
   request.claimed = { room = room, start8 = start8, stop8 = stop8 }
   Changes.claim(pages, request, room, start8, stop8)
 end
@@ -171,19 +172,22 @@ local function write_page(pages, write, page)
   pages.set(page, "except", args.except)
   pages.set(page, "wanted", args.occurrences_wanted)
   pages.set(page, "dates", table.concat(dates, " "))
+  if args.owner and args.owner ~= write.user then
+    pages.set(page, "owner", args.owner)
+  end
 end
 
 -- The update and the merge procedure of a series. `first_is_free` is true where the check found every first choice
 -- free. The status of the outcome is `updated` where every occurrence got its first choice, `merged` where at least one
 -- was done, else that of the first occurrence. The detail holds the outcome of each occurrence, separated by tabs.
 local function play(pages, write, first_is_free)
-  local owner, id = Requests.target_of(write)
-  local page = Requests.page_of(owner, id)
-  local obstacle = obstacle_of(pages, write, page, owner)
+  local user, id = Requests.target_of(write)
+  local page = Requests.page_of(user, id)
+  local obstacle = obstacle_of(pages, write, page, user)
   if obstacle then
     return obstacle
   end
-  Occupancy.forget_ended(pages, write, owner)
+  Occupancy.forget_ended(pages, write, Requests.new_owner(write))
   write_page(pages, write, page)
   local requests, outcomes, done, first, updated = Requests.requests_of(write), {}, 0, nil, 0
   try_all(pages, write, requests, first_is_free)
@@ -193,6 +197,9 @@ local function play(pages, write, first_is_free)
     first = first or status
     updated = updated + (status == "updated" and 1 or 0)
     done = done + ((status == "updated" or status == "merged") and 1 or 0)
+  end
+  if done > 0 and write.op == "edit_series" and write.args.owner then
+    Occupancy.give(pages, page, user, write.args.owner)
   end
   local status = done == 0 and first or updated == #outcomes and "updated" or "merged"
   return status, table.concat(outcomes, "\t")
