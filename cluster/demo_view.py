@@ -13,10 +13,11 @@ from typing import Any
 from termcolor import can_colorize, colored
 
 from replica.events.console import Console
+from replica.events.marks import MARKS, paint
 
 COLUMN = 18
 MARGIN = "   "
-MARKS = {"tentative": ("?", "yellow"), "committed": ("✓", "green")}
+SHOWN = ("tentative", "committed")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class DemoView:
     def opening(self, primary: str) -> None:
         names = ", ".join(map(self.name, self._labels))
         print(f"{bold('Bayou')}: three replicas of one calendar, {names}; the primary is {self.name(primary)}.")
-        print(f"Each shows what it holds: {'  '.join(f'{_mark(state)} {state}' for state in MARKS)}")
+        print(f"Each shows what it holds: {'  '.join(f'{_mark(state)} {state}' for state in SHOWN)}")
 
     def step(self, text: str) -> None:
         self._step += 1
@@ -97,5 +98,4 @@ def bold(text: str) -> str:
 
 
 def _mark(state: str) -> str:
-    sign, color = MARKS[state]
-    return colored(sign, color)
+    return paint(*MARKS[state])

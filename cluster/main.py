@@ -114,11 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     taught = add(
         "lesson",
         help="play a scenario step by step, for a class; without a name, list all",
-        description="Play a scenario step by step, with a picture of all logs after each step. On a terminal it\n"
-        "waits for Enter. Without a name: list the scenarios and their claims. docs/teaching.md is a\n"
-        "class that uses them.",
+        description="Play a scenario step by step, with a picture of all logs after each step. Any script is a\n"
+        "lesson: a comment begins a step. On a terminal, Enter goes on and ← goes back, like Page Down and\n"
+        "Page Up. Without a name: list the scenarios and their claims. docs/teaching.md is a class that uses them.",
     )
-    taught.add_argument("name", metavar="NAME", nargs="?", help="one of scenarios/NAME.test")
+    taught.add_argument("name", metavar="NAME", nargs="?", help="one of scenarios/NAME.test, or the file of a script")
     compared = add(
         "compare",
         help="play a script of reservations under six designs, side by side",

@@ -38,9 +38,10 @@ text { font: 13.3px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace
 """
 SGR = re.compile(r"\x1b\[([0-9;]*)m")
 COLORS = {
-    "31": "#ff7b72", "32": "#7ee787", "33": "#f2cc60", "34": "#79b8ff", "35": "#e39df5", "36": "#56d4dd",
-    "90": "#8b93a5",
+    "30": "#161b22", "31": "#ff7b72", "32": "#7ee787", "33": "#f2cc60", "34": "#79b8ff", "35": "#e39df5",
+    "36": "#56d4dd", "90": "#8b93a5",
 }  # fmt: skip
+BACKGROUNDS = {"43": "#f2cc60"}
 ATTRIBUTES = {"1": "bold", "2": "dark"}
 
 Run = tuple[str, frozenset[str]]  # text, and the codes it is shown with
@@ -141,6 +142,10 @@ def _row(row: Sequence[Run], y: float) -> Iterator[str]:
             color = next((f' style="fill: {COLORS[code]}"' for code in codes & COLORS.keys()), "")
             kind = f' class="{names}"' if names else ""
             length = _width(bare) * CELL_WIDTH
+            for code in codes & BACKGROUNDS.keys():
+                top = y - 0.75 * CELL_HEIGHT
+                size = f'width="{length:g}" height="{CELL_HEIGHT:g}" style="fill: {BACKGROUNDS[code]}"'
+                yield f'<rect x="{x:g}" y="{top:g}" {size}/>'
             yield f'<text x="{x:g}" y="{y:g}" textLength="{length:g}"{kind}{color}>{escape(bare)}</text>'
         column += _width(text)
 

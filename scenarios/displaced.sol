@@ -4,3 +4,5 @@ r2 6.12 - rejected
 09:00/10:00 vish tentative
 r2 6.12 - rejected
 09:00/10:00 vish committed
+RESERVE:(vish, 6.12):TRUE
+RESERVE:(priyal, 6.12):REJECTED

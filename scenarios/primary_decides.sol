@@ -4,4 +4,4 @@ RESERVE:(priyal, 6.12):FALSE
 r1 6.12 - rejected
 r2 6.12 2026-12-01T09:00/10:00 committed
 RESERVE:(vish, 6.12):TRUE
-RESERVE:(priyal, 6.12):TRUE
+RESERVE:(priyal, 6.12):REJECTED

@@ -12,7 +12,7 @@ PUT:(minutes-later, a):FALSE
 PUT:(hours-later, b):FALSE
 PUT:(days-later, c):FALSE
 RESERVE:(neil, 6.12):TRUE
-RESERVE:(priyal, 6.12):TRUE
+RESERVE:(priyal, 6.12):REJECTED
 PUT:(minutes-later, a):TRUE
 PUT:(hours-later, b):TRUE
 PUT:(days-later, c):TRUE

@@ -141,14 +141,14 @@ class Report:
         if tally is None:
             return [
                 (Cell("+", "green"), plan.added, "to be added"),
-                (Cell("~", "yellow"), plan.changed, "to be changed"),
+                (Cell("~", "cyan"), plan.changed, "to be changed"),
                 (Cell("–"), len(plan.cancels), "to be cancelled"),
                 *there,
             ]
         return [
             (screen.mark("committed"), tally.committed, "committed"),
             (screen.mark("tentative"), tally.tentative, "tentative"),
-            (Cell("~", "yellow"), tally.changed, "changed"),
+            (Cell("~", "cyan"), tally.changed, "changed"),
             (Cell("–"), tally.cancelled, "cancelled"),
             *there,
             (Cell("!", "red"), tally.unsent, "not sent; give the same command again to send them"),

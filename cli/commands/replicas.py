@@ -45,7 +45,7 @@ def replicas(context: Context, _arguments: Namespace) -> None:
             continue
         role = Cell("primary", "green") if state.get("primary", {}).get("here") else ""
         csn, committed, tentative = (str(state.get(name, "")) for name in ("csn", "committed", "tentative"))
-        waiting = Cell(tentative, "yellow" if tentative not in {"", "0"} else None)
+        waiting = Cell(tentative, "on_yellow" if tentative not in {"", "0"} else None)
         rows.append([*row, role, csn, committed, waiting, str(state.get("id", ""))])
     screen.json({"replicas": found})
     screen.table(rows)

@@ -20,9 +20,10 @@ from termcolor import colored
 from bayou.names import JOINERS, is_readable
 from cli.problems import Problem
 
-# The mark and the colour of each state are the same on every screen of the project.
+# The mark and the colour of each state are the same on every screen of the project (replica/events/marks.py). A colour
+# that begins with `on_` is a background, with black letters on it: yellow letters cannot be read on a light terminal.
 STATES = {
-    "tentative": ("?", "yellow"),
+    "tentative": ("?", "on_yellow"),
     "committed": ("✓", "green"),
     "rejected": ("✗", "red"),
     "conflict": ("✗", "red"),
@@ -31,7 +32,7 @@ STATES = {
 }
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _WORD = re.compile(r"( *)([^ ]+)")
-REPLICA_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_magenta")
+REPLICA_COLORS = ("cyan", "magenta", "blue", "light_green", "light_blue", "light_red", "light_magenta")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Screen:
     def paint(self, text: str, color: str | None = None, bold: bool = False) -> str:
         if not self.color or self.as_json or not (color or bold):
             return text
+        if color and color.startswith("on_"):
+            return colored(text, "black", color, force_color=True)
         return colored(text, color, attrs=["bold"] if bold else None, force_color=True)
 
     def line(self, text: str = "") -> None:

@@ -30,7 +30,7 @@ STYLE = Style.from_dict(
         "label": "bold reverse",
         "good": "fg:ansigreen",
         "bad": "fg:ansired bold",
-        "waiting": "fg:ansiyellow bold",
+        "waiting": "fg:ansiblack bg:ansiyellow",
     }
 )
 

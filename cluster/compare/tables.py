@@ -19,7 +19,7 @@ MARKS = {
     verdict_names.LOST: ("✗", "red"),
     verdict_names.TWICE: ("‼", "magenta"),
     verdict_names.TAKEN: ("∅", "white"),
-    verdict_names.CUT_OFF: ("╳", "yellow"),
+    verdict_names.CUT_OFF: ("╳", "red"),
 }
 COUNTED = {  # the columns of the last table
     "has it": verdict_names.KEPT,

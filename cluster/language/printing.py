@@ -43,7 +43,7 @@ class Names:
 
 def log_line(write: Json) -> str | None:
     """Return the line for a write in the log. Return None for a write of any application but playlist and rooms,
-    such as a membership write."""
+    such as a membership write. A reservation that was committed without getting a slot is REJECTED."""
     described, op, app = write["describe"], write["op"], write["app"].partition("/")[0]
     if app == "playlist":
         what = f"{described['song']}, {described['url']}" if op == "put" else described["song"]
@@ -51,7 +51,9 @@ def log_line(write: Json) -> str | None:
         what = f"{client_of(write['user'])}, {described['room']}"
     else:
         return None
-    return f"{op.upper()}:({what}):{'TRUE' if write['csn'] is not None else 'FALSE'}"
+    is_rejected = app == "rooms" and op == "reserve" and not described["result"]
+    committed = "REJECTED" if is_rejected else "TRUE"
+    return f"{op.upper()}:({what}):{committed if write['csn'] is not None else 'FALSE'}"
 
 
 def reservation_line(name: str, reservation: Json) -> str:

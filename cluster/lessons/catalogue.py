@@ -1,7 +1,8 @@
-"""Reads the scripts of scenarios/ as lessons.
+"""Reads scripts as lessons: those of scenarios/, and any other.
 
-The first line of a script is a comment with its claim and, in brackets, its source. Each later comment begins a step
-and is the narration of that step. Commands before the first such comment are a step without narration.
+The first line of a script is a comment with its claim and, in brackets, its source; a script may lack them. Each later
+comment begins a step and is the narration of that step. Commands before the first such comment are a step without
+narration. In a script without such comments, a step ends with each command that may show something.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent.parent.parent / "scenarios"
 COMMENT = ("#", "//")
 _OPENING = re.compile(r"#\s*(.+?)\s*\(([^()]+)\)\.")
+_PREPARING = {"joinServer", "joinClient", "breakConnection", "pause", "clock"}
 
 
 class NoLesson(Exception):
@@ -31,6 +33,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
+    """A script as a lesson. `claim` and `source` are empty if its first line does not have them."""
+
     name: str
     claim: str
     source: str
@@ -38,43 +42,54 @@ class Lesson:
 
 
 def lessons() -> list[Lesson]:
-    """Return all lessons, sorted by name."""
-    return [read_lesson(path) for path in sorted(FOLDER.glob("*.test"))]
+    """Return the lessons of scenarios/, sorted by name."""
+    return [read_lesson(path) for path in _scripts().values()]
 
 
 def find_lesson(name: str) -> Lesson:
-    """Return the lesson with this name. Raise NoLesson if there is none."""
-    names = [path.stem for path in sorted(FOLDER.glob("*.test"))]
-    if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise NoLesson(f"There is no lesson {name}.{hint} `python cluster.py lesson` lists them all.")
-    return read_lesson(FOLDER / f"{name}.test")
+    """Return the lesson of scenarios/ with this name, or else the script in the file `name`. Raise NoLesson if there is
+    neither, and OSError if the file cannot be read."""
+    scripts = _scripts()
+    path = scripts.get(name, Path(name))
+    if name in scripts or path.exists():
+        return read_lesson(path)
+    close = difflib.get_close_matches(name, scripts, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise NoLesson(
+        f"There is no lesson {name}, and no script in a file of that name.{hint}"
+        " `python cluster.py lesson` lists the lessons."
+    )
 
 
 def read_lesson(path: Path) -> Lesson:
-    """Read a script as a lesson. Raise ValueError if its first line is not a claim with a source."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    """Read a script as a lesson. Raise OSError if it cannot be read."""
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     opening = _OPENING.fullmatch(lines[0].strip()) if lines else None
     if opening is None:
-        raise ValueError(f"{path} must begin with a line `# CLAIM (SOURCE).`")
-    return Lesson(path.stem, f"{opening[1]}.", opening[2], _steps(lines))
+        return Lesson(path.stem, "", "", _steps((), lines))
+    return Lesson(path.stem, f"{opening[1]}.", opening[2], _steps(lines[:1], lines[1:]))
 
 
-def _steps(lines: Sequence[str]) -> tuple[Step, ...]:
-    """Split a script into steps. The first line is the claim. A comment after a command begins a new step."""
+def _scripts() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(FOLDER.glob("*.test")) if path.is_file()}
+
+
+def _steps(opening: Sequence[str], lines: Sequence[str]) -> tuple[Step, ...]:
+    """Split the lines of a script into steps. The first step begins with the line `opening`, if there is one."""
     steps: list[Step] = []
     narration: list[str] = []
-    taken = [lines[0]]
-    has_commands = False
-    for line in lines[1:]:
+    taken = list(opening)
+    has_commands = is_complete = False
+    is_narrated = any(line.strip().startswith(COMMENT) for line in lines)
+    for line in lines:
         text = line.strip()
+        if has_commands and (text.startswith(COMMENT) or (is_complete and text)):
+            steps.append(Step(" ".join(narration), tuple(taken)))
+            narration, taken, has_commands, is_complete = [], [], False, False
         if text.startswith(COMMENT):
-            if has_commands:
-                steps.append(Step(" ".join(narration), tuple(taken)))
-                narration, taken, has_commands = [], [], False
             narration.append(text.lstrip("#/ "))
         elif text:
             has_commands = True
+            is_complete = not is_narrated and text.split()[0] not in _PREPARING
         taken.append(line)
     return (*steps, Step(" ".join(narration), tuple(taken)))

@@ -1,40 +1,50 @@
-"""`cluster.py lesson`: lists the scenarios with their claims, or plays one in the simulation as a series of pictures.
+"""`cluster.py lesson`: lists the scenarios with their claims, or plays a script in the simulation.
 
-On a terminal it waits for Enter after each step. Otherwise it prints all steps at once.
+After each step it shows what was printed, and a picture of all servers.
+
+On a terminal it waits for a key after each step, and can go back. Otherwise it prints all steps at once.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from termcolor import colored
-
+from cluster import screens
 from cluster.drivers.driver import Driver
 from cluster.language.runner import Runner
 from cluster.language.world import Server
 from cluster.lessons.catalogue import COMMENT, Lesson, NoLesson, Step, find_lesson, lessons
-from cluster.lessons.picture import Column, Entry, changes, columns, entry, legend, link_line
+from cluster.lessons.picture import (
+    WRITES_MAX,
+    Column,
+    Entry,
+    changes,
+    columns,
+    entry,
+    legend,
+    link_line,
+    newest_changed,
+)
 from cluster.run import simulation
 from cluster.waiting import on_stop, raise_stopped
+from replica.events.marks import MARKS, paint
 
 WRONG = 2
-WIDTH_MAX = 120
 HARD_BLANK = "\u2007"  # textwrap breaks lines only at blanks of ASCII
-CLEAR = "\x1b[H\x1b[2J\x1b[3J"
-RESULTS = {  # word in a result -> colour; the first word that is found counts
-    "ERR_": "red", "refused": "red", "rejected": "red", "FALSE": "yellow", "tentative": "yellow", "TRUE": "green",
-    "committed": "green",
+SHOWING = {"printLog", "calendar", "read", "conflicts"}  # commands that may have nothing to print
+RESULTS = {  # word in a result -> the state that it stands for; the first word that is found counts
+    "ERR_": "rejected", "refused": "rejected", "rejected": "rejected", "REJECTED": "rejected", "FALSE": "tentative",
+    "tentative": "tentative", "TRUE": "committed", "committed": "committed",
 }  # fmt: skip
 
 
 def lesson(name: str | None) -> int:
-    """Play a lesson, or list all lessons if `name` is None.
+    """Play a lesson or the script in a file, or list all lessons if `name` is None.
 
-    Return 0 on success, 1 if an `expect` of the script failed, and 2 if there is no such lesson. Raise Stopped if the
-    user stops the program.
+    Return 0 on success, 1 if an `expect` of the script failed or no line of it is a command, and 2 if there is no such
+    lesson. Raise Stopped if the user stops the program, and OSError if the file cannot be read.
     """
     if name is None:
         _list()
@@ -46,10 +56,12 @@ def lesson(name: str | None) -> int:
         return WRONG
     on_stop(raise_stopped)
     with simulation() as driver:
-        return _Player(found, driver).play()
+        player = Player(found, driver)
+        screens.show(player.steps())
+        return player.status()
 
 
-class _Player:
+class Player:
     """Plays one lesson on a driver of its own. It keeps the last log of each server, to show what each step has
     changed."""
 
@@ -58,87 +70,109 @@ class _Player:
         self._runner = Runner(driver, self._result, self._aside)
         self._before: dict[str, tuple[Entry, ...]] = {}
         self._output: list[str] = []  # of the current command
-        self._stops = sys.stdin.isatty() and sys.stdout.isatty()
-        self._width = min(shutil.get_terminal_size((100, 24)).columns, WIDTH_MAX)
+        self._shown: list[str] = []  # of the current step
 
-    def play(self) -> int:
+    def steps(self) -> Iterator[str]:
+        """Play step after step. Yield what the screen shows after each."""
         for number, step in enumerate(self._lesson.steps, 1):
+            self._shown = []
             self._head(number)
             self._step(step)
-            if self._stops:
-                last = number == len(self._lesson.steps)
-                input(colored("⏎ Enter: " + ("the end " if last else "go on "), attrs=["dark"]))
+            self._picture()
+            yield "\n".join(self._shown)
+
+    def status(self) -> int:
+        if self._runner.has_understood is False:
+            print("no line is a command of the scenario language: is this a script?", file=sys.stderr)
+            return 1
         return int(self._runner.failures > 0)
 
     def _head(self, number: int) -> None:
-        step = colored(f"step {number} of {len(self._lesson.steps)}", attrs=["underline"])
-        if not self._stops and number > 1:
-            print(f"\n{step}")
+        step = paint(f"step {number} of {len(self._lesson.steps)}", attrs=["underline"])
+        if number > 1 and not screens.stops():
+            self._shown.append(step)
             return
-        if self._stops:
-            print(CLEAR, end="")
-        print(colored(f" {self._lesson.name} ", attrs=["reverse", "bold"]), end=" ")
-        print(colored(self._lesson.source, attrs=["dark"]), step, sep="   ")
+        name = paint(f" {self._lesson.name} ", attrs=["reverse", "bold"])
+        if number > 1:
+            self._shown += [f"{name}   {step}", legend(), ""]
+            return
+        self._shown.append("   ".join(filter(None, [name, paint(self._lesson.source, attrs=["dark"]), step])))
         self._say(self._lesson.claim, bold=True)
-        print(f"{legend()}\n")
+        self._shown += [legend(), ""]
 
     def _step(self, step: Step) -> None:
         if step.narration:
             self._say(step.narration, bold=False)
-            print()
+            self._shown.append("")
         silent: list[str] = []  # commands without output share lines
         for line in step.lines:
             self._output = []
             self._runner.step(line)
             if line.strip() and not line.strip().startswith(COMMENT):
                 silent.append(line.strip())
+                if not self._output and line.split()[0] in SHOWING:
+                    self._output.append(paint("    (nothing)", attrs=["dark"]))
             if self._output:
                 self._commands(silent[:-1])
                 self._commands(silent[-1:])
-                print("\n".join(self._output))
+                self._shown += self._output
                 silent = []
         self._commands(silent)
-        self._picture()
 
     def _commands(self, commands: Sequence[str]) -> None:
-        prompt = colored("❯", "cyan", attrs=["bold"])
+        prompt = paint("❯", "cyan", attrs=["bold"])
         whole = "   ".join(command.replace(" ", HARD_BLANK) for command in commands)
-        for line in textwrap.wrap(whole, self._width - 2):
-            print(prompt, colored(line.replace(HARD_BLANK, " "), attrs=["bold"]))
+        for line in textwrap.wrap(whole, screens.width() - 2):
+            self._shown.append(f"{prompt} {paint(line.replace(HARD_BLANK, ' '), attrs=['bold'])}")
 
     def _picture(self) -> None:
-        world = self._runner.world
+        """Add the picture. Where the screen would be higher than the terminal, leave out blank lines, the
+        legend and then the oldest writes, but none that has changed in this step."""
+        world, width, height = self._runner.world, screens.width(), screens.height()
         shown = [self._column(server) for server in world.servers.values()]
-        paused = colored("   ‖ anti-entropy is paused", "magenta", attrs=["bold"]) if self._runner.is_paused else ""
-        print(f"\n{link_line(world)}{paused}")
-        for line in columns(shown, self._width):
-            print(line)
+        paused = paint("   ‖ anti-entropy is paused", "magenta", attrs=["bold"]) if self._runner.is_paused else ""
+        links = f"{link_line(world)}{paused}"
+        above = [*self._shown, "", links]
+        dense = [line for line in above if line not in {"", legend()}]
+        fewest = min(WRITES_MAX, max((newest_changed(column) for column in shown), default=0))
+        screen = [*above, *columns(shown, width)]
+        if height is not None and screens.lines_of(screen) > height:
+            for writes in range(WRITES_MAX, fewest - 1, -1):
+                screen = [*dense, *columns(shown, width, writes)]
+                if screens.lines_of(screen) <= height:
+                    break
+        self._shown = screen
 
     def _column(self, server: Server) -> Column:
         clients = tuple(client.id for client in self._runner.world.clients.values() if client.server == server.id)
         if not server.running:
-            return Column(server.id, False, False, 0, clients, (), {})
+            return Column(server.id, False, False, 0, clients, (), {}, 0)
         replica = self._runner.describe(server)
-        log = tuple(found for write in self._runner.log(server) if (found := entry(write)) is not None)
+        held = [entry(write) for write in self._runner.log(server)]
+        log = tuple(write for write in held if write is not None)
         changed = changes(self._before.get(server.id, ()), log)
         self._before[server.id] = log
-        return Column(server.id, True, replica["primary"]["here"], replica["csn"], clients, log, changed)
+        is_primary, of_members = replica["primary"]["here"], held.count(None)
+        return Column(server.id, True, is_primary, replica["csn"], clients, log, changed, of_members)
 
     def _say(self, text: str, *, bold: bool) -> None:
-        for line in textwrap.wrap(text, self._width):
-            print(colored(line, attrs=["bold"]) if bold else line)
+        for line in textwrap.wrap(text, screens.width()):
+            self._shown.append(paint(line, attrs=["bold"]) if bold else line)
 
     def _result(self, line: str) -> None:
-        color = next((color for word, color in RESULTS.items() if word in line), None)
-        self._output.append(f"    {colored(line, color) if color else line}")
+        state = next((state for word, state in RESULTS.items() if word in line), None)
+        self._output.append(f"    {paint(line, MARKS[state][1]) if state else line}")
 
     def _aside(self, text: str) -> None:
-        for line in textwrap.wrap(f"‼ {text.partition(': ')[2]}", self._width - 4):
-            self._output.append(colored(f"    {line}", "magenta"))
+        for line in textwrap.wrap(f"‼ {text.partition(': ')[2]}", screens.width() - 4):
+            self._output.append(paint(f"    {line}", "magenta"))
 
 
 def _list() -> None:
     for found in lessons():
-        print(colored(found.name, attrs=["bold"]))
-        print(textwrap.indent(textwrap.fill(f"{found.claim} {colored(found.source, attrs=['dark'])}", 96), "    "))
-    print("\npython cluster.py lesson NAME plays one.")
+        print(paint(found.name, attrs=["bold"]))
+        claim = (
+            f"{found.claim} {paint(found.source, attrs=['dark'])}" if found.claim else "(no claim in its first line)"
+        )
+        print(textwrap.indent(textwrap.fill(claim, 96), "    "))
+    print("\npython cluster.py lesson NAME plays one, and python cluster.py lesson FILE any script.")

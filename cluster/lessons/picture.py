@@ -5,21 +5,21 @@ It reads logs in the form of REST answers. Each colour comes with a sign of the 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, zip_longest
 from typing import Any
 
-from termcolor import colored
-
 from cluster.language.printing import short_time
 from cluster.language.world import World, client_of
+from replica.events.marks import MARKS, paint
 
-COLUMN_MIN = 25
+COLUMN_MIN = 20  # four in 80 columns
+TIGHT = 23  # a column that is narrower has no blank after a sign
 COLUMNS_MAX = 4
 WRITES_MAX = 7  # of a log, the newest
 LINKS_MAX = 6  # the pairs of four servers; with more servers only cut links are shown
-MARKS = {"committed": ("✓", "green"), "tentative": ("?", "yellow"), "rejected": ("✗", "red")}
 SIGNS = {"": " ", "new": "+", "replayed": "↻", "final": "◆"}
 
 Text = tuple[str, str]  # plain, and in colour
@@ -39,7 +39,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The column of one server. It shows no log for a server that has crashed."""
+    """The column of one server. It shows no log for a server that has crashed. `of_members` counts the writes of the
+    log that create and retire servers, which are not in `log`."""
 
     id: str
     running: bool
@@ -48,13 +49,14 @@ class Column:
     clients: tuple[str, ...]
     log: tuple[Entry, ...]
     changes: Mapping[str, str]  # id of a write -> a key of SIGNS
+    of_members: int
 
 
 def legend() -> str:
-    signs = {"+": "new here", "↻": "rolled back and replayed", "◆": "now final"}
+    signs = {"+": "new here", "↻": "replayed", "◆": "now final"}
     return "   ".join(
-        [f"{colored(sign, color)} {name}" for name, (sign, color) in MARKS.items()]
-        + [f"{colored(sign, attrs=['bold'])} {meaning}" for sign, meaning in signs.items()]
+        [f"{paint(sign, color)} {name}" for name, (sign, color) in MARKS.items()]
+        + [f"{paint(sign, attrs=['bold'])} {meaning}" for sign, meaning in signs.items()]
     )
 
 
@@ -111,43 +113,67 @@ def link_line(world: World) -> str:
     pairs = list(combinations([server.id for server in world.running()], 2))
     cut = [pair for pair in pairs if not world.is_linked(*pair)]
     shown = pairs if len(pairs) <= LINKS_MAX else cut
-    signs = {True: colored("──", "green"), False: colored("╳", "red", attrs=["bold"])}
+    signs = {True: paint("──", "green"), False: paint("╳", "red", attrs=["bold"])}
     if not shown:
         return "all links work" if pairs else "no other server runs"
     return "   ".join(f"{one} {signs[(one, other) not in cut]} {other}" for one, other in shown)
 
 
-def columns(shown: Sequence[Column], width: int) -> Iterator[str]:
-    """Yield the lines of the picture, in which the columns are side by side. A line has at most `width` characters."""
+def newest_changed(column: Column) -> int:
+    """Return how many of the newest writes of a log one must see to see all that have changed; 0 if none has."""
+    changed = [place for place, write in enumerate(column.log) if column.changes.get(write.id)]
+    return len(column.log) - changed[0] if changed else 0
+
+
+def columns(shown: Sequence[Column], width: int, writes_max: int = WRITES_MAX) -> Iterator[str]:
+    """Yield the lines of the picture, in which the columns are side by side. A line has at most `width` characters, and
+    of each log the newest `writes_max` writes are shown."""
     at_once = max(1, min(COLUMNS_MAX, len(shown), width // COLUMN_MIN))
     room = width // at_once - 1
     for first in range(0, len(shown), at_once):
-        cells = [_cells(column, room) for column in shown[first : first + at_once]]
+        cells = [_cells(column, room, writes_max) for column in shown[first : first + at_once]]
+        if first:
+            yield ""
         for row in zip_longest(*cells, fillvalue=("", "")):
             yield " ".join(inked + " " * (room - len(plain)) for plain, inked in row).rstrip()
 
 
-def _cells(column: Column, room: int) -> Iterator[Text]:
+def _cells(column: Column, room: int, writes_max: int) -> Iterator[Text]:
     title = f" {column.id}{' ★ primary' if column.is_primary else ''}"
     if not column.running:
         title += " ✖ crashed"
     title = title[: room - 1].ljust(room - 1)
-    yield title, colored(title, attrs=["reverse", "bold"] if column.running else ["reverse", "dark"])
-    below = " ".join([f"CSN {column.csn}" if column.running else "", *(f"☺ {client}" for client in column.clients)])
+    yield title, paint(title, attrs=["reverse", "bold"] if column.running else ["reverse", "dark"])
+    gap = "" if room < TIGHT else " "
+    below = " ".join([f"CSN {column.csn}" if column.running else "", *(f"☺{gap}{client}" for client in column.clients)])
     below = f" {below.strip()}"[:room]
-    yield below, colored(below, "cyan")
-    if len(column.log) > WRITES_MAX:
-        yield _dim(f"   … {len(column.log) - WRITES_MAX} before")
-    for write in column.log[-WRITES_MAX:]:
-        change = column.changes.get(write.id, "")
-        mark, color = MARKS[write.mark]
-        text = f"{SIGNS[change]}{mark} {write.text}"
-        text = text if len(text) <= room else f"{text[: room - 1]}…"
-        yield text, colored(text, color, attrs=["bold"] if change else [])
-    if column.running and not column.log:
+    yield below, paint(below, "cyan")
+    if len(column.log) > writes_max:
+        yield _dim(f"   … {len(column.log) - writes_max} before")
+    elif column.of_members:
+        yield _dim(f"   {column.of_members} of membership")
+    elif column.running and not column.log:
         yield _dim("   (empty log)")
-    yield "", ""
+    for write in column.log[max(0, len(column.log) - writes_max) :]:
+        yield from _write_lines(write, column.changes.get(write.id, ""), room)
+
+
+def _write_lines(write: Entry, change: str, room: int) -> Iterator[Text]:
+    """Yield the line of a write, or two if the column is narrow."""
+    mark, color = MARKS[write.mark]
+    gap = "" if room < TIGHT else " "
+    text = f"{mark}{gap}{write.text}"
+    first, *rest = textwrap.wrap(text, room - 1, subsequent_indent="  ")
+    more = [_shorten(" ".join(rest), room - 1)] if rest else []
+    for number, line in enumerate([first, *more]):
+        sign = " " if number else SIGNS[change]
+        bold = ["bold"] if change else []
+        yield f"{sign}{line}", f"{paint(sign, attrs=bold)}{paint(line, color, bold)}"
+
+
+def _shorten(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
 def _dim(text: str) -> Text:
-    return text, colored(text, attrs=["dark"])
+    return text, paint(text, attrs=["dark"])

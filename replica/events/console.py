@@ -18,13 +18,12 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from termcolor import colored
-
 from bayou.application import had_no_effect
 from replica.events.expand import MADE_AGAIN, ScreenEvent, Transaction
+from replica.events.marks import MARKS, paint
 
 LINES_MAX = 10  # of one name in one transaction; more are counted
-LABEL_COLORS = ("cyan", "magenta", "blue", "light_green", "light_yellow", "light_red", "light_cyan", "light_magenta")
+LABEL_COLORS = ("cyan", "magenta", "blue", "light_green", "light_blue", "light_red", "light_cyan", "light_magenta")
 CANCELLING = {"cancel"}
 
 
@@ -166,10 +165,10 @@ class Console:
     def _mark(self, event: ScreenEvent) -> str:
         data = event.data
         if had_no_effect(data["outcome"]):
-            return self._paint("✗", "red")
+            return self._paint(*MARKS["rejected"])
         if data["op"] in CANCELLING or data["outcome"] == "duplicate":
             return self._paint("–", attrs=["dark"])
-        return self._paint("?", "yellow") if data["csn"] is None else self._paint("✓", "green")
+        return self._paint(*MARKS["tentative" if data["csn"] is None else "committed"])
 
     def _result(self, result: Mapping[str, Any]) -> str:
         """Return the result of a write as text: the room and slot of a reservation, such as
@@ -220,7 +219,7 @@ class Console:
             yield f"session with {self.name(peer)}: {self._paint('reachable again', 'green')}"
 
     def _paint(self, text: str, color: str | None = None, attrs: Sequence[str] = ()) -> str:
-        return colored(text, color, attrs=attrs, no_color=self._color is False, force_color=self._color)
+        return paint(text, color, attrs, no_color=self._color is False, force_color=self._color)
 
 
 def harmless(text: object) -> str:

@@ -86,7 +86,7 @@ def test_own_reservations_are_bold_on_a_terminal(capsys: pytest.CaptureFixture[s
     )
     out = capsys.readouterr().out
     assert "\x1b[1m\x1b[32m✓vi═" in out or "\x1b[32m\x1b[1m✓vi═" in out
-    assert "\x1b[33m?ne─" in out
+    assert "\x1b[43m\x1b[30m?ne─" in out
 
 
 def test_free_lists_rooms_and_the_command_to_reserve_one(client: Client, replica: FakeReplica) -> None:

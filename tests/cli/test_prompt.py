@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import os
-import pty
-import re
-import select
 import signal
 import subprocess
 import sys
-import termios
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,93 +13,9 @@ import pytest
 
 from cli.prompt.completion import split
 from tests.support.fake_replica import FakeReplica, serving
+from tests.support.terminal import BOUND_S, Terminal
 
 ROOT = Path(__file__).parent.parent.parent
-BOUND_S = 20.0
-ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])|\x07")
-
-
-class Terminal:
-    """Runs the client in its own pseudo-terminal."""
-
-    def __init__(self, *words: str, environment: dict[str, str], cwd: Path) -> None:
-        self._master, slave = pty.openpty()
-        termios.tcsetwinsize(slave, (40, 100))
-        os.set_blocking(self._master, False)
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "client.py"), *words],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            cwd=cwd,
-            env=environment,
-            start_new_session=True,
-        )
-        os.close(slave)
-        self.raw = ""
-        self._read_until = 0
-
-    def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
-
-    def expect(self, text: str) -> None:
-        """Read the output until the text appears. Colours and other escape sequences are ignored."""
-        deadline = time.monotonic() + BOUND_S
-        while not self._found(text):
-            assert time.monotonic() < deadline, f"{text!r} did not come; there was: {self._unread()[-2000:]}"
-            self._read(deadline - time.monotonic())
-
-    def expect_on_screen(self, text: str) -> None:
-        """Redraw the prompt with Ctrl-L until it shows the text.
-
-        Without a redraw, the client sends only the parts of the screen that changed.
-        """
-        deadline = time.monotonic() + BOUND_S
-        while not self._found(text):
-            assert time.monotonic() < deadline, f"{text!r} is not shown; there was: {self._unread()[-2000:]}"
-            if not self._read(0.1):
-                self.type("\x0c")
-
-    def _unread(self) -> str:
-        return ESCAPE.sub("", self.raw)[self._read_until :]
-
-    def _found(self, text: str) -> bool:
-        at = self._unread().find(text)
-        if at < 0:
-            return False
-        self._read_until += at + len(text)
-        return True
-
-    def _read(self, wait_s: float) -> bool:
-        if not select.select([self._master], [], [], max(0.0, wait_s))[0]:
-            return False
-        try:
-            data = os.read(self._master, 1 << 16)
-        except OSError:
-            data = b""
-        assert data, f"the client has ended; there was: {self._unread()[-2000:]}"
-        self.raw += data.decode("utf-8", "replace")
-        if b"\x1b[6n" in data:  # it asks for the position of the cursor, and then shows its bottom line
-            self.type("\x1b[1;1R")
-        return True
-
-    def ended(self) -> int:
-        """Wait until the client ends, and return its exit status. Read the output meanwhile, because a client whose
-        output nobody reads would block."""
-        deadline = time.monotonic() + BOUND_S
-        while self.process.poll() is None and time.monotonic() < deadline:
-            if select.select([self._master], [], [], 0.05)[0]:
-                try:
-                    os.read(self._master, 1 << 16)
-                except OSError:
-                    break
-        return self.process.wait(BOUND_S)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(BOUND_S)
-        os.close(self._master)
 
 
 @pytest.fixture
@@ -122,7 +33,7 @@ def terminal(replica: FakeReplica, tmp_path: Path) -> Iterator[Terminal]:
         "XDG_STATE_HOME": str(tmp_path / "state"),
         "TERM": "xterm",
     }
-    client = Terminal("vish", environment=environment, cwd=tmp_path)
+    client = Terminal("client.py", "vish", environment=environment, cwd=tmp_path)
     try:
         client.expect("vish@one>")
         yield client
@@ -138,7 +49,7 @@ def test_a_reservation_and_the_bottom_line(terminal: Terminal, replica: FakeRepl
     terminal.type(RESERVE)
     terminal.expect("? tentative  6.12  Sun 2999-12-01 09:00–10:00 UTC  two words")
     terminal.expect_on_screen("1 tentative")
-    assert "\x1b[33m? tentative\x1b[0m" in terminal.raw
+    assert "\x1b[43m\x1b[30m? tentative\x1b[0m" in terminal.raw
     terminal.type("link cut two\r")
     terminal.expect_on_screen("links cut: two")
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from cluster import screens
+from cluster.drivers.simulated import SimulatedDriver
+from cluster.lessons import catalogue
 from cluster.lessons.catalogue import COMMENT, NoLesson, find_lesson, lessons, read_lesson
+from cluster.lessons.lesson import Player, lesson
 from cluster.lessons.picture import Column, Entry, changes, columns
 from tests.support.scenario_harness import ROOT, SCENARIOS
+from tests.support.terminal import Terminal
 
 
 def test_every_scenario_is_a_lesson() -> None:
@@ -23,18 +31,64 @@ def test_the_steps_of_a_lesson_are_all_lines_of_its_script(script: Path) -> None
     assert [line for step in lesson.steps for line in step.lines] == script.read_text(encoding="utf-8").splitlines()
     for step in lesson.steps:
         assert any(line.strip() and not line.strip().startswith(COMMENT) for line in step.lines)
-    assert all(step.narration for step in lesson.steps[1:])
+    is_narrated = any(step.narration for step in lesson.steps)
+    assert all(bool(step.narration) == is_narrated for step in lesson.steps[1:])
 
 
 def test_an_unknown_name_suggests_a_similar_one() -> None:
-    with pytest.raises(NoLesson, match=r"^There is no lesson displacd\. Did you mean displaced\?"):
+    with pytest.raises(NoLesson, match=r"^There is no lesson displacd, .*\. Did you mean displaced\?"):
         find_lesson("displacd")
 
 
-def test_a_script_without_a_claim_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "it.test").write_text("joinServer 0\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="must begin with a line"):
-        read_lesson(tmp_path / "it.test")
+def test_any_script_is_a_lesson(tmp_path: Path) -> None:
+    script = tmp_path / "it.test"
+    script.write_text(
+        "// Two servers.\njoinServer 0\njoinServer 1\n# A song.\njoinClient c 0\nput c a 1\n", encoding="utf-8"
+    )
+    found = find_lesson(str(script))
+    assert (found.name, found.claim, [step.narration for step in found.steps]) == (
+        "it",
+        "",
+        ["Two servers.", "A song."],
+    )
+
+
+def test_a_script_without_comments_has_a_step_for_each_command_that_may_show_something(tmp_path: Path) -> None:
+    script = tmp_path / "it.test"
+    lines = [
+        "joinServer 0",
+        "joinServer 1",
+        "joinClient c 0",
+        "put c a 1",
+        "",
+        "get c a",
+        "pause",
+        "breakConnection 0 1",
+        "start",
+    ]
+    script.write_text("\n".join(lines), encoding="utf-8")
+    assert [step.lines for step in read_lesson(script).steps] == [
+        ("joinServer 0", "joinServer 1", "joinClient c 0", "put c a 1", ""),
+        ("get c a",),
+        ("pause", "breakConnection 0 1", "start"),
+    ]
+
+
+def test_an_empty_file_is_a_lesson_with_an_empty_step(tmp_path: Path) -> None:
+    (tmp_path / "it.test").write_bytes(b"")
+    assert [step.lines for step in read_lesson(tmp_path / "it.test").steps] == [()]
+
+
+def test_a_stray_file_does_not_break_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.test").write_bytes(b"joinServer \xff\n")
+    (tmp_path / "folder.test").mkdir()
+    (tmp_path / "good.test").write_text("# It works (Terry 1995, section 4).\njoinServer 0\n", encoding="utf-8")
+    monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
+    assert lesson(None) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert listed[:4] == ["good", "    It works. Terry 1995, section 4", "mine", "    (no claim in its first line)"]
 
 
 def entry(name: str, thing: str = "6.12", *, final: bool = False, outcome: str = "updated") -> Entry:
@@ -64,17 +118,112 @@ def test_changes_show_what_has_happened_to_each_write(
 def test_columns_stand_side_by_side_where_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     shown = [
-        Column("one", True, True, 3, ("vish",), (entry("a", final=True), entry("b")), {"b": "new"}),
-        Column("two", False, False, 0, (), (), {}),
+        Column("one", True, True, 3, ("vish",), (entry("a", final=True), entry("b")), {"b": "new"}, 2),
+        Column("two", False, False, 0, (), (), {}, 0),
     ]
     assert list(columns(shown, 60)) == [
         " one ★ primary                 two ✖ crashed",
         " CSN 3 ☺ vish",
+        "   2 of membership",
         " ✓ a",
         "+? b",
-        "",
     ]
-    assert len(list(columns(shown, 30))) == 5 + 3
+    assert list(columns(shown, 60, 1))[2:] == ["   … 1 before", "+? b"]
+    assert len(list(columns(shown, 30))) == 5 + 1 + 2
+    assert list(columns(shown, 30, 1))[-3:] == ["", " two ✖ crashed", ""]
+
+
+def test_a_narrow_column_continues_a_write_on_the_next_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = [Column("one", True, False, 1, (), (entry("priyal 6.12 11:30–12:30"),), {}, 0)]
+    assert list(columns(shown, 20))[2:] == [" ?priyal 6.12", "   11:30–12:30"]
+
+
+@pytest.fixture
+def screen(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Yields a function that plays a lesson on a terminal of 24 lines of 80 columns, or of another size."""
+    opened: list[Terminal] = []
+
+    def play(name: str, size: tuple[int, int] = (24, 80)) -> Terminal:
+        environment = {"PATH": os.environ["PATH"], "TERM": "xterm"}
+        opened.append(Terminal("cluster.py", "lesson", name, environment=environment, cwd=tmp_path, size=size))
+        return opened[-1]
+
+    yield play
+    for terminal in opened:
+        terminal.close()
+
+
+@pytest.mark.process
+def test_a_lesson_goes_on_and_back(screen: Callable[..., Terminal]) -> None:
+    terminal = screen("tentative_and_committed")
+    terminal.expect("step 1 of 4")
+    terminal.expect("⏎ on   q end")
+    assert "back" not in terminal.raw
+    terminal.type("\r")
+    terminal.expect("step 2 of 4")
+    terminal.expect("r1 6.12 2026-12-01T09:00/10:00 tentative")
+    terminal.expect("← back")
+    assert "\x1b[43m\x1b[30m? vish 6.12 09:00" in terminal.raw
+    terminal.type("\x1b[D")
+    terminal.expect("step 1 of 4")
+    terminal.type(" ")
+    terminal.expect("step 2 of 4")
+    terminal.expect("r1 6.12 2026-12-01T09:00/10:00 tentative")  # the same step again: nothing was reserved twice
+    terminal.type("\x1b[6~")
+    terminal.expect("step 3 of 4")
+    terminal.expect("calendar one 6.12 2026-12-01")
+    terminal.expect("(nothing)")
+    terminal.type("\r")
+    terminal.expect("step 4 of 4")
+    terminal.expect("q end")
+    terminal.type("\r")
+    assert terminal.ended() == 0
+
+
+@pytest.mark.process
+def test_ctrl_c_ends_a_lesson_and_leaves_the_terminal_as_it_was(screen: Callable[..., Terminal]) -> None:
+    terminal = screen("displaced")
+    terminal.expect("q end")
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.expect("Stopped. Nothing is left running.")
+    assert terminal.ended() == 130
+
+
+@pytest.mark.process
+def test_a_step_that_is_too_high_says_what_it_needs(screen: Callable[..., Terminal]) -> None:
+    terminal = screen("tentative_and_committed", (10, 80))
+    terminal.expect("too high: this needs")
+    terminal.expect("lines, the terminal has 10")
+
+
+@pytest.mark.parametrize("name", ["stamps_never_commit", "commit_travels", "chain", "wrong_clock"])
+def test_four_servers_fit_on_80_columns_and_24_lines(
+    name: str, simulation: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setattr(screens, "stops", lambda: True)
+    for text in Player(find_lesson(name), simulation).steps():
+        shown = text.split("\n")
+        assert max(map(len, shown)) <= 80
+        assert len(shown) <= 23, text
+
+
+@pytest.mark.process
+def test_a_text_that_is_no_script_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("some words\n", encoding="utf-8")
+    for name, status, problem in [
+        ("notes.txt", 1, "no line is a command of the scenario language: is this a script?\n"),
+        (".", 2, ".: Is a directory.\n"),
+        ("none.test", 2, "There is no lesson none.test, and no script in a file of that name."),
+    ]:
+        ended = subprocess.run(
+            [sys.executable, str(ROOT / "cluster.py"), "lesson", name],
+            capture_output=True, check=False, encoding="utf-8", stdin=subprocess.DEVNULL, timeout=60, cwd=tmp_path,
+        )  # fmt: skip
+        assert ended.returncode == status
+        assert ended.stderr.startswith(problem)
 
 
 @pytest.mark.process

@@ -154,6 +154,16 @@ def test_a_client_that_has_moved_does_not_return(simulation: SimulatedDriver) ->
     assert result.notes == ["line 14: client e has no link to a server; use restoreConnection"]
 
 
+def test_a_link_broken_at_a_server_that_has_retired_stays_as_it_was(simulation: SimulatedDriver) -> None:
+    result = run_script(
+        simulation,
+        "joinServer 0\njoinServer 1\njoinClient c 1\nput c a 1\nretireServer 1\nbreakConnection c 1\njoinServer 1\n"
+        "get c a",
+    )
+    assert result.printed == ["a:1"]
+    assert result.notes == ["line 6: there is no server or client 1"]
+
+
 def test_reservations_over_midnight(simulation: SimulatedDriver) -> None:
     night = "2026-12-01T23:00/2026-12-02T01:00"
     result = run_script(

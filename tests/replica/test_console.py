@@ -125,7 +125,7 @@ def test_empty_sessions_are_not_shown_and_an_error_is_shown_once() -> None:
 def test_states_and_replicas_have_colours() -> None:
     terminal = Terminal(color=True)
     (line,) = terminal.show(one("accepted", "updated 09"), VISH)
-    assert "\x1b[33m?\x1b[0m" in line
+    assert "\x1b[43m\x1b[30m?\x1b[0m" in line
     assert "\x1b[36mone\x1b[0m" in terminal.lines[0]
     (line,) = terminal.show(one("commit", "updated 09", was="updated 09", csn=7), VISH)
     assert "\x1b[32m✓\x1b[0m" in line
