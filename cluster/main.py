@@ -28,7 +28,7 @@ examples:
   python cluster.py demo                     three replicas disagree, and agree again
   python cluster.py run scenarios/FILE.test  a script of the scenario language
   python cluster.py lesson displaced         one of scenarios/, step by step, for a class
-  python cluster.py compare scenarios/compare/same_room.test    Bayou beside five other designs
+  python cluster.py compare scenarios/compare/same_room.test    Bayou beside seven other designs
 """
 
 
@@ -121,10 +121,11 @@ def _parser() -> argparse.ArgumentParser:
     taught.add_argument("name", metavar="NAME", nargs="?", help="one of scenarios/NAME.test, or the file of a script")
     compared = add(
         "compare",
-        help="play a script of reservations under six designs, side by side",
+        help="play a script of reservations under eight designs, side by side",
         description="Play a script of reservations against a central server, last writer wins, a grow-only set,\n"
-        "a two-phase set, an operation-based set, and Bayou: who believes to have the room, and what was\n"
-        "lost, booked twice, or refused while cut off. The script may use joinServer, joinClient,\n"
+        "a two-phase set, an observed-remove set, an operation-based set, commit by stable stamps, and Bayou:\n"
+        "who believes to have the room, and what was lost, booked twice, or refused while cut off. On a\n"
+        "terminal, Enter goes on and ← goes back. The script may use joinServer, joinClient,\n"
         "breakConnection, restoreConnection, pause, start, stabilize, reserve and cancel.",
     )
     compared.add_argument("script", metavar="SCRIPT", type=Path, help="such as scenarios/compare/same_room.test")

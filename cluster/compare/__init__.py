@@ -1,1 +1,1 @@
-"""Compares six designs on the same reservations: five small ones written for teaching, and Bayou itself."""
+"""Compares eight designs on the same reservations: seven small ones written for teaching, and Bayou itself."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 
-from cluster.compare.designs import Booking
+from bayou.frames import Batch, Frame
+from cluster.compare.booking import Booking
 from cluster.compare.story import Row, Story
-from cluster.drivers.driver import Driver
+from cluster.drivers.simulated import SimulatedDriver
 from cluster.language.parser import read_line, read_reserve, read_slot
 from cluster.language.runner import Runner
 from cluster.language.world import client_of
@@ -15,11 +18,13 @@ NAME = "Bayou"
 IDEA = "writes carry a check and a merge procedure; a primary makes their order final"
 
 
-def play_bayou(driver: Driver, lines: Sequence[str], note: Callable[[str], object]) -> Story:
+def play_bayou(driver: SimulatedDriver, lines: Sequence[str], note: Callable[[str], object]) -> Story:
     """Play a script and return its story. Call `note` for each line that was skipped."""
     printed: list[str] = []
     notes: list[str] = []
     runner = Runner(driver, printed.append, notes.append)
+    counter = _Counter()
+    driver.watch = counter.count
     story = Story(NAME, IDEA)
     for line in lines:
         printed.clear()
@@ -38,8 +43,25 @@ def play_bayou(driver: Driver, lines: Sequence[str], note: Callable[[str], objec
         if row.answer is not None and not row.cancelled:
             runner.step(f"status {row.user} {row.name}")
             _look_up(row, printed)
+    story.sent = counter.sent
     story.held = {server.id: _held(runner, server.id) for server in runner.world.running()}
     return story
+
+
+class _Counter:
+    """Counts the writes of rooms that sessions send, and the notifications of their commits."""
+
+    def __init__(self) -> None:
+        self.sent: Counter[str] = Counter()
+        self._ids: set[str] = set()  # of the writes of rooms
+
+    def count(self, _here: str, _there: str, frame: Frame) -> None:
+        for item in frame.selection.items if isinstance(frame, Batch) else ():
+            if item.body and json.loads(item.body)["app"].startswith("rooms/"):
+                self._ids.add(item.id)
+                self.sent["writes"] += 1
+            elif item.is_notification and item.id in self._ids:
+                self.sent["commit numbers"] += 1
 
 
 def _row(user: str, choices: tuple[Booking, ...], printed: Sequence[str], notes: Sequence[str]) -> Row:
@@ -50,7 +72,7 @@ def _row(user: str, choices: tuple[Booking, ...], printed: Sequence[str], notes:
     if when == "-":
         return Row(name, user, choices, None, "taken")
     answer = Booking(user, room, read_slot(when))
-    return Row(name, user, choices, answer, belief=answer, is_final=state == "committed")
+    return Row(name, user, choices, answer, belief=answer, was_final=state == "committed")
 
 
 def _cancelled(story: Story, name: str, line: str) -> None:

@@ -1,4 +1,4 @@
-"""Five designs that keep reservations, each as small as possible. The sixth is Bayou (cluster/compare/bayou.py).
+"""Seven designs that keep reservations, each as small as possible. The eighth is Bayou (cluster/compare/bayou.py).
 
 Each design tries the requested slots in order and takes the first that is free at the server at that moment. When two
 servers meet, only the data type of the design decides the result. A design knows nothing of clients, links or scripts.
@@ -8,40 +8,22 @@ servers meet, only the data type of the design decides the result. A design know
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from cluster.compare.booking import Booking, Refused, first_free
 from cluster.compare.operation_based import OperationSet
-from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, TwoPhaseSet
-from cluster.language.parser import Slot
-
-
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """A user's booking of a room for a slot."""
-
-    user: str
-    room: str
-    slot: Slot
-
-    def overlaps(self, other: Booking) -> bool:
-        return self.room == other.room and self.slot.start < other.slot.end and other.slot.start < self.slot.end
-
-
-class Refused(Exception):
-    """A request was refused. `cut_off` is true if a cut link is the reason."""
-
-    def __init__(self, reason: str, *, cut_off: bool = False) -> None:
-        super().__init__(reason)
-        self.cut_off = cut_off
+from cluster.compare.stable_stamps import StampedLog, Write
+from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, ObservedRemoveSet, TwoPhaseSet
 
 
 class Design:
     """The base class of the designs.
 
     `empty` is the class of the data type; a call without arguments makes an empty value. `states` maps each server to
-    its value. The parameter `now` of a method is the number of the current line of the script.
+    its value. The parameter `now` of a method is the number of the current line of the script. `sent` counts what the
+    servers have sent each other, by kind. Two servers with the same value send nothing.
     """
 
     name: str
@@ -50,6 +32,7 @@ class Design:
 
     def __init__(self) -> None:
         self.states: dict[str, Any] = {}
+        self.sent: Counter[str] = Counter()
 
     def join(self, server: str, now: int) -> None:
         """Add an empty server."""
@@ -64,7 +47,7 @@ class Design:
         self.require_held(server, booking)
         self.states[server] = self.states[server].remove(booking)
 
-    def check(self, reachable: Collection[str]) -> None:
+    def check(self, server: str, reachable: Collection[str]) -> None:
         """Raise Refused if the servers in `reachable` are not enough to serve a request."""
 
     def allowed(self, server: str, choices: Sequence[Booking]) -> Sequence[Booking]:
@@ -73,19 +56,27 @@ class Design:
 
     def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
         """Book the first choice that is free at this server. Raise Refused if no choice is free."""
-        self.check(reachable)
+        self.check(server, reachable)
         got = first_free(self.allowed(server, choices), self.held(server))
         self.add(server, got, now)
         return got
 
     def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
         """Remove a booking. Raise Refused if that is impossible."""
-        self.check(reachable)
+        self.check(server, reachable)
         self.remove(server, booking, now)
 
-    def meet(self, one: str, other: str) -> None:
+    def outcome(self, server: str, asked_at: int, answer: Booking) -> tuple[Booking | None, bool]:
+        """Return the booking that this server shows by now for the request of the line `asked_at`, and whether it is
+        final. Most designs give their answer once."""
+        return answer, True
+
+    def meet(self, one: str, other: str, now: int) -> None:
         """Have two servers exchange what they hold."""
-        self.states[one] = self.states[other] = self.states[one].merge(self.states[other])
+        ours, theirs = self.states[one], self.states[other]
+        if ours != theirs:
+            self.sent.update({"states": 2, "elements in them": ours.size + theirs.size})
+            self.states[one] = self.states[other] = ours.merge(theirs)
 
     def held(self, server: str) -> Collection[Booking]:
         """Return the bookings that this server holds."""
@@ -96,15 +87,6 @@ class Design:
         """Raise Refused if the server does not hold the booking."""
         if booking not in self.held(server):
             raise Refused("not known here")
-
-
-def first_free(choices: Sequence[Booking], held: Iterable[Booking]) -> Booking:
-    """Return the first choice that overlaps no booking in `held`. Raise Refused if there is none."""
-    taken = list(held)
-    for choice in choices:
-        if not any(choice.overlaps(other) for other in taken):
-            return choice
-    raise Refused("taken")
 
 
 class Central(Design):
@@ -118,9 +100,11 @@ class Central(Design):
         self.center = self.center or server
         self.states[server] = self.states.get(self.center, set())
 
-    def check(self, reachable: Collection[str]) -> None:
+    def check(self, server: str, reachable: Collection[str]) -> None:
         if self.center not in reachable:
             raise Refused("cut off from the server", cut_off=True)
+        if server != self.center:
+            self.sent["requests passed on"] += 1
 
     def add(self, server: str, booking: Booking, now: int) -> None:
         self.states[server].add(booking)
@@ -128,7 +112,7 @@ class Central(Design):
     def remove(self, server: str, booking: Booking, now: int) -> None:
         self.states[server].discard(booking)
 
-    def meet(self, one: str, other: str) -> None:
+    def meet(self, one: str, other: str, now: int) -> None:
         """Do nothing: all servers share the state of the central one."""
 
     def held(self, server: str) -> Collection[Booking]:
@@ -139,7 +123,7 @@ class LastWriterWins(Design):
     """A map from room and slot to a booking. The last write wins; the others are overwritten without notice."""
 
     name = "last writer wins"
-    idea = "a register for each room and time; the write with the greatest time stamp stays"
+    idea = "a register for each room and time; the write with the greatest stamp stays"
     empty = LastWriterWinsMap
 
     def add(self, server: str, booking: Booking, now: int) -> None:
@@ -182,6 +166,17 @@ class TwoPhase(Design):
         return possible
 
 
+class ObservedRemove(Design):
+    """A set with a stamp for each addition. A cancelled slot can be booked again, but a room may be booked twice."""
+
+    name = "an observed-remove set"
+    idea = "a cancel removes the additions that its server has seen (state-based)"
+    empty = ObservedRemoveSet
+
+    def add(self, server: str, booking: Booking, now: int) -> None:
+        self.states[server] = self.states[server].add(booking, (now, server))
+
+
 class OperationBased(Design):
     """A set whose servers exchange operations. A cancelled slot can be booked again, but a room may be booked twice."""
 
@@ -198,10 +193,45 @@ class OperationBased(Design):
         self.require_held(server, booking)
         self.states[server].remove(booking)
 
-    def meet(self, one: str, other: str) -> None:
+    def meet(self, one: str, other: str, now: int) -> None:
         for giver, taker in ((one, other), (other, one)):
             for operation in list(self.states[giver].log):
-                self.states[taker].receive(operation)
+                if not self.states[taker].has(operation):
+                    self.sent["operations"] += 1
+                    self.states[taker].receive(operation)
 
 
-DESIGNS: tuple[type[Design], ...] = (Central, LastWriterWins, GrowOnly, TwoPhase, OperationBased)
+class StableStamps(Design):
+    """All play the same writes in the order of their stamps, and nobody decides. A write is final once every server has
+    been heard of after its stamp: one server that is off, and nothing is final any more."""
+
+    name = "commit by stable stamps"
+    idea = "in the order of stamps; final once every server was heard of later"
+
+    def join(self, server: str, now: int) -> None:
+        self.states[server] = StampedLog(server, now)
+
+    def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
+        got = first_free(choices, self.held(server))
+        self.states[server].write(Write(tuple(choices)), now)
+        return got
+
+    def remove(self, server: str, booking: Booking, now: int) -> None:
+        self.require_held(server, booking)
+        asked_at = next(stamp for stamp, held in self.states[server].play().items() if held == booking)
+        self.states[server].write(Write(cancels=asked_at), now)
+
+    def outcome(self, server: str, asked_at: int, answer: Booking) -> tuple[Booking | None, bool]:
+        log: StampedLog = self.states[server]
+        return log.play().get(asked_at), log.is_final(asked_at)
+
+    def meet(self, one: str, other: str, now: int) -> None:
+        self.sent["writes"] += self.states[one].exchange(self.states[other], now)
+
+    def held(self, server: str) -> Collection[Booking]:
+        return list(self.states[server].play().values())
+
+
+DESIGNS: tuple[type[Design], ...] = (
+    Central, LastWriterWins, GrowOnly, TwoPhase, ObservedRemove, OperationBased, StableStamps,
+)  # fmt: skip

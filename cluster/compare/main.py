@@ -1,10 +1,11 @@
-"""`cluster.py compare`: plays one script of reservations under six designs and prints the results side by side."""
+"""`cluster.py compare`: plays one script of reservations under eight designs, and shows the results."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from cluster import screens
 from cluster.compare.bayou import play_bayou
 from cluster.compare.designs import DESIGNS
 from cluster.compare.play import NotComparable, play, read_script
@@ -16,7 +17,7 @@ WRONG = 2
 
 
 def compare(script: Path) -> int:
-    """Play a script under six designs and print the results.
+    """Play a script under eight designs and show the results. On a terminal, wait for a key after each table.
 
     Return 0, or 2 if the script cannot be compared. Raise Stopped if the user stops the program, and OSError if the
     file cannot be read.
@@ -31,10 +32,6 @@ def compare(script: Path) -> int:
     stories = [play(design(), lines) for design in DESIGNS]
     with simulation() as driver:
         stories.append(play_bayou(driver, lines, lambda text: print(text, file=sys.stderr)))
-    print("\n".join(requests(stories[0].rows)))
-    for number, story in enumerate(stories, 1):
-        print()
-        print("\n".join(table(number, story)))
-    print()
-    print("\n".join(summary(stories)))
+    tables = (table(number, story) for number, story in enumerate(stories, 1))
+    screens.show("\n".join(lines) for lines in (requests(stories[0].rows), *tables, summary(stories)))
     return 0

@@ -58,10 +58,14 @@ class OperationSet(Generic[Element]):
         """Remove those additions of the element that this replica knows."""
         self._make(element, frozenset(tag for tag, held in self._tags.items() if held == element))
 
+    def has(self, operation: Operation[Element]) -> bool:
+        """Return whether this replica has applied an operation."""
+        return operation.number <= self._seen.get(operation.origin, 0)
+
     def receive(self, operation: Operation[Element]) -> None:
         """Apply an operation. If operations before it are missing, keep it until they arrive. A duplicate changes
         nothing."""
-        if operation.number <= self._seen.get(operation.origin, 0):
+        if self.has(operation):
             return
         self._waiting[operation.tag] = operation
         while ready := next((waiting for waiting in self._waiting.values() if self._is_next(waiting)), None):

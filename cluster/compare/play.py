@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 
-from cluster.compare.designs import Booking, Design, Refused
+from cluster.compare.booking import Booking, Refused
+from cluster.compare.designs import Design
 from cluster.compare.story import Row, Story
 from cluster.language.parser import Command, Complaint, read_line, read_reserve
 from cluster.language.world import World
@@ -57,6 +58,7 @@ class _Player:
         self._world = World()
         self._paused = False
         self._now = 0
+        self._asked_at: dict[str, int] = {}  # name of a row -> the line of its request
         self._commands: dict[str, Callable[[Command], object]] = {
             "joinServer": self._join_server,
             "joinClient": lambda command: self._world.join_client(*command.words),
@@ -82,6 +84,9 @@ class _Player:
             self._meet_all()
 
     def finish(self) -> Story:
+        for row in self._story.rows:
+            self._look_up(row)
+        self._story.sent = self._design.sent
         self._story.held = {server: tuple(self._design.held(server)) for server in self._world.servers}
         return self._story
 
@@ -92,7 +97,7 @@ class _Player:
         self._world.join(identifier)
         self._design.join(identifier, self._now)
         if creator is not None:
-            self._design.meet(creator, identifier)
+            self._design.meet(creator, identifier, self._now)
 
     def _pause(self, *, paused: bool) -> None:
         self._paused = paused
@@ -104,6 +109,9 @@ class _Player:
         row = Row(f"r{len(self._story.rows) + 1}", wanted.client, choices, None)
         try:
             row.answer = row.belief = self._design.reserve(server.id, choices, self._reachable(server.id), self._now)
+            self._asked_at[row.name] = self._now
+            self._look_up(row)
+            row.was_final = row.is_final
         except Refused as refused:
             row.refusal, row.was_cut_off = str(refused), refused.cut_off
         self._story.rows.append(row)
@@ -114,12 +122,21 @@ class _Player:
         row = next((row for row in self._story.rows if row.name == name and row.user == client and row.belief), None)
         if row is None or row.belief is None:
             return  # there is no such reservation, or it is not the client's
+        self._look_up(row)
+        if row.belief is None:
+            return  # it was rejected meanwhile
         try:
             self._design.cancel(server.id, row.belief, self._reachable(server.id), self._now)
         except Refused as refused:
             row.cancelled = str(refused)
             return
         row.cancelled, row.belief = "done", None
+
+    def _look_up(self, row: Row) -> None:
+        """Set the belief of a row to what its user's server shows by now, if the user has a link to one."""
+        server = self._world.clients[row.user].server
+        if row.belief is not None and row.answer is not None and server is not None:
+            row.belief, row.is_final = self._design.outcome(server, self._asked_at[row.name], row.answer)
 
     def _reachable(self, server: str) -> set[str]:
         """Return all servers that can be reached from this one over working links, including itself."""
@@ -138,4 +155,4 @@ class _Player:
         for _ in self._world.servers:
             for one, other in combinations(self._world.servers, 2):
                 if self._world.is_linked(one, other):
-                    self._design.meet(one, other)
+                    self._design.meet(one, other, self._now)

@@ -1,7 +1,8 @@
 """State-based replicated data types (Shapiro et al., *A comprehensive study of CRDTs*, 2011): values with a merge.
 
 Each value is immutable. `merge` is a join: commutative, associative and idempotent. An update never leads to a smaller
-value. So replicas that merge their values become equal, whatever the order and the number of the merges.
+value. So replicas that merge their values become equal, whatever the order and the number of the merges. `size` is the
+number of elements that a replica sends when it sends its value.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Generic, TypeVar
 Element = TypeVar("Element", bound=Hashable)
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+Stamp = tuple[int, str]  # a time and a server, unique for each update
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,10 @@ class GrowOnlySet(Generic[Element]):
     """A set whose elements are added and never removed."""
 
     elements: frozenset[Element] = frozenset()
+
+    @property
+    def size(self) -> int:
+        return len(self.elements)
 
     def add(self, element: Element) -> GrowOnlySet[Element]:
         return GrowOnlySet(self.elements | {element})
@@ -39,6 +45,10 @@ class TwoPhaseSet(Generic[Element]):
     def elements(self) -> frozenset[Element]:
         return self.added - self.removed
 
+    @property
+    def size(self) -> int:
+        return len(self.added) + len(self.removed)
+
     def add(self, element: Element) -> TwoPhaseSet[Element]:
         return TwoPhaseSet(self.added | {element}, self.removed)
 
@@ -51,12 +61,43 @@ class TwoPhaseSet(Generic[Element]):
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedRemoveSet(Generic[Element]):
+    """A set in which each addition has a stamp of its own. A removal removes the additions that this replica has
+    observed, so an element can come back. What was removed stays in the value for ever."""
+
+    added: frozenset[tuple[Stamp, Element]] = frozenset()
+    removed: frozenset[Stamp] = frozenset()
+
+    @property
+    def elements(self) -> frozenset[Element]:
+        return frozenset(element for stamp, element in self.added if stamp not in self.removed)
+
+    @property
+    def size(self) -> int:
+        return len(self.added) + len(self.removed)
+
+    def add(self, element: Element, stamp: Stamp) -> ObservedRemoveSet[Element]:
+        return ObservedRemoveSet(self.added | {(stamp, element)}, self.removed)
+
+    def remove(self, element: Element) -> ObservedRemoveSet[Element]:
+        observed = frozenset(stamp for stamp, held in self.added if held == element)
+        return ObservedRemoveSet(self.added, self.removed | observed)
+
+    def merge(self, other: ObservedRemoveSet[Element]) -> ObservedRemoveSet[Element]:
+        return ObservedRemoveSet(self.added | other.added, self.removed | other.removed)
+
+
+@dataclass(frozen=True, slots=True)
 class LastWriterWinsMap(Generic[Key, Value]):
     """A map with a register for each key. Each write has a unique stamp (time, server); the greatest stamp wins."""
 
-    registers: Mapping[Key, tuple[tuple[int, str], Value]] = field(default_factory=dict)
+    registers: Mapping[Key, tuple[Stamp, Value]] = field(default_factory=dict)
 
-    def put(self, key: Key, value: Value, stamp: tuple[int, str]) -> LastWriterWinsMap[Key, Value]:
+    @property
+    def size(self) -> int:
+        return len(self.registers)
+
+    def put(self, key: Key, value: Value, stamp: Stamp) -> LastWriterWinsMap[Key, Value]:
         return self.merge(LastWriterWinsMap({key: (stamp, value)}))
 
     def merge(self, other: LastWriterWinsMap[Key, Value]) -> LastWriterWinsMap[Key, Value]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cluster.compare.designs import Booking
+from cluster.compare.booking import Booking
 
 
 @dataclass(slots=True)
@@ -17,7 +17,8 @@ class Row:
     was_cut_off  whether the reason was a cut link
     belief       the booking that the user expects to have at the end: the booking in the answer, unless the user
                  cancelled it or the design reported a change
-    is_final     False if the design told the user that the booking may still change
+    was_final    False if the answer said that the booking may still change
+    is_final     False if the booking may still change at the end
     cancelled    the result of a cancel: `done`, or why the cancel failed; empty without a cancel
     """
 
@@ -28,18 +29,21 @@ class Row:
     refusal: str = ""
     was_cut_off: bool = False
     belief: Booking | None = None
+    was_final: bool = True
     is_final: bool = True
     cancelled: str = ""
 
 
 @dataclass(slots=True)
 class Story:
-    """The rows of one design in the order of the script, and the bookings that each server holds at the end."""
+    """The rows of one design in the order of the script, the bookings that each server holds at the end, and how much
+    the servers have sent each other, by kind."""
 
     design: str
     idea: str
     rows: list[Row] = field(default_factory=list)
     held: Mapping[str, Sequence[Booking]] = field(default_factory=dict)
+    sent: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def agrees(self) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from termcolor import colored
-
 from cluster.compare import story as verdict_names
-from cluster.compare.designs import Booking
+from cluster.compare.booking import Booking
 from cluster.compare.story import Row, Story, rivals, verdicts
+from replica.events.marks import MARKS as STATES
+from replica.events.marks import paint
 
 MARKS = {
     verdict_names.KEPT: ("✓", "green"),
@@ -25,17 +25,20 @@ COUNTED = {  # the columns of the last table
     "has it": verdict_names.KEPT,
     "moved": verdict_names.MOVED,
     "rejected": verdict_names.REJECTED,
+    "refused": verdict_names.TAKEN,
     "lost": verdict_names.LOST,
     "twice": verdict_names.TWICE,
     "cut off": verdict_names.CUT_OFF,
     "no cancel": verdict_names.STUCK,
 }
+OPEN = "open"
 HARM = {verdict_names.LOST, verdict_names.TWICE, verdict_names.STUCK, verdict_names.CUT_OFF}
 LEGEND = (
-    "moved, rejected: by the rules of the request, and reported to the user · lost: overwritten without notice",
-    "twice: two users believe to have the room · cut off: refused for that · no cancel: a cancel without effect",
+    "moved, rejected: by the rules of the request, and reported to the user · refused: at once",
+    "lost: overwritten without notice · twice: two users believe to have the room",
+    "cut off: refused for that · no cancel: a cancel without effect · open: not final, may still move",
 )
-NAME, USER, ANSWER = 4, 9, 22
+NAME, USER, ANSWER, DESIGN = 4, 9, 21, 24
 
 
 def requests(rows: Sequence[Row]) -> Iterator[str]:
@@ -48,41 +51,61 @@ def requests(rows: Sequence[Row]) -> Iterator[str]:
 
 def table(number: int, story: Story) -> Iterator[str]:
     """Yield the table of one design: for each request the answer, the user's belief at the end, and the verdict."""
-    yield colored(f" {number}  {story.design} ", attrs=["reverse", "bold"]) + f"  {story.idea}"
-    yield colored(
-        f"  {'':<{NAME}}{'':<{USER}}{'answer':<{ANSWER}}{'belief at the end':<{ANSWER}}verdict", attrs=["dark"]
-    )
+    yield paint(f" {number}  {story.design} ", attrs=["reverse", "bold"]) + f"  {story.idea}"
+    yield paint(f"  {'':<{NAME}}{'':<{USER}}{'answer':<{ANSWER}}{'belief at the end':<{ANSWER}}verdict", attrs=["dark"])
     for row, verdict in zip(story.rows, verdicts(story), strict=True):
-        answer = f"✓ {_text(row.answer)}" if row.answer else "╳ cut off" if row.was_cut_off else "∅ refused"
-        belief = f"{'✓' if row.is_final else '?'} {_text(row.belief)}" if row.belief else "–"
+        refusal = "╳ cut off" if row.was_cut_off else "∅ refused"
+        answer = _cell(row.answer, refusal, is_final=row.was_final)
+        belief = _cell(row.belief, "–", is_final=row.is_final)
         mark, color = MARKS[verdict]
         attributes = ["bold"] if verdict in HARM else []
-        result = colored(f"{mark} {verdict}{_because(row, verdict, story)}", color, attrs=attributes)
-        yield f"  {row.name:<{NAME}}{row.user:<{USER}}{answer:<{ANSWER}}{belief:<{ANSWER}}{result}"
+        result = paint(f"{mark} {verdict}{_because(row, verdict, story)}", color, attrs=attributes)
+        yield f"  {row.name:<{NAME}}{row.user:<{USER}}{answer}{belief}{result}"
     if not story.agrees:
         yield "  The servers do not agree: the script ends with cut links, or paused."
 
 
 def summary(stories: Sequence[Story]) -> Iterator[str]:
-    """Yield a table that counts each verdict under each design."""
+    """Yield a table that counts each verdict under each design, and what the servers have sent each other."""
     yield _bold("Side by side")
-    yield colored(f"  {'':<24}" + "".join(f"{head:>10}" for head in COUNTED), attrs=["dark"])
+    yield paint(f"  {'':<{DESIGN}}" + "".join(f"{head:>{_width(head)}}" for head in (*COUNTED, OPEN)), attrs=["dark"])
     for story in stories:
         found = verdicts(story)
-        cells = ""
-        for verdict in COUNTED.values():
-            count = found.count(verdict)
-            mark, color = MARKS[verdict]
-            text = f"{mark} {count}" if count else "·"
-            cells += " " * (10 - len(text)) + (colored(text, color, attrs=["bold"]) if count else text)
-        yield f"  {story.design:<24}{cells}"
+        counts = [(head, found.count(verdict), *MARKS[verdict]) for head, verdict in COUNTED.items()]
+        waiting = sum(row.belief is not None and not row.is_final for row in story.rows)
+        counts.append((OPEN, waiting, *STATES["tentative"]))
+        cells = "".join(_count(count, mark, color, _width(head)) for head, count, mark, color in counts)
+        yield f"  {story.design:<{DESIGN}}{cells}"
     for line in LEGEND:
-        yield f"  {line}"
+        yield paint(f"  {line}", attrs=["dark"])
+    yield ""
+    yield _bold("What the servers sent each other")
+    for story in stories:
+        sent = ", ".join(f"{kind}: {count}" for kind, count in story.sent.items() if count) or "nothing"
+        yield f"  {story.design:<{DESIGN}}{sent}"
+
+
+def _width(head: str) -> int:
+    return max(len(head), 4) + 2
+
+
+def _count(count: int, mark: str, color: str, width: int) -> str:
+    text = f"{mark} {count}" if count else "·"
+    return " " * (width - len(text)) + (paint(text, color, attrs=["bold"]) if count else text)
+
+
+def _cell(booking: Booking | None, otherwise: str, *, is_final: bool) -> str:
+    """Return a booking with the sign of its state, or a text if there is none, with blanks up to the next column."""
+    if booking is None:
+        return f"{otherwise:<{ANSWER}}"
+    mark, color = STATES["committed" if is_final else "tentative"]
+    text = _text(booking)
+    return f"{paint(mark, color)} {text:<{ANSWER - 2}}"
 
 
 def _because(row: Row, verdict: str, story: Story) -> str:
     if verdict == verdict_names.TWICE:
-        return f": {', '.join(rival.user for rival in rivals(row, story))} too"
+        return f": {', '.join(dict.fromkeys(rival.user for rival in rivals(row, story)))} too"
     if verdict == verdict_names.LOST and row.belief:
         holders = {
             booking.user for bookings in story.held.values() for booking in bookings if booking.overlaps(row.belief)
@@ -104,4 +127,4 @@ def _time(booking: Booking) -> str:
 
 
 def _bold(text: str) -> str:
-    return colored(text, attrs=["bold"])
+    return paint(text, attrs=["bold"])

@@ -58,7 +58,11 @@ def _raises_failed() -> Iterator[None]:
 
 
 class SimulatedDriver:
-    """Implements cluster.drivers.driver.Driver. It needs a Redis of its own, and deletes everything in it."""
+    """Implements cluster.drivers.driver.Driver. It needs a Redis of its own, and deletes everything in it.
+
+    `watch` is called with each frame of a session before the receiver gets it, and with the labels of its sender and of
+    its receiver.
+    """
 
     def __init__(self, client: Redis) -> None:
         client.flushdb()
@@ -66,6 +70,7 @@ class SimulatedDriver:
         self._servers: dict[str, _Server] = {}
         self._clocks_us: dict[str, int] = {}
         self._numbers = itertools.count(1)  # of the servers that others create
+        self.watch: Callable[[str, str, Frame], object] = lambda _here, _there, _frame: None
 
     def start_primary(self, label: str) -> None:
         self._start(label, mint(label), first_primary=True)
@@ -131,7 +136,8 @@ class SimulatedDriver:
         """Run one session to its end. Return the report of the caller."""
         one, other = self._servers[caller], self._servers[answerer]
         ends = one.session(initiator=True), other.session(initiator=False)
-        report = converse(*ends)
+        labels = {ends[0]: (caller, answerer), ends[1]: (answerer, caller)}
+        report = converse(*ends, lambda sender, frame: self.watch(*labels[sender], frame))
         for server, end in zip((one, other), ends, strict=True):
             self._renew_if_lost(server.store, end.report.lost)
         return report
@@ -166,8 +172,9 @@ class SimulatedDriver:
         return _Store(self._client, label, APPLICATIONS)
 
 
-def converse(caller: Session, answerer: Session) -> Report:
-    """Pass frames between two ends of a session until both are finished. Return the report of the caller."""
+def converse(caller: Session, answerer: Session, watch: Callable[[Session, Frame], object]) -> Report:
+    """Pass frames between two ends of a session until both are finished. Call `watch` with the sender of each frame.
+    Return the report of the caller."""
     in_flight: deque[tuple[Session, Frame]] = deque((answerer, frame) for frame in caller.start())
     in_flight.extend((caller, frame) for frame in answerer.start())
     while in_flight:
@@ -175,6 +182,7 @@ def converse(caller: Session, answerer: Session) -> Report:
         if receiver.finished:
             continue  # it has refused, and reads no more
         other = caller if receiver is answerer else answerer
+        watch(other, frame)
         try:
             frames = receiver.receive(frame)
         except ProtocolError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +15,17 @@ from hypothesis import strategies as st
 from cluster.compare import main as comparing
 from cluster.compare import story as called
 from cluster.compare.bayou import play_bayou
+from cluster.compare.booking import Booking
 from cluster.compare.designs import DESIGNS
 from cluster.compare.operation_based import OperationSet
 from cluster.compare.play import COMMANDS, NotComparable, play, read_script
-from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, TwoPhaseSet
+from cluster.compare.stable_stamps import StampedLog, Write
+from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, ObservedRemoveSet, TwoPhaseSet
 from cluster.compare.story import Story, verdicts
 from cluster.drivers.simulated import SimulatedDriver
-from cluster.language.parser import USAGES
+from cluster.language.parser import USAGES, read_slot
 from tests.support.scenario_harness import ROOT
+from tests.support.terminal import Terminal
 
 SCRIPTS = ROOT / "scenarios" / "compare"
 ELEMENTS = st.integers(0, 5)
@@ -35,7 +39,12 @@ two_phase = st.tuples(st.frozensets(ELEMENTS), st.frozensets(ELEMENTS)).map(
 last_writer_wins = st.dictionaries(ELEMENTS, STAMPS).map(
     lambda stamps: LastWriterWinsMap({key: (stamp, hash((key, stamp))) for key, stamp in stamps.items()})
 )
-STATES = st.one_of(*(st.tuples(kind, kind, kind) for kind in (grow_only, two_phase, last_writer_wins)))
+# The element is a function of the stamp, for the same reason.
+observed_remove = st.tuples(st.frozensets(STAMPS), st.frozensets(STAMPS)).map(
+    lambda stamps: ObservedRemoveSet(frozenset((stamp, hash(stamp) % 6) for stamp in stamps[0]), stamps[0] & stamps[1])
+)
+KINDS = (grow_only, two_phase, last_writer_wins, observed_remove)
+STATES = st.one_of(*(st.tuples(kind, kind, kind) for kind in KINDS))
 
 
 @settings(deadline=None)
@@ -54,6 +63,19 @@ def test_an_update_never_leads_to_a_smaller_value(state: TwoPhaseSet[int], eleme
     for updated in (state.add(element), state.remove(other)):
         assert state.merge(updated) == updated
     assert element not in state.add(element).remove(element).add(element).elements
+
+
+@settings(deadline=None)
+@given(observed_remove, observed_remove, ELEMENTS)
+def test_a_removal_removes_only_what_it_has_observed(
+    state: ObservedRemoveSet[int], other: ObservedRemoveSet[int], element: int
+) -> None:
+    removed = state.remove(element)
+    assert state.merge(removed) == removed
+    assert removed.elements == state.elements - {element}
+    again = removed.add(element, (99, "a"))
+    assert element in again.elements
+    assert element in again.merge(other.remove(element)).elements  # the other has not seen this addition
 
 
 @settings(deadline=None)
@@ -112,6 +134,38 @@ def test_an_addition_wins_over_a_removal_at_the_same_time() -> None:
     assert one.elements == two.elements == frozenset()
 
 
+HOURS = [read_slot(f"2026-12-01T{hour:02}:00/{hour + 1}:00") for hour in (9, 10, 11)]
+MEETINGS = st.lists(st.tuples(st.sampled_from(["ab", "bc", "ac", ""]), st.sampled_from("abc"), st.integers(0, 2)))
+
+
+@settings(deadline=None)
+@given(MEETINGS)
+def test_a_stable_write_never_changes_again(steps: list[tuple[str, str, int]]) -> None:
+    """Three servers write, or meet in any order. What one of them holds for final stays as it is, and is the same at
+    all when they have met."""
+    logs = {name: StampedLog(name, 0) for name in "abc"}
+    logs["a"].exchange(logs["b"], 0)
+    logs["b"].exchange(logs["c"], 0)
+    logs["a"].exchange(logs["c"], 0)
+    final: dict[int, Booking | None] = {}
+    made = []
+    for now, (meeting, name, first) in enumerate(
+        [*steps, ("ab", "a", 0), ("bc", "a", 0), ("ac", "a", 0), ("bc", "a", 0)], 1
+    ):
+        if meeting:
+            logs[meeting[0]].exchange(logs[meeting[1]], now)
+        else:
+            logs[name].write(Write(tuple(Booking(name, "6.12", slot) for slot in HOURS[first:])), now)
+            made.append(now)
+        for log in logs.values():
+            booked = log.play()
+            for stamp in made:
+                if log.is_final(stamp):
+                    assert final.setdefault(stamp, booked.get(stamp)) == booked.get(stamp)
+    assert set(final) == set(made)
+    assert logs["a"].play() == logs["b"].play() == logs["c"].play()
+
+
 @pytest.fixture
 def stories_of(simulation: SimulatedDriver) -> Callable[[list[str]], dict[str, Story]]:
     def play_all(lines: list[str]) -> dict[str, Story]:
@@ -138,9 +192,16 @@ def test_three_users_reserve_one_room_across_a_cut_link(stories_of: StoriesOf) -
         "last writer wins": [called.LOST, kept, kept, twice, twice],
         "a grow-only set": [twice, twice, kept, twice, twice],
         "a two-phase set": [twice, twice, kept, twice, twice],
+        "an observed-remove set": [twice, twice, kept, twice, twice],
         "an operation-based set": [twice, twice, kept, twice, twice],
+        "commit by stable stamps": [kept, called.MOVED, kept, kept, called.REJECTED],
         "Bayou": [kept, called.MOVED, kept, kept, called.REJECTED],
     }
+    assert [row.was_final for row in stories["Bayou"].rows] == [True, False, False, True, False]
+    assert all(row.is_final for row in stories["Bayou"].rows if row.belief)
+    assert stories["an operation-based set"].sent == {"operations": 10}
+    assert stories["a grow-only set"].sent["elements in them"] > 10
+    assert stories["Bayou"].sent["writes"] == 10  # five, each to two other servers
     assert all(story.agrees for story in stories.values())
 
 
@@ -151,12 +212,19 @@ def test_a_cancelled_reservation_is_made_again(stories_of: StoriesOf) -> None:
     }
     assert stories["a two-phase set"].rows[2].refusal == "cancelled once, so never again"
     assert verdicts(stories["an operation-based set"])[2] == called.KEPT
+    assert verdicts(stories["an observed-remove set"])[2] == called.KEPT
     assert verdicts(stories["Bayou"])[1] == called.MOVED  # to its first choice, which is free again
+
+
+def test_one_server_that_is_off_stops_all_commits_by_stable_stamps(stories_of: StoriesOf) -> None:
+    stories = stories_of(read("one_is_off.test"))
+    assert not any(row.is_final for row in stories["commit by stable stamps"].rows)
+    assert all(row.is_final for row in stories["Bayou"].rows)
 
 
 @pytest.mark.slow
 def test_bayou_and_the_central_server_never_book_twice(stories_of: StoriesOf) -> None:
-    """Under Bayou and under a central server, random scripts leave no double booking and no lost booking."""
+    """Under Bayou, a central server and stable stamps, random scripts leave no double booking and no lost booking."""
     chosen = random.Random(4)
     for _ in range(6):
         lines = ["joinServer a", "joinServer b", "joinServer c", "joinClient x a", "joinClient y b", "joinClient z c"]
@@ -171,7 +239,7 @@ def test_bayou_and_the_central_server_never_book_twice(stories_of: StoriesOf) ->
         lines += [f"restoreConnection {pair}" for pair in ("a b", "a c", "b c")]
         stories = stories_of(lines)
         assert all(story.agrees for story in stories.values())
-        for design in ("a central server", "Bayou"):
+        for design in ("a central server", "commit by stable stamps", "Bayou"):
             assert not {called.TWICE, called.LOST} & set(verdicts(stories[design])), (design, lines)
 
 
@@ -196,5 +264,28 @@ def test_compare_prints_tables_or_the_error_of_a_script(
     assert comparing.compare(SCRIPTS / "same_room.test") == 0
     printed = capsys.readouterr().out
     assert "✗ lost without notice: priyal has it" in printed
-    assert "Bayou                          ✓ 3       → 1       ⊘ 1" in printed
-    assert max(map(len, printed.splitlines())) <= 116
+    assert "r2  priyal   ? 6.12 09:00–10:00   ✓ 6.12 10:00–11:00   → moved, and notified" in printed
+    assert "Bayou                        ✓ 3    → 1       ⊘ 1" in printed
+    assert "an operation-based set  operations: 10" in printed
+    for script in sorted(SCRIPTS.glob("*.test")):
+        assert comparing.compare(script) == 0
+        assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
+
+
+@pytest.mark.process
+def test_compare_stops_between_tables(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "TERM": "xterm"}
+    script = str(SCRIPTS / "one_is_off.test")
+    terminal = Terminal("cluster.py", "compare", script, environment=environment, cwd=tmp_path)
+    try:
+        terminal.expect("The requests, in order")
+        terminal.expect("q end")
+        terminal.type("\r")
+        terminal.expect("a central server")
+        terminal.expect("← back")
+        terminal.type("b")
+        terminal.expect("The requests, in order")
+        terminal.type("q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()

@@ -1,0 +1,37 @@
+"""A booking of a room, and the search for one that is free. All designs share them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cluster.language.parser import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A user's booking of a room for a slot."""
+
+    user: str
+    room: str
+    slot: Slot
+
+    def overlaps(self, other: Booking) -> bool:
+        return self.room == other.room and self.slot.start < other.slot.end and other.slot.start < self.slot.end
+
+
+class Refused(Exception):
+    """A request was refused. `cut_off` is true if a cut link is the reason."""
+
+    def __init__(self, reason: str, *, cut_off: bool = False) -> None:
+        super().__init__(reason)
+        self.cut_off = cut_off
+
+
+def first_free(choices: Sequence[Booking], held: Iterable[Booking]) -> Booking:
+    """Return the first choice that overlaps no booking in `held`. Raise Refused if there is none."""
+    taken = list(held)
+    for choice in choices:
+        if not any(choice.overlaps(other) for other in taken):
+            return choice
+    raise Refused("taken")

@@ -1,0 +1,61 @@
+"""A log of reservations in the order of their stamps, which becomes final without a primary.
+
+A stamp is the number of the line of the script: no two writes have the same. Servers exchange all the writes that the
+other lacks, together with how far they have heard of each server. So a server that has heard of another up to some
+stamp holds all writes of it up to there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from cluster.compare.booking import Booking, Refused, first_free
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A request: the first of `choices` that is free is booked. If `cancels` is the stamp of another request, what that
+    one has booked is removed."""
+
+    choices: tuple[Booking, ...] = ()
+    cancels: int | None = None
+
+
+class StampedLog:
+    """The log of one server, which joined at the stamp `now`."""
+
+    def __init__(self, server: str, now: int) -> None:
+        self._server = server
+        self._writes: dict[int, Write] = {}  # by stamp
+        self._heard = {server: now}  # of each server that is known here, up to which stamp
+
+    def write(self, write: Write, now: int) -> None:
+        self._writes[now] = write
+        self._heard[self._server] = now
+
+    def exchange(self, other: StampedLog, now: int) -> int:
+        """Exchange everything with another server. Return how many writes were sent."""
+        union = self._writes | other._writes
+        sent = 2 * len(union) - len(self._writes) - len(other._writes)
+        servers = self._heard.keys() | other._heard.keys()
+        heard = {one: max(self._heard.get(one, 0), other._heard.get(one, 0)) for one in servers}
+        heard |= {self._server: now, other._server: now}
+        for log in (self, other):
+            log._writes, log._heard = dict(union), dict(heard)
+        return sent
+
+    def play(self) -> dict[int, Booking]:
+        """Play all writes in the order of their stamps. Return what they book, by the stamp of the request."""
+        booked: dict[int, Booking] = {}
+        for stamp, write in sorted(self._writes.items()):
+            if write.cancels is not None:
+                booked.pop(write.cancels, None)
+                continue
+            with contextlib.suppress(Refused):  # it is rejected
+                booked[stamp] = first_free(write.choices, booked.values())
+        return booked
+
+    def is_final(self, stamp: int) -> bool:
+        """Return whether no write with a lower stamp can arrive any more."""
+        return min(self._heard.values()) >= stamp
