@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
+from apps import NAMES
 from apps.rooms.settings import PolicySettings, Rooms, RoomSettings, Settings, unique
 from bayou.names import HOST, LABEL, NAME, split_address
 from replica import yaml_lines
@@ -86,6 +87,12 @@ Name = Annotated[
 ]
 Host = Annotated[str, _like(HOST, "a host name, such as rooms.example.org"), AfterValidator(str.lower)]
 RedisUrl = Annotated[str, AfterValidator(check_setting)]
+
+
+def _application(value: str) -> str:
+    if value not in NAMES:
+        raise ValueError(f"{value!r} is not one of the applications ({', '.join(NAMES)})")
+    return value
 
 
 def _ip_address(value: str) -> str:
@@ -171,8 +178,8 @@ class RequestSettings(Settings):
 
 class Config(Settings):
     """The whole configuration. A relative path in `data` or `tls` is relative to the folder of the configuration file.
-    Without `tls`, links are not encrypted. `replicas` are the founders and, if this server has joined them, also this
-    server."""
+    Without `tls`, links are not encrypted. `applications` names those that the replicas play; None means all.
+    `replicas` are the founders and, if this server has joined them, also this server."""
 
     cluster: Name
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -183,6 +190,7 @@ class Config(Settings):
     auth: Literal["none", "tokens", "proxy"] = "none"
     proxy_login: ProxyLoginSettings = ProxyLoginSettings()
     tls: Path | None = None
+    applications: Annotated[tuple[Annotated[str, AfterValidator(_application)], ...] | None, Field(min_length=1)] = None
     replicas: Annotated[dict[Label, ReplicaSettings], Field(min_length=1)]
     rooms: Rooms = ()
     policies: PolicySettings = PolicySettings()
@@ -313,6 +321,8 @@ def _cross_check(config: Config) -> Iterator[tuple[yaml_lines.Path, str]]:
     if config.auth == "proxy" and not config.proxies:
         message = "needs `proxies`, the addresses of the proxies that may say who a user is, such as [127.0.0.1]"
         yield ("auth",), f"'proxy' {message}"
+    if config.has_roles and config.applications is not None and "people" not in config.applications:
+        yield ("applications",), f"with `auth: {config.auth}` the list must have people, the application of the roles"
     listed = config.anti_entropy.partners
     for number, label in enumerate(listed if isinstance(listed, tuple) else ()):
         if label not in config.replicas:

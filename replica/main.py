@@ -57,6 +57,8 @@ def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
         printer = Printer(sys.stdout.write)
         console = Console(asked.label, list(settings.replicas), settings.timezone, printer)
         options = StartOptions(join_options, restored=asked.restored)
+        if settings.applications is not None:
+            applications = [one for one in applications if one.name in settings.applications]
         replica = Replica(settings, asked.label, applications, console, stopping.set, options)
         replica.start()
         # What start-up made stays until the end, so collections need not look at it (a reservation: 4 % less work).

@@ -61,6 +61,15 @@ def test_a_replica_may_have_its_own_redis() -> None:
         (SMALL + "? [a]\n: b", "4: the file has a key that is not a text"),
         ("cluster: c\n" + REPLICAS, "1: primary: is missing"),
         (
+            SMALL + "applications: [records, rom]",
+            "4: applications[1]: 'rom' is not one of the applications (rooms, play",
+        ),
+        (SMALL + "applications: []", "4: applications: Tuple should have at least 1 item"),
+        (
+            SMALL + "applications: [records]\nauth: tokens",
+            "4: applications: with `auth: tokens` the list must have people, the application of the roles",
+        ),
+        (
             SMALL + "color: red",
             "4: color: there is no such setting; the settings here are cluster, timezone, redis, data",
         ),
