@@ -1,0 +1,1 @@
+"""A conformance suite for implementations of docs/protocol.md, and a small second implementation."""

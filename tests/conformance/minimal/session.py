@@ -1,0 +1,224 @@
+"""One session of a minimal replica, which answers and never calls: section 5 of docs/protocol.md.
+
+At most one batch is in flight, so nothing needs a window.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from replica.anti_entropy import a_e_pb2 as wire
+from tests.conformance.minimal.log import Log, cover, held
+from tests.conformance.minimal.writes import ITEMS_MAX, MEMBERSHIP, PROTOCOL, YEAR_US, problem_of, read, split
+
+BATCH_BYTES_MAX = 1024 * 1024
+
+
+class Refusal(Exception):
+    """Ends a session. The arguments are the code and the message."""
+
+
+class Session:
+    """The responder's end. `receive` takes a frame and `wake` says that the log has changed; both return the frames to
+    send. `clock_us` is the wall clock when the session begins."""
+
+    def __init__(self, log: Log, clock_us: int) -> None:
+        self.log, self.clock_us = log, clock_us
+        self.peer: wire.Hello | None = None
+        self.stands = self.got_done = self.has_ended = False
+        self.plan = self.plan_of_peer = 0
+        self.is_in_flight = False
+        self.syncs: list[int] = []  # that the peer has asked and that are not answered
+        self.fork: Refusal | None = None  # nothing more is taken; for when everything is sent
+        self.csn, self.vector, self.retired = 0, dict[str, int](), set[str]()  # what the peer will hold
+
+    def receive(self, frame: wire.Frame) -> list[wire.Frame]:
+        frames: list[wire.Frame] = []
+        try:
+            with self.log.lock:
+                for answers in (self._take(frame), self._send_on()):
+                    frames.extend(answers)  # those before a refusal, too
+        except Refusal as refusal:
+            self.has_ended = True
+            code, message = refusal.args
+            frames.append(wire.Frame(refuse=wire.Refuse(code=code, message=message)))
+        return frames
+
+    def wake(self) -> list[wire.Frame]:
+        with self.log.lock:
+            return list(self._send_on()) if self.stands and self.fork is None else []
+
+    def hello(self) -> wire.Frame:
+        """Return the hello of this side. A replica that plays nothing passes on what the peer can play."""
+        assert self.peer is not None
+        log = self.log
+        said = wire.Hello(protocol=PROTOCOL, cluster=log.cluster, server=log.server, label=log.label, birth=log.birth)
+        said.met, said.history, said.csn, said.last = log.has_met, _json(log.history), len(log.committed), log.last
+        said.vector.update(log.vector)
+        said.retired_servers.extend(sorted(log.retired))
+        said.applications.update(self.peer.applications)
+        said.log_applications.extend(sorted(log.applications))
+        said.clock, said.standing = self.clock_us, True
+        return wire.Frame(hello=said)
+
+    def _take(self, frame: wire.Frame) -> Iterator[wire.Frame]:
+        kind = frame.WhichOneof("kind")
+        if problem := problem_of(frame):
+            raise Refusal("protocol", f"The frame is malformed: {problem}. See docs/protocol.md.")
+        if self.peer is None and kind == "hello":
+            self.peer = frame.hello
+            yield self.hello()
+            self._judge(frame.hello)
+        elif self.peer is not None and kind == "batch" and not self.got_done:
+            yield from self._take_batch(frame.batch)
+        elif self.peer is not None and kind == "ack" and (self.is_in_flight or frame.ack.plan < self.plan):
+            self._take_ack(frame.ack)
+        elif self.stands and kind == "holds":
+            self.csn = max(self.csn, frame.holds.csn)
+            self.vector |= {one: at for one, at in frame.holds.vector.items() if at > self._reached(one)}
+            self.retired = set(frame.holds.retired_servers)
+        elif self.stands and kind == "sync" and not frame.sync.is_answer:
+            self.syncs.append(frame.sync.number)
+        elif self.peer is not None and kind == "done" and not self.got_done:
+            self.got_done = True
+        elif kind == "refuse":
+            self.has_ended = True
+        elif kind in {"state_chunk", "state_finish"}:
+            raise Refusal("no_full_state", "This replica takes no full state. Keep the log whole at its peers.")
+        else:
+            raise Refusal("protocol", f"A frame {kind} is not allowed at this point. See docs/protocol.md.")
+
+    def _judge(self, hello: wire.Hello) -> None:
+        log = self.log
+        foreign = set(hello.log_applications) | log.applications
+        if hello.protocol != PROTOCOL:
+            raise Refusal("other_protocol", f"{log.label} uses protocol version {PROTOCOL}. Run a release with it.")
+        if missing := foreign - {MEMBERSHIP, *hello.applications}:
+            raise Refusal("other_applications", f"{hello.label} cannot play {', '.join(sorted(missing))}.")
+        if hello.cluster != log.cluster:
+            raise Refusal("other_cluster", f"{log.label} belongs to {log.cluster}. Give both the same configuration.")
+        if hello.server == log.server:
+            raise Refusal("same_server", f"Both replicas have the id {log.server}. Check the addresses.")
+        if abs(hello.clock - self.clock_us) > YEAR_US:
+            raise Refusal("clock_differs", "The clocks are more than a year apart. Correct the wrong one.")
+        if hello.birth and log.birth and hello.birth != log.birth:
+            raise Refusal("other_birth", "The two clusters have different births. Start one of them without its data.")
+        self._judge_history(hello)
+        if hello.vector.get(log.server, 0) > log.held(log.server):
+            raise Refusal("unproven", f"{hello.label} claims writes of {log.label}. Start {hello.label} without data.")
+        log.meet(hello.birth, hello.log_applications)
+        self.stands = hello.standing
+        self.csn, self.vector, self.retired = hello.csn, dict(hello.vector), set(hello.retired_servers)
+
+    def _judge_history(self, hello: wire.Hello) -> None:
+        """Refuse a peer whose log is not a beginning of the log here or the other way round: this replica neither takes
+        nor gives full states."""
+        ours, theirs = self.log.history, json.loads(hello.history)
+        csn, shared = len(self.log.committed), min(len(ours), len(theirs))
+        if not shared:
+            return
+        ends = [csn, hello.csn]  # of the epochs that both have
+        for side, epochs in enumerate((ours, theirs)):
+            ends[side] = min(epochs[shared][2] - 1, ends[side]) if epochs[shared:] else ends[side]
+        behind = csn if len(ours) < len(theirs) else hello.csn
+        has_other_last = (ours, csn) == (theirs, hello.csn) and hello.last != self.log.last
+        if ours[:shared] != theirs[:shared] or has_other_last or (len(ours) != len(theirs) and behind > min(ends)):
+            raise Refusal("diverged", "The committed logs differ. Start the minimal replica again without its data.")
+
+    def _take_batch(self, batch: wire.Batch) -> Iterator[wire.Frame]:
+        for item in batch.items:
+            if item.body or not item.csn:
+                self._check_body(item)
+        self._note_received(batch)
+        if batch.plan < self.plan_of_peer:
+            return
+        ack = wire.Ack(plan=batch.plan)
+        if self.fork is None:
+            ahead = self._cut_ahead(batch)
+            problem, write_id = self.log.take(batch)
+            if problem in {"hole", "unknown"}:
+                self.plan_of_peer, ack.replan, ack.csn = batch.plan + 1, True, len(self.log.committed)
+                ack.vector.update(self.log.vector)
+                ack.retired_servers.extend(sorted(self.log.retired))
+            elif problem == "fork":
+                self.fork = Refusal("fork", f"{write_id} follows the same write as another one: an id was used twice.")
+            elif problem:
+                raise Refusal(problem, f"{write_id} does not fit the log of {self.log.label}.")
+            elif ahead:
+                raise Refusal("clock_ahead", f"The stamp of {ahead} is more than a year ahead. Correct the clock.")
+        yield wire.Frame(ack=ack)
+
+    def _cut_ahead(self, batch: wire.Batch) -> str:
+        """Cut a batch before the first write whose stamp is too far ahead. Return the id of that write."""
+        far = (n for n, one in enumerate(batch.items) if one.body and split(one.id)[0] > self.clock_us + YEAR_US)
+        place = next(far, None)
+        if place is None:
+            return ""
+        identifier = batch.items[place].id
+        del batch.items[place:]
+        return identifier
+
+    def _check_body(self, item: wire.Item) -> None:
+        assert self.peer is not None
+        try:
+            write = read(item.body)
+        except ValueError as reason:
+            raise Refusal("malformed", f"A write cannot be played: {item.id}: {reason}".replace("\n", " ")) from None
+        if f"{write['stamp']}@{write['origin']}" != item.id or write["app"] not in {
+            MEMBERSHIP,
+            *self.peer.applications,
+        }:
+            raise Refusal("malformed", f"A write cannot be played: {item.id} has another id or application.")
+
+    def _note_received(self, batch: wire.Batch) -> None:
+        """The peer holds what it sends, as far as there is no gap; so it does not go back."""
+        for item in batch.items:
+            stamp, origin = split(item.id)
+            if item.body and stamp > self._reached(origin):
+                write = json.loads(item.body)
+                if int(write["prev"]) <= self._reached(origin):
+                    cover(self.vector, self.retired, write)
+            if item.csn == self.csn + 1 and stamp <= self._reached(origin):
+                self.csn += 1
+
+    def _take_ack(self, ack: wire.Ack) -> None:
+        if ack.plan < self.plan:
+            return
+        self.is_in_flight = False
+        if ack.replan:
+            self.plan += 1
+            self.csn, self.vector, self.retired = ack.csn, dict(ack.vector), set(ack.retired_servers)
+
+    def _send_on(self) -> Iterator[wire.Frame]:
+        if self.peer is None or self.has_ended or self.is_in_flight:
+            return
+        batch = wire.Batch(plan=self.plan, after_csn=self.csn, history=_json(self.log.history))
+        batch.after_id = self.log.committed[self.csn - 1] if 0 < self.csn <= len(self.log.committed) else ""
+        items = self.log.missing(self.csn, self.vector, self.retired)
+        size = 0
+        for item in items[:ITEMS_MAX]:
+            batch.items.append(item)
+            size += len(item.body)
+            if size > BATCH_BYTES_MAX:
+                break
+        if batch.items:
+            self._note_received(batch)
+            self.is_in_flight = True
+            yield wire.Frame(batch=batch)
+            return
+        if self.fork is not None and (self.got_done or self.stands):
+            raise self.fork
+        for number in self.syncs:
+            yield wire.Frame(sync=wire.Sync(number=number, is_answer=True))
+        self.syncs = []
+        if self.got_done:
+            self.has_ended = True
+            yield wire.Frame(done=wire.Done())
+
+    def _reached(self, server: str) -> float:
+        return held(self.vector, self.retired, server)
+
+
+def _json(history: list[list[object]]) -> str:
+    return json.dumps(history, separators=(",", ":"))

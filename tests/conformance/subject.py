@@ -1,0 +1,171 @@
+"""The implementation under test, as the suite sees it: by sessions alone."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from replica.anti_entropy import a_e_pb2 as wire
+from tests.conformance.minimal.writes import PROTOCOL
+from tests.conformance.peer import Failed, Peer, Talk, closing, hello_of
+from tests.conformance.writes import Author, commit
+
+BUSY_S_MAX = 20.0
+LABEL = "conformance"
+
+
+class Skipped(Exception):
+    """The subject leaves out what a check is about, and may. The message says what that is."""
+
+
+class NotReady(Exception):
+    """The suite cannot begin. The message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that the subject holds: its hello, and the writes that a peer gets which holds nothing."""
+
+    hello: wire.Hello
+    items: list[wire.Item]
+
+    @property
+    def commits(self) -> list[wire.Item]:
+        return [item for item in self.items if item.csn]
+
+    @property
+    def csn(self) -> int:
+        return self.hello.csn
+
+    @property
+    def end(self) -> tuple[int, str]:
+        """The CSN and the id of the last commit."""
+        return self.hello.csn, self.hello.last
+
+    @property
+    def held(self) -> dict[str, tuple[int, bytes]]:
+        return {item.id: (item.csn, item.body) for item in self.items}
+
+
+class Subject:
+    """The subject at an anti-entropy address. The suite plays the first primary of its cluster, and other replicas."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        probe = wire.Hello(protocol=PROTOCOL, cluster="?", server=f"{LABEL}~probe", label=LABEL, history="[]")
+        probe.clock = self.now_us()
+        talk = Talk(address, wire.Frame(hello=probe).SerializeToString())
+        with closing(talk):
+            while talk.hello is None and talk.next() is not None:
+                pass
+        if talk.hello is None:
+            raise NotReady(f"{address} does not answer a Hello with a Hello. Start the replica there, then try again.")
+        self.hello = talk.hello
+        if self.hello.birth or self.hello.csn or self.hello.vector:
+            raise NotReady(
+                f"{self.hello.label} at {address} holds data of a cluster already. Stop it, delete its data, start it"
+                " again and start the suite before anything else calls it."
+            )
+        if "records/1" not in self.hello.applications:
+            # A replica that plays nothing mirrors what its peer can play.
+            self.hello.applications["records/1"] = "conformance"
+        server = self.fresh(LABEL)
+        self.primary = Peer(Author(server), LABEL, server, f'[[0,"{server}",1]]')
+        self.give([self.primary.author.define()])
+
+    @staticmethod
+    def now_us() -> int:
+        return time.time_ns() // 1000
+
+    @staticmethod
+    def fresh(label: str) -> str:
+        """Return a server id that was never used."""
+        return f"{label}~{secrets.token_hex(4)}"
+
+    def observer(self) -> Peer:
+        """Return a peer that holds nothing."""
+        server = self.fresh("observer")
+        return Peer(Author(server), server.partition("~")[0], self.primary.birth, self._history_of_observer())
+
+    def _history_of_observer(self) -> str:
+        return f'[[0,"{self.primary.birth}",1]]'
+
+    def primary_at(self, view: View, commits: Sequence[wire.Item] = ()) -> Peer:
+        """Return the primary, holding what the subject holds, and these next commits."""
+        primary = self.primary
+        found = Peer(primary.author, primary.label, primary.birth, primary.history)
+        return found.holding(view.items).holding(commits)
+
+    def talk(self, peer: Peer, **changes: Any) -> Talk:
+        """Begin a session as this peer, and wait for the subject's hello or the end. Try again while the subject is
+        busy."""
+        ends_s = time.monotonic() + BUSY_S_MAX
+        while True:
+            talk = Talk(self.address, hello_of(peer, self.hello, changes).SerializeToString())
+            talk.until(lambda: talk.hello or talk.refusal or talk.has_ended, "a Hello")  # noqa: B023
+            is_busy = talk.refusal is not None and talk.refusal.code == "busy"
+            if not is_busy or time.monotonic() > ends_s:
+                return talk
+            talk.close()
+            time.sleep(0.05)
+
+    def look(self) -> View:
+        """Return what the subject holds."""
+        with closing(self.talk(self.observer())) as talk:
+            refusal = talk.finish()
+            if refusal is not None or talk.hello is None:
+                raise Failed(f"Expected a session with a peer that holds nothing; {talk.summary()}.")
+            return View(talk.hello, talk.items)
+
+    def give(self, items: Sequence[wire.Item]) -> None:
+        """Give tentative writes in a session of their own."""
+        with closing(self.talk(self.observer())) as talk:
+            ack = talk.give(items)
+            refusal = talk.finish()
+            if ack is None or ack.replan or refusal is not None:
+                raise Failed(f"Expected an Ack without replan for {len(items)} writes; {talk.summary()}.")
+
+    def give_commits(self, view: View, commits: Sequence[wire.Item]) -> None:
+        """Give the next commits, as the primary."""
+        with closing(self.talk(self.primary_at(view, commits))) as talk:
+            ack = talk.give(commits, view.end, self.primary.history)
+            refusal = talk.finish()
+            if ack is None or ack.replan or refusal is not None:
+                raise Failed(f"Expected an Ack without replan for {len(commits)} commits; {talk.summary()}.")
+
+    def commit_one(self) -> View:
+        """Let the primary make a write and commit it. Return what the subject then holds."""
+        view = self.look()
+        note = Author(self.fresh("one")).note()
+        self.give_commits(view, [commit(note, view.csn + 1, whole=True)])
+        return self.look()
+
+    def epoch(self, view: View) -> int:
+        """Return the number of the last epoch."""
+        return int(json.loads(view.hello.history)[-1][0])
+
+    def expect_held(self, items: Iterable[wire.Item], but_not: Iterable[wire.Item] = ()) -> View:
+        """Expect that the subject holds these writes, each once and with these bytes. Return what it holds."""
+        view = self.look()
+        ids = [item.id for item in view.items]
+        for item in items:
+            count = ids.count(item.id)
+            if count != 1:
+                raise Failed(f"Expected the write {item.id} once in a later session; came: {count} times.")
+            if view.held[item.id][1] != item.body:
+                raise Failed(f"Expected the bytes of {item.id} as they were given; came: {view.held[item.id][1]!r}.")
+        for item in but_not:
+            if item.id in ids:
+                raise Failed(f"Expected that {item.id} is not stored; came: it, in a later session.")
+        return view
+
+    def expect_unchanged(self, before: View) -> None:
+        """Expect that the subject holds what it held before."""
+        after = self.look()
+        if after.held != before.held:
+            changed = sorted(set(after.held) ^ set(before.held)) or ["other CSNs or bytes"]
+            raise Failed(f"Expected that nothing changes; came: a difference, {', '.join(changed[:3])}.")
