@@ -196,6 +196,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
     admin, peer = Admin(parts), {"peer": "The label of another replica."}
     reading = partial(own_endpoint, "GET", for_cluster_pages=True)
     changing = partial(own_endpoint, role="manager")
+    in_class = partial(changing, for_cluster_pages=True)
     unknown, committed, dropped = ("peer_unknown",), record(committed=COUNT), record(dropped=COUNT)
     session_errors = {404: unknown, 409: ("link_cut",), 429: ("too_many_waiting",), 503: ("peer_unreachable",)}
     found = [
@@ -208,20 +209,18 @@ def endpoints(parts: Parts) -> list[Endpoint]:
         ),
         reading("/replica/log", admin.list_log, {200: LOG}, errors={404: ("write_unknown",)}),
         reading("/replica/waiting", admin.list_waiting, {200: WAITING}),
-        changing("POST", "/replica/sync/{peer}", admin.sync, {200: SYNCED}, peer, session_errors),
-        changing(
-            "PUT", "/replica/links/{peer}", admin.set_link, {200: LINK}, peer, {404: unknown}, for_cluster_pages=True
-        ),
-        changing("PUT", "/replica/pace", admin.set_pace, {200: PACED}, for_cluster_pages=True),
-        changing("POST", "/replica/commit", admin.commit, {200: committed}, errors={409: ("not_primary",), 500: HUNG}),
-        changing("POST", "/replica/truncate", admin.truncate, {200: dropped}),
+        in_class("POST", "/replica/sync/{peer}", admin.sync, {200: SYNCED}, peer, session_errors),
+        in_class("PUT", "/replica/links/{peer}", admin.set_link, {200: LINK}, peer, {404: unknown}),
+        in_class("PUT", "/replica/pace", admin.set_pace, {200: PACED}),
+        in_class("POST", "/replica/commit", admin.commit, {200: committed}, errors={409: ("not_primary",), 500: HUNG}),
+        in_class("POST", "/replica/truncate", admin.truncate, {200: dropped}),
     ]
     if parts.membership is not None:
         changes = MembershipChanges(parts, parts.membership)
         handing_over = partial(changing, "POST", errors=HAND_OVER_ERRORS, body_is_required=False)
         found += [
             handing_over("/replica/retire", changes.retire, {200: RETIRED}),
-            handing_over("/replica/promote", changes.promote, {200: PROMOTED}),
+            handing_over("/replica/promote", changes.promote, {200: PROMOTED}, for_cluster_pages=True),
             changing("POST", "/replica/forget", changes.forget, {200: FORGOTTEN}, errors=FORGET_ERRORS),
             changing(
                 "POST", "/replica/activate", changes.activate, {200: ACTIVATED}, errors={409: ("not_everywhere",)}

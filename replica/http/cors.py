@@ -2,7 +2,8 @@
 
 - A write from a page of another origin is refused, so that a foreign page cannot reserve in a user's name.
 - A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`, because the
-  cluster page shows all replicas and cuts links of all replicas.
+  cluster page shows all replicas and cuts links of all replicas. Those that take POST, such as a commit, it may use
+  only with `auth: none`, as in a class.
 - A replica that listens only on the loopback address, or asks for no tokens, refuses foreign names in the header Host.
   Otherwise a foreign page could point its own name at the replica's address, and would then seem to be the replica's
   own page (DNS rebinding). With tokens this gains nothing, since browsers send a cookie only to the name that set it.
@@ -32,6 +33,7 @@ class CrossSite:
     def __init__(self, settings: Config, address: Address, joined: Callable[[], Iterable[str]]) -> None:
         self._is_named = address.is_loopback or settings.auth != "tokens"
         self._joined = joined
+        self._has_roles = settings.has_roles
         self._names = {replica.rest.host.lower() for replica in settings.replicas.values()}
         self._origins = {origin for replica in settings.replicas.values() for origin in _origins(replica.rest)}
         public = {replica.public for replica in settings.replicas.values() if replica.public}
@@ -49,7 +51,7 @@ class CrossSite:
                 host=host,
             )
         own = origin is None or _parts(origin).netloc.lower() == host.lower()
-        if own or method in READING or (_is_shared(endpoint) and self._is_of_the_cluster(origin)):
+        if own or method in READING or (self._is_shared(endpoint) and self._is_of_the_cluster(origin)):
             return
         raise Forbidden(
             "cross_site",
@@ -59,21 +61,22 @@ class CrossSite:
 
     def permission(self, endpoint: Endpoint | None, origin: str) -> Mapping[str, str]:
         """Return the headers with which a browser lets a page of another replica read the answer."""
-        if not _is_shared(endpoint) or not self._is_of_the_cluster(origin):
+        if not self._is_shared(endpoint) or not self._is_of_the_cluster(origin):
             return {}
         return {
             "Access-Control-Allow-Origin": origin,
-            "Access-Control-Allow-Methods": "GET, PUT",
-            "Access-Control-Allow-Headers": "Content-Type, Last-Event-ID",
+            "Access-Control-Allow-Methods": "GET, POST, PUT",
+            "Access-Control-Allow-Headers": "Bayou-User, Content-Type, Last-Event-ID",
             "Vary": "Origin",
         }
 
+    def _is_shared(self, endpoint: Endpoint | None) -> bool:
+        if endpoint is None or not endpoint.for_cluster_pages:
+            return False
+        return endpoint.method != "POST" or not self._has_roles
+
     def _is_of_the_cluster(self, origin: str | None) -> bool:
         return origin in self._origins or any(origin in _origins(read_address(rest)) for rest in self._joined())
-
-
-def _is_shared(endpoint: Endpoint | None) -> bool:
-    return endpoint is not None and endpoint.for_cluster_pages
 
 
 def _origins(address: Address) -> set[str]:

@@ -19,10 +19,12 @@ HOST = "127.0.0.1:8001"
     "case",
     [
         ("POST", "/replica/commit", HOST, None, 200, False),
-        ("POST", "/replica/commit", HOST, OWN, 200, False),
-        ("POST", "/replica/commit", "localhost:8001", "http://localhost:8001", 200, False),
+        ("POST", "/replica/commit", HOST, OWN, 200, True),
+        ("POST", "/replica/commit", "localhost:8001", "http://localhost:8001", 200, True),
         ("POST", "/replica/commit", HOST, FOREIGN, 403, False),
-        ("POST", "/replica/commit", HOST, PEER, 403, False),
+        ("POST", "/replica/commit", HOST, PEER, 200, True),
+        ("POST", "/replica/sync/two", HOST, CREATED, 200, True),
+        ("POST", "/replica/truncate", HOST, FOREIGN, 403, False),
         ("POST", "/replica/commit", HOST, "null", 403, False),
         ("POST", "/replica/commit", HOST, "", 403, False),
         ("POST", "/replica/commit", HOST, "http://127.0.0.1", 403, False),
@@ -32,7 +34,7 @@ HOST = "127.0.0.1:8001"
         ("GET", "/replica", HOST, PEER_BY_NAME, 200, True),
         ("GET", "/replica", HOST, CREATED, 200, True),
         ("PUT", "/replica/links/two", HOST, CREATED, 200, True),
-        ("POST", "/replica/commit", HOST, CREATED, 403, False),
+        ("POST", "/notes", HOST, CREATED, 403, False),
         ("GET", "/replica", HOST, "http://127.0.0.1:8005", 200, False),
         ("GET", "/replica", HOST, FOREIGN, 200, False),
         ("GET", "/replica/log", HOST, PEER, 200, True),
@@ -49,7 +51,7 @@ def test_origin_and_host(case: tuple[str, str, str, str | None, int, bool]) -> N
     harness = Harness()
     before = harness.what_is_recorded()
     headers = {"Host": host} | ({} if origin is None else {"Origin": origin})
-    body = {"up": False} if method == "PUT" else None
+    body = {"up": False} if method == "PUT" else {"keep": 0} if path == "/replica/truncate" else None
     response = harness.app.test_client().open(path, method=method, headers=headers, json=body)
     assert response.status_code == status
     assert response.headers.get("Access-Control-Allow-Origin") == (origin if permitted else None)
@@ -63,7 +65,8 @@ def test_origin_and_host(case: tuple[str, str, str, str | None, int, bool]) -> N
     [
         ("/replica/links/two", "PUT", PEER, True),
         ("/replica/links/two", "PUT", FOREIGN, False),
-        ("/replica/commit", "POST", PEER, False),
+        ("/replica/commit", "POST", PEER, True),
+        ("/replica/commit", "POST", FOREIGN, False),
         ("/notes", "POST", PEER, False),
     ],
 )
@@ -90,10 +93,26 @@ def test_without_tokens_a_replica_that_others_can_reach_answers_to_configured_na
     assert client.post("/replica/commit", headers=headers).status_code == 403
 
 
+@pytest.mark.parametrize("auth", ["tokens", "proxy, proxies: [127.0.0.1]"])
+def test_where_people_log_in_a_page_of_another_replica_may_cut_links_but_not_commit(auth: str) -> None:
+    replicas = ", ".join(
+        f"{label}: {{rest: 127.0.0.1:800{at}, anti_entropy: 127.0.0.1:900{at}}}"
+        for at, label in ((1, "one"), (2, "two"))
+    )
+    text = f"{{cluster: c, primary: one, auth: {auth}, replicas: {{{replicas}}}}}"
+    client = Harness(parse(text, Path("config.yaml"))).app.test_client()
+    headers = {"Host": HOST, "Origin": PEER}
+    refused = client.post("/replica/commit", headers=headers)
+    assert (refused.status_code, refused.get_json()["error"]["code"]) == (403, "cross_site")
+    for method, path, permitted in (("POST", "/replica/commit", False), ("PUT", "/replica/links/two", True)):
+        asked = client.options(path, headers=headers | {"Access-Control-Request-Method": method})
+        assert ("Access-Control-Allow-Origin" in asked.headers) == permitted
+
+
 def test_behind_a_proxy_a_replica_answers_to_its_public_name() -> None:
     """The proxy keeps the public name of the replica in the Host header, and the replica accepts this name.
 
-    A web page of another replica may read from this replica, but may not make this replica commit.
+    A web page of another replica may read from this replica, and make it commit.
     """
     one, two = "one.example.org", "two.example.org"
     text = (
@@ -105,7 +124,7 @@ def test_behind_a_proxy_a_replica_answers_to_its_public_name() -> None:
     assert client.post("/replica/commit", headers=own).status_code == 200
     peer = {"Host": one, "Origin": f"https://{two}"}
     assert client.get("/replica", headers=peer).headers["Access-Control-Allow-Origin"] == f"https://{two}"
-    assert client.post("/replica/commit", headers=peer).status_code == 403
+    assert client.post("/replica/commit", headers=peer).status_code == 200
     assert client.get("/replica", headers={"Host": "evil.example.org"}).status_code == 403
     shown = client.get("/cluster", headers={"Host": one}).get_json()["replicas"]
     assert [replica["address"] for replica in shown][:2] == [f"https://{one}", f"https://{two}"]

@@ -126,6 +126,46 @@ def test_which_writes_were_replayed(
     assert (found["arrived"], found["replayed"]) == (arrived, replayed)
 
 
+def held(label: str, csn: int, tentative: int = 0, primary: str = "one", **stamps: str) -> Any:
+    vectors = {"V": stamps, "C": {}, "O": {}}
+    state = {"label": label, "csn": csn, "history": [], "vectors": vectors, "tentative": tentative}
+    return state | {"primary": {"here": label == primary}}
+
+
+LINKS = [
+    {"number": number, "one": one, "other": other, "up": True}
+    for number, (one, other) in enumerate([("one", "two"), ("two", "three"), ("one", "three")], 1)
+]
+NEXT_DUE = """
+const [links, states, last, done] = arguments;
+import("/static/cluster/due.js").then(({ nextDue }) => {
+  const { link, commit, why } = nextDue(links, new Map(states.map((state) => [state.label, state])), last);
+  done(link?.number ?? commit ?? why);
+});
+"""
+AHEAD = [held("one", 0, 1, x="5"), held("two", 0), held("three", 0)]
+EVEN = [held(label, 0, 1, x="5") for label in ("one", "two", "three")]
+
+
+@pytest.mark.parametrize(
+    ("links", "states", "last", "due"),
+    [
+        (LINKS, AHEAD, 0, 1),
+        (LINKS, AHEAD, 1, 3),  # the ends of link 2 hold the same
+        (LINKS, AHEAD, 3, 1),
+        ([LINKS[0] | {"up": False}, *LINKS[1:]], AHEAD, 0, 3),
+        (LINKS, AHEAD[::2], 0, 3),  # two does not answer
+        (LINKS, EVEN, 0, "one"),
+        (LINKS, [held("one", 1, x="5"), *EVEN[1:]], 0, 1),  # a commit is due like a write
+        (LINKS, [held(label, 1, x="5") for label in ("one", "two")], 0, "nothing is tentative at the primary"),
+        (LINKS, EVEN[1:], 0, "no primary answers"),
+    ],
+)
+def test_which_step_is_due(page: Page, links: Any, states: Any, last: int, due: int | str) -> None:
+    found = page.driver.execute_async_script(NEXT_DUE, links, states, last)
+    assert (found == due) if isinstance(due, int) else due in found
+
+
 def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict[str, Any]:
     peers = [{"label": label, "link": link, "reachable": reachable} for label, (link, reachable) in links.items()]
     named = {"label": primary, "here": primary == "two", "gone": False}

@@ -28,6 +28,7 @@ class Reservations(SeriesHandlers):
                 self.reserve,
                 {200: RESERVED, 201: RESERVED},
                 errors={404: ("room_unknown", "person_unknown"), 409: ("slot_taken", "policy", "request_differs")},
+                for_cluster_pages=True,
             ),
             reservation("GET", handler=self.show_reservation, errors={404: unknown}),
             reservation("PATCH", handler=self.move_reservation, errors=cannot_move),

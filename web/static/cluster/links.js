@@ -1,6 +1,8 @@
-// The replicas as nodes, and the links between them. A link is cut and healed by its button, or by its number key.
+// The replicas as nodes, and the links between them. A link is cut and healed by its button, or by its number key. In a
+// class, another button of a link runs one session.
 
 import { button, drawing, element, setText } from "../shared/dom.js";
+import { isShortcut } from "./keys.js";
 
 const NODE_Y_PX = 34; // from the bottom to the middle of the nodes
 const ARC_FIRST_PX = 72; // how high over the nodes the first link runs that does not join neighbours
@@ -9,10 +11,11 @@ const SIDE_PX = 9;
 const KEYS = 9; // 1 to 9
 
 export class Links {
-  /** `toggle(link)` cuts or heals a link {one, other, up}. */
-  constructor(labels, colours, toggle) {
+  /** `toggle(link)` cuts or heals a link {one, other, up}, and `meet(link)` runs a session between its ends. */
+  constructor(labels, colours, { toggle, meet }) {
     this.labels = labels;
     this.toggle = toggle;
+    this.meet = meet;
     this.svg = drawing("svg", { "aria-hidden": "true" });
     this.nodes = new Map(labels.map((label) => [label, makeNode(label, colours)]));
     this.links = pairs(labels).map(([one, other], index) => this.makeLink(one, other, index + 1));
@@ -21,7 +24,7 @@ export class Links {
       { role: "group", "aria-label": "Links between the replicas" },
       this.svg,
       ...this.nodes.values(),
-      ...this.links.map((link) => link.button),
+      ...this.links.map((link) => link.buttons),
     );
     const levels = this.links.at(-1)?.level ?? 0;
     const height = 2 * NODE_Y_PX + 8 + (levels ? ARC_FIRST_PX + ARC_PX * (levels - 1) : 0);
@@ -30,8 +33,8 @@ export class Links {
     document.addEventListener("keydown", (event) => this.press(event));
   }
 
-  /** Draws what the replicas say. A link is cut as soon as one end says so. */
-  show(followers) {
+  /** Draws what the replicas say. A link is cut as soon as one end says so. Sessions are for a class, `inClass`. */
+  show(followers, inClass) {
     for (const follower of followers) {
       const node = this.nodes.get(follower.label);
       node.dataset.up = String(follower.up !== false);
@@ -45,6 +48,7 @@ export class Links {
       link.button.setAttribute("aria-label", `Cut the link between ${link.one} and ${link.other}`);
       setText(link.button.querySelector(".word"), link.up ? "linked" : "cut");
       setText(link.button.querySelector(".sign"), link.up ? "⇄" : "✂");
+      link.session.hidden = !inClass || !link.up;
     }
   }
 
@@ -55,7 +59,7 @@ export class Links {
   }
 
   makeLink(one, other, number) {
-    const node = button(
+    const cut = button(
       ".link",
       () => this.toggle(link),
       { "data-link": `${one}-${other}`, title: `${one} – ${other}` },
@@ -63,15 +67,22 @@ export class Links {
       element("span.sign", { "aria-hidden": "true" }),
       element("span.word"),
     );
+    const session = button(
+      ".meet",
+      () => this.meet(link),
+      { "data-session": `${one}-${other}`, "aria-label": `Session between ${one} and ${other}`, hidden: "" },
+      "sync",
+    );
+    const buttons = element("div.joint", cut, session);
     const line = drawing("path", { class: "line" });
     const level = Math.max(0, number - this.labels.length + 1); // links between neighbours come first, and run on level 0
-    const link = { one, other, up: true, number, level, button: node, line };
+    const link = { one, other, up: true, number, level, button: cut, session, buttons, line };
     this.svg.append(line);
     return link;
   }
 
   press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (!isShortcut(event)) return;
     const link = this.links.find((each) => String(each.number) === event.key);
     if (link) this.toggle(link);
   }
@@ -89,7 +100,7 @@ export class Links {
       const top = link.level ? y - ARC_FIRST_PX - ARC_PX * (link.level - 1) : y;
       const aside = SIDE_PX * link.level; // so that the arcs of a node start apart
       link.line.setAttribute("d", link.level ? arc(x1 + aside, x2 - aside, y, top, step / 4) : `M${x1} ${y} H${x2}`);
-      putAt(link.button, (x1 + x2) / 2, top);
+      putAt(link.buttons, (x1 + x2) / 2, top);
     }
   }
 }

@@ -1,11 +1,14 @@
 // The cluster page: follows every replica of the configuration, and puts the parts together.
 
 import { byId, element, setText } from "../shared/dom.js";
-import { ask, askUntilAnswered } from "../shared/rest.js";
-import { colourOf } from "../shared/words.js";
+import { ask, askUntilAnswered, sentenceFor } from "../shared/rest.js";
+import { colourOf, plural } from "../shared/words.js";
+import { Acts } from "./acts.js";
 import { Column } from "./column.js";
+import { nextDue } from "./due.js";
 import { Follower } from "./follower.js";
 import { Links } from "./links.js";
+import { PaceBar } from "./pace.js";
 import { Waiting } from "./waiting.js";
 
 const members = await askUntilAnswered("/cluster", say);
@@ -14,7 +17,11 @@ const labels = members.replicas.map(({ label }) => label);
 const colours = new Map(labels.map((label, index) => [label, colourOf(index)]));
 const zone = members.timezone;
 const columns = new Map(labels.map((label) => [label, new Column(label, { zone, colours, labelOf, sourceOf, whyGone })]));
-const links = new Links(labels, colours, toggle);
+const links = new Links(labels, colours, { toggle, meet });
+const { rooms } = await askUntilAnswered("/rooms", say);
+const acts = new Map(labels.map((label, index) => [label, makeActs(label, index)]));
+const bar = new PaceBar(byId("pace"), { set: setPace, step, reset: null });
+let lastLink = 0; // the number of the link that had the last session
 // This page may have been reached under another name than the configured one, so it asks its own replica relatively.
 const followers = members.replicas.map(
   (replica) => new Follower(replica, replica.label === members.label ? "" : replica.address, show),
@@ -27,6 +34,7 @@ byId("calendars").append(
     element("a", { href: label === members.label ? "/" : `${address}/`, "data-colour": colours.get(label) }, label),
   ),
 );
+for (const [label, { node }] of acts) columns.get(label).node.querySelector("header").after(node);
 const overview = byId("overview");
 overview.style.setProperty("--columns", String(labels.length));
 overview.append(links.node, element("div.columns", ...[...columns.values()].map(({ node }) => node)));
@@ -38,7 +46,9 @@ function say(text) {
 }
 
 function show(follower, news) {
-  links.show(followers);
+  const inClass = bar.show(followers);
+  links.show(followers, inClass);
+  for (const each of followers) acts.get(each.label).show(each, inClass);
   waiting.read();
   columns.get(follower.label).show(follower, news);
   for (const peer of new Set(news.received.values())) links.glow(peer, follower.label);
@@ -78,13 +88,78 @@ function sourceOf(peer, id) {
 /** A link has two ends. It is cut or healed at both, so that neither starts a session. */
 async function toggle({ one, other, up }) {
   const set = (here, peer) => {
-    const { base } = followers.find(({ label }) => label === here);
-    return ask(base, "PUT", `/replica/links/${encodeURIComponent(peer)}`, { body: { up: !up } });
+    return ask(baseOf(here), "PUT", `/replica/links/${encodeURIComponent(peer)}`, { body: { up: !up } });
   };
   const results = await Promise.allSettled([set(one, other), set(other, one)]);
   const failed = results.filter(({ status }) => status === "rejected").map(({ reason }) => reason.message);
   const done = up ? "cut" : "healed";
   if (failed.length) say(`Not ${done} at both ends. ${failed.join(" ")}`);
   else say(`The link between ${one} and ${other} is ${done}.`);
-  for (const follower of followers) follower.look();
+  lookAgain();
+}
+
+function baseOf(wanted) {
+  return followers.find(({ label }) => label === wanted).base;
+}
+
+function lookAgain() {
+  return Promise.all(followers.map((follower) => follower.look()));
+}
+
+/** Sends a request to a replica, and says `words(answer)`. Returns null, or the code of a refusal. */
+async function run(label, method, path, options, words) {
+  let code = null;
+  try {
+    say(words(await ask(baseOf(label), method, path, options)));
+  } catch (problem) {
+    say(`${label}: ${sentenceFor(problem)}`);
+    code = problem.code ?? "";
+  }
+  lookAgain();
+  return code;
+}
+
+function makeActs(label, index) {
+  const { users } = members;
+  return new Acts(label, {
+    run: (...request) => run(label, ...request),
+    control: null,
+    zone,
+    user: users.length ? users[index % users.length] : "",
+    users,
+    rooms: rooms.map(({ name }) => name),
+  });
+}
+
+/** Changes the pace of all replicas that answer, and names the others: they stay as they are. */
+async function setPace(pace) {
+  const set = ({ base }) => ask(base, "PUT", "/replica/pace", { body: { pace } });
+  const results = await Promise.allSettled(followers.map(set));
+  const failed = results.flatMap(({ status, reason }, index) =>
+    status === "rejected" ? [`${labels[index]} (${sentenceFor(reason, "does not answer")})`] : [],
+  );
+  if (failed.length) say(`Not at ${failed.join(", ")}. The others have ${pace} pace.`);
+  else say(`All replicas have ${pace} pace.`);
+  lookAgain();
+}
+
+/** One session between the ends of a link. */
+async function meet({ one, other, number }) {
+  lastLink = number;
+  const path = `/replica/sync/${encodeURIComponent(other)}`;
+  await run(one, "POST", path, {}, ({ sent, received }) => {
+    return sent + received
+      ? `Session: ${plural(sent, "write or commit", "writes or commits")} from ${one} to ${other}, ${received} from ${other} to ${one}.`
+      : `Session: ${one} and ${other} hold the same.`;
+  });
+}
+
+/** Does what is due next, by what the replicas hold now. */
+async function step() {
+  await lookAgain();
+  const states = new Map(followers.filter(({ up }) => up === true).map(({ label, info }) => [label, info]));
+  const { link, commit, why } = nextDue(links.links, states, lastLink);
+  if (link) await meet(link);
+  else if (commit) await acts.get(commit).commit.click();
+  else say(why);
 }
