@@ -52,25 +52,25 @@ function makeBlock(id) {
   );
 }
 
-function fillBlock(node, { id, user, purpose, state, asked, from, to, start, end }, column, me, mark) {
+function fillBlock(node, { id, owner, purpose, state, asked, from, to, start, end }, column, me, mark) {
   const extent = extentOf(column, from, to);
   const times = span({ start, end }, column.zone);
   stretch(node, extent);
   node.dataset.state = state;
-  node.dataset.mine = String(user === me);
-  node.dataset.draggable = String(user === me && isWithinDay(column, from, to));
+  node.dataset.mine = String(owner === me);
+  node.dataset.draggable = String(owner === me && isWithinDay(column, from, to));
   node.dataset.lines = String(Math.min(Math.floor((extent.height * ROW_PX - EDGE_PX) / LINE_PX), 3));
   const [first, moved, what] = node.children;
   const [sign, name, time] = first.children;
   setText(sign, SIGNS[state]);
   sign.className = `shape ${state}`;
-  setText(name, user ?? "taken");
+  setText(name, owner ?? "taken");
   setText(time, times);
   setText(what, purpose ?? "");
   setText(moved, mark ? `↷ from ${originOf(mark, column)}` : asked && `⚠ ${asked}`);
   node.dataset.shifted = String(asked !== "");
   node.classList.toggle("moved", mark !== null);
-  node.title = `${user ?? "Taken"} ${times}${purpose ? ` – ${purpose}` : ""}${asked ? ` – ${asked}; time zones have changed since` : ""}`;
+  node.title = `${owner ?? "Taken"} ${times}${purpose ? ` – ${purpose}` : ""}${asked ? ` – ${asked}; time zones have changed since` : ""}`;
 }
 
 /** The text that says from where a reservation moved, without what is the same in this column. */

@@ -2,11 +2,11 @@
 
 import { askText } from "../shared/rest.js";
 
-/** The reservations of a room in [from, to), as a calendar has them but without a user and a purpose. */
+/** The reservations of a room in [from, to), as a calendar has them but without an owner and a purpose. */
 export async function readBusy({ room, from, to }) {
   return periodsOf(await askText(`/rooms/${encodeURIComponent(room)}/freebusy.ics`))
     .filter(({ start, end }) => Date.parse(start) < to && from < Date.parse(end))
-    .map((period) => ({ ...period, id: `${room} ${period.start}`, user: null, purpose: "" }));
+    .map((period) => ({ ...period, id: `${room} ${period.start}`, owner: null, purpose: "" }));
 }
 
 /**

@@ -1,4 +1,4 @@
-// One reservation in a dialog: its room, slot and user, its series and its history. Its user may move and cancel it there.
+// One reservation in a dialog: its room, slot and owner, its series and its history. Its owner may change it there.
 
 import { button, element, setText, shape } from "../shared/dom.js";
 import { answers, ask, showProblem, sentenceFor } from "../shared/rest.js";
@@ -8,7 +8,7 @@ import { plural, whereHeld } from "../shared/words.js";
 import { factsOf, ruleWords } from "./facts.js";
 import { makeHistory } from "./history.js";
 import { giveFocus } from "./mine.js";
-import { makeExtendForm, makeMover, makePurposeForm } from "./mover.js";
+import { makeExtendForm, makeMover, makeOwnerForm, makePurposeForm } from "./mover.js";
 import { randomName, reservationPath, seriesPath } from "./paths.js";
 
 const PAUSE_MS = 1000; // events may come in bursts
@@ -54,7 +54,7 @@ export class Details {
     this.shown.replaceChildren(...this.describe(reservation));
     const parts = [this.shown, this.foldOfHistory(reservation)];
     if (reservation.occurrence) parts.push(this.foldOfSeries(reservation));
-    const mine = reservation.user === me.name;
+    const mine = reservation.owner === me.name;
     const mayChange = reservation.state !== "cancelled" && (mine || me.role === "manager");
     this.show([...parts, this.said], mayChange ? this.actions(reservation, mine) : []);
   }
@@ -71,14 +71,14 @@ export class Details {
     });
   }
 
-  describe({ user, room, slot, purpose, state, reason, asked, shifted, held_by: holders }) {
+  describe({ user, owner, room, slot, purpose, state, reason, asked, shifted, held_by: holders }) {
     const zone = this.zoneOf(room);
     const moved = slot && (asked[0].start !== slot.start || asked[0].room !== room);
     const rows = [
       ["Room", room, factsOf(this.roomOf(room)).join(" · ")],
       ["When", slot ? `${longDay(dayOf(slot, zone))}, ${span(slot, zone)}` : "–"],
       shifted ? ["Asked for", dayAndSpan(shifted, zone), SHIFTED] : null,
-      ["Who", user],
+      ["Who", owner, owner === user ? "" : `made by ${user}`],
       moved ? ["Asked first", roomAndSlot(asked[0], zone)] : null,
       reason ? ["Why", reason.message] : null,
       holders ? ["Held", whereHeld(holders)] : null,
@@ -90,18 +90,19 @@ export class Details {
     ];
   }
 
-  /** The buttons: the user of a reservation may move and cancel it; a manager may cancel it, with a reason. */
+  /** The buttons: its owner may change a reservation; a manager may hand it over, and cancel it with a reason. */
   actions({ room, occurrence }, mine) {
     const one = button(".danger", () => this.end("one"), `Cancel this ${occurrence ? "one" : "reservation"}`);
-    if (!mine) return [this.reasonField(), one];
-    const later = button(".danger", () => this.end("later"), "Cancel this and later ones");
     const send = (reach, body) => this.attempt("PATCH", this.path(reach), { ...body, request: randomName() });
+    const hand = makeUnfolding("Hand over …", () => makeOwnerForm(this.reservation, send));
+    if (!mine) return [this.reasonField(), one, hand];
+    const later = button(".danger", () => this.end("later"), "Cancel this and later ones");
     const complain = (text) => setText(this.said, text);
     const move = makeUnfolding("Move …", () =>
       makeMover(this.reservation, this.names(), this.zoneOf(room), { send, complain }),
     );
     const edit = makeUnfolding("Change purpose …", () => makePurposeForm(this.reservation, send));
-    return occurrence ? [move, edit, one, later] : [move, edit, one];
+    return occurrence ? [move, edit, hand, one, later] : [move, edit, hand, one];
   }
 
   reasonField() {
@@ -121,17 +122,17 @@ export class Details {
       const { series } = await ask("", "GET", seriesPath(reservation));
       const held = series.reservations;
       const count = `${held.filter(({ slot }) => slot).length} of ${plural(held.length, "occurrence")}`;
-      const isMine = reservation.user === this.me.name;
+      const isMine = series.owner === this.me.name;
       return [
         element("p", `${ruleWords(series.rule)}; ${count} have a slot`),
-        element("ol", ...held.map((one) => this.makeOccurrence(one, one.id === reservation.id))),
+        element("ol", ...held.map((one) => this.makeOccurrence(one, one.id === reservation.id, isMine))),
         isMine && series.except.length ? element("p", ...series.except.map((day) => this.makeBack(day))) : null,
         isMine && series.rule ? makeExtendForm((until) => this.extend({ until })) : null,
       ].filter(Boolean);
     });
   }
 
-  makeOccurrence({ id, room, slot, state, occurrence }, isHere) {
+  makeOccurrence({ id, room, slot, state, occurrence }, isHere, isMine) {
     const zone = this.zoneOf(room);
     const day = slot ? dayOf(slot, zone) : occurrence;
     const attributes = { "aria-current": isHere ? "true" : null };
@@ -140,7 +141,7 @@ export class Details {
       this.open(id, this.me);
     };
     const words = slot ? `${dayAndSpan(slot, zone)} ${room}` : `${shortDay(day)} – no slot`;
-    const back = state === "cancelled" && this.reservation?.user === this.me.name ? this.makeBack(occurrence) : null;
+    const back = state === "cancelled" && isMine ? this.makeBack(occurrence) : null;
     return element("li", shape(state), button(".link.plain", look, attributes, words), back);
   }
 
@@ -163,12 +164,12 @@ export class Details {
 
   /** Cancels this reservation, or this and later ones. A manager gives a reason, and cancels only one. */
   end(reach) {
-    const { id, user, room, slot, asked, series, occurrence } = this.reservation;
+    const { id, user, owner, room, slot, asked, series, occurrence } = this.reservation;
     const query = {};
-    if (user !== this.me.name) {
+    if (owner !== this.me.name) {
       query.reason = this.reason.value.trim();
       if (!query.reason) {
-        setText(this.said, "Give a reason: its user will read it.");
+        setText(this.said, "Give a reason: its owner will read it.");
         this.reason.focus();
         return;
       }

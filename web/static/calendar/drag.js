@@ -80,7 +80,7 @@ export class Drag {
     const inWay = this.grid.held[index].find(({ id, from, to }) => id !== held.id && from < end && start < to);
     ghost.classList.toggle("in-way", Boolean(inWay));
     const times = `${clock(start, column.zone)}–${clock(end, column.zone)}`;
-    ghost.textContent = inWay ? `${times} taken by ${inWay.user}` : times;
+    ghost.textContent = inWay ? `${times} taken by ${inWay.owner}` : times;
     stretch(ghost, extentOf(column, start, end));
     this.grid.layers[index].append(ghost);
   }

@@ -36,7 +36,7 @@ export class Form {
     byId("all-day").addEventListener("click", () => this.stretch((choice) => this.wholeDays(choice)));
     byId("last-day").addEventListener("input", () => this.stretch((choice) => this.untilDay(choice)));
     this.repeat = new Repeat(() => (this.request = null));
-    for (const id of ["purpose", "merge"]) byId(id).addEventListener("input", () => (this.request = null));
+    for (const id of ["purpose", "owner", "merge"]) byId(id).addEventListener("input", () => (this.request = null));
   }
 
   add(room, start, end) {
@@ -207,6 +207,7 @@ export class Form {
       room: first.room,
       slots: this.choices.map(({ start, end }) => ({ start: iso(start), end: iso(end) })),
       purpose: byId("purpose").value.trim(),
+      ...(byId("owner").value.trim() ? { owner: byId("owner").value.trim() } : {}),
       merge: this.merge,
       request: this.request,
       ...this.repeat.asked(),
@@ -240,10 +241,12 @@ export class Form {
     this.choices = [];
     this.rooms = [];
     byId("purpose").value = "";
+    byId("owner").value = "";
     this.repeat.clear();
     this.changed();
     this.last = answer.series ? null : answer.id;
-    this.done = "Reserved";
+    const { owner } = answer.series ?? answer;
+    this.done = owner === this.me.name ? "Reserved" : `Reserved for ${owner}:`;
     if (answer.series) this.saySeries(answer.series);
     else this.sayDone(answer);
     this.on.done();
@@ -252,7 +255,7 @@ export class Form {
   saySeries({ rule, reservations }) {
     const placed = reservations.filter(({ slot }) => slot);
     const moved = placed.filter(({ slot, asked }) => slot.start !== asked[0].start).length;
-    const parts = [`Reserved ${placed.length} of ${reservations.length}, ${ruleWords(rule)}.`];
+    const parts = [`${this.done} ${placed.length} of ${reservations.length}, ${ruleWords(rule)}.`];
     if (moved) parts.push(`${plural(moved, "is", "are")} at another time than the first.`);
     if (placed.length < reservations.length) parts.push("Those without a slot are below.");
     if (placed.some(({ state }) => state === "tentative")) parts.push("Not final yet: they may still move.");
@@ -279,7 +282,7 @@ export class Form {
       return `No free slot on ${days}. Nothing was reserved. Choose another time, or reserve only those that find a slot.`;
     }
     const taken = details.taken ?? [];
-    const named = taken.slice(0, NAMED_MAX).map((one) => `${one.user} has ${roomAndSlot(one, this.zoneOf(one.room))}`);
+    const named = taken.slice(0, NAMED_MAX).map((one) => `${one.owner} has ${roomAndSlot(one, this.zoneOf(one.room))}`);
     if (taken.length > NAMED_MAX) named.push(`and ${taken.length - NAMED_MAX} more`);
     const next = details.next_free;
     const free = next ? ` ${next.room} is free next ${dayAndSpan(next, this.zoneOf(next.room))}.` : "";

@@ -188,7 +188,7 @@ function askedWords(slot, { day, zone }) {
 function contentOf({ start, taken, choice, closed }) {
   if (start === null) return "does not exist: clocks change";
   if (taken) {
-    const who = `${SIGNS[taken.state]} ${taken.user ?? "taken"}`;
+    const who = `${SIGNS[taken.state]} ${taken.owner ?? "taken"}`;
     return [who, taken.purpose, WORDS[taken.state], taken.asked].filter(Boolean).join(", ");
   }
   if (choice) return `chosen as ${choice}`;

@@ -18,7 +18,7 @@ export function makeHistory({ events, moves_seen_here: moves, moves_kept_since: 
   ].filter(Boolean);
 }
 
-function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, outcome, reason, before, after }, zone) {
+function makeEvent({ op, user, owner, accepted_at: at, accepted_by: by, csn, state, outcome, reason, before, after }, zone) {
   const [first, last] = [before, after].map((result) => (result ? roomAndSlot(result, zone) : ""));
   const where = first && last && first !== last ? `from ${first} to ${last}` : last;
   const why = whyNothing(outcome);
@@ -27,13 +27,20 @@ function makeEvent({ op, user, accepted_at: at, accepted_by: by, csn, state, out
     shape(why ? "rejected" : state),
     element(
       "span",
-      element("b", why ? `${op} by ${user} had no effect: ${why}` : `${PAST_TENSE[op] ?? op} by ${user}`),
+      element("b", why ? `${op} by ${user} had no effect: ${why}` : `${doneWords(op, owner)} by ${user}`),
       ` at ${by.split("~")[0]}, ${momentWords(at, zone)}`,
       element("span.where.optional", where),
       element("span.where.optional", reason && `Reason: ${reason}`),
       element("span.note", csn === null ? "not final yet" : `final, number ${csn} of all`),
     ),
   );
+}
+
+/** What an event did, and to whom the reservation went if its write names an owner. */
+function doneWords(op, owner) {
+  const done = PAST_TENSE[op] ?? op;
+  if (owner === null) return done;
+  return op === "edit" ? `handed over to ${owner}` : `${done} for ${owner}`;
 }
 
 function makeMove({ at, from, to, because }, zone) {

@@ -92,6 +92,7 @@ async function readLogin() {
   me.fix(user ?? "", role);
   source.isGuest = role === "guest";
   document.body.dataset.role = role ?? "none";
+  byId("owner").closest("label").hidden = role !== "manager";
 }
 
 /** The user has turned the page. */
@@ -180,20 +181,21 @@ function shownCalendars() {
 /** The event of a write. The calendar is read again anyway; this shows what the calendar does not say. */
 function hear(name, { reservation, before, after, user, outcome, why }) {
   if (!reservation) return; // of another application
-  const mine = user === me.name;
+  const owner = seen(reservation)?.owner ?? user;
+  const mine = owner === me.name;
   if (name === "moved" && before && after) {
     marks.set(reservation, before);
     setTimeout(() => {
       marks.delete(reservation);
       draw();
     }, MARK_MS);
-    tray.noteMoved(reservation, nameOf(reservation, user), before, after, mine);
+    tray.noteMoved(reservation, nameOf(reservation, owner), before, after, mine);
   }
-  if (name === "rejected" && outcome !== "rejected") tray.note(reservation, "✗", why, mine);
+  if (name === "rejected" && outcome !== "rejected") tray.note(reservation, "✗", why, mine || user === me.name);
   if (name === "rejected" && outcome === "rejected" && !mine) {
-    tray.noteRejected(reservation, nameOf(reservation, user));
+    tray.noteRejected(reservation, nameOf(reservation, owner));
   }
-  if (name === "revoked") tray.noteRevoked(reservation, nameOf(reservation, user), outcome === "lost", mine);
+  if (name === "revoked") tray.noteRevoked(reservation, nameOf(reservation, owner), outcome === "lost", mine);
 }
 
 /** Reads again what events do not describe in full: the conflicts, and the details if they are open. */
@@ -202,11 +204,15 @@ function readAgain() {
   details.refresh();
 }
 
+/** A reservation that this page has seen. */
+function seen(id) {
+  return [...source.mine, ...[...source.calendars.values()].flat()].find((reservation) => reservation.id === id);
+}
+
 /** The name of a reservation in a sentence, as far as this page has seen it. */
-function nameOf(id, user) {
-  const seen = [...source.calendars.values()].flat().find((reservation) => reservation.id === id);
-  const what = seen?.purpose || "reservation";
-  return user === me.name ? `Your ${what}` : `${user}’s ${what}`;
+function nameOf(id, owner) {
+  const what = seen(id)?.purpose || "reservation";
+  return owner === me.name ? `Your ${what}` : `${owner}’s ${what}`;
 }
 
 function changeUser() {

@@ -64,8 +64,8 @@ export class Month {
     const fitting = held.length > linesMax ? linesMax - 1 : held.length;
     const lines = held.slice(0, fitting).map((reservation) => this.makeLine(reservation, column, me));
     if (fitting < held.length) lines.push(element("li.more.soft", `+${held.length - fitting}`, element("span", " more")));
-    const said = held.map(({ state, user, purpose, ...slot }) =>
-      [`${SIGNS[state]} ${user ?? "taken"}`, span(slot, zone), purpose].filter(Boolean).join(", "),
+    const said = held.map(({ state, owner, purpose, ...slot }) =>
+      [`${SIGNS[state]} ${owner ?? "taken"}`, span(slot, zone), purpose].filter(Boolean).join(", "),
     );
     const count = held.length ? plural(held.length, "reservation") : "free";
     const shut = isClosedOn(closed, day);
@@ -87,14 +87,14 @@ export class Month {
   }
 
   /** A line for the eye and the mouse; by keyboard, the day leads to the day view. */
-  makeLine({ id, from, start, end, user, purpose, state }, { day, zone }, me) {
+  makeLine({ id, from, start, end, owner, purpose, state }, { day, zone }, me) {
     const open = () => this.on.open(id);
-    const title = `${user ?? "Taken"} ${span({ start, end }, zone)}${purpose ? ` – ${purpose}` : ""}`;
-    const attributes = { tabindex: "-1", title, "data-id": id, "data-state": state, "data-mine": String(user === me) };
+    const title = `${owner ?? "Taken"} ${span({ start, end }, zone)}${purpose ? ` – ${purpose}` : ""}`;
+    const attributes = { tabindex: "-1", title, "data-id": id, "data-state": state, "data-mine": String(owner === me) };
     const parts = [
       shape(state),
       element("span.time", beginning(from, day, zone)),
-      element("span.user.clipped", user ?? "taken"),
+      element("span.user.clipped", owner ?? "taken"),
     ];
     return element("li", button(".entry", open, attributes, ...parts));
   }

@@ -1,5 +1,5 @@
-// Forms that change a reservation: one moves it to another room, day or time, the other gives it another purpose. In a
-// series they change this one, or later ones too.
+// Forms that change a reservation: they move it to another room, day or time, give it another purpose, or hand it over.
+// In a series they change this one, or later ones too.
 
 import { element, onSubmit } from "../shared/dom.js";
 import { clock, iso, wallClock } from "../shared/times.js";
@@ -44,15 +44,28 @@ export function makeMover({ room, slot: held, asked, occurrence }, rooms, zone, 
 
 /** `send(reach, {purpose})` changes the purpose. */
 export function makePurposeForm({ purpose, occurrence }, send) {
-  const fields = { purpose: element("input", { maxlength: "200", value: purpose }), reach: makeReach() };
+  const field = element("input", { maxlength: "200", value: purpose });
+  const words = ["Purpose ", "Change"];
+  return makeFieldForm(words, field, occurrence, (reach) => send(reach, { purpose: field.value.trim() }));
+}
+
+/** `send(reach, {owner})` hands it over. */
+export function makeOwnerForm({ occurrence }, send) {
+  const field = element("input", { maxlength: "64", list: "users", autocomplete: "off", autocapitalize: "none" });
+  const words = ["New owner ", "Hand over"];
+  return makeFieldForm(words, field, occurrence, (reach) => send(reach, { owner: field.value.trim() }));
+}
+
+function makeFieldForm([label, verb], field, occurrence, send) {
+  const reach = makeReach();
   const form = element(
     "form.mover",
     { novalidate: "" },
-    element("label.wide", "Purpose ", fields.purpose),
-    occurrence ? element("label.wide", "Change ", fields.reach) : null,
-    element("div.actions.wide", element("button.main", { type: "submit" }, "Change")),
+    element("label.wide", label, field),
+    occurrence ? element("label.wide", `${verb} `, reach) : null,
+    element("div.actions.wide", element("button.main", { type: "submit" }, verb)),
   );
-  onSubmit(form, () => send(fields.reach.value, { purpose: fields.purpose.value.trim() }));
+  onSubmit(form, () => send(reach.value));
   return form;
 }
 

@@ -77,7 +77,7 @@ export class Source {
       const touched = [data.before, data.after].flatMap((result) => (result?.room ? [result.room] : []));
       // A move or a cancel may have left a room that its event does not name.
       this.readCalendars(touched.length && data.op === "reserve" ? touched : undefined);
-      if (data.reservation?.startsWith(`${this.user}/`)) this.readMine();
+      if (data.owner === this.user || this.isMine(data.reservation ?? "")) this.readMine();
       if (this.shifted.size) this.readShifted();
       const isKnown = (room) => this.rooms.some((known) => known.name === room);
       if (!touched.every(isKnown)) this.readRooms().then(this.on.calendar);
@@ -86,6 +86,11 @@ export class Source {
     if (name === "reset") this.readAll();
     else this.on.news();
     this.readReplica();
+  }
+
+  /** Whether the user made the reservation or series, or owns it or a part of it. */
+  isMine(id) {
+    return id.startsWith(`${this.user}/`) || this.mine.some((one) => one.id === id || one.id.startsWith(`${id}~`));
   }
 
   async calendarsOf(rooms) {

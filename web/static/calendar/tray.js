@@ -63,10 +63,10 @@ export class Tray {
 
   /** The user's reservations that somebody else cancelled, with the reason. They stay here until the user has read it. */
   showCancelled(mine) {
-    for (const { id, user, purpose, room, asked, state, reason, final } of mine) {
+    for (const { id, owner, purpose, room, asked, state, reason, final } of mine) {
       const key = `cancelled ${id}`;
       const isOver = asked.every(({ end }) => Date.parse(end) < Date.now());
-      const isByAnother = state === "cancelled" && reason?.by && reason.by !== user;
+      const isByAnother = state === "cancelled" && reason?.by && reason.by !== owner;
       if (!isByAnother || isOver || this.read.has(key)) {
         this.cards.get(key)?.remove();
         this.cards.delete(key);
