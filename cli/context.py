@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from zoneinfo import ZoneInfo
 
 from bayou.names import SERVER
 from cli.client_session import ClientSession
 from cli.discovery import joined, probes
 from cli.output.screen import REPLICA_COLORS, Cell, Screen, brief
-from cli.problems import Problem, Usage
+from cli.problems import Problem, Refused, Usage
 from cli.replica_addresses import Directory, ReplicaAddress, recall
 from cli.rest import READ_TIMEOUT_S, Json, Replica, segment
 from cli.state import token_of
@@ -132,13 +133,15 @@ class Context:
     def reservation_path(self, name: str) -> str:
         """Return the REST path of a reservation. `name` is its id or the beginning of its id.
 
-        Another user's reservation is written USER/ID. Raise Usage or Problem unless exactly one reservation fits.
+        A reservation that another user made is written USER/ID. Raise Usage or Problem unless exactly one reservation
+        fits.
         """
         user, _, request = name.rpartition("/")
         user = user or self.user
         if not request:
             raise Usage(f"{name!r} names no reservation. Give the id of a reservation, or the beginning of the id.")
-        known = {str(one.get("request", "")) for one in self.reservations(user)}
+        known = {str(one.get("request", "")) for one in self._made_by(user)}
+        known |= self._whole_names("reservations", user, request, known)
         lists = "`status --all` lists yours" if user == self.user else "`calendar --on DATE --json` shows all ids"
         return f"/reservations/{segment(user)}/{segment(self._whole_id('reservation', request, known, user, lists))}"
 
@@ -156,8 +159,9 @@ class Context:
             return f"/writes/{segment(name)}"
         user, _, request = name.rpartition("/")
         user = user or self.user
-        reservations = {str(one["request"]) for one in self.reservations(user)}
+        reservations = {str(one["request"]) for one in self._made_by(user)}
         writes = {str(one["request"]): str(one["write"]) for one in self.writes(user)}
+        reservations |= self._whole_names("reservations", user, request, reservations | set(writes))
         lists = "`status --all` lists yours. A write that is final may no longer be in the log"
         whole = self._whole_id("reservation or write", request, reservations | set(writes), user, lists)
         if whole in reservations:
@@ -167,13 +171,33 @@ class Context:
     def series_path(self, name: str) -> str:
         """Return the REST path of a series. `name` is its id, the beginning of its id, or the id of an occurrence.
 
-        Another user's series is written USER/ID. Raise Usage or Problem unless exactly one series fits.
+        A series that another user made is written USER/ID. Raise Usage or Problem unless exactly one series fits.
         """
         user, _, request = name.rpartition("/")
-        user = user or self.user
-        known = {str(one["series"]) for one in self.reservations(user) if one.get("occurrence")}
-        whole = self._whole_id("series", request.partition("~")[0], known, user, "`series` lists your own")
+        user, typed = user or self.user, request.partition("~")[0]
+        known = {str(one["series"]) for one in self._made_by(user) if one.get("occurrence")}
+        known |= self._whole_names("series", user, typed, known)
+        whole = self._whole_id("series", typed, known, user, "`series` lists your own")
         return f"/series/{segment(user)}/{segment(whole)}"
+
+    def _made_by(self, user: str) -> list[Json]:
+        """Return the reservations that this user made, as far as they or the user of the client own them."""
+        found = self.reservations(user) + (self.reservations() if user != self.user else [])
+        return [one for one in found if one["user"] == user]
+
+    def _whole_names(self, kind: str, user: str, typed: str, known: Collection[str]) -> set[str]:
+        """Return what was typed, in a set, if no id in `known` begins with it and it is the whole id of a reservation
+        or series: what this user made and somebody else owns is in the list of its owner only. Otherwise return an
+        empty set."""
+        if not typed or any(_begins(one, typed) for one in known):
+            return set()
+        try:
+            self.replica.get(f"/{kind}/{segment(user)}/{segment(typed)}")
+        except Refused as problem:
+            if problem.http_status == HTTPStatus.NOT_FOUND:
+                return set()
+            raise
+        return {typed}
 
     def _whole_id(self, kind: str, typed: str, known: Collection[str], user: str, lists: str) -> str:
         """Return the only id in `known` that begins with `typed`. Raise Problem if no id does, and Usage if several do.

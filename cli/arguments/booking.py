@@ -50,6 +50,7 @@ def _reserve(commands: Parser) -> None:
         "  reserve 6.12 friday --all-day\n  reserve 6.12 2026-12-01 --to 2026-12-03 --all-day\n"
         "  reserve 6.12 monday 9-10 --repeat weekly --count 10\n"
         "  reserve 6.12 monday 9-9:15 --repeat weekdays --until 2027-06-30\n"
+        "  reserve 6.12 tomorrow 9-10 --owner priyal     (a manager, for somebody else)\n"
         "  reserve --room 6.12 --at monday 9-10 --repeat weekly --until 2027-06-30\n"
         "          --except 2026-12-21 2026-12-28     (all on one line)\n"
         "  reserve --room 6.12 --at monday 9-10 --rule 'FREQ=MONTHLY;BYDAY=1MO;COUNT=6'\n"
@@ -60,6 +61,7 @@ def _reserve(commands: Parser) -> None:
     parser.add("--room", "ROOM", "the room, instead of the first word")
     _add_slots(parser, required=False)
     parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", default="")
+    parser.add("--owner", "USER", "whose it is to be, if not yours; for managers", type=values.name("user name"))
     _add_merge(parser)
     _add_repeat(parser)
     add_until_final(parser, "; not with a series")
@@ -180,12 +182,14 @@ def _move(commands: Parser) -> None:
 def _edit(commands: Parser) -> None:
     parser = commands.add_command(
         "edit",
-        "change what a reservation of yours is for",
+        "change what a reservation of yours is for, or hand it over",
         "  edit 8f3a --purpose planning\n  edit 8f3a~2026-12-08 --purpose planning --and-later\n"
+        "  edit 8f3a --owner priyal\n  edit vish/8f3a --owner priyal     (a manager)\n"
         "`move` changes the room and the time.",
     )
-    parser.add("reservation", "ID", "the id, or the beginning of it")
-    parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", required=True)
+    parser.add("reservation", "ID", ID_HELP)
+    parser.add("--purpose", "TEXT", "what it is for, up to 200 characters")
+    parser.add("--owner", "USER", "whose it is from now on", type=values.name("user name"))
     _add_reach(parser, "edit")
     add_request(parser)
 

@@ -37,6 +37,8 @@ def reserve(context: Context, arguments: Namespace) -> int:
         "purpose": arguments.purpose,
         "merge": merge or "first_free_alternative",
     }
+    if arguments.owner:
+        body["owner"] = arguments.owner
     if arguments.new_room:
         body["new_room"] = True
     if repetition:
@@ -105,8 +107,11 @@ def extend(context: Context, arguments: Namespace) -> int:
 
 
 def edit(context: Context, arguments: Namespace) -> int:
+    changes: Json = {"purpose": arguments.purpose, "owner": arguments.owner}
+    body = {name: value for name, value in changes.items() if value is not None}
+    if not body:
+        raise Usage("What is to change is missing. Add --purpose TEXT, or --owner USER to hand it over.")
     path, query = target_of(context, arguments)
-    body: Json = {"purpose": arguments.purpose}
     _, answer = context.replica.write("PATCH", path, arguments.request or new_request(), body, query)
     (show_series if arguments.reach else _conclude)(context, answer)
     return DONE

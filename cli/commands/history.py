@@ -34,7 +34,7 @@ def history(context: Context, arguments: Namespace) -> None:
             (
                 screen.mark(str(one["state"])),
                 _moment(context, one["accepted_at"]),
-                f"{PAST_TENSE.get(one['op'], one['op'])} by {one['user']}",
+                f"{_what(one)} by {one['user']}",
                 "at",
                 context.label_cell(str(one["accepted_by"]).partition("~")[0]),
                 _effect(context, one),
@@ -55,6 +55,14 @@ def history(context: Context, arguments: Namespace) -> None:
     ):
         label, since = clean(context.address.label), _moment(context, kept)
         screen.line(screen.paint(f"{label} keeps no moves from before {since}", "dark_grey"))
+
+
+def _what(event: Json) -> str:
+    """Return what an event did, and to whom the reservation went if its write names an owner."""
+    done = PAST_TENSE.get(str(event["op"]), str(event["op"]))
+    if not event.get("owner"):
+        return done
+    return f"handed over to {event['owner']}" if event["op"] == "edit" else f"{done} for {event['owner']}"
 
 
 def _moment(context: Context, text: str) -> str:

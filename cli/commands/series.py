@@ -7,7 +7,7 @@ from collections import Counter
 
 from cli.arguments.values import REPEATS
 from cli.context import Context
-from cli.output.reservations import NOT_FINAL, reason_of, when
+from cli.output.reservations import NOT_FINAL, name_of, reason_of, when
 from cli.output.screen import Cell, Row, brief, clean
 from cli.problems import DONE, NOTHING_FREE, Problem, Usage
 from cli.rest import Json, Query
@@ -52,18 +52,19 @@ def series(context: Context, arguments: Namespace) -> int:
         show_series(context, context.replica.get(context.series_path(arguments.series)))
         return DONE
     screen, zone, now = context.screen, context.zone, context.now()
-    found: dict[str, list[Json]] = {}
+    found: dict[tuple[str, str], list[Json]] = {}
     for one in context.reservations():
         if one.get("occurrence"):
-            found.setdefault(str(one["series"]), []).append(one)
-    screen.json({"user": context.user, "series": [{"id": f"{context.user}/{name}", "reservations": held}
-                                                  for name, held in found.items()]})  # fmt: skip
+            found.setdefault((str(one["user"]), str(one["series"])), []).append(one)
+    screen.json({"user": context.user, "series": [{"id": f"{user}/{name}", "reservations": held}
+                                                  for (user, name), held in found.items()]})  # fmt: skip
     rows: list[Row] = []
-    for name, held in found.items():
+    for (_, name), held in found.items():
         coming = [one for one in held if one.get("slot") and slot_of(one["slot"]).end > now]
         first = min(coming, key=lambda one: slot_of(one["slot"]).start) if coming else held[-1]
         next_one = f"next {when(first, zone)}" if coming else "over"
-        rows.append((brief(name), str(first["room"]), next_one, _counts(held), str(first.get("purpose", ""))))
+        shown = name_of({**first, "request": name})
+        rows.append((shown, str(first["room"]), next_one, _counts(held), str(first.get("purpose", ""))))
     screen.table(rows)
     if not rows:
         screen.line(f"{context.user} has no series here; `reserve … --repeat weekly --count 10` makes one.")
@@ -80,6 +81,8 @@ def show_series(context: Context, answer: Json) -> int:
         clean(found["rule"]) or "single dates",
         f"times of {clean(found['timezone'])}",
     ]
+    if found["owner"] != found["user"]:
+        parts.append(f"owner {clean(found['owner'])}")
     if found.get("except"):
         parts.append(f"not on {', '.join(clean(day) for day in found['except'])}")
     screen.line("  ".join(parts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from cli.context import Context
@@ -33,15 +33,20 @@ class Event:
 def watch(context: Context, arguments: Namespace) -> None:
     path = context.path_of(arguments.identifier) if arguments.identifier else None
     only = _name_of(context.replica.get(path)) if path else None
+    others = set[str]()  # what others made for the user, or handed over to them
     if not context.screen.as_json:
         context.rooms()  # for the time zone, before the stream is open
     try:
         for event in _follow(context.replica):
             if event.name in {"connected", "reset"}:
                 _show_current(context, event, path)
+                if not only and not arguments.all:
+                    others |= {_whole(one["id"]) for one in context.reservations() if one["user"] != context.user}
+            if event.data.get("owner") == context.user:
+                others.add(_whole(_name_of(event.data)))
             if event.name == "lost":
                 context.screen.note(f"the connection to {context.address.label} is lost; reconnecting")
-            elif event.name != "connected" and (arguments.all or _concerns(event, context.user, only)):
+            elif event.name != "connected" and (arguments.all or _concerns(event, context.user, only, others)):
                 _show(context, event)
     except KeyboardInterrupt:
         context.screen.line()
@@ -130,11 +135,20 @@ def _show_current(context: Context, event: Event, path: str | None) -> None:
     show_writes(screen, [one for one in shown if "room" not in one])
 
 
-def _concerns(event: Event, user: str, only: str | None) -> bool:
+def _concerns(event: Event, user: str, only: str | None, others: Collection[str]) -> bool:
+    """Return whether the user watches what an event is about. `others` has the ids of what others made and the user
+    owns or has owned since the watch began; of an occurrence, that of its series."""
     if event.name == "reset":
         return True
     name = _name_of(event.data)
-    return name == only if only else name.startswith(f"{user}/") or event.data.get("user") == user
+    if only:
+        return name == only
+    return name.startswith(f"{user}/") or event.data.get("user") == user or _whole(name) in others
+
+
+def _whole(name: str) -> str:
+    """Return the id of the series that an occurrence belongs to; any other id stays."""
+    return name.partition("~")[0]
 
 
 def _name_of(data: Json) -> str:
@@ -204,6 +218,8 @@ def _write_text(context: Context, name: str, data: Json) -> str:
         parts.append(f"{before} → {screen.paint(after, bold=True)}")
     elif after:
         parts.append(after)
+    if data.get("owner"):
+        parts.append(f"for {clean(data['owner'])}")
     if why:
         parts.append(screen.paint(clean(why), "red"))
     if name == "revoked":

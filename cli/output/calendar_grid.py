@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
-from cli.output.reservations import Viewer
-from cli.output.screen import Cell, brief, clean, shorten, width_of
+from cli.output.reservations import Viewer, name_of
+from cli.output.screen import Cell, clean, shorten, width_of
 from cli.rest import Json
 from cli.times import WEEKDAYS, Slot, day_bounds, show_offset, slot_of
 
@@ -86,12 +86,12 @@ def show_list(viewer: Viewer, days: Sequence[date], calendars: Mapping[str, Sequ
         screen.line(screen.paint(day_title(day), bold=True))
         rows = []
         for slot, room, one in sorted(found, key=lambda each: (each[0].start, each[1])):
-            own = one["user"] == viewer.user
+            own = one["owner"] == viewer.user
             start = _clock(slot.start, today) if slot.start >= today.start else "…    "
             end = _clock(slot.end, today) if slot.end <= today.end else "…    "
             times = f"{start}–{end}" if slot.start > today.start or slot.end < today.end else "all day"
-            name = Cell(str(one["user"]), "cyan" if own else None)
-            identity = Cell(brief(str(one["request"])) if own else "", "dark_grey")
+            name = Cell(str(one["owner"]), "cyan" if own else None)
+            identity = Cell(name_of(one) if own else "", "dark_grey")
             mark = screen.mark(str(one["state"]))
             rows.append((mark, times, room, name, str(one.get("purpose", "")), identity))
         screen.table(rows, indent=2, cut=4)
@@ -143,10 +143,10 @@ def _cells(viewer: Viewer, line: Line, first: int, last: int, scale: int) -> str
     for one in line.entries:
         start, end = ((wall - first) * scale for wall in _walls(one, line.today))
         begin, length = int(start), max(1, -int(-end // 1) - int(start))
-        mine = one["user"] == viewer.user
+        mine = one["owner"] == viewer.user
         mark = viewer.screen.mark(str(one["state"]))
         fill = MINE if mine else OTHERS
-        text = _fit(clean(f"{one['user']} {one.get('purpose', '')}".rstrip()), length - 2)
+        text = _fit(clean(f"{one['owner']} {one.get('purpose', '')}".rstrip()), length - 2)
         # A wide character fills two columns; the second is empty.
         signs = [part for sign in text for part in ([sign] + [""] * (width_of(sign) - 1))]
         signs = [mark.text, *signs, *[fill] * (length - 1 - len(signs))]

@@ -55,9 +55,15 @@ def reason_of(reservation: Json) -> str:
 
 
 def is_by_another(reservation: Json) -> bool:
-    """Return whether a manager, and not its user, cancelled the reservation."""
+    """Return whether a manager, and not its owner, cancelled the reservation."""
     by = (reservation.get("reason") or {}).get("by")
-    return by is not None and by != reservation["user"]
+    return by is not None and by != reservation["owner"]
+
+
+def name_of(reservation: Json) -> str:
+    """Return how its owner writes the id of a reservation: with the user who made it if that is somebody else."""
+    request = brief(str(reservation["request"]))
+    return request if reservation["user"] == reservation["owner"] else f"{clean(reservation['user'])}/{request}"
 
 
 def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
@@ -73,6 +79,8 @@ def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
         parts.append(clean(reservation["purpose"]))
     screen.line("  ".join(parts))
     lines = [("id", clean(reservation["id"]))]
+    if reservation["owner"] != reservation["user"]:
+        lines.append(("owner", clean(reservation["owner"])))
     if shifted := reservation.get("shifted"):
         lines.append(("note", f"asked for {show_slot(slot_of(shifted), zone)}; time zones have changed since"))
     if reservation.get("reason"):
@@ -99,7 +107,7 @@ def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo
         rows.append(
             (
                 screen.mark(str(one["state"])),
-                brief(str(one["request"])),
+                name_of(one),
                 str(one["room"]),
                 when(one, zone),
                 Cell(remark, "red" if rejected else None),

@@ -12,8 +12,8 @@ from datetime import tzinfo
 
 from cli.commands.replicas import is_paused, primary_text
 from cli.context import Context
-from cli.output.reservations import reason_of, when
-from cli.output.screen import Screen, brief, clean, shorten
+from cli.output.reservations import name_of, reason_of, when
+from cli.output.screen import Screen, clean, shorten
 from cli.problems import Problem
 from cli.rest import Json, Replica, segment
 from cli.times import building_zone
@@ -149,7 +149,7 @@ def _news_between(screen: Screen, before: list[Json], after: list[Json], zone: t
         moved = was.get("slot") and one.get("slot") and was["slot"] != one["slot"]
         parts = [
             screen.state(str(one["state"])),
-            brief(str(one["request"])),
+            name_of(one),
             clean(one["room"]),
             f"{when(was, zone)} → {when(one, zone)}" if moved else when(one, zone),
             clean(reason_of(one)) if one.get("reason") else shorten(clean(one.get("purpose", "")), 30),

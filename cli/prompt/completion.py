@@ -12,8 +12,8 @@ from prompt_toolkit.document import Document
 from cli.arguments.command_line import build
 from cli.arguments.values import MERGES, REPEATS
 from cli.context import Context
-from cli.output.reservations import when
-from cli.output.screen import brief, clean
+from cli.output.reservations import name_of, when
+from cli.output.screen import clean
 from cli.prompt.background import Monitor
 from cli.times import DAY_WORDS, WEEKDAYS
 
@@ -118,7 +118,7 @@ class PromptCompleter(Completer):
         if zone is None:
             return others
         offered = {
-            brief(str(one["series" if of_series else "request"])).rstrip("…"): (
+            name_of({**one, "request": one["series"]} if of_series else one).rstrip("…"): (
                 f"{one['room']} {when(one, zone)} {one.get('purpose', '')}"
             )
             for one in self._monitor.own

@@ -212,6 +212,8 @@ def _data_of(
             "outcome": part.get("outcome", status),
             "why": part.get("why"),
         }
+        if part.get("owner"):
+            data["owner"] = part["owner"]
         if "membership" in part:
             data["membership"] = part
         yield data

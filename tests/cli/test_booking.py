@@ -33,7 +33,7 @@ def day_of(at: Viewer, *entries: dict[str, str], **details: str) -> Line:
 
 def entry(user: str, first: str, last: str, state: str = "committed") -> dict[str, str]:
     ends = {"start": f"2026-12-01T{first}:00+00:00", "end": f"2026-12-01T{last}:00+00:00"}
-    return {"user": user, "request": "r", "purpose": "weekly", "state": state, **ends}
+    return {"user": user, "owner": user, "request": "r", "purpose": "weekly", "state": state, **ends}
 
 
 def test_the_grid_shows_marks_and_names(client: Client) -> None:
@@ -320,6 +320,61 @@ def test_a_purpose_is_changed(client: Client, replica: FakeReplica) -> None:
     assert client("edit", "s1~2026-12-08", "--purpose", "retro", "--and-later") == 0
     assert [one["purpose"] for one in replica.reservations.values()][2:] == ["retro", "retro"]
     assert client("edit", "r1") == 2
+
+
+def test_a_reservation_is_made_for_somebody_else(client: Client, replica: FakeReplica) -> None:
+    assert client(*RESERVE, "--request", "r1", "--owner", "priyal") == 0
+    assert "owner  priyal" in client.out
+    assert client("status") == 0
+    assert "vish has no reservation here" in client.out
+    assert client("status", "r1") == 0, "its whole id still names it"
+    assert client("status", "r") == 1
+    assert client("calendar", "--on", "2026-12-01", "--list") == 0
+    assert "priyal" in client.out
+    assert "vish" not in client.out
+    client(*SERIES, "--count", "2", "--owner", "priyal")
+    assert client("series", "s1") == 0, "of a series, too"
+    assert "vish/s1  FREQ=WEEKLY;COUNT=2  times of UTC  owner priyal" in client.out
+
+
+def test_a_reservation_is_handed_over(client: Client, replica: FakeReplica) -> None:
+    client(*RESERVE, "--request", "r1")
+    assert client("edit", "r1", "--owner", "priyal") == 0
+    assert next(body for method, _, body in reversed(replica.seen) if method == "PATCH").keys() == {"owner", "request"}
+    assert "owner  priyal" in client.out
+    assert client("edit", "r1", "--owner", "vish") == 1
+    assert "vish/r1 belongs to priyal" in client.err
+    assert client("edit", "r1") == 2
+    assert "Add --purpose TEXT, or --owner USER to hand it over." in client.err
+    assert client("edit", "r1", "--owner", "a b") == 2
+
+
+def test_what_others_made_is_shown_and_named_with_them(client: Client, replica: FakeReplica) -> None:
+    client(*RESERVE, "--request", "r1")
+    replica.reservations["boss/r1"] = {
+        **replica.reservations.pop("vish/r1"), "id": "boss/r1", "user": "boss", "owner": "vish"
+    }  # fmt: skip
+    assert client("status") == 0
+    assert "boss/r1" in client.out
+    assert client("calendar", "--on", "2026-12-01", "--list") == 0
+    assert "boss/r1" in client.out
+    assert client("cancel", "boss/r") == 0, "the beginning of the id is enough"
+    assert replica.reservations["boss/r1"]["state"] == "cancelled"
+
+
+def test_a_history_says_who_got_it(client: Client, replica: FakeReplica) -> None:
+    client(*RESERVE, "--request", "r1")
+    event = {
+        "state": "committed", "accepted_at": "2026-12-01T08:00:00+00:00", "user": "boss", "accepted_by": "one",
+        "csn": 1, "before": None, "after": None, "outcome": "updated", "reason": None,
+    }  # fmt: skip
+    replica.histories["vish/r1"] = {
+        "id": "vish/r1",
+        "events": [{**event, "op": "reserve", "owner": "vish"}, {**event, "op": "edit", "owner": "priyal"}],
+    }
+    assert client("history", "r1") == 0
+    assert "reserved for vish by boss" in client.out
+    assert "handed over to priyal by boss" in client.out
 
 
 def test_a_move_of_a_series_says_which_stay(client: Client, replica: FakeReplica) -> None:

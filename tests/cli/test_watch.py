@@ -85,6 +85,24 @@ def test_moves_and_commits_of_a_reservation_are_shown(tmp_path: Path, chunked: b
         assert process.wait(BOUND_S) == 0
 
 
+def test_what_others_made_for_the_user_is_shown(tmp_path: Path) -> None:
+    body = {"request": "a", "room": "6.12", "slots": [TEN], "purpose": "weekly", "owner": "vish"}
+    of_boss = {"user": "boss", "before": TEN, "after": TEN}
+    with serving() as replica:
+        replica.answer("POST", "/reservations", {}, body, "boss")
+        with watching(replica, tmp_path) as process:
+            assert "watching" in next_line(process)
+            assert "boss/a" in next_line(process)
+            replica.publish("committed", **event_data("x", **of_boss, reservation="boss/x", csn=2))
+            cancelled = {"op": "cancel", "user": "boss", "before": TEN, "after": None}
+            replica.publish("received", **event_data("c", **cancelled, reservation="boss/a"))
+            assert "cancelled  boss/a" in next_line(process)
+            replica.publish("received", **event_data("h", **of_boss, reservation="neil/b", op="edit", owner="vish"))
+            assert "neil/b  6.12 Tue 2026-12-01 10:00–11:00  for vish" in next_line(process)
+            replica.publish("committed", **event_data("m", **of_boss, reservation="neil/b", op="move", csn=3))
+            assert "neil/b" in next_line(process)
+
+
 def test_a_broken_stream_resumes_after_the_last_event(tmp_path: Path) -> None:
     with serving() as replica, watching(replica, tmp_path, "--json") as process:
         replica.publish("accepted", **event_data("r1"))

@@ -122,7 +122,8 @@ class FakeReplica:
         slot = self._free(room, body["slots"], None)
         state = "committed" if self.committing else "tentative"
         self.reservations[key] = {
-            "id": key, "user": user, "request": body["request"], "room": room, "slot": slot, "reason": None,
+            "id": key, "user": user, "request": body["request"], "owner": body.get("owner", user),
+            "room": room, "slot": slot, "reason": None,
             "state": state, "final": self.committing, "purpose": body["purpose"], "series": body.get("series"),
             "occurrence": None, "asked": [{"room": room, **one} for one in body["slots"]],
         }  # fmt: skip
@@ -139,7 +140,7 @@ class FakeReplica:
     def _of_user(self, name: str, what: str, query: dict[str, str]) -> Json:
         if what == "writes":
             return {"writes": [one for one in self.records if one["user"] == name]}
-        own = [one for one in self.reservations.values() if one["user"] == name]
+        own = [one for one in self.reservations.values() if one["owner"] == name]
         own.sort(key=lambda one: one["slot"]["start"] if one["slot"] else "9")
         return self._page("reservations", own, query)
 
@@ -188,10 +189,13 @@ class FakeReplica:
                 answer.update(state="rejected", slot=None, room=body["room"], reason=reason)
             answer["occurrence"] = day
         asked = {name: body[name] for name in ("request", "rule", "except", "occurrences")}
-        self.series[key] = {"id": key, "user": user, "timezone": self.timezone, **asked}
+        owner = body.get("owner", user)
+        self.series[key] = {"id": key, "user": user, "owner": owner, "timezone": self.timezone, **asked}
         return self._one_series("GET", key, {}, None)
 
     def _one_series(self, method: str, key: str, query: dict[str, str], body: Any) -> Json:
+        if key not in self.series:
+            raise FakeRefusal(404, "series_unknown", f"There is no series {key} here.")
         held = [one for name, one in self.reservations.items() if name.startswith(f"{key}~")]
         changed = [one for one in held if one["slot"] and one["occurrence"] >= query.get("from", "")]
         if method == "DELETE":
@@ -199,7 +203,8 @@ class FakeReplica:
                 one.update(state="cancelled", slot=None)
         if method == "PATCH" and "slots" not in body:
             for one in changed:
-                one.update(purpose=body["purpose"])
+                one.update({name: value for name, value in body.items() if name != "request"})
+            self.series[key]["owner"] = body.get("owner", self.series[key]["owner"])
         elif method == "PATCH":
             first, last = (datetime.fromisoformat(body["slots"][0][name]) for name in ("start", "end"))
             begun = datetime.fromisoformat(changed[0]["slot"]["start"])
@@ -213,14 +218,14 @@ class FakeReplica:
         one = self.reservations.get(key)
         if one is None:
             raise FakeRefusal(404, "reservation_unknown", f"There is no reservation {key} here.")
-        if method != "GET" and one["user"] != user:
-            raise FakeRefusal(403, "not_owner", f"{key} belongs to {one['user']}.")
+        if method != "GET" and one["owner"] != user:
+            raise FakeRefusal(403, "not_owner", f"{key} belongs to {one['owner']}.")
         if method == "DELETE":
             one.update(state="cancelled", slot=None)
             if "reason" in query:
                 one["reason"] = {"code": "cancelled", "message": f"Cancelled by {user}: {query['reason']}"}
         if method == "PATCH" and "slots" not in body:
-            one.update(purpose=body["purpose"])
+            one.update({name: value for name, value in body.items() if name != "request"})
         elif method == "PATCH":
             one.update(slot=self._free(body.get("room", one["room"]), body["slots"], key), asked=body["slots"])
             one["room"] = body.get("room", one["room"])
@@ -244,7 +249,7 @@ class FakeReplica:
     def _calendar(self, room: str, query: dict[str, str]) -> Json:
         first, last = (datetime.fromisoformat(query[name]) for name in ("from", "to"))
         entries = [
-            {name: one[name] for name in ("id", "user", "request", "purpose", "state")} | one["slot"]
+            {name: one[name] for name in ("id", "user", "request", "owner", "purpose", "state")} | one["slot"]
             for one in self._entries(room)
             if first < datetime.fromisoformat(one["slot"]["end"])
             and datetime.fromisoformat(one["slot"]["start"]) < last
