@@ -27,6 +27,7 @@ examples:
   python cluster.py up --fresh               start over: delete their data first
   python cluster.py demo                     three replicas disagree, and agree again
   python cluster.py run scenarios/FILE.test  a script of the scenario language
+  python cluster.py run scenarios/FILE.test --diagram FILE.svg    also draw what happened
   python cluster.py lesson displaced         one of scenarios/, step by step, for a class
   python cluster.py compare scenarios/compare/same_room.test    Bayou beside seven other designs
 """
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         if asked.command == "run":
             from cluster.run import run  # noqa: PLC0415  # loads much that the other commands do not need
 
-            return run(asked.script, in_process=asked.in_process, check=asked.check)
+            return run(asked.script, in_process=asked.in_process, check=asked.check, diagram=asked.diagram)
         if asked.command == "lesson":
             from cluster.lessons.lesson import lesson  # noqa: PLC0415
 
@@ -132,4 +133,5 @@ def _parser() -> argparse.ArgumentParser:
     scripted.add_argument("script", metavar="FILE", type=Path, nargs="?", help="the script (standard input)")
     scripted.add_argument("--in-process", action="store_true", help="simulate the servers in this process")
     scripted.add_argument("--check", metavar="FILE.sol", type=Path, help="compare the output with this file")
+    scripted.add_argument("--diagram", metavar="FILE.svg", type=Path, help="draw a space-time diagram of the run")
     return parser

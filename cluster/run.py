@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bayou.errors import Away
+from cluster.diagram.run import draw_run
 from cluster.drivers.driver import Driver
 from cluster.drivers.private_redis import private_redis
 from cluster.drivers.process import process_driver
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from cluster.drivers.simulated import SimulatedDriver
 
 
-def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
+def run(script: Path | None, *, in_process: bool, check: Path | None, diagram: Path | None) -> int:
     """Run a script. Return 0, or 1 if an `expect` did not hold, if the output differs from the file `check`, or if no
-    line of the script was understood.
+    line of the script was understood. Write a space-time diagram of the run to the file `diagram`.
 
-    Raise Stopped if the user stops the program, and OSError if a file cannot be read.
+    Raise Stopped if the user stops the program, and OSError if a file cannot be read or written.
     """
+    if diagram is not None:
+        _check_writable(diagram)
     expected = None if check is None else check.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     printed: list[str] = []
 
@@ -43,10 +46,15 @@ def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
         print(text, file=sys.stderr, flush=True)
 
     on_stop(raise_stopped)
-    driving: AbstractContextManager[Driver] = simulation() if in_process else process_driver()
+    driving: AbstractContextManager[Driver]
+    driving = (simulation if in_process else process_driver)(records_frames=diagram is not None)
     with _script(script) as lines, driving as driver:
         runner = Runner(driver, print_result, note)
-        runner.run(lines)
+        if diagram is None:
+            runner.run(lines)
+        else:
+            drawn = draw_run(script.stem if script else "A script", runner, driver, lines)
+            diagram.write_text(drawn, encoding="utf-8")
     failed = runner.failures > 0
     if failed:
         note(f"{runner.failures} expectation(s) did not hold")
@@ -60,13 +68,24 @@ def run(script: Path | None, *, in_process: bool, check: Path | None) -> int:
     return int(failed)
 
 
+def _check_writable(diagram: Path) -> None:
+    """Raise OSError if the file cannot be written. It is checked before the script runs, which may take long."""
+    try:
+        with diagram.open("a"):
+            pass
+    except OSError as problem:
+        raise OSError(
+            problem.errno, f"{problem.strerror}. Give --diagram the name of a file that can be written", str(diagram)
+        ) from None
+
+
 def differences(expected: Sequence[str], printed: Sequence[str]) -> list[str]:
     """Return the difference between two outputs in the format of `diff`; empty if they are equal."""
     return list(difflib.unified_diff(expected, printed, "expected", "printed", lineterm=""))
 
 
 @contextlib.contextmanager
-def simulation() -> Iterator[SimulatedDriver]:
+def simulation(*, records_frames: bool = False) -> Iterator[SimulatedDriver]:
     """Yield a simulation on a private Redis, or on fakeredis if no redis-server is installed."""
     # Imported here, because real servers do not need it and it takes long to load.
     from cluster.drivers.simulated import SimulatedDriver  # noqa: PLC0415
@@ -79,7 +98,7 @@ def simulation() -> Iterator[SimulatedDriver]:
             import fakeredis  # noqa: PLC0415
 
             client = fakeredis.FakeRedis(protocol=2)
-        driver = SimulatedDriver(client)
+        driver = SimulatedDriver(client, records_frames=records_frames)
         cleanup.callback(driver.close)
         yield driver
 

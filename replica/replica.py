@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -26,6 +27,7 @@ from replica.events.counters import Counters
 from replica.events.describe import Describer
 from replica.events.expand import Transaction
 from replica.events.feed import EventFeed
+from replica.events.frame_ring import FRAMES_VARIABLE, RECORDED, FrameRing
 from replica.follow_ups import FollowUps
 from replica.http.app import create_app
 from replica.http.auth import new_operator_token
@@ -84,16 +86,18 @@ class Replica:
             undo.callback(self._storage.close, clean=False)
             self._identity = Identity(self._storage, settings, label, self._clock, self._say)
             self.store = self._make_store(self._storage.client)
+            records_always = os.environ.get(FRAMES_VARIABLE) == RECORDED
+            frames = FrameRing(lambda: records_always or self.store.pace == "manual")
             self.joined_through: str | None = None
             if label not in settings.founders:
-                joining = self._storage, self.store, settings, label, options.join, rules, self._clock
+                joining = self._storage, self.store, settings, options.join, rules, self._clock, frames
                 self.joined_through = join(*joining)
             warning = self._identity.resolve(self.store, restored=options.restored)
             _check_playable(label, self.store.state(), rules)
             self._note_newest_at_birth()
             self._is_resolved = True
             self.warnings = [*self._storage.warnings, *([warning] if warning else [])]
-            self._peers = Scheduler(settings, label, self.store, rules, self._clock)
+            self._peers = Scheduler(settings, label, self.store, rules, self._clock, frames)
             self._membership = Membership(self._identity, self.store, self._peers, rules, self._say, left)
             self._watchdog = Watchdog(self._storage, self.store.running, self._end_without_folder)
             self._log_truncation = LogTruncation(settings.log, self.store, self._clock)
@@ -112,7 +116,8 @@ class Replica:
             self._follow_ups = FollowUps(label, service, applications)
             operator_hash = new_operator_token(settings.data / label) if settings.has_roles else None
             running = service, self.store, self._peers, self._feed
-            parts = Parts(label, settings, *running, applications, self._membership, operator_hash, self._peers.signing)
+            secrets = operator_hash, self._peers.signing
+            parts = Parts(label, settings, *running, applications, self._membership, *secrets, frames)
             app = create_app(parts, counters, RateLimit(settings.requests))
             self._web = WebServer(app, settings.replica(label).rest, settings.proxies_of(label))
             undo.pop_all()

@@ -23,6 +23,7 @@ from cluster.rest import Answer, Request, send
 from cluster.waiting import TooLong, wait_until
 from replica.clock import CLOCK_VARIABLE
 from replica.config import load
+from replica.events.frame_ring import FRAMES_VARIABLE, RECORDED
 from replica.free_addresses import free_addresses
 
 START_TIMEOUT_S = 60.0
@@ -35,10 +36,10 @@ UNKNOWN = 404
 
 
 @contextlib.contextmanager
-def process_driver() -> Iterator[ProcessDriver]:
+def process_driver(*, records_frames: bool = False) -> Iterator[ProcessDriver]:
     """Yield a driver that works in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="bayou-run-", ignore_cleanup_errors=True) as folder:
-        driver = ProcessDriver(Path(folder))
+        driver = ProcessDriver(Path(folder), {FRAMES_VARIABLE: RECORDED} if records_frames else {})
         try:
             yield driver
         finally:
@@ -46,10 +47,12 @@ def process_driver() -> Iterator[ProcessDriver]:
 
 
 class ProcessDriver:
-    """Implements cluster.drivers.driver.Driver. `folder` holds all files of the servers."""
+    """Implements cluster.drivers.driver.Driver. `folder` holds all files of the servers, and `environment` their
+    variables."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
+        self._environment = environment
         self._configuration = folder / "config.yaml"
         self._fork_server = ForkServer()
         self._threads = ThreadPoolExecutor(SESSIONS_AT_ONCE)
@@ -168,7 +171,8 @@ class ProcessDriver:
         """Start a server. Return when it answers."""
         output = self._folder / f"{label}.out"
         arguments = [label, "--config", str(self._configuration), *options]
-        pid = self._fork_server.start(arguments, output, {CLOCK_VARIABLE: str(self._clock(label))})
+        environment = {**self._environment, CLOCK_VARIABLE: str(self._clock(label))}
+        pid = self._fork_server.start(arguments, output, environment)
         self._processes[label] = pid
         self._holdings.pop(label, None)
         try:

@@ -28,6 +28,7 @@ from cluster.rest import Answer, Request
 from replica.config import parse
 from replica.events.describe import Describer
 from replica.events.feed import EventFeed
+from replica.events.frame_ring import FrameRing, SessionFrames
 from replica.http.app import create_app
 from replica.http.parts import Parts
 from replica.http.service import ReplicaService
@@ -44,6 +45,7 @@ replicas:
   {label}: {{rest: 127.0.0.1:1, anti_entropy: 127.0.0.1:2}}
 """
 ADDRESS = "127.0.0.1:1"  # nobody listens there: peers are found by their labels
+Watch = Callable[[str, str, Frame], object]
 READING = {"state", "read", "select", "log"}  # commands of the store that change nothing
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,13 +66,14 @@ class SimulatedDriver:
     its receiver.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, records_frames: bool = False) -> None:
         client.flushdb()
+        self._records_frames = records_frames
         self._client = client
         self._servers: dict[str, _Server] = {}
         self._clocks_us: dict[str, int] = {}
         self._numbers = itertools.count(1)  # of the servers that others create
-        self.watch: Callable[[str, str, Frame], object] = lambda _here, _there, _frame: None
+        self.watch: Watch = lambda _here, _there, _frame: None
 
     def start_primary(self, label: str) -> None:
         self._start(label, mint(label), first_primary=True)
@@ -135,12 +138,11 @@ class SimulatedDriver:
     def session(self, caller: str, answerer: str) -> Report:
         """Run one session to its end. Return the report of the caller."""
         one, other = self._servers[caller], self._servers[answerer]
-        ends = one.session(initiator=True), other.session(initiator=False)
-        labels = {ends[0]: (caller, answerer), ends[1]: (answerer, caller)}
-        report = converse(*ends, lambda sender, frame: self.watch(*labels[sender], frame))
+        ends = one.end(answerer, initiator=True), other.end(caller, initiator=False)
+        converse(*ends, self.watch)
         for server, end in zip((one, other), ends, strict=True):
-            self._renew_if_lost(server.store, end.report.lost)
-        return report
+            self._renew_if_lost(server.store, end.session.report.lost)
+        return ends[0].session.report
 
     def store(self, label: str) -> Store:
         """Return the store of a running server."""
@@ -166,29 +168,48 @@ class SimulatedDriver:
     def _start(self, label: str, server_id: str, *, first_primary: bool) -> None:
         store = self._store(label)
         store.begin(server=server_id, cluster=CLUSTER, first_primary=first_primary)
-        self._servers[label] = _Server(self, label, store, self._client, lambda: self._clocks_us.get(label, 0))
+        frames = FrameRing(lambda: self._records_frames)
+        self._servers[label] = _Server(self, label, store, self._client, lambda: self._clocks_us.get(label, 0), frames)
 
     def _store(self, label: str) -> _Store:
         return _Store(self._client, label, APPLICATIONS)
 
 
-def converse(caller: Session, answerer: Session, watch: Callable[[Session, Frame], object]) -> Report:
-    """Pass frames between two ends of a session until both are finished. Call `watch` with the sender of each frame.
-    Return the report of the caller."""
-    in_flight: deque[tuple[Session, Frame]] = deque((answerer, frame) for frame in caller.start())
+class _End:
+    """One end of a session, with the recorder of its frames."""
+
+    def __init__(self, label: str, session: Session, frames: SessionFrames) -> None:
+        self.label = label
+        self.session = session
+        self._frames = frames
+
+    def start(self) -> list[Frame]:
+        return self._sent(self.session.start())
+
+    def receive(self, frame: Frame) -> list[Frame]:
+        self._frames.received(frame)
+        try:
+            return self._sent(self.session.receive(frame))
+        except ProtocolError as error:
+            return self._sent(self.session.refuse("protocol", str(error)))
+
+    def _sent(self, frames: list[Frame]) -> list[Frame]:
+        for frame in frames:
+            self._frames.sent(frame)
+        return frames
+
+
+def converse(caller: _End, answerer: _End, watch: Watch) -> None:
+    """Pass frames between two ends of a session until both are finished."""
+    in_flight: deque[tuple[_End, Frame]] = deque((answerer, frame) for frame in caller.start())
     in_flight.extend((caller, frame) for frame in answerer.start())
     while in_flight:
         receiver, frame = in_flight.popleft()
-        if receiver.finished:
+        if receiver.session.finished:
             continue  # it has refused, and reads no more
         other = caller if receiver is answerer else answerer
-        watch(other, frame)
-        try:
-            frames = receiver.receive(frame)
-        except ProtocolError as error:
-            frames = receiver.refuse("protocol", str(error))
-        in_flight.extend((other, answer) for answer in frames)
-    return caller.report
+        watch(other.label, receiver.label, frame)
+        in_flight.extend((other, answer) for answer in receiver.receive(frame))
 
 
 class _Store(Store):
@@ -212,19 +233,27 @@ class _Server:
     """One running server: its store, its sessions and its REST interface."""
 
     def __init__(
-        self, cluster: SimulatedDriver, label: str, store: Store, client: Redis, clock_us: Callable[[], int]
+        self,
+        cluster: SimulatedDriver,
+        label: str,
+        store: Store,
+        client: Redis,
+        clock_us: Callable[[], int],
+        frames: FrameRing,
     ) -> None:
         self.store = store
+        self._frames = frames
         self._clock_us = clock_us
         settings = parse(CONFIGURATION.format(label=label), Path("script"))
         peers = _Peers(cluster, label, store)
         service = ReplicaService(settings, store, peers, lambda: EPOCH + timedelta(microseconds=clock_us()))
         feed = EventFeed(store, client, lambda: client, Describer(APPLICATIONS), label, lambda _transaction: None)
-        app = create_app(Parts(label, settings, service, store, peers, feed, APPLICATIONS))
+        app = create_app(Parts(label, settings, service, store, peers, feed, APPLICATIONS, frames=frames))
         self._web = app.test_client()
 
-    def session(self, *, initiator: bool) -> Session:
-        return Session(self.store, rules_by_tag(APPLICATIONS), initiator=initiator, clock_us=self._clock_us)
+    def end(self, peer: str, *, initiator: bool) -> _End:
+        session = Session(self.store, rules_by_tag(APPLICATIONS), initiator=initiator, clock_us=self._clock_us)
+        return _End(self.store.label, session, self._frames.session(peer))
 
     def send(self, request: Request) -> Answer:
         answer = self._web.open(

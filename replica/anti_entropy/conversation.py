@@ -24,6 +24,7 @@ from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.event_loop import EventLoop
 from replica.anti_entropy.grpc_channel import reason_of
 from replica.anti_entropy.protobuf_codec import decode, encode
+from replica.events.frame_ring import SessionFrames
 
 SILENCE_S_MAX = 60.0  # for so long a session waits for a frame; then it is cancelled, and the next one goes on
 LOOK_EVERY_S = 5.0  # between two looks whether the peer is silent
@@ -72,12 +73,14 @@ class Conversation:
         write: Callable[[wire.Frame], Awaitable[object]],
         listener: Listener,
         pause_s: float,
+        frames: SessionFrames,
     ) -> None:
         self.session = session
         self._loop = loop
         self._write = write
         self._listener = listener
         self._pause_s = pause_s  # between two pushes
+        self._frames = frames  # what a diagram shows
         self._steps: asyncio.Queue[Step] = asyncio.Queue()
         self._outbox: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
         self._has_sent = asyncio.Event()  # something of the outbox, since it was full
@@ -291,6 +294,8 @@ class Conversation:
         except Exception:
             LOGGER.exception("a frame of %s cannot be taken", self.session.report.peer)
             frames = self.session.refuse(PeerRefusalCode.BROKEN_OFF, FAULT)
+        for frame in frames:
+            self._frames.sent(frame)
         return [encode(frame) for frame in frames]
 
     def _begin(self, hello: Hello | None) -> list[Frame]:
@@ -314,6 +319,7 @@ class Conversation:
 
     def _take(self, examined: Examined) -> list[Frame]:
         frame = examined.frame
+        self._frames.received(frame)
         if not isinstance(frame, Hello):
             return self.session.take(examined)
         if refusal := self._listener.judge(frame):

@@ -57,7 +57,8 @@ class PeerClient:
             METHOD, request_serializer=wire.Frame.SerializeToString, response_deserializer=reader(wire.Frame)
         )()
         listener = Listener(self._judge, self._opened, self._progress)
-        conversation = Conversation(self._parts.loop, session, stream.write, listener, self._parts.pause_s)
+        frames = self._parts.frames.session(self._peer)
+        conversation = Conversation(self._parts.loop, session, stream.write, listener, self._parts.pause_s, frames)
         if not self._parts.registry.begin_call(self._peer, conversation):
             stream.cancel()
             return Report(peer=self._peer, error=BUSY)

@@ -147,7 +147,9 @@ class PeerServer:
         stands = self._answering.is_peer(hello)
         session = await parts.loop.in_worker(partial(parts.make_session, initiator=False, stands=stands))
         session.is_requested = hello.requested
-        conversation = Conversation(parts.loop, session, context.write, listener, parts.pause_s)
+        conversation = Conversation(
+            parts.loop, session, context.write, listener, parts.pause_s, parts.frames.session(label)
+        )
         if not parts.registry.begin_answer(label, conversation, replaces=stands):
             await context.write(encode(BUSY))
             return

@@ -34,6 +34,7 @@ from replica.anti_entropy.session_results import AfterSession, PeerRecord, Sessi
 from replica.anti_entropy.tls import read_credentials, read_signing
 from replica.clock import Clock, microseconds, utc_now
 from replica.config import Address, AntiEntropySettings, Config
+from replica.events.frame_ring import NOT_RECORDING, FrameRing
 from storage.members import label_of
 from storage.queries import Pace
 from storage.store import Store
@@ -77,7 +78,13 @@ class Scheduler:
     writes this replica can execute, each as NAME/VERSION, with a hash of its rules."""
 
     def __init__(
-        self, settings: Config, label: str, store: Store, rules: Mapping[str, str], clock: Clock = utc_now
+        self,
+        settings: Config,
+        label: str,
+        store: Store,
+        rules: Mapping[str, str],
+        clock: Clock = utc_now,
+        frames: FrameRing = NOT_RECORDING,
     ) -> None:
         self._settings = settings
         self._label = label
@@ -99,7 +106,13 @@ class Scheduler:
         self._loop = EventLoop()
         self._registry = SessionRegistry(label, self._is_cut, self._is_paused)
         self._parts = SessionParts(
-            self._loop, self._registry, self._make_session, self._hellos.note, credentials, self._pause_s
+            self._loop,
+            self._registry,
+            self._make_session,
+            self._hellos.note,
+            credentials,
+            self._pause_s,
+            frames,
         )
         answering = Answering(self._is_peer, self._is_cut, self._is_paused, self._note_progress, self._note_answered)
         self._server = PeerServer(settings.replica(label).anti_entropy, self._parts, answering)

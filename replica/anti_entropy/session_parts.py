@@ -11,6 +11,7 @@ from bayou.frames import Hello
 from replica.anti_entropy.event_loop import EventLoop
 from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import Credentials
+from replica.events.frame_ring import NOT_RECORDING, FrameRing
 
 
 class MakeSession(Protocol):
@@ -30,3 +31,4 @@ class SessionParts:
     on_hello: Callable[[Hello], object]
     credentials: Credentials | None = None
     pause_s: float = 0.0
+    frames: FrameRing = NOT_RECORDING

@@ -100,6 +100,14 @@ class EventFeed:
         with self._changed:
             return FeedFollower(self, Position(self._last if after is None else after, self._resets))
 
+    def entries(self, after: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return up to BATCH_MAX transactions of the store after the one with this id, oldest first, each with its id.
+        If the store no longer has the first of these, begin with the oldest that it has."""
+        try:
+            return [*self._store.events(after, 1, BATCH_MAX, self._client)]
+        except Gap:
+            return [*self._store.events("0-0", 1, BATCH_MAX, self._client)]
+
     # For followers.
 
     def read(self, position: Position) -> tuple[list[ScreenEvent], Position]:

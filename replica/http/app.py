@@ -18,7 +18,7 @@ from apps.api.request import ClientSession
 from bayou.errors import Refusal
 from replica.config import RequestSettings
 from replica.events.counters import Counters
-from replica.http import admin, auth, errors, event_stream, export, metrics, openapi, web_pages
+from replica.http import admin, auth, diagram, errors, event_stream, export, metrics, openapi, web_pages
 from replica.http.client_session import TOKEN_HEADER, read_session, token_to_send
 from replica.http.cors import READING, CrossSite
 from replica.http.parts import Parts
@@ -54,7 +54,8 @@ def tables_of(parts: Parts, counters: Counters, security: auth.Security) -> Tabl
     own = tables["replica"] = []
     own += admin.endpoints(parts)
     own += export.endpoints(parts)
-    own += [event_stream.endpoint(parts), metrics.endpoint(counters, parts), openapi.endpoint(tables)]
+    own += [diagram.endpoint(parts), event_stream.endpoint(parts)]
+    own += [metrics.endpoint(counters, parts), openapi.endpoint(tables)]
     own += auth.endpoints(security)
     own += web_pages.endpoints(parts, tables)
     return tables

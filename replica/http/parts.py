@@ -10,6 +10,7 @@ from bayou.seals import Signing
 from replica.anti_entropy.peers import Peers
 from replica.config import Config
 from replica.events.feed import EventFeed
+from replica.events.frame_ring import NOT_RECORDING, FrameRing
 from replica.http.service import ReplicaService
 from replica.membership.commands import Membership
 from storage.store import Store
@@ -31,3 +32,4 @@ class Parts:
     membership: Membership | None = None
     operator_hash: str | None = None
     signing: Signing | None = None
+    frames: FrameRing = NOT_RECORDING

@@ -24,6 +24,7 @@ from replica.anti_entropy.session_registry import SessionRegistry
 from replica.anti_entropy.tls import read_credentials, read_signing
 from replica.clock import Clock, microseconds
 from replica.config import Address, Config, ConfigError, read_address
+from replica.events.frame_ring import FrameRing
 from replica.free_addresses import free_addresses, listen
 from replica.membership.rpc import NewServer, request_creation
 from storage.identity_file import IdentityFile, load
@@ -75,10 +76,10 @@ def join(
     storage: OpenStorage,
     store: Store,
     settings: Config,
-    label: str,
     options: JoinOptions,
     rules: Mapping[str, str],
     clock: Clock,
+    frames: FrameRing,
 ) -> str | None:
     """Join the cluster, if this server has not joined yet. Returns the label of the replica that created this server;
     None if this server had joined before.
@@ -86,7 +87,7 @@ def join(
     Raises Conflict if the server cannot join, and Away if the replica does not answer. After an error, the next start
     continues where this one stopped.
     """
-    known = storage.identity_file
+    label, known = store.label, storage.identity_file
     if known is not None and known.founded_at and not known.left:
         return None
     own = settings.replica(label)
@@ -125,13 +126,19 @@ def join(
         known = replace(known, id=request_creation(through, settings.cluster_id, rules, new, invitation, credentials))
         storage.confirm(known)
     store.begin(server=known.id, cluster=settings.cluster_id, first_primary=False)
-    creator = _first_session(store, settings, label, through, rules, clock)
+    creator = _first_session(store, settings, label, through, rules, clock, frames)
     storage.confirm(replace(known, founded_at=clock().isoformat(timespec="seconds")))
     return creator
 
 
 def _first_session(
-    store: Store, settings: Config, label: str, through: Address, rules: Mapping[str, str], clock: Clock
+    store: Store,
+    settings: Config,
+    label: str,
+    through: Address,
+    rules: Mapping[str, str],
+    clock: Clock,
+    frames: FrameRing,
 ) -> str:
     """Have the first session with the replica that has created this server, and return the label of that replica. If
     that replica is busy, try again. Raises Away if no session succeeds."""
@@ -145,7 +152,7 @@ def _first_session(
     credentials = read_credentials(settings, label)
     signing = read_signing(settings, label)
     loop = EventLoop()
-    parts = SessionParts(loop, registry, make, lambda hello: met.append(hello.label), credentials)
+    parts = SessionParts(loop, registry, make, lambda hello: met.append(hello.label), credentials, frames=frames)
     client = PeerClient(str(through), through, parts, progress=lambda _report: None)
     try:
         for _ in range(SESSION_TRIES_MAX):

@@ -1,0 +1,1 @@
+"""Space-time diagrams: a lane for each replica, and what happened along it."""

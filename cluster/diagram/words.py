@@ -1,0 +1,121 @@
+"""What a diagram says about a mark or an arrow, in lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bayou.application import MEMBERSHIP
+from cluster.diagram.layout import Arrow, Mark
+from cluster.drivers.driver import BEGINNING_US
+from cluster.language.printing import short_time
+from cluster.language.world import client_of
+
+SIGNS = {
+    "accepted": "+", "received": "↓", "rolled_back": "↶", "replayed": "↷", "committed": "✓", "installed": "⇊",
+    "revoked": "✗",
+}  # fmt: skip
+KINDS = {
+    "hello": "hello", "batch": "writes", "state_part": "part of a full state", "state_end": "end of a full state",
+    "question": "question about writes", "answer": "answer about writes", "ack": "acknowledgement",
+    "holds": "what is held by now", "sync": "question whether everything is sent", "done": "end of the session",
+    "refuse": "refusal",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Says everything with the names of a script. `names` maps the label of a server to its name, `labels` the id of a
+    server to its label, and `writes` the id of a write to its fields."""
+
+    names: Mapping[str, str]
+    labels: Mapping[str, str]
+    writes: Mapping[str, Mapping[str, Any]]
+
+    def name(self, label: str) -> str:
+        return self.names.get(label, label)
+
+    def caption(self, mark: Mapping[str, Any]) -> tuple[str, str]:
+        """Return two short texts for a mark: whose write it is, and the time that a reservation got."""
+        write = self.writes.get(mark["write"] or "")
+        if write is None:
+            return "full state" if mark["what"] == "installed" else f"{mark['count']}×", ""
+        result = mark["result"]
+        is_slot = isinstance(result, dict) and "start" in result and "end" in result
+        return self._who(write), short_time(result) if is_slot else ""
+
+    def numbers(self, mark: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the stamp of a mark's write and its CSN, as short as possible."""
+        stamp = short_stamp(mark["write"]) if mark["write"] else ""
+        return stamp, "" if mark["csn"] is None else f"#{mark['csn']}"
+
+    def of_mark(self, found: Mark) -> str:
+        return "\n".join(self._of_mark(found))
+
+    def _of_mark(self, found: Mark) -> Iterator[str]:
+        mark, what = found.mark, found.mark["what"].replace("_", " ")
+        write = self.writes.get(mark["write"] or "")
+        if mark["what"] == "installed":
+            yield f"full state installed at {self.name(found.lane)}"
+            return
+        if mark["write"] is None:
+            yield f"{what} at {self.name(found.lane)}: {mark['count']} {_plural('write', mark['count'])}"
+            return
+        yield f"{what} at {self.name(found.lane)}: {self._write(mark['write'])}"
+        state = "tentative" if mark["csn"] is None else f"committed as number {mark['csn']}"
+        yield f"{state}{', without effect' if mark['no_effect'] else ''}"
+        yield f"stamp {short_stamp(mark['write'])} of {self._server(mark['write'].partition('@')[2])}: {mark['write']}"
+        if write is not None:
+            yield f"pages: {', '.join(write['pages'])}"
+            yield f"check: {write['check'] or 'none'}; merge procedure: {write['merge'] or 'none'}"
+        if mark["before"] not in {None, mark["outcome"]}:
+            yield f"outcome before: {mark['before']}"
+        yield f"outcome: {mark['outcome']}"
+
+    def of_arrow(self, arrow: Arrow) -> str:
+        return "\n".join(self._of_arrow(arrow))
+
+    def _of_arrow(self, arrow: Arrow) -> Iterator[str]:
+        yield f"{KINDS[arrow.kind]}, from {self.name(arrow.sender)} to {self.name(arrow.receiver)}"
+        if arrow.sent is None or arrow.received is None:
+            yield "only one end of this frame is recorded"
+        carries = arrow.carries
+        for write in carries.get("writes", ()):
+            csn = "" if write["csn"] is None else f", committed as number {write['csn']}"
+            yield f"{self._write(write['write'])}{csn}{'' if write['body'] else ' (a notification without the write)'}"
+        if carries.get("count", 0) > len(carries.get("writes", ())):
+            yield f"… {carries['count']} writes in all"
+        if "csn" in carries:
+            yield f"CSN {carries['csn']}"
+        if "vector" in carries:
+            entries = (f"{self._server(server)} {short_stamp(stamp)}" for server, stamp in carries["vector"].items())
+            yield f"V: {', '.join(entries) or 'empty'}"
+        known = {"writes", "count", "csn", "vector", "server", "label", "clock"}
+        yield from (f"{name.replace('_', ' ')}: {value}" for name, value in carries.items() if name not in known)
+
+    def _write(self, identifier: str) -> str:
+        write = self.writes.get(identifier)
+        stamp = short_stamp(identifier)
+        if write is None:
+            return f"the write {stamp}"
+        who = self._who(write)
+        return f"{write['op']} {stamp}" if who == write["op"] else f"{who}’s {write['op']} {stamp}"
+
+    @staticmethod
+    def _who(write: Mapping[str, Any]) -> str:
+        """Whose write it is; of the cluster's own writes, what they do."""
+        return str(write["op"]) if write["app"] == MEMBERSHIP else client_of(write["user"])
+
+    def _server(self, server: str) -> str:
+        label = self.labels.get(server)
+        return server if label is None else self.name(label)
+
+
+def short_stamp(identifier: str) -> str:
+    """Return a stamp as seconds since the beginning of the script, in which each line takes one second."""
+    return f"{(int(identifier.partition('@')[0]) - BEGINNING_US) / 1_000_000:.6f}".rstrip("0").rstrip(".")
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
