@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         if asked.command == "lesson":
             from cluster.lessons.lesson import lesson  # noqa: PLC0415
 
-            return lesson(asked.name)
+            return lesson(asked.name, with_frames=asked.frames)
         if asked.command == "compare":
             from cluster.compare.main import compare  # noqa: PLC0415
 
@@ -120,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
         "Page Up. Without a name: list the scenarios and their claims. docs/teaching.md is a class that uses them.",
     )
     taught.add_argument("name", metavar="NAME", nargs="?", help="one of scenarios/NAME.test, or the file of a script")
+    taught.add_argument(
+        "--frames", action="store_true", help="show the frames of all sessions: one_session is made for it"
+    )
     compared = add(
         "compare",
         help="play a script of reservations under eight designs, side by side",

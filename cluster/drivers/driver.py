@@ -65,6 +65,15 @@ class Driver(Protocol):
     def recover(self, label: str) -> None:
         """Start a server that has crashed. Return when it answers."""
 
+    def copy_folder(self, label: str) -> None:
+        """Keep a copy of the data folder of a running server. It replaces an earlier one."""
+
+    def put_back(self, label: str) -> None:
+        """Stop a server if it runs, put the copy in the place of its data folder, and start it. Return when it answers.
+
+        It takes a new server id, unless all others can be asked and none holds later writes of it.
+        """
+
     def set_clock(self, label: str, moment_us: int) -> None:
         """Set the server's clock, in microseconds since 1970. The clock stands still until the next call."""
 

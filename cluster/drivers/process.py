@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -105,10 +106,22 @@ class ProcessDriver:
         os.kill(pid, signal.SIGKILL)
         self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")
         with contextlib.suppress(OSError, ValueError):
-            record = json.loads((self._folder / "data" / label / "redis.pid").read_text(encoding="utf-8"))
+            record = json.loads((self._data(label) / "redis.pid").read_text(encoding="utf-8"))
             os.kill(int(record["pid"]), signal.SIGKILL)
 
     def recover(self, label: str) -> None:
+        self._start(label)
+
+    def copy_folder(self, label: str) -> None:
+        shutil.rmtree(self._copy(label), ignore_errors=True)
+        shutil.copytree(self._data(label), self._copy(label), ignore=_sockets)
+
+    def put_back(self, label: str) -> None:
+        if label in self._processes:
+            self.crash(label)
+        shutil.rmtree(self._data(label))
+        shutil.copytree(self._copy(label), self._data(label))
+        self._holdings.clear()
         self._start(label)
 
     def set_clock(self, label: str, moment_us: int) -> None:
@@ -199,3 +212,14 @@ class ProcessDriver:
 
     def _clock(self, label: str) -> Path:
         return self._folder / f"{label}.clock"
+
+    def _data(self, label: str) -> Path:
+        return self._folder / "data" / label
+
+    def _copy(self, label: str) -> Path:
+        return self._folder / "copies" / label
+
+
+def _sockets(folder: str, names: list[str]) -> list[str]:
+    """Return those of the names in a folder that are sockets, which cannot be copied."""
+    return [name for name in names if (Path(folder) / name).is_socket()]

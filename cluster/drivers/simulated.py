@@ -72,6 +72,7 @@ class SimulatedDriver:
         self._client = client
         self._servers: dict[str, _Server] = {}
         self._clocks_us: dict[str, int] = {}
+        self._copies: dict[str, dict[bytes, bytes]] = {}  # of namespaces: label -> key -> its content
         self._numbers = itertools.count(1)  # of the servers that others create
         self.watch: Watch = lambda _here, _there, _frame: None
 
@@ -117,6 +118,22 @@ class SimulatedDriver:
         assert server_id is not None
         self._start(label, server_id, first_primary=False)
 
+    def copy_folder(self, label: str) -> None:
+        self._copies[label] = {key: self._client.dump(key) or b"" for key in self._keys(label)}
+
+    def put_back(self, label: str) -> None:
+        self._servers.pop(label, None)
+        self._client.delete(*self._keys(label))
+        for key, content in self._copies[label].items():
+            self._client.restore(key, 0, content)
+        self.recover(label)
+        store = self.store(label)
+        own = store.state()
+        # As replica/membership/identity.py decides at the start of a real replica.
+        others = {member.label for member in store.members()} | {own.birth.partition("~")[0]}
+        if not all(self._can_keep(own, label, other) for other in others - {label}):
+            store.begin(server=mint(label), cluster=CLUSTER, first_primary=False)
+
     def set_clock(self, label: str, moment_us: int) -> None:
         self._clocks_us[label] = moment_us
 
@@ -157,6 +174,17 @@ class SimulatedDriver:
         error = self.session(caller, answerer).error
         if error is not None:
             raise Failed(f"no session between {caller} and {answerer}: {error.message}")
+
+    def _can_keep(self, own: State, label: str, other: str) -> bool:
+        """Return whether another server can be asked, and holds no later writes of this one."""
+        if other not in self._servers or other in self.store(label).cut_links():
+            return False
+        asked = self.store(other)
+        held = asked.state()
+        return label not in asked.cut_links() and held.vector.get(own.server, 0) <= own.vector.get(own.server, 0)
+
+    def _keys(self, label: str) -> list[bytes]:
+        return list(self._client.scan_iter(match=f"bayou:{{{label}}}:*", count=1000))
 
     def _renew_if_lost(self, store: Store, lost: str | None) -> None:
         """Give a server a new id if a peer has shown that writes of the id `lost` are lost. See

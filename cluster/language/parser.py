@@ -38,6 +38,8 @@ USAGES: dict[str, tuple[str, int, int]] = {  # command -> arguments, least and g
     "import": ("ID FILE", 2, 2),
     "crash": ("ID", 1, 1),
     "recover": ("ID", 1, 1),
+    "copyFolder": ("ID", 1, 1),
+    "putBack": ("ID", 1, 1),
     "promote": ("ID [force]", 1, 2),
     "commit": ("ID", 1, 1),
     "clock": ("ID OFFSET", 2, 2),

@@ -35,7 +35,7 @@ class Names:
     def name(self, server_id: str) -> str:
         return self._names.get(server_id, server_id)
 
-    def in_order(self, vector: Mapping[str, str]) -> list[str]:
+    def in_order(self, vector: Mapping[str, str | int]) -> list[str]:
         """Return the server ids of a vector in the order of joining, with unknown ids last."""
         known = [server_id for server_id in self._names if server_id in vector]
         return known + sorted(set(vector) - set(known))
@@ -89,9 +89,7 @@ def vector_lines(replica: Json, names: Names) -> Iterator[str]:
     the write.
     """
     for name in ("V", "C", "O"):
-        vector = replica["vectors"][name]
-        entries = [f"{names.name(server)}:{_stamp(vector[server])}" for server in names.in_order(vector)]
-        yield " ".join([name, *entries]) if entries else f"{name} -"
+        yield f"{name} {vector_text(replica['vectors'][name], names)}"
     yield f"CSN {replica['csn']}"
     yield f"OSN {replica['osn']}"
     yield f"epoch {replica['epoch']['number']}"
@@ -99,9 +97,15 @@ def vector_lines(replica: Json, names: Names) -> Iterator[str]:
     yield f"primary {names.name(primary) if primary else '-'}"
 
 
+def vector_text(vector: Mapping[str, str | int], names: Names) -> str:
+    """Return a vector in the form of `printVectors`; `-` if it is empty."""
+    return " ".join(f"{names.name(server)}:{stamp_text(vector[server])}" for server in names.in_order(vector)) or "-"
+
+
+def stamp_text(stamp: str | int) -> str:
+    """Return a stamp in seconds since the beginning of the script."""
+    return f"{(int(stamp) - BEGINNING_US) / 1_000_000:.6f}".rstrip("0").rstrip(".")
+
+
 def _slot(times: Json) -> Slot:
     return Slot(*(datetime.fromisoformat(times[end]).astimezone(UTC) for end in ("start", "end")))
-
-
-def _stamp(text: str) -> str:
-    return f"{(int(text) - BEGINNING_US) / 1_000_000:.6f}".rstrip("0").rstrip(".")

@@ -75,15 +75,25 @@ class RecordCommands:
                 self._print_result(f"  {how}: {_values(obstacle['record'])}")
 
 
-def _document(path: str) -> dict[str, Any]:
-    """Return the YAML document in a file. Raise Complaint if there is no such file, or if it does not hold a YAML
-    mapping."""
+def read_file(path: str) -> str:
+    """Return the text of a file that a command names. Raise Complaint if there is no such file, or if it cannot be
+    read."""
     found = next((place for place in (Path(path), ROOT / path) if place.is_file()), None)
     if found is None:
         raise Complaint(f"there is no file {path} in this folder or in the folder of the project")
     try:
-        document = json.loads(json.dumps(yaml.safe_load(found.read_text(encoding="utf-8")), default=str))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, TypeError) as error:
+        return found.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise Complaint(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def _document(path: str) -> dict[str, Any]:
+    """Return the YAML document in a file. Raise Complaint if there is no such file, or if it does not hold a YAML
+    mapping."""
+    text = read_file(path)
+    try:
+        document = json.loads(json.dumps(yaml.safe_load(text), default=str))
+    except (yaml.YAMLError, TypeError) as error:
         raise Complaint(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
         raise Complaint(f"{path} must be a YAML mapping of names to values, such as `update: …`")

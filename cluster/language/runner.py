@@ -35,6 +35,7 @@ QUIET = {
     "conflicts",
     "printVectors",
     "truncate",
+    "copyFolder",
     "export",
     "clock",
     "expect",
@@ -59,8 +60,11 @@ class Runner:
         self._print_note = note
         self.world = World()  # the servers, links and clients of the script so far
         self.is_paused = False
-        self._names = printing.Names()
+        self.names = printing.Names()  # of server ids
         self._cut_at: set[tuple[str, str]] = set()  # (here, there): the server `here` has cut its link to `there`
+        self._cut_in_copy: dict[
+            str, set[tuple[str, str]]
+        ] = {}  # label -> of `_cut_at`, what the copy of its folder has
         self._has_primary = False
         self._line = 0
         self._offsets_us: dict[str, int] = {}  # by label
@@ -94,6 +98,8 @@ class Runner:
             "import": self._import,
             "crash": self._crash,
             "recover": self._recover,
+            "copyFolder": self._copy_folder,
+            "putBack": self._put_back,
             "promote": self._promote,
             "commit": self._commit,
             "clock": self._clock,
@@ -169,6 +175,22 @@ class Runner:
         self._set_clocks(server.label)
         self._driver.recover(server.label)
         server.running = True
+        self._learn_name(server)
+        self._apply_links()
+
+    def _copy_folder(self, command: Command) -> None:
+        server = self.world.running_server(command.words[0])
+        self._driver.copy_folder(server.label)
+        self._cut_in_copy[server.label] = {end for end in self._cut_at if end[0] == server.label}
+
+    def _put_back(self, command: Command) -> None:
+        server = self.world.server(command.words[0])
+        if server.label not in self._cut_in_copy:
+            raise Complaint(f"there is no copy of {server.id}; use copyFolder first")
+        self._set_clocks(server.label)
+        self._driver.put_back(server.label)
+        server.running = True
+        self._cut_at = {end for end in self._cut_at if end[0] != server.label} | self._cut_in_copy[server.label]
         self._learn_name(server)
         self._apply_links()
 
@@ -249,11 +271,11 @@ class Runner:
         server = self.world.running_server(command.words[0])
         for one in self.world.running():  # any of them may have a new id
             self._learn_name(one)
-        for line in printing.vector_lines(self.describe(server), self._names):
+        for line in printing.vector_lines(self.describe(server), self.names):
             self._print(line)
 
     def _learn_name(self, server: Server) -> None:
-        self._names.learn(self.describe(server)["id"], server.id)
+        self.names.learn(self.describe(server)["id"], server.id)
 
     # Commands of an operator
 

@@ -7,15 +7,20 @@ On a terminal it waits for a key after each step, and can go back. Otherwise it 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from bayou.frames import Frame
 from cluster import screens
 from cluster.drivers.driver import Driver
+from cluster.language.parser import Complaint
+from cluster.language.record_commands import read_file
 from cluster.language.runner import Runner
 from cluster.language.world import Server
 from cluster.lessons.catalogue import COMMENT, Lesson, NoLesson, Step, find_lesson, lessons
+from cluster.lessons.frames import Sent, frame_blocks, pages
 from cluster.lessons.picture import (
     WRITES_MAX,
     Column,
@@ -40,8 +45,9 @@ RESULTS = {  # word in a result -> the state that it stands for; the first word 
 }  # fmt: skip
 
 
-def lesson(name: str | None) -> int:
-    """Play a lesson or the script in a file, or list all lessons if `name` is None.
+def lesson(name: str | None, *, with_frames: bool = False) -> int:
+    """Play a lesson or the script in a file, or list all lessons if `name` is None. With `with_frames`, show the frames
+    of the sessions of each step after it.
 
     Return 0 on success, 1 if an `expect` of the script failed or no line of it is a command, and 2 if there is no such
     lesson. Raise Stopped if the user stops the program, and OSError if the file cannot be read.
@@ -57,6 +63,8 @@ def lesson(name: str | None) -> int:
     on_stop(raise_stopped)
     with simulation() as driver:
         player = Player(found, driver)
+        if with_frames:
+            driver.watch = player.note_frame
         screens.show(player.steps())
         return player.status()
 
@@ -71,15 +79,44 @@ class Player:
         self._before: dict[str, tuple[Entry, ...]] = {}
         self._output: list[str] = []  # of the current command
         self._shown: list[str] = []  # of the current step
+        self._frames: list[Sent] = []  # of the current step
+        self._files: set[str] = set()  # that have been shown
 
     def steps(self) -> Iterator[str]:
-        """Play step after step. Yield what the screen shows after each."""
+        """Play step after step. Yield what the screen shows after each; before it each file of rules that the step uses
+        for the first time, and after it the frames of its sessions."""
         for number, step in enumerate(self._lesson.steps, 1):
-            self._shown = []
+            yield from self._new_files(step)
+            self._shown, self._frames = [], []
             self._head(number)
             self._step(step)
             self._picture()
             yield "\n".join(self._shown)
+            yield from self._frame_pages(number)
+
+    def _frame_pages(self, number: int) -> Iterator[str]:
+        if not self._frames:
+            return
+        title = f"{paint(f' {self._lesson.name} ', attrs=['reverse', 'bold'])}   the sessions of step {number}"
+        blocks = [*frame_blocks(self._frames, self._runner.world, self._runner.names, screens.width())]
+        height = screens.height()
+        for page in pages(blocks, height and height - 1):
+            yield "\n".join([title, *page])
+
+    def note_frame(self, here: str, there: str, frame: Frame) -> None:
+        self._frames.append((here, there, frame))
+
+    def _new_files(self, step: Step) -> Iterator[str]:
+        """Yield what the files of relations and rules say, without their comments."""
+        for line in step.lines:
+            words = line.split()
+            if words[:1] not in (["define"], ["write"]) or len(words) < 3 or words[2] in self._files:
+                continue
+            with contextlib.suppress(Complaint):  # the command itself will say what is wrong with its file
+                said = [line for line in read_file(words[2]).splitlines() if not line.startswith("#")]
+                self._files.add(words[2])
+                below = [textwrap.fill(line, screens.width(), subsequent_indent=" " * 11) for line in said]
+                yield "\n".join([paint(f" {words[2]} ", attrs=["reverse", "bold"]), "", *below])
 
     def status(self) -> int:
         if self._runner.has_understood is False:

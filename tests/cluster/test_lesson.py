@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from cluster import screens
 from cluster.drivers.simulated import SimulatedDriver
 from cluster.lessons import catalogue
 from cluster.lessons.catalogue import COMMENT, NoLesson, find_lesson, lessons, read_lesson
+from cluster.lessons.frames import pages
 from cluster.lessons.lesson import Player, lesson
 from cluster.lessons.picture import Column, Entry, changes, columns
 from tests.support.scenario_harness import ROOT, SCENARIOS
@@ -137,6 +139,38 @@ def test_a_narrow_column_continues_a_write_on_the_next_line(monkeypatch: pytest.
     monkeypatch.setenv("NO_COLOR", "1")
     shown = [Column("one", True, False, 1, (), (entry("priyal 6.12 11:30–12:30"),), {}, 0)]
     assert list(columns(shown, 20))[2:] == [" ?priyal 6.12", "   11:30–12:30"]
+
+
+def test_the_frames_of_a_session_are_shown_with_their_sizes(
+    simulation: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    player = Player(find_lesson("one_session"), simulation)
+    simulation.watch = player.note_frame
+    shown = [*player.steps()]
+    found = next(text for text in shown if "the sessions of step 3" in text)
+    frames = re.findall(r"^(one → two|two → one)  (\w+) +(\d+) B  [0-9a-f ]+", found, re.M)
+    assert [frame[1] for frame in frames][:2] == ["Hello", "Hello"]
+    assert [frame[1] for frame in frames][-2:] == ["Done", "Done"]
+    assert f"{len(frames)} frames, {sum(int(frame[2]) for frame in frames)} bytes" in found
+    assert "I hold all commits up to CSN 1, all writes up to V one:4 two:10." in found
+    assert "✓ #3 is the write 10@two, which you hold: only its number is sent." in found
+    assert '"merge":"first_free_alternative"' in found
+    assert max(map(len, found.split("\n"))) <= 80
+
+
+def test_frames_are_put_on_pages_that_fit() -> None:
+    blocks = [["a"] * 3, ["b"] * 3, ["c"] * 9, ["d"]]
+    assert [len(page) for page in pages(blocks, 7)] == [6, 9, 1]
+    assert [len(page) for page in pages(blocks, None)] == [16]
+
+
+def test_the_rules_of_a_write_are_shown_before_it(simulation: SimulatedDriver) -> None:
+    shown = [*Player(find_lesson("rules_travel"), simulation).steps()]
+    assert shown[0].startswith(" examples/meetings/meetings.yaml ")
+    assert "key: [room, day, start]" in shown[0]
+    assert "step 1 of 7" in shown[1]
+    assert sum("expect: []" in text for text in shown) == 1  # each file once
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ SLOT = "2026-12-01T09:00/10:00"
         ("joinServer 0", "server 0 is already running"),
         ("crash 0\njoinServer 0", "server 0 has crashed; recover it"),
         ("crash 0\ncrash 1\njoinServer 2", "2 cannot be created, because no server is running; recover one first"),
+        ("putBack 1", "there is no copy of 1; use copyFolder first"),
         ("retireServer 7", "there is no server 7"),
         ("retireServer c", "there is no server c"),
         ("crash 0\nretireServer 0", "server 0 has crashed; recover it first"),
@@ -152,6 +153,22 @@ def test_a_client_that_has_moved_does_not_return(simulation: SimulatedDriver) ->
     )
     assert result.printed == ["a:ERR_KEY", "a:1"]
     assert result.notes == ["line 14: client e has no link to a server; use restoreConnection"]
+
+
+def test_a_copy_that_lacks_nothing_keeps_its_id(simulation: SimulatedDriver) -> None:
+    result = run_script(simulation, BEFORE + "copyFolder 1\nput c a 1\nputBack 1\nput d b 2\nprintVectors 0")
+    assert "1#2" not in result.printed[0]
+    assert result.notes == []
+
+
+def test_a_copy_knows_the_links_of_its_time(simulation: SimulatedDriver) -> None:
+    result = run_script(
+        simulation,
+        BEFORE + "breakConnection 0 1\ncopyFolder 1\nrestoreConnection 0 1\nputBack 1\nput c a 1\nget d a\n"
+        "copyFolder 1\nbreakConnection 0 1\nputBack 1\nput c a 2\nget d a",
+    )
+    assert result.printed == ["a:1", "a:1"]
+    assert result.notes == []
 
 
 def test_a_link_broken_at_a_server_that_has_retired_stays_as_it_was(simulation: SimulatedDriver) -> None:

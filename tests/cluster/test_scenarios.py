@@ -14,7 +14,7 @@ from tests.support.scenario_harness import COURSE, ROOT, SCENARIOS, ScriptResult
 
 REAL = (
     "merge_procedure", "crash_and_recovery", "hand_over", "rejoin", "wrong_clock", "revoked", "full_state",
-    "floppy_disk",
+    "floppy_disk", "copied_folder",
 )  # fmt: skip
 
 

@@ -1,0 +1,8 @@
+r1 6.12 2026-12-01T09:00/10:00 committed
+r2 6.12 2026-12-01T09:00/10:00 tentative
+RESERVE:(vish, 6.12):TRUE
+RESERVE:(neil, 6.12):TRUE
+r3 7.01 2026-12-01T09:00/10:00 tentative
+RESERVE:(vish, 6.12):TRUE
+RESERVE:(neil, 6.12):TRUE
+RESERVE:(neil, 7.01):TRUE
