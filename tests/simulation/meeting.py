@@ -28,6 +28,9 @@ class Meeting:
         )
         self.faults: list[str] = []  # what invariant 21 forbids
         self._sent: tuple[set[str], set[str]] = (set(), set())  # ids of the bodies that each end sent in this plan
+        # The history of each end when it last said what it holds. A full state from another session may replace what an
+        # end holds, and the other end sends for what was there before until it is told.
+        self._histories = [node.store.state().history for node in self.nodes]
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.has_caller_retired = initiator.store.state().retired  # before the session began
         self.caller_server = initiator.store.state().server
@@ -108,6 +111,8 @@ class Meeting:
                 self._echoed |= _writes_of(answer) & self._came[end]
             if isinstance(frame, Ack) and frame.replan:
                 self._sent[end].clear()
+            if any(isinstance(answer, Ack) and answer.replan for answer in answers):
+                self._histories[end] = self.nodes[end].store.state().history
             self.send(end, answers)
         self._receipts[end] += self.nodes[end].store.receipts - before
         return type(frame).__name__
@@ -130,7 +135,8 @@ class Meeting:
                 self.faults.append(f"{item.id} is sent twice")
             stamp, origin = split_id(item.id)
             holds = complete(there.vector, there.retired_servers, origin) >= stamp
-            if not item.body and item.id not in sent and not holds:
+            is_known = there.history == self._histories[1 - end]
+            if not item.body and item.id not in sent and not holds and is_known:
                 self.faults.append(f"the commit of {item.id} is sent before it")
             if item.body:
                 sent.add(item.id)
