@@ -34,7 +34,7 @@ between the two. It refuses the session when it has nothing left to send.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bayou.arrivals import Arrivals
 from bayou.comparison import Comparison
@@ -285,6 +285,11 @@ class Session:
         return self._outgoing.is_holding_back
 
     @property
+    def pause_s(self) -> float:
+        """How long what has just arrived here waits before it is passed on, in seconds."""
+        return self._outgoing.pause_s
+
+    @property
     def syncs_answered(self) -> int:
         """The number of the last call of `sync` that the peer has confirmed."""
         return self._syncs_answered
@@ -406,6 +411,7 @@ class Session:
         if new := set(hello.log_applications) - set(state.log_applications):
             self._store.note_log_applications(sorted(new))  # a full state may bring the results of their writes
         self._peer = hello
+        self._outgoing.server = state.server
         self._outgoing.reach = Reach(hello.csn, dict(hello.vector), hello.retired_servers)
         self._stands = self.report.has_stood = self._said is not None and self._said.standing and hello.standing
         if self._is_claimed and self._stands:
@@ -457,7 +463,7 @@ class Session:
             return self._misfit(batch.plan, received, stopped_at)
         if ahead is not None:
             return self._refuse(refuse_ahead(self._label, now_us, self.report.peer, batch.selection.items[ahead]))
-        return [Ack(batch.plan, replan=False, csn=received.csn, vector={})]
+        return [Ack(batch.plan, replan=False, csn=received.csn, vector={}, was_known=not received.added)]
 
     def _misfit(self, plan: int, received: Received, stopped_at: Item | None) -> list[Frame]:
         """Return the frames to send for a batch of which only the items before `stopped_at` were stored."""
@@ -480,10 +486,10 @@ class Session:
         """Store a selection, unless nothing is taken from this peer, or its commits do not belong to a history that was
         compared with the history here. Return the result, and the first item that was not stored."""
         if self._is_claimed:
-            return Received("taken", 0, 0, 0, 0, 0), None
+            return Received("taken", 0, 0, 0, 0, 0, 0), None
         has_commits = any(item.csn is not None for item in selection.items)
         if has_commits and (self._precedes_the_birth() or self._is_new_to_primary(selection.history)):
-            return Received(PeerRefusalCode.DIVERGED, 0, 0, 0, 0, 0), None
+            return Received(PeerRefusalCode.DIVERGED, 0, 0, 0, 0, 0, 0), None
         return self._store_all(selection)
 
     def _check_seals(self, selection: Selection) -> Refuse | None:
@@ -524,13 +530,15 @@ class Session:
 
     def _store_all(self, selection: Selection) -> tuple[Received, Item | None]:
         """Store a batch, in several transactions if needed, because the store bounds the size of each."""
+        added = 0
         while True:
             received = self._store.receive(selection, self.report.peer)
+            added += received.added
             self.report.received += received.new
             self.report.rolled_back += received.rolled_back
             self.report.replayed += received.replayed
             if received.status != "more":
-                return received, next(iter(selection.items[received.taken :]), None)
+                return replace(received, added=added), next(iter(selection.items[received.taken :]), None)
             selection = selection.after(received.taken)
 
     def _take_chunk(self, chunk: StateChunk) -> list[Frame]:

@@ -2,6 +2,10 @@
 
 In a standing session, such writes are passed on only after a pause. By then, the other peers have told that they hold
 them, if the server that accepted them has sent them there too. So each body travels about once to each replica.
+
+Each session finds out how long its pause must be: what was passed on in vain makes it longer, and what the peer did not
+have makes it shorter. So a peer that gets writes from here alone soon gets them at once, and the replicas of a large or
+slow cluster do not send each other what all of them have.
 """
 
 from __future__ import annotations
@@ -12,9 +16,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from bayou.payloads import Item, Selection
 from bayou.stamps import split_id
+
+PAUSE_S_MAX = 2.0
+LONGER, SHORTER = 2.0, 0.8  # what a frame that was passed on does to the pause of its session
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +33,8 @@ class _Arrival:
 
 
 class Arrivals:
-    """The arrivals of the last `pause_s` seconds at one replica. Any thread may call any method. `now_s` is a clock in
-    seconds that never falls back."""
+    """The arrivals of the last seconds at one replica, `PAUSE_S_MAX` at most. `pause_s` is the shortest pause; 0 means
+    that nothing waits. Any thread may call any method. `now_s` is a clock in seconds that never falls back."""
 
     def __init__(self, pause_s: float, now_s: Callable[[], float] = time.monotonic) -> None:
         self.pause_s = pause_s
@@ -47,12 +55,19 @@ class Arrivals:
             self._drop_old()
             self._arrivals.append(_Arrival(self._now_s(), csn, stamps))
 
-    def without_recent(self, selection: Selection) -> Selection:
-        """Return the selection without the writes that have just arrived, and without what must come after one of them:
-        later commits, and later writes of the same server."""
+    def next_pause_s(self, pause_s: float, *, in_vain: bool) -> float:
+        """Return the pause of a session after a frame that was passed on after `pause_s`."""
+        if in_vain:
+            return min(pause_s * LONGER, PAUSE_S_MAX)
+        return max(pause_s * SHORTER, self.pause_s)
+
+    def without_recent(self, selection: Selection, pause_s: float) -> Selection:
+        """Return the selection without what has arrived in the last `pause_s` seconds, and without what must come after
+        that: later commits, and later writes of the same server."""
+        since_s = self._now_s() - pause_s
         with self._lock:
             self._drop_old()
-            recent = list(self._arrivals)
+            recent = list(takewhile(lambda arrival: arrival.at_s > since_s, reversed(self._arrivals)))
         if not recent:
             return selection
         first_csn = min((arrival.csn for arrival in recent if arrival.csn is not None), default=math.inf)
@@ -77,5 +92,5 @@ class Arrivals:
         return selection if len(kept) == len(selection.items) else replace(selection, items=tuple(kept))
 
     def _drop_old(self) -> None:
-        while self._arrivals and self._arrivals[0].at_s <= self._now_s() - self.pause_s:
+        while self._arrivals and self._arrivals[0].at_s <= self._now_s() - PAUSE_S_MAX:
             self._arrivals.popleft()

@@ -99,13 +99,15 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Ack:
     """Tells the sender that a frame is stored. If `replan` is true, the sender makes a new plan for a receiver that
-    holds these commits (`csn`), writes (`vector`) and retired servers."""
+    holds these commits (`csn`), writes (`vector`) and retired servers. If `was_known` is true, the receiver had each
+    write of the frame before, though perhaps not its commit."""
 
     plan: int
     replan: bool
     csn: int
     vector: Vector
     retired_servers: tuple[str, ...] = ()
+    was_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

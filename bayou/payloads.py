@@ -105,7 +105,8 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The result of a batch at the receiver, which has handled `taken` items. `new` of them changed something.
+    """The result of a batch at the receiver, which has handled `taken` items. `new` of them changed something, and
+    `added` of them were writes that it did not hold.
 
     status  taken     everything is stored
             more      the transaction reached a bound; store the rest in another transaction
@@ -122,6 +123,7 @@ class Received:
     status: str
     taken: int
     new: int
+    added: int
     csn: int
     rolled_back: int
     replayed: int

@@ -45,6 +45,20 @@ class _Goal:
     frames: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    """A frame in flight: its number of writes or pages, about how many bytes it has, and whether it passes on writes
+    that waited here."""
+
+    count: int
+    size_bytes: int
+    has_waited: bool = False
+
+    @property
+    def is_full(self) -> bool:
+        return self.count >= BATCH_COUNT_MAX or self.size_bytes >= BATCH_BYTES_MAX
+
+
 class Outgoing:
     """The frames with writes or pages that one side of a session sends, as many as the window has room for.
 
@@ -54,6 +68,8 @@ class Outgoing:
     is_caught_up     whether nothing is left to send; in a standing session, until somebody sets it to False
     is_holding_back  whether something has just arrived here, and waits because the peer may get it from others
     questions_left   how many questions the peer may ask; only between the end of a full state and its Ack
+    server           the id of this replica
+    pause_s          how long what has just arrived here waits
 
     With `arrivals`, the session may stay open, and what has just arrived here may wait once everything was sent.
     """
@@ -61,6 +77,8 @@ class Outgoing:
     def __init__(self, store: AntiEntropyStore, signing: Signing | None, arrivals: Arrivals | None) -> None:
         self.sealing = Sealing(store, signing)
         self._arrivals = arrivals
+        self.server = ""
+        self.pause_s = arrivals.pause_s if arrivals else 0.0
         self.reach = Reach(0, {}, ())
         self.plan = self.plans_in_vain = 0
         self.is_caught_up = False
@@ -70,7 +88,7 @@ class Outgoing:
         self._window_bytes = WINDOW_BYTES_FIRST
         self._frames_sent = 0  # those that the peer acknowledges
         self._is_last_full = False  # the last one was as large as a frame may be
-        self._in_flight: deque[tuple[int, int]] = deque()  # unacknowledged frames of this plan: their writes, and bytes
+        self._in_flight: deque[_InFlight] = deque()  # unacknowledged frames of this plan
         self._full_state: Iterator[Frame] | None = None  # the rest of the full state that is being sent
         self._goals: list[_Goal] = []
 
@@ -95,8 +113,9 @@ class Outgoing:
                 self.is_caught_up = True
                 break
             frames.append(frame)
-            self._in_flight.append(_size(frame))
-            self._is_last_full = not isinstance(frame, Batch) or _is_full(*self._in_flight[-1])
+            sent = self._in_flight_of(frame)
+            self._in_flight.append(sent)
+            self._is_last_full = not isinstance(frame, Batch) or sent.is_full
             self._frames_sent += 1
             if isinstance(frame, StateFinish):
                 self.questions_left = QUESTIONS_MAX
@@ -108,11 +127,13 @@ class Outgoing:
 
     def take_ack(self, ack: Ack) -> int:
         """Take an Ack of the present plan. Return how many writes or pages the peer has acknowledged with it."""
-        count, size_bytes = self._in_flight.popleft()
+        acknowledged = self._in_flight.popleft()
         if not ack.replan:
             self.plans_in_vain = 0
-            self._window_bytes = min(WINDOW_BYTES_MAX, self._window_bytes + size_bytes)
-            return count
+            self._window_bytes = min(WINDOW_BYTES_MAX, self._window_bytes + acknowledged.size_bytes)
+            if acknowledged.has_waited and self._arrivals is not None:
+                self.pause_s = self._arrivals.next_pause_s(self.pause_s, in_vain=ack.was_known)
+            return acknowledged.count
         # Part of the frame may be stored. The new plan covers the rest.
         self.plan += 1
         self.plans_in_vain += 1
@@ -151,7 +172,7 @@ class Outgoing:
         """Whether another frame may be sent. Small batches wait for each other: a receiver that is slow gets fewer and
         larger ones."""
         has_few = len(self._in_flight) < SMALL_FRAMES_MAX or self._is_last_full
-        return has_few and sum(size_bytes for _, size_bytes in self._in_flight) < self._window_bytes
+        return has_few and sum(frame.size_bytes for frame in self._in_flight) < self._window_bytes
 
     def _next(self, due: Due, *, stands: bool, must_send_all: bool) -> Frame | None:
         """Return the next frame to send; None if there is nothing to send now."""
@@ -177,21 +198,20 @@ class Outgoing:
 
     def _without_recent(self, selection: Selection) -> Selection:
         assert self._arrivals is not None
-        found = self._arrivals.without_recent(selection)
+        found = self._arrivals.without_recent(selection, self.pause_s)
         self.is_holding_back = len(found.items) < len(selection.items)
         return found
 
-
-def _is_full(count: int, size_bytes: int) -> bool:
-    return count >= BATCH_COUNT_MAX or size_bytes >= BATCH_BYTES_MAX
-
-
-def _size(frame: Frame) -> tuple[int, int]:
-    """Return the number of writes or pages in a frame, and about how many bytes it has."""
-    match frame:
-        case Batch(_, selection):
-            return len(selection.items), sum(len(item.body) + ITEM_BYTES for item in selection.items)
-        case StateChunk():
-            entries = sum(len(part.entries) for part in frame.lists)
-            return frame.pages.count, len(frame.pages.text) + entries * ITEM_BYTES
-    return 0, 0
+    def _in_flight_of(self, frame: Frame) -> _InFlight:
+        match frame:
+            case Batch(_, selection):
+                own = f"@{self.server}"
+                return _InFlight(
+                    len(selection.items),
+                    sum(len(item.body) + ITEM_BYTES for item in selection.items),
+                    self._may_hold_back and any(item.body and not item.id.endswith(own) for item in selection.items),
+                )
+            case StateChunk():
+                entries = sum(len(part.entries) for part in frame.lists)
+                return _InFlight(frame.pages.count, len(frame.pages.text) + entries * ITEM_BYTES)
+        return _InFlight(0, 0)

@@ -28,6 +28,7 @@ from storage.scripts import rules_by_tag
 from storage.store import Store
 
 WRITES = 100
+LEARNING = 30  # writes that are not counted: the sessions find out how long to wait before they pass a write on
 APART = 6  # so many drafts after another one, a draft does not compete with it
 WAIT_S = 120.0
 SETTINGS = {"cluster": CLUSTER, "anti_entropy": {"interval_s": 1, "after_write": True, "debounce_ms": 20}}
@@ -71,12 +72,10 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
     rows = []
     for replicas in (size.of(5, 3), size.of(20, 4)):
         with workspace.redis() as client, sides(workspace, client, replicas) as running:
+            _take_turns(running, range(size.of(LEARNING, 1)))
             before = sum(side.store.arrived for side in running)
             writes = size.of(WRITES, 5)
-            for number in range(writes):
-                side = running[number % replicas]
-                side.accept(number)
-                wait_until(lambda: _are_equal(running), WAIT_S, "all replicas hold the same")
+            _take_turns(running, range(WRITES, WRITES + writes))
             bodies = sum(side.store.arrived for side in running) - before
             threads = threading.active_count()
         report(f"  {replicas} replicas: {threads} threads in all")
@@ -97,9 +96,16 @@ def sides(workspace: Workspace, client: redis.Redis, replicas: int) -> Iterator[
         for side in running:
             side.sessions.start({}, side.after_session)
             stopping.callback(side.sessions.stop)
-        running[0].accept(WRITES)
+        running[0].accept(2 * WRITES)
         wait_until(lambda: _are_equal(running) and all(map(_stands_with_all, running)), WAIT_S, "all sessions stand")
         yield running
+
+
+def _take_turns(running: list[Side], numbers: range) -> None:
+    """Let one replica after the other accept one of these drafts, each when the one before has arrived everywhere."""
+    for number in numbers:
+        running[number % len(running)].accept(number)
+        wait_until(lambda: _are_equal(running), WAIT_S, "all replicas hold the same")
 
 
 def _are_equal(running: list[Side]) -> bool:

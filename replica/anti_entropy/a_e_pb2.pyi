@@ -225,7 +225,7 @@ class Item(_message.Message):
     def __init__(self, id: _Optional[str] = ..., csn: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
 
 class Ack(_message.Message):
-    __slots__ = ("plan", "replan", "csn", "vector", "retired_servers")
+    __slots__ = ("plan", "replan", "csn", "vector", "retired_servers", "was_known")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -238,12 +238,14 @@ class Ack(_message.Message):
     CSN_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     RETIRED_SERVERS_FIELD_NUMBER: _ClassVar[int]
+    WAS_KNOWN_FIELD_NUMBER: _ClassVar[int]
     plan: int
     replan: bool
     csn: int
     vector: _containers.ScalarMap[str, int]
     retired_servers: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, plan: _Optional[int] = ..., replan: _Optional[bool] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ...) -> None: ...
+    was_known: bool
+    def __init__(self, plan: _Optional[int] = ..., replan: _Optional[bool] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., was_known: _Optional[bool] = ...) -> None: ...
 
 class Holds(_message.Message):
     __slots__ = ("csn", "vector", "retired_servers")

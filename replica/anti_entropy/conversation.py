@@ -17,7 +17,7 @@ from redis import RedisError
 
 from bayou.anti_entropy import Examined, ProtocolError, Report, Session
 from bayou.errors import PeerRefusalCode
-from bayou.frames import Frame, Hello, Refuse
+from bayou.frames import Frame, Hello, Holds, Refuse
 from bayou.reach import Reach
 from bayou.state import State
 from replica.anti_entropy import a_e_pb2 as wire
@@ -174,6 +174,11 @@ class Conversation:
             return Report(peer=before.peer, error=SILENT)
         return _added(sync.done.result(), before, -1)
 
+    def _push_early(self) -> None:
+        """Do not wait any longer with what the peer may have got from others: it has told what it holds."""
+        if self._pushing is not None:
+            self.push()
+
     def _push(self) -> None:
         self._pushing = None
         if not self._is_push_next:
@@ -253,7 +258,7 @@ class Conversation:
                 self._waiting_since_s = time.monotonic()
             self._was_waiting = is_waiting
             if self.session.is_holding_back:
-                self.push(self._pause_s)
+                self.push(self.session.pause_s)
             taken += 1
             if self.session.is_open and (self._steps.empty() or taken > STEPS_MAX):
                 taken = 0
@@ -314,6 +319,8 @@ class Conversation:
 
     def _take_next(self, examined: Examined) -> list[Frame]:
         self._loop.soon(self._room.release)
+        if isinstance(examined.frame, Holds):
+            self._loop.soon(self._push_early)
         self._waiting_since_s = time.monotonic()
         return self._take(examined)
 

@@ -199,7 +199,7 @@ class Scheduler:
 
     def _send_new_writes(self) -> None:
         self._is_told_of_writes = False
-        self._pass_on(0.0)
+        self._pass_on()
         self._tell_in(TELL_AFTER_S)
 
     def status(self) -> list[dict[str, Any]]:
@@ -370,13 +370,13 @@ class Scheduler:
                 if self._registry.standing(peer.label) and not self._registry.is_busy(peer.label):
                     peer.record.note_still_open()
             for label in self._partners([peer.label for peer in peers.values() if not peer.is_resting]):
-                self._request(peers[label], 0.0)
+                self._request(peers[label])
 
-    def _request(self, peer: _Peer, delay_s: float) -> None:
+    def _request(self, peer: _Peer, *, waits: bool = False) -> None:
         """Send what is new in the session that stands, or ask for a session."""
         standing = self._registry.standing(peer.label)
         if standing is not None:
-            standing.push(delay_s)
+            standing.push(standing.session.pause_s if waits else 0.0)
         else:
             peer.wanted.set()
 
@@ -439,11 +439,11 @@ class Scheduler:
         committed it meanwhile, and the peer waits for that."""
         peer = self._peers.get(label)
         if peer is not None and is_primary:
-            self._request(peer, 0.0)
-        self._pass_on(self._pause_s, label)
+            self._request(peer)
+        self._pass_on(label, waits=True)
         self._tell_in(self._pause_s / 2)
 
-    def _pass_on(self, delay_s: float, but: str | None = None) -> None:
+    def _pass_on(self, but: str | None = None, *, waits: bool = False) -> None:
         """Send what is new to every peer with which a session stands, and to the partners of the policy."""
         if not self._policy.after_write:
             return
@@ -451,7 +451,7 @@ class Scheduler:
         labels = [peer.label for peer in peers.values() if peer.label != but]
         standing = {label for label in labels if self._registry.standing(label)}
         for label in {*standing, *self._partners(labels)}:
-            self._request(peers[label], delay_s)
+            self._request(peers[label], waits=waits)
 
     def _tell_in(self, delay_s: float) -> None:
         """Tell the peers soon what this replica holds, and end the sessions whose hello is no longer true."""
@@ -506,7 +506,7 @@ class Scheduler:
         if report.received:
             # A primary has committed what it received in a session that it started, and the peer does not know yet.
             owes = seconds is not None and self._primary == self._label
-            self._loop.soon(partial(self._pass_on, 0.0, None if owes else label))
+            self._loop.soon(partial(self._pass_on, None if owes else label))
 
     def _partners(self, labels: Sequence[str]) -> list[str]:
         reachable = [label for label in labels if not self._is_cut(label)]

@@ -59,7 +59,7 @@ class FakeStore:
 
 
 def taken(count: int, status: str = "taken", taken: int | None = None) -> Received:
-    return Received(status, count if taken is None else taken, count, 0, 0, 0)
+    return Received(status, count if taken is None else taken, count, count, 0, 0, 0)
 
 
 def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:

@@ -100,6 +100,45 @@ def test_what_has_just_arrived_waits_until_the_pause_is_over(cluster: Cluster) -
     assert [item.csn for item in to_two.items(1)] == [None, 1]
 
 
+def test_the_pause_grows_with_what_is_passed_on_in_vain_and_shrinks_with_what_the_peer_lacked(cluster: Cluster) -> None:
+    primary, one, two = cluster
+    now_s = 0.0
+    arrivals = Arrivals(0.01, lambda: now_s)
+    to_two = Standing(one, two, arrivals, Arrivals(0))
+    from_primary = Standing(primary, one, Arrivals(0), arrivals)
+    for number in range(3):  # the primary sends each write to both, and two does not tell
+        primary.note("a", f"p{number}")
+        meet(primary, two)
+        from_primary.push(0)
+        now_s += 1
+        to_two.push(0)
+    assert to_two.ends[0].pause_s == pytest.approx(0.08)
+    one.note("b", "q")
+    to_two.push(0)
+    assert to_two.ends[0].pause_s == pytest.approx(0.08), "its own writes do not wait, and so say nothing"
+    for number in range(10):  # two has nothing from the primary any more
+        primary.note("a", f"r{number}")
+        from_primary.push(0)
+        now_s += 1
+        to_two.push(0)
+    assert to_two.ends[0].pause_s == 0.01
+
+
+def test_a_commit_of_a_known_write_does_not_make_passing_it_on_useful(cluster: Cluster) -> None:
+    primary, one, two = cluster
+    now_s = 0.0
+    arrivals = Arrivals(0.01, lambda: now_s)
+    from_one = Standing(one, primary, Arrivals(0), arrivals)
+    to_two = Standing(primary, two, arrivals, Arrivals(0))
+    one.note("a", "p")
+    meet(one, two)
+    from_one.push(0)
+    now_s += 1
+    to_two.push(0)
+    assert [(item.csn, bool(item.body)) for item in to_two.items(1)] == [(1, True)]
+    assert to_two.ends[0].pause_s == pytest.approx(0.02)
+
+
 def test_a_sync_is_answered_when_both_sides_have_sent_everything(cluster: Cluster) -> None:
     _, one, two = cluster
     session = Standing(one, two)

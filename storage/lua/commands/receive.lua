@@ -10,8 +10,8 @@
 -- ARGV[6]  integer  the number of commits in the batch; they have the next CSNs. The other writes are tentative.
 -- ARGV[7]  string   one line for each write: its canonical JSON, which contains no newline; or only its id, if it is a
 --                   commit whose write this replica has already
--- Returns JSON {taken, new, status, csn, rolled_back, replayed}: `taken` writes are stored, including those that were
--- known before, and `new` of them changed something. The status is
+-- Returns JSON {taken, new, added, status, csn, rolled_back, replayed}: `taken` writes are stored, including those that
+-- were known before, `new` of them changed something, and `added` of them were not in the log before. The status is
 --   taken     all writes are stored
 --   more      a bound was reached: send the rest again
 --   hole      the next write does not follow the writes that are held here: plan the session again
@@ -44,7 +44,7 @@ local BRACE = ('{'):byte()
 Log.start()
 
 local commits_itself = mode == 'auto' and Log.is_primary() and not Pages.was_any_tentative
-local taken, new, pages = 0, 0, 0
+local taken, new, added, pages = 0, 0, 0, 0
 local is_known_to_follow = false -- the commits of the batch continue the committed log here
 local lines = {}
 local forced, theirs = 0, nil -- see forced_csn; the history of the sender's log
@@ -132,6 +132,7 @@ local function take_commit(csn, line)
     if status == 'fork' then status = give_way(write) end
     if status then return status end
     Log.enter(write)
+    added = added + 1
   end
   Replay.commit(write, is_tentative)
   new, pages = new + 1, pages + #write.pages
@@ -144,6 +145,7 @@ local function take_tentative(line)
   if status then return status end
   if Membership.opens_later_epoch(write, Log.epochs()) then return 'early_promotion' end
   Log.enter(write)
+  added = added + 1
   if commits_itself and Log.is_primary() then -- a commit of this batch may have named another primary
     Replay.commit(write, false)
   else
@@ -181,5 +183,5 @@ if new > 0 then
   Replay.finish()
   Log.store('received', source, Replay.rolled_back, Replay.replayed)
 end
-return cjson.encode({taken = taken, new = new, status = status, csn = Log.csn,
+return cjson.encode({taken = taken, new = new, added = added, status = status, csn = Log.csn,
   rolled_back = Replay.rolled_back, replayed = Replay.replayed})
