@@ -11,6 +11,7 @@ from tests.conformance.checks import CHECKS
 from tests.conformance.peer import Failed
 from tests.conformance.subject import NotReady, Skipped, Subject
 
+UNREADABLE = (AssertionError, LookupError, TypeError, ValueError)  # a check raises these on what makes no sense
 DESCRIPTION = "Check an implementation of docs/protocol.md against the rules of that page."
 EPILOG = """\
 The replica at HOST:PORT must be fresh: it holds nothing, is not the first primary, and plays `records` and `members`
@@ -54,11 +55,10 @@ def run(subject: Subject, only: str = "") -> list[str]:
         except Skipped as reason:
             skipped.append(name)
             print(f"skipped {name}: {reason}", flush=True)
-        except Failed as problem:
+        except (Failed, *UNREADABLE) as problem:
             failed.append(name)
-            print(
-                f"FAILED  {name}: {check.__doc__}\n        {problem}\n        See docs/protocol.md, section {number}."
-            )
+            said = problem if isinstance(problem, Failed) else f"What came cannot be read: {problem!r}."
+            print(f"FAILED  {name}: {check.__doc__}\n        {said}\n        See docs/protocol.md, section {number}.")
     seconds = time.monotonic() - begun_s
     ok = len(wanted) - len(failed) - len(skipped)
     print(f"{len(wanted)} checks in {seconds:.0f} s: {ok} ok, {len(failed)} failed, {len(skipped)} skipped.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from replica.anti_entropy import a_e_pb2 as wire
@@ -562,8 +563,9 @@ def unacknowledged_writes_are_sent_again(subject: Subject) -> None:
     with closing(subject.talk(subject.observer())) as talk:
         talk.acks = False
         talk.send(done=wire.Done())
+        talk.until(lambda: talk.batches, "a batch")
         talk.drain()
-        expect(bool(talk.items) and not talk.is_done, "writes, and no Done before the Ack", talk.summary())
+        expect(not talk.is_done, "no Done before the Ack", talk.summary())
     subject.expect_held(given)
 
 
@@ -640,7 +642,7 @@ def holds_is_heeded(subject: Subject) -> None:
         talk.finish()
 
 
-# An epoch, then a full state: the last checks, because they change what the subject can give to others for good.
+# The last checks: an epoch and a full state change the subject for good, and a long log makes all others slow.
 
 
 @section("7.3")
@@ -671,6 +673,22 @@ def epoch_is_taken(subject: Subject) -> None:
     after = subject.look()
     came = [epoch[:3] for epoch in json.loads(after.hello.history)]
     expect(came == epochs, f"the history {epochs}", f"{came}")
+
+
+@section("6.2")
+def long_log_comes_in_batches(subject: Subject) -> None:
+    """More than 500 writes, and more than 4 MiB, come in several batches, each write once."""
+    author = Author(subject.fresh("long"))
+    given = [author.note(check="x" * 60_000) for _ in range(72)] + [author.note() for _ in range(440)]
+    for first, end in pairwise((0, 36, 72, 400, len(given))):
+        subject.give(given[first:end])
+    with closing(subject.talk(subject.observer())) as talk:
+        talk.finish()
+        came = [item.id for item in talk.items if item.id.endswith(f"@{author.server}")]
+        expect(came == _ids(given), f"{len(given)} writes, in their order", f"{len(came)} writes")
+        sizes = [(len(batch.items), batch.ByteSize()) for batch in talk.batches]
+        are_small = all(count <= 500 and size < MESSAGE_BYTES_MAX for count, size in sizes)
+        expect(are_small, "batches of at most 500 writes and 4 MiB", f"{sizes}")
 
 
 @section("8")

@@ -144,6 +144,13 @@ def test_a_broken_replica_is_named(
         assert found <= set(run(Subject(address)))
 
 
+def test_a_replica_that_ends_fails_the_check(capsys: pytest.CaptureFixture[str]) -> None:
+    with minimal(new_log("minimal", CLUSTER)) as address:
+        subject = Subject(address)
+    assert run(subject, "hello_is_answered") == ["hello_is_answered"]
+    assert "the end of the stream without a reason" in capsys.readouterr().out
+
+
 def test_nobody_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(NotReady, match="does not answer a Hello with a Hello"):
         Subject("127.0.0.1:9")
