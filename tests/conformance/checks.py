@@ -7,6 +7,7 @@ Each check makes writes of its own servers, so that a check that fails does not 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,7 @@ from tests.conformance.peer import Failed, Peer, Talk, closing
 from tests.conformance.subject import Skipped, Subject, View
 from tests.conformance.writes import CONTENT, HASH, Author, commit, cover
 
+PINGS_S = 4.5  # by default, a gRPC server ends a connection at the third ping, and a client sends one a second
 YEAR_US = 365 * 24 * 3600 * 1_000_000
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 Check = Callable[[Subject], None]
@@ -49,6 +51,17 @@ def hello_is_answered(subject: Subject) -> None:
             said.birth == subject.primary.birth, f"the birth {subject.primary.birth}, once it has met it", said.birth
         )
         expect(said.history == subject.primary.history, subject.primary.history, said.history)
+
+
+@section("2.1")
+def pings_are_allowed(subject: Subject) -> None:
+    """HTTP/2 pings do not end a session in which nothing else comes."""
+    with closing(subject.talk(subject.observer())) as talk:
+        ends_s = time.monotonic() + PINGS_S
+        while (left_s := ends_s - time.monotonic()) > 0 and not talk.has_ended:
+            talk.next(left_s)
+        expect(not talk.has_ended, f"a session that is still open after {PINGS_S:.0f} s", talk.summary())
+        expect(talk.finish() is None, "Done", talk.summary())
 
 
 def _refused_hello(subject: Subject, code: str, **changes: Any) -> None:

@@ -18,6 +18,12 @@ from tests.conformance.writes import Author, cover
 
 METHOD = "/bayou.AntiEntropy/Exchange"
 ANSWER_S_MAX = 10.0  # for so long a frame of the subject is awaited
+OPTIONS = [
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.keepalive_time_ms", 1000),  # more often than a replica of ours, so that a check need not wait for long
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+]
 QUIET_S = 0.3  # after so long without a frame, nothing more comes
 
 
@@ -61,7 +67,7 @@ class Talk:
         self.is_done = self.has_ended = False
         self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._incoming: queue.SimpleQueue[wire.Frame | None] = queue.SimpleQueue()
-        self._channel = grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
+        self._channel = grpc.insecure_channel(address, options=OPTIONS)
         method: Any = self._channel.stream_stream(METHOD, response_deserializer=wire.Frame.FromString)
         self._outgoing.put(first)
         self._call: Any = method(iter(self._outgoing.get, None))

@@ -18,7 +18,12 @@ from tests.conformance.minimal.log import Log
 from tests.conformance.minimal.session import Session
 
 SESSIONS_MAX = 20
-OPTIONS = [("grpc.max_receive_message_length", 4 * 1024 * 1024), ("grpc.so_reuseport", 0)]
+OPTIONS = [
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.so_reuseport", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+    ("grpc.http2.max_ping_strikes", 0),
+]
 
 
 def new_log(label: str, cluster: str) -> Log:
