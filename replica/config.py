@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator, PrivateAttr, ValidationError
 
 from apps import NAMES
 from apps.rooms.settings import PolicySettings, Rooms, RoomSettings, Settings, unique
 from bayou.names import HOST, LABEL, NAME, split_address
 from replica import yaml_lines
+from replica.targets.message import Target
+from replica.targets.read import read_target
 from storage.redis.connect import check_setting
 
 LOOPBACK = ("127.0.0.1", "::1")
@@ -176,6 +178,13 @@ class RequestSettings(Settings):
     address_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 400.0
 
 
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict) else value
+
+
+Targets = Annotated[tuple[Annotated[Target, PlainValidator(read_target)], ...], BeforeValidator(_as_list)]
+
+
 class Config(Settings):
     """The whole configuration. A relative path in `data` or `tls` is relative to the folder of the configuration file.
     Without `tls`, links are not encrypted. `applications` names those that the replicas play; None means all.
@@ -199,6 +208,7 @@ class Config(Settings):
     log: LogSettings = LogSettings()
     requests: RequestSettings = RequestSettings()
     proxies: Annotated[tuple[Annotated[str, AfterValidator(_ip_address)], ...], AfterValidator(unique)] = ()
+    notify: Targets = ()
     _joined: str | None = PrivateAttr(default=None)
 
     def with_joined(self, label: str, rest: Address, anti_entropy: Address) -> Config:

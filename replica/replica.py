@@ -39,6 +39,7 @@ from replica.log_truncation import LogTruncation
 from replica.membership.commands import Membership
 from replica.membership.identity import Identity, mark
 from replica.membership.join import JoinOptions, join
+from replica.notifications import Notifications
 from storage.redis.connect import open_storage
 from storage.scripts import rules_by_tag
 from storage.store import Store
@@ -106,6 +107,7 @@ class Replica:
             def on_transaction(transaction: Transaction) -> None:
                 counters.note(transaction)
                 self._follow_ups.note(transaction)
+                self._notifications.note(transaction)
                 console.show(transaction)
 
             clients = self._storage.client, self._storage.blocking_client
@@ -114,6 +116,15 @@ class Replica:
                 settings, self.store, self._peers, self._clock, lambda: self._feed.follow(None)
             )
             self._follow_ups = FollowUps(label, service, applications)
+            self._notifications = Notifications(
+                settings.notify,
+                self.store,
+                self._storage.client,
+                service,
+                applications,
+                clock=self._clock,
+                count=counters.note_notification,
+            )
             operator_hash = new_operator_token(settings.data / label) if settings.has_roles else None
             running = service, self.store, self._peers, self._feed
             secrets = operator_hash, self._peers.signing
@@ -140,6 +151,7 @@ class Replica:
             self._membership.start()
             self._log_truncation.start()
             self._follow_ups.start()
+            self._notifications.start()
             self._web.start()
             undo.pop_all()
 
@@ -160,6 +172,7 @@ class Replica:
             steps.callback(self._membership.stop)
             steps.callback(self._peers.stop)  # before the web server: requests may wait for a session
             steps.callback(self._log_truncation.stop)
+            steps.callback(self._notifications.stop)
             steps.callback(self._follow_ups.stop)
             steps.callback(self._feed.stop)
 

@@ -55,6 +55,12 @@ KEYS = {
     "cut": ("cut", "set", "labels of the peers whose link is cut here"),
     "feed_revisions": ("seen:", "hash", "per feed: thing -> number, time of its last change, until, here, text"),
     "events": ("events", "stream", "one entry per transaction; about the newest EVENTS_MAX"),
+    "notices": ("notify", "hash", "position: the last event that notifications have seen; server: the id at that time"),
+    "notices_followed": ("notify:followed", "hash", "tentative write id -> what its user knows, as JSON"),
+    "notices_held": ("notify:held", "zset", "such a write id by the time of a change that its user does not know yet"),
+    "notices_waiting": ("notify:waiting", "list", "messages to send as JSON, the oldest first"),
+    "notices_sending": ("notify:sending", "list", "the message that is being sent"),
+    "notices_sent": ("notify:sent", "zset", "ids of messages by the time when they were sent, the newest SENT_MAX"),
 }
 
 FORMAT_VERSION = 3  # of all stored data, writes and pages included; raised by a change that older code would misread.

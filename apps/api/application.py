@@ -44,12 +44,42 @@ class FollowUp:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """What became of a write that this replica has accepted.
+
+    accepted  the outcome that the answer to its user named, or that a forced promotion has revoked; None if there is no
+              such outcome
+    told      the outcome at the last time when this replica told somebody about it; None if it never did
+    outcome   the present outcome
+    is_final  whether the write is committed
+    """
+
+    write: Write
+    accepted: str | None
+    told: str | None
+    outcome: str
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What to tell a user: a subject of one line, and a text. `about` is the id of what it is about."""
+
+    user: str
+    about: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Application(LuaApplication):
     """An application. `endpoints(service)` returns its REST endpoints. `describe(write, outcome)` returns the
     description of a write for screens. Its member `result` says what the write changed, and is None if the write
-    changed nothing. `warnings(service)` yields sentences for the operator, which the replica shows at its start."""
+    changed nothing. `warnings(service)` yields sentences for the operator, which the replica shows at its start.
+    `notices(service, news)` yields what to tell users about a write; nothing if they know it already."""
 
     endpoints: Callable[[Service], Sequence[Endpoint]]
     describe: Callable[[Write, str], dict[str, Any]] = describe_plainly
     follow_up: FollowUp | None = None
     warnings: Callable[[Service], Iterable[str]] | None = None
+    notices: Callable[[Service, News], Iterable[Notice]] | None = None

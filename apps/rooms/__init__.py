@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from apps.api.application import Application, FollowUp
-from apps.rooms import endpoints, follow_up, local_times
+from apps.rooms import endpoints, follow_up, local_times, notices
 from apps.rooms.answer_values import describe
 
 _LUA = Path(__file__).parent / "lua"
@@ -19,4 +19,5 @@ APPLICATION = Application(
     endpoints=endpoints.endpoints,
     follow_up=FollowUp(follow_up.WORDS, follow_up.drafts_after),
     warnings=local_times.warnings,
+    notices=notices.notices,
 )

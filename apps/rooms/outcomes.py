@@ -47,16 +47,23 @@ NO_EFFECT = ("rejected", *(word for word in _NO_EFFECT if word not in {"no_alter
 
 def no_effect(user: str, op: str, identifier: str, room: str, outcome: str) -> str | None:
     """Return a sentence that says why an acknowledged write of `user` about the reservation `identifier` had no effect;
-    None if it had its effect. A cancel of what is cancelled already has it."""
+    None if it had its effect."""
+    because = why_no_effect(op, outcome)
+    if because is None:
+        return None
+    what = f"reservation of {room}, {identifier}," if op == "reserve" else f"{op} of {identifier}"
+    return f"{user}’s {what} had no effect: {because}."
+
+
+def why_no_effect(op: str, outcome: str) -> str | None:
+    """Return why an acknowledged write had no effect, as the end of a sentence; None if it had its effect. A cancel of
+    what is cancelled already has it."""
     status, _, detail = outcome.partition(" ")
     if not had_no_effect(outcome) or (op, status) == ("cancel", "cancelled"):
         return None
     if refusal := refusal_of_judge(outcome):
-        because = why_forbidden(refusal)
-    else:
-        because = _NO_EFFECT.get(detail if status == "rejected" else status, status)
-    what = f"reservation of {room}, {identifier}," if op == "reserve" else f"{op} of {identifier}"
-    return f"{user}’s {what} had no effect: {because}."
+        return why_forbidden(refusal)
+    return _NO_EFFECT.get(detail if status == "rejected" else status, status)
 
 
 def refusal(status: str, identifier: str, owner: str = "") -> Refusal:

@@ -21,6 +21,11 @@ class Counters:
         for event in COUNTED:
             self._writes.labels(event)  # so that each row is there from the start
         self._rolled_back = Counter("bayou_rolled_back_writes", "Writes rolled back.", registry=registry)
+        self._notifications = Counter(
+            "bayou_notifications", "Attempts to tell a user something.", ["result"], registry=registry
+        )
+        for result in ("sent", "failed"):
+            self._notifications.labels(result)
         self._answers = Counter("bayou_http_requests", "Requests answered.", ["method", "status"], registry=registry)
         self._durations = Histogram(
             "bayou_http_request_duration_seconds",
@@ -38,6 +43,10 @@ class Counters:
                 self._writes.labels(event.name).inc()
         for name, count in transaction.summed.items():
             self._writes.labels(name).inc(count)
+
+    def note_notification(self, result: str) -> None:
+        """Count one attempt to send a message to a target: `sent` or `failed`."""
+        self._notifications.labels(result).inc()
 
     def note_answer(self, method: str, status: int, duration_s: float) -> None:
         """Count one HTTP answer, and how long it took."""

@@ -43,6 +43,14 @@ def test_values_stay_as_typed() -> None:
     assert config.users == ("1e3",)
 
 
+def test_targets_of_notifications() -> None:
+    mail = "mailtos://rooms:secret@mail.example.org?from=rooms@example.org&to={user}@example.org&mode=ssl"
+    config = parse(SMALL + f"notify:\n  - '{mail}'\n  - {{command: [/bin/sh, -c, cat]}}\n", HERE)
+    assert [target.name for target in config.notify] == ["mail through mail.example.org:465", "command /bin/sh"]
+    assert "secret" not in repr(config)
+    assert len(parse(SMALL + "notify: mailto://h?from=a@b.c&to=a@b.c", HERE).notify) == 1
+
+
 def test_a_replica_may_have_its_own_redis() -> None:
     replicas = "replicas: {one: {rest: '[::1]:8001', anti_entropy: h:1, redis: 'unix:///tmp/r.sock'}}"
     config = parse(f"cluster: c\nprimary: one\nredis: rediss://u:p@h:6379/2\n{replicas}", HERE)
@@ -77,6 +85,17 @@ def test_a_replica_may_have_its_own_redis() -> None:
             SMALL + "anti_entropy:\n  every: 5",
             "5: anti_entropy.every: there is no such setting; the settings here are int",
         ),
+        (SMALL + "notify: rooms@example.org", "4: notify[0]: a target is a URL, such as mailto://HOST?from="),
+        (
+            SMALL + "notify:\n  - mailto://h?from=a@b.c",
+            "5: notify[0]: `to` must be an address; write mailto://HOST?from=",
+        ),
+        (SMALL + "notify: mailto://h?to=a@b.c&from=a,b@c", "4: notify[0]: `from` must be an address"),
+        (SMALL + "notify: mailto://u:p@h?from=a@b.c&to=a@b.c", "4: notify[0]: a password would be sent unencrypted"),
+        (SMALL + "notify: mailto://h?from=a@b.c&to=a@b.c&cc=a@b.c", "4: notify[0]: 'cc' has no meaning here"),
+        (SMALL + "notify: [nonsense://x]", "4: notify[0]: apprise takes no such nonsense:// target; see https://"),
+        (SMALL + "notify: {command: tell}", "4: notify[0]: `command` must be a list of a program and its arguments"),
+        (SMALL + "notify:\n- {command: [/no/such]}", "5: notify[0]: there is no program '/no/such' that may be run"),
         (SMALL + "anti_entropy: {interval_s: soon}", "4: anti_entropy.interval_s: Input should be a valid number"),
         (SMALL + "anti_entropy: {jitter: 2}", "4: anti_entropy.jitter: Input should be less than or equal to 1"),
         (SMALL + "anti_entropy: {interval_s: .nan}", "4: anti_entropy.interval_s: Input should be"),

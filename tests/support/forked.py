@@ -86,5 +86,6 @@ def _serve(arguments: Sequence[str], environment: Mapping[str, str], output: Con
         os.dup2(output.fileno(), standard)
     output.close()
     warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", "'imghdr' is deprecated", DeprecationWarning)  # as in pyproject.toml
     sys.stdout, sys.stderr = (os.fdopen(standard, "w", encoding="utf-8") for standard in (1, 2))
     sys.exit(main(arguments, APPLICATIONS))

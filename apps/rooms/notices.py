@@ -1,0 +1,226 @@
+"""What the owners of reservations are told: when one is final, moved, rejected, or cancelled or handed over by somebody
+else.
+
+A reservation may have several writes, each accepted by some replica. Whatever the write was, the text is about the
+reservation as it stands. So a write says nothing once a later one has moved or cancelled the reservation: the replica
+that accepted the later one tells its user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from apps.api.application import News, Notice
+from apps.api.request import ClientSession
+from apps.api.service import Service
+from apps.rooms.answer_values import outcomes_of, slot_of
+from apps.rooms.outcomes import why_no_effect
+from apps.rooms.pages import (
+    Reservation,
+    RoomSlot,
+    decode_days,
+    decode_reservation,
+    decode_slots,
+    owner_of,
+    reservation_page,
+)
+from bayou.application import DONE, LogEntry
+from bayou.session_token import Token
+from bayou.write import Write
+
+FINAL = "This is final."
+NOT_FINAL = "This may change until it is final."
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One reservation of a write. The outcomes are those of News, for this reservation. `held` is the reservation as it
+    stands, in the view with the tentative writes; None if there is none."""
+
+    write: Write
+    id: str
+    op: str
+    args: Mapping[str, Any]
+    accepted: str | None
+    told: str | None
+    outcome: str
+    is_final: bool
+    held: Reservation | None
+
+    @property
+    def owner(self) -> str:
+        return owner_of(self.id, self.held) if self.held else self.id.partition("/")[0]
+
+    @property
+    def is_by_owner(self) -> bool:
+        """Whether the owner asked for it. A move back carries the owner's name, and a manager asks for it."""
+        return self.write.user == self.owner and "back" not in self.args
+
+    @property
+    def known(self) -> str | None:
+        """The outcome that the owner knows; None if the owner was not told of the write."""
+        return self.told or (self.accepted if self.is_by_owner else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A sentence for a user, with the subject of a message that has no other sentence."""
+
+    user: str
+    subject: str
+    sentence: str
+
+
+def notices(service: Service, news: News) -> Iterator[Notice]:
+    """Yield one notice for each user who is to be told of a write, also if it is about several reservations."""
+    zone = ZoneInfo(service.settings.timezone)
+    told = [one for part in _parts(service, news) for one in _of_part(service, part, zone)]
+    for user in dict.fromkeys(one.user for one in told):
+        own = [one for one in told if one.user == user]
+        about = _parts_of(news.write, news.outcome)[0][0]
+        subject, text = own[0].subject, own[0].sentence
+        if len(own) > 1:
+            about, subject = about.rpartition("~")[0], f"{subject}, and {len(own) - 1} more"
+            text = "\n".join(f"- {one.sentence}" for one in own)
+        yield Notice(user, about, subject, f"{text}\n\nTimes are in {zone.key}. The id is {about}.")
+
+
+def _parts(service: Service, news: News) -> Iterator[_Part]:
+    """Yield the reservations that the write is about."""
+    write = news.write
+    parts = _parts_of(write, news.outcome)
+    earlier = [
+        [None] * len(parts) if outcome is None else [part for _, part in _parts_of(write, outcome)]
+        for outcome in (news.accepted, news.told)
+    ]
+    occurrences = write.args.get("occurrences", [{}])
+    pages = [reservation_page(identifier) for identifier, _ in parts]
+    views = service.read(pages, ClientSession(Token())).pages
+    for (identifier, outcome), occurrence, accepted, told in zip(parts, occurrences, *earlier, strict=True):
+        yield _Part(
+            write=write,
+            id=identifier,
+            op=write.op.removesuffix("_series"),
+            args={**write.args, **occurrence},
+            accepted=accepted,
+            told=told,
+            outcome=outcome,
+            is_final=news.is_final,
+            held=decode_reservation(views[reservation_page(identifier)].tentative),
+        )
+
+
+def _parts_of(write: Write, outcome: str) -> list[tuple[str, str]]:
+    return outcomes_of(LogEntry(write, None, outcome))
+
+
+def _of_part(service: Service, part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
+    because = why_no_effect(part.op, part.outcome)
+    if because is not None:
+        yield from _without_effect(part, because, zone)
+    elif part.outcome.partition(" ")[0] in DONE:
+        if part.op == "cancel":
+            yield from _cancelled(part, zone)
+        elif part.op == "edit":
+            yield from _handed_over(part, zone)
+        elif slot := slot_of(part.outcome):
+            yield from _standing(service, part, slot, zone)
+
+
+def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> Iterator[_Told]:
+    """Tell that a reservation has a slot: if it is final, or if its owner knows another slot."""
+    held = part.held
+    if held is None or held.slot != slot:
+        return
+    before = slot_of(part.known) if part.known else None
+    end = FINAL if part.is_final else NOT_FINAL
+    where, name = _place(slot, zone), _quoted(held.purpose)
+    if part.known is None:
+        by = part.args.get("back", {}).get("by", part.write.user)
+        if part.op == "move":
+            sentence = f"{by} has moved your reservation{name} to {where}. {end}"
+            yield _Told(part.owner, f"{where}: moved here", sentence)
+        else:
+            sentence = f"{by} has made a reservation for you: {where}{name}. {end}"
+            yield _Told(part.owner, f"{where}: reserved for you", sentence)
+    elif before and before != slot:
+        sentence = f"{_place(before, zone)}{name} was moved to {where}{_because(service, part.id, before)}. {end}"
+        yield _Told(part.owner, f"{where}: moved here", sentence)
+    elif part.is_final:
+        yield _Told(part.owner, f"{where}: final", f"{where}{name} is yours: final.")
+
+
+def _handed_over(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
+    """Tell the new owner that somebody else has handed over a reservation."""
+    held = part.held
+    if part.args.get("owner") != part.owner or part.is_by_owner or part.told or held is None or held.slot is None:
+        return
+    where = _place(held.slot, zone)
+    sentence = f"{part.write.user} has handed a reservation over to you: {where}{_quoted(held.purpose)}."
+    yield _Told(part.owner, f"{where}: handed over to you", sentence)
+
+
+def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
+    """Tell the owner that somebody else has cancelled a reservation."""
+    if part.is_by_owner or part.told == part.outcome or part.held is None:
+        return
+    reason = f": {_plain(part.args['reason']).rstrip('.')}" if part.args.get("reason") else ""
+    where, by = _place(part.held.asked[0], zone), part.write.user
+    sentence = f"Your reservation{_quoted(part.held.purpose)}, asked for {where}, was cancelled by {by}{reason}."
+    yield _Told(part.owner, f"{where}: cancelled by {by}", sentence)
+
+
+def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told]:
+    """Tell whoever asked for a write that it has no effect, and the owner of a reservation that it is not cancelled
+    after all."""
+    asks = "slots" in part.args
+    if part.told == part.outcome and not (asks and part.is_final):
+        return
+    held, end = part.held, f" {FINAL if part.is_final else NOT_FINAL}" if asks else ""
+    name = _quoted(held.purpose) if held else ""
+    stands = f" It is at {_place(held.slot, zone)}." if held and held.slot else ""
+    if part.op in {"reserve", "extend"}:
+        where = _place(RoomSlot(part.args["room"], *decode_slots(part.args["slots"])[0]), zone)
+        yield _Told(part.write.user, f"{where}: rejected", f"{where}{name} was rejected: {because}.{end}")
+    else:
+        sentence = f"The {part.op} of {part.id}{name} had no effect: {because}.{stands}{end}"
+        yield _Told(part.write.user, f"{part.id}: the {part.op} had no effect", sentence)
+    if part.op == "cancel" and not part.is_by_owner and part.told and held and held.slot:
+        where = _place(held.slot, zone)
+        yield _Told(
+            part.owner,
+            f"{where}: not cancelled",
+            f"{where}{name} is yours again: the cancel by {part.write.user} had no effect.",
+        )
+
+
+def _because(service: Service, identifier: str, slot: RoomSlot) -> str:
+    """Return who has the slot that a reservation lost, as the end of a sentence."""
+    pages = service.read(slot.pages, ClientSession(Token())).pages
+    for entry in decode_days(slot.room, (pages[page].tentative for page in slot.pages)):
+        if entry.slot.overlaps(slot) and entry.id != identifier:
+            return f", because {entry.user} has the room then"
+    return ""
+
+
+def _place(slot: RoomSlot, zone: ZoneInfo) -> str:
+    """Return a slot as text, such as `6.12 on Monday 2026-11-30 09:00–10:00`."""
+    start, last, end = (datetime.fromtimestamp(minute * 60, zone) for minute in (slot.start, slot.end - 1, slot.end))
+    if last.date() != start.date():
+        until = f"{end:%A %Y-%m-%d %H:%M}"
+    else:
+        until = f"{end:%H:%M}" if end.date() == start.date() else "24:00"
+    return f"{slot.room} on {start:%A %Y-%m-%d %H:%M}–{until}"
+
+
+def _quoted(purpose: str) -> str:
+    return f" (“{_plain(purpose)}”)" if purpose else ""
+
+
+def _plain(text: str) -> str:
+    """Return a text of a user on one line, without characters that nobody sees."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -1,0 +1,53 @@
+"""Notifications through apprise: to chats, webhooks and phones. Import this module only if a target needs it, because
+apprise takes some 25 MiB of memory."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import quote, urlsplit
+
+import apprise
+
+from replica.targets.message import ID, USER, Message, SendError, subject_for
+
+LOGGER = logging.getLogger("apprise")
+LOGGER.propagate = False  # `send` puts what apprise says into its error
+_LINE_START = re.compile(r"^.* - WARNING - ", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTarget:
+    """An URL of apprise, with {user} and {id} for values of the message."""
+
+    url: str = field(repr=False)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Raises ValueError if apprise does not know the URL."""
+        found = cls(text)
+        if not apprise.Apprise().add(found._filled("user", "id")):
+            scheme = urlsplit(text).scheme
+            raise ValueError(
+                f"apprise takes no such {scheme}:// target; see https://appriseit.com/services/ for its form"
+            )
+        return found
+
+    @property
+    def name(self) -> str:
+        return f"{urlsplit(self.url).scheme}:// target"
+
+    def send(self, message: Message) -> None:
+        service = apprise.Apprise()
+        with apprise.LogCapture(level=logging.WARNING) as said:  # type: ignore[no-untyped-call]
+            is_sent = service.add(self._filled(message.user, message.id)) and service.notify(
+                title=subject_for(message, self.url), body=message.text, body_format=apprise.NotifyFormat.TEXT
+            )
+            why = " ".join(_LINE_START.sub("", said.getvalue()).split())
+        if not is_sent:
+            raise SendError(why or "apprise does not say why")
+
+    def _filled(self, user: str, identifier: str) -> str:
+        return self.url.replace(USER, quote(user, safe="")).replace(ID, identifier)

@@ -1,0 +1,56 @@
+"""A notification, and what sends one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Protocol, Self
+
+USER = "{user}"  # in a target: the name of the user who is told
+ID = "{id}"  # in a target: the id of the message
+MAIL_FORM = "mailto://HOST?from=rooms@example.org&to={user}@example.org"
+TIMEOUT_S = 15.0  # of each step of an attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message for a user. The subject is one line.
+
+    id     the same for the same news of the same write, at every replica and after each restart
+    at     when it was made, as ISO 8601
+    about  the id of what it is about, such as a reservation
+    """
+
+    id: str
+    at: str
+    user: str
+    about: str
+    subject: str
+    text: str
+
+    def encode(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        return cls(**json.loads(text))
+
+
+class SendError(Exception):
+    """A message was not sent, or it is not known whether it was. The text says why."""
+
+
+class Target(Protocol):
+    """Where messages go."""
+
+    @property
+    def name(self) -> str:
+        """What the configuration calls it, without secrets."""
+
+    def send(self, message: Message) -> None:
+        """Send a message, once. Raises SendError."""
+
+
+def subject_for(message: Message, template: str) -> str:
+    """Return the subject of a message. It names the user, unless the template of the target does."""
+    return message.subject if USER in template else f"{message.user}: {message.subject}"

@@ -1,0 +1,131 @@
+"""What a replica keeps in Redis about its notifications: the writes that it follows, and the messages to send.
+
+Each method but `mark` is atomic, and it is safe to repeat a call. Only one thread may use these methods, because a
+message is looked at in one call and taken in the next. Messages and what is known of a write are texts to this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import Redis
+
+from storage.keys import Namespace
+
+SENT_MAX = 10_000  # messages whose ids are kept
+
+
+@dataclass(slots=True)
+class Progress:
+    """What `NoticeStore.save` records in one transaction.
+
+    followed  write id -> what is known of the write
+    held      write id -> time of the change that its user does not know yet, in milliseconds since 1970
+    settled   writes that are no longer held
+    forgotten writes that are followed no longer
+    messages  to send, the oldest first
+    """
+
+    followed: dict[str, str] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
+    messages: list[str] = field(default_factory=list)
+
+
+class NoticeStore:
+    """The notifications of the replica with this label."""
+
+    def __init__(self, client: Redis, label: str) -> None:
+        self._redis: Any = client  # as in storage/script_runner.py
+        self._keys = Namespace(label)
+
+    def position(self) -> tuple[str, str] | None:
+        """Return the id of the last event that was seen, and the server id at that time; None if there is none."""
+        event, server = self._redis.hmget(self._keys.notices, "position", "server")
+        return (event.decode(), server.decode()) if event and server else None
+
+    def start(self, event: str, server: str) -> int:
+        """Begin after this event, and forget all writes and messages but the ids of those sent. Return how many
+        messages were waiting."""
+        with self._redis.pipeline(transaction=True) as transaction:
+            transaction.llen(self._keys.notices_waiting)
+            transaction.delete(self._keys.notices_followed, self._keys.notices_held, self._keys.notices_waiting)
+            self._note_position(transaction, event, server)
+            return int(transaction.execute()[0])
+
+    def forget(self) -> None:
+        """Forget the position, so that the next start begins after the newest event."""
+        self._redis.delete(self._keys.notices)
+
+    def followed(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return what is known of those of these writes that are followed."""
+        found = self._redis.hmget(self._keys.notices_followed, list(ids)) if ids else []
+        return {one: known.decode() for one, known in zip(ids, found, strict=True) if known}
+
+    def all_followed(self) -> list[str]:
+        """Return the ids of all writes that are followed."""
+        return [one.decode() for one in self._redis.hkeys(self._keys.notices_followed)]
+
+    def held(self, until_ms: int, count_max: int) -> list[str]:
+        """Return up to `count_max` writes that have been held since a time up to `until_ms`, the oldest first."""
+        found = self._redis.zrangebyscore(self._keys.notices_held, "-inf", until_ms, start=0, num=count_max)
+        return [one.decode() for one in found]
+
+    def oldest_held_ms(self) -> int | None:
+        """Return since when the oldest write has been held; None if none is."""
+        found = self._redis.zrange(self._keys.notices_held, 0, 0, withscores=True)
+        return int(found[0][1]) if found else None
+
+    def save(self, progress: Progress, position: tuple[str, str] | None = None) -> None:
+        """Record progress; with a position (see `position`), up to there."""
+        keys = self._keys
+        with self._redis.pipeline(transaction=True) as transaction:
+            if progress.followed:
+                transaction.hset(keys.notices_followed, mapping=progress.followed)
+            if progress.held:
+                transaction.zadd(keys.notices_held, progress.held, nx=True)  # since the first such change
+            if progress.forgotten:
+                transaction.hdel(keys.notices_followed, *progress.forgotten)
+            if gone := progress.settled | progress.forgotten:
+                transaction.zrem(keys.notices_held, *gone)
+            if progress.messages:
+                transaction.rpush(keys.notices_waiting, *progress.messages)
+            if position:
+                self._note_position(transaction, *position)
+            transaction.execute()
+
+    def count_waiting(self) -> int:
+        return int(self._redis.llen(self._keys.notices_waiting))
+
+    def next_waiting(self) -> str | None:
+        """Return the oldest message that waits; None if none does."""
+        found = self._redis.lindex(self._keys.notices_waiting, 0)
+        return found.decode() if found else None
+
+    def mark(self, identifier: str, now_ms: int) -> bool:
+        """Mark the oldest message that waits, which has this id, as sent. Return whether to send it now: False if a
+        message of this id was marked before; then it is dropped."""
+        keys = self._keys
+        if self._redis.zscore(keys.notices_sent, identifier) is not None:
+            self._redis.lpop(keys.notices_waiting)
+            return False
+        with self._redis.pipeline(transaction=True) as transaction:
+            transaction.lmove(keys.notices_waiting, keys.notices_sending, "LEFT", "RIGHT")
+            transaction.zadd(keys.notices_sent, {identifier: now_ms})
+            transaction.zremrangebyrank(keys.notices_sent, 0, -SENT_MAX - 1)
+            transaction.execute()
+        return True
+
+    def note_attempt(self) -> None:
+        """Record that the attempt to send the marked message is over."""
+        self._redis.delete(self._keys.notices_sending)
+
+    def interrupted(self) -> list[str]:
+        """Return the messages that were marked, and whose attempt never ended."""
+        return [one.decode() for one in self._redis.lrange(self._keys.notices_sending, 0, -1)]
+
+    def _note_position(self, transaction: Any, event: str, server: str) -> None:
+        transaction.hset(self._keys.notices, mapping={"position": event, "server": server})

@@ -1,0 +1,191 @@
+"""What users are told about their reservations, when, and by which replica."""
+
+from __future__ import annotations
+
+import pytest
+
+from replica.clock import microseconds
+from tests.support.noticeboard import Told, meet, slot, told_replicas
+
+NINE = "6.12 on Tuesday 2026-12-01 09:00–10:00"
+TEN = "6.12 on Tuesday 2026-12-01 10:00–11:00"
+STANDUP = f"{NINE} (“standup”)"
+NOT_FINAL = "This may change until it is final."
+
+
+@pytest.fixture
+def replicas() -> list[Told]:
+    return told_replicas("one", "two")
+
+
+def test_the_replica_that_accepted_a_reservation_tells_once_that_it_is_final(replicas: list[Told]) -> None:
+    one, two = replicas
+    two.reserve("vish", "a", 9)
+    assert two.told(60) == [], "its answer said where it is"
+    meet(two.store, one.store)
+    assert two.told() == [("vish", f"{STANDUP} is yours: final.")]
+    assert one.told(60) == []
+    two.restart()
+    assert two.told(60) == []
+
+
+def test_a_message_says_the_time_zone_and_the_id(replicas: list[Told]) -> None:
+    one, _ = replicas
+    one.reserve("vish", "a", 9)
+    while one.notifications.step():
+        pass
+    (message,) = one.inbox.messages
+    assert message.subject == f"{NINE}: final"
+    assert message.text == f"{STANDUP} is yours: final.\n\nTimes are in Europe/Brussels. The id is vish/a."
+    assert message.about == "vish/a"
+
+
+def displaced(one: Told, two: Told) -> None:
+    """Let neil ask at `one`, and then vish at `two` for the same hour or the next. They meet, and nothing is final."""
+    one.reserve("neil", "first", 9)
+    two.reserve("vish", "a", 9, 10)
+    meet(two.store, one.store)
+
+
+def test_a_tentative_move_is_told_after_thirty_seconds() -> None:
+    _, one, two = told_replicas("primary", "one", "two")
+    displaced(one, two)
+    assert two.told() == []
+    assert two.told(29) == []
+    moved = f"{STANDUP} was moved to {TEN}, because neil has the room then."
+    assert two.told(2) == [("vish", f"{moved} {NOT_FINAL}")]
+    assert two.told(60) == []
+
+
+def test_what_is_back_within_thirty_seconds_is_not_told() -> None:
+    primary, one, two, three = told_replicas("primary", "one", "two", "three")
+    three.reserve("priyal", "first", 10)
+    one.reserve("neil", "second", 9, 13, length=2)
+    two.reserve("vish", "a", 9, 15)
+    meet(two.store, one.store)
+    assert two.told() == []
+    assert two.ask("GET", "/reservations/vish/a")["slot"]["start"] == "2026-12-01T15:00:00+01:00"
+    meet(two.store, three.store)
+    assert two.ask("GET", "/reservations/vish/a")["slot"]["start"] == "2026-12-01T09:00:00+01:00"
+    assert two.told(20) == []
+    assert two.told(60) == []
+    meet(two.store, primary.store)
+    assert two.told() == [("vish", f"{STANDUP} is yours: final.")]
+
+
+def test_a_change_is_held_from_its_first_moment_and_the_hold_survives_a_restart() -> None:
+    _, one, two = told_replicas("primary", "one", "two")
+    displaced(one, two)
+    assert two.told() == []
+    two.restart()
+    assert len(two.told(31)) == 1
+    two.restart()
+    assert two.told(31) == []
+
+
+def test_a_rejection_is_told_and_again_once_it_is_final(replicas: list[Told]) -> None:
+    one, two = replicas
+    one.reserve("neil", "first", 9)
+    two.reserve("vish", "a", 9)
+    meet(two.store, one.store)
+    because = "an earlier reservation took the slot, and nothing else that was asked for is free"
+    assert two.told() == [("vish", f"{STANDUP} was rejected: {because}. This is final.")]
+    assert one.told() == [("neil", f"{STANDUP} is yours: final.")]
+
+
+def test_a_final_move_says_who_has_the_room(replicas: list[Told]) -> None:
+    one, two = replicas
+    displaced(one, two)
+    assert two.told() == [("vish", f"{STANDUP} was moved to {TEN}, because neil has the room then. This is final.")]
+
+
+def test_a_move_tells_and_the_earlier_write_of_the_reservation_does_not(replicas: list[Told]) -> None:
+    one, two = replicas
+    two.reserve("vish", "a", 9)
+    two.ask("PATCH", "/reservations/vish/a", slots=[slot(10)], request="m")
+    meet(two.store, one.store)
+    assert two.told() == [("vish", f"{TEN} (“standup”) is yours: final.")]
+
+
+def test_a_move_without_effect_says_where_the_reservation_stays(replicas: list[Told]) -> None:
+    one, two = replicas
+    two.reserve("vish", "a", 9)
+    meet(two.store, one.store)
+    two.told()
+    one.reserve("neil", "first", 10)
+    two.ask("PATCH", "/reservations/vish/a", slots=[slot(10)], request="m")
+    meet(two.store, one.store)
+    sentence = (
+        "The move of vish/a (“standup”) had no effect: nothing that it asked for is free any more."
+        f" It is at {NINE}. This is final."
+    )
+    assert two.told() == [("vish", sentence)]
+
+
+def test_what_users_do_to_their_own_reservations_is_not_told(replicas: list[Told]) -> None:
+    one, two = replicas
+    two.reserve("vish", "a", 9)
+    two.ask("PATCH", "/reservations/vish/a", purpose="retrospective", request="e")
+    assert two.told(60) == []
+    two.ask("DELETE", "/reservations/vish/a?request=c")
+    meet(two.store, one.store)
+    assert two.told(60) == []
+
+
+def test_a_series_is_told_in_one_message(replicas: list[Told]) -> None:
+    one, two = replicas
+    one.reserve("neil", "first", 9)
+    body = {"rule": "FREQ=DAILY;COUNT=3", "request": "s", "purpose": "standup", "occurrences": "best_effort"}
+    two.ask("POST", "/reservations", room="6.12", slots=[slot(9)], **body)
+    meet(two.store, one.store)
+    ((user, text),) = two.told()
+    first, second, third = text.split("\n")
+    assert (user, first[:40]) == ("vish", f"- {NINE}"[:40])
+    assert "was rejected: an earlier reservation took the slot" in first
+    assert second == "- 6.12 on Wednesday 2026-12-02 09:00–10:00 (“standup”) is yours: final."
+    assert "Thursday" in third
+
+
+def test_the_owner_is_told_what_a_manager_cancels() -> None:
+    one, two = told_replicas("one", "two", managers=["boss"], users=["vish"])
+    two.reserve("vish", "a", 9)
+    meet(two.store, one.store)
+    two.told()
+    two.ask("DELETE", "/reservations/vish/a?request=c&reason=The room is painted.", "boss")
+    sentence = f"Your reservation (“standup”), asked for {NINE}, was cancelled by boss: The room is painted."
+    assert two.told() == []
+    assert two.told(31) == [("vish", sentence)]
+    meet(two.store, one.store)
+    assert (two.told(60), one.told(60)) == ([], [])
+
+
+def test_what_a_forced_promotion_revokes_is_told_if_it_comes_out_differently(replicas: list[Told]) -> None:
+    one, two = replicas
+    two.reserve("neil", "first", 9)
+    one.reserve("vish", "a", 9, 10)
+    one.reserve("vish", "b", 14)
+    assert [text for _, text in one.told()] == [
+        f"{STANDUP} is yours: final.",
+        "6.12 on Tuesday 2026-12-01 14:00–15:00 (“standup”) is yours: final.",
+    ]
+    two.store.force("two~cccccc", microseconds(two.clock()))
+    for _ in range(3):
+        meet(one.store, two.store)
+    assert one.store.digest() == two.store.digest()
+    assert one.ask("GET", "/reservations/vish/b")["final"]
+    moved = f"{STANDUP} was moved to {TEN}, because neil has the room then. This is final."
+    assert one.told(60) == [("vish", moved)]
+
+
+def test_the_owner_is_told_what_somebody_else_makes_or_hands_over() -> None:
+    (one,) = told_replicas("one", managers=["boss"], users=["vish", "neil"])
+    body = {"room": "6.12", "slots": [slot(9)], "purpose": "standup", "request": "a", "owner": "vish"}
+    one.ask("POST", "/reservations", "boss", **body)
+    assert one.told() == [("vish", f"boss has made a reservation for you: {STANDUP}. This is final.")]
+    one.ask("PATCH", "/reservations/boss/a", "vish", owner="neil", request="h")
+    assert one.told() == [("neil", f"vish has handed a reservation over to you: {STANDUP}.")]
+    one.ask("PATCH", "/reservations/boss/a", "neil", slots=[slot(10)], request="m")
+    assert one.told() == [("neil", f"{TEN} (“standup”) is yours: final.")]
+    one.ask("DELETE", "/reservations/boss/a?request=c&reason=painted", "boss")
+    cancelled = f"Your reservation (“standup”), asked for {TEN}, was cancelled by boss: painted."
+    assert one.told(60) == [("neil", cancelled)]

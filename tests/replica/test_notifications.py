@@ -1,0 +1,201 @@
+"""How a replica keeps track of what it tells: at most once, also after crashes, restarts and copies of its data."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from replica import notifications
+from replica.targets.message import Message
+from replica.targets.read import read_target
+from storage import notices
+from tests.support.noticeboard import CONFIGURED, DATABASE, Clock, Told, meet, told_replicas
+from tests.support.receivers import free_port, mail_server, webhook
+from tests.support.sides_harness import new_stores
+from tests.support.worker_redis import worker_redis
+
+
+@pytest.fixture
+def one() -> Told:
+    return told_replicas("one")[0]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class Killer:
+    """A target during whose attempt the process ends."""
+
+    name = "killer"
+
+    def send(self, _: Message) -> None:
+        raise Killed
+
+
+def with_target(*targets: str) -> Told:
+    (store,) = new_stores(CONFIGURED, DATABASE, "one")
+    return Told(store, Clock(), targets=[read_target(target) for target in targets])
+
+
+def test_a_mail_server_and_a_webhook_get_one_message_with_one_id() -> None:
+    with mail_server() as mails, webhook() as hook:
+        one = with_target(
+            f"mailto://127.0.0.1:{mails.port}?from=rooms@example.org&to={{user}}@example.org",
+            f"json://127.0.0.1:{hook.port}/?:id={{id}}",
+        )
+        one.reserve("vish", "a", 9, purpose="tea ✓")
+        one.told()
+        one.restart()
+        one.told(60)
+    (mail,), (body,) = mails.mails, hook.bodies
+    assert mails.recipients == [["vish@example.org"]]
+    assert mail["Subject"] == "6.12 on Tuesday 2026-12-01 09:00–10:00: final"
+    assert "(“tea ✓”) is yours: final." in mail.get_content()
+    assert mail["Message-ID"] == f"<{body['id']}@bayou>"
+    assert one.counted == ["sent", "sent"]
+
+
+def test_a_message_is_lost_and_named_if_the_process_ends_while_it_is_sent(
+    one: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    one.targets = [Killer()]
+    one.restart()
+    one.reserve("vish", "a", 9)
+    one.reserve("vish", "b", 10)
+    with pytest.raises(Killed):
+        one.told()
+    one.targets = [one.inbox]
+    one.restart()
+    assert (
+        "It may be lost, and is not sent again. Tell vish: 6.12 on Tuesday 2026-12-01 09:00–10:00: final" in caplog.text
+    )
+    assert [text[:40] for _, text in one.told()] == ["6.12 on Tuesday 2026-12-01 10:00–11:00 (“standup”) is"[:40]]
+    caplog.clear()
+    one.restart()
+    assert caplog.text == ""
+
+
+def test_a_target_that_does_not_answer_loses_the_message_says_so_and_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    port = free_port()
+    one = with_target(f"mailto://127.0.0.1:{port}?from=rooms@example.org&to=all@example.org")
+    inbox = one.inbox
+    one.targets = [*one.targets, inbox]
+    one.restart()
+    one.reserve("vish", "a", 9)
+    assert len(one.told()) == 1, "the other target gets it"
+    assert one.counted == ["failed", "sent"]
+    (record,) = caplog.records
+    said = f"notify[0], mail through 127.0.0.1:{port}: the message for vish about vish/a failed and is not sent again: "
+    assert record.getMessage().startswith(said)
+    assert record.getMessage().endswith("Connection refused. Check this setting, and that the target answers.")
+    assert one.told(60) == []
+
+
+def test_a_replica_that_begins_to_notify_tells_nothing_of_the_past() -> None:
+    (store,) = new_stores(CONFIGURED, DATABASE, "one")
+    before = Told(store, Clock())
+    worker_redis(DATABASE).delete("bayou:{one}:notify")  # as if it had no `notify` yet
+    before.reserve("vish", "a", 9)
+    one = Told(store, before.clock)
+    one.reserve("vish", "b", 10)
+    assert [text[:40] for _, text in one.told()] == ["6.12 on Tuesday 2026-12-01 10:00–11:00 (“standup”) is"[:40]]
+
+
+def test_what_is_accepted_while_the_setting_is_away_is_not_told_later(one: Told) -> None:
+    one.targets = []
+    one.restart()
+    one.notifications.start()
+    one.reserve("vish", "a", 9)
+    one.targets = [one.inbox]
+    one.restart()
+    assert one.told(60) == []
+
+
+def test_data_that_goes_on_under_another_id_tells_nothing_again(caplog: pytest.LogCaptureFixture) -> None:
+    one, two = told_replicas("one", "two")
+    two.reserve("vish", "a", 9)
+    two.notifications.step()
+    two.reserve("vish", "b", 10)
+    two.store.begin(server="two~bbbbbb", cluster=CONFIGURED.cluster_id, first_primary=False)
+    two.restart()
+    assert "begin again, because this replica runs under another id" in caplog.text
+    meet(two.store, one.store)
+    assert (two.told(60), one.told(60)) == ([], [])
+
+
+def test_a_write_that_comes_back_from_a_peer_is_not_told(one: Told) -> None:
+    """The data of `two` was lost, and it gets its own writes back."""
+    one, two = told_replicas("one", "two")
+    two.reserve("vish", "a", 9)
+    meet(two.store, one.store)
+    client = worker_redis(DATABASE)
+    client.delete(*client.scan_iter(match="bayou:{two}:*"))
+    two.store.begin(server="two~bbbbbb", cluster=CONFIGURED.cluster_id, first_primary=False)
+    two.restart()
+    meet(two.store, one.store)
+    assert two.told(60) == []
+
+
+def test_after_a_gap_in_the_events_what_is_tentative_is_told_as_before(caplog: pytest.LogCaptureFixture) -> None:
+    one, two = told_replicas("one", "two")
+    two.reserve("vish", "a", 9)
+    assert two.told() == []
+    meet(two.store, one.store)
+    worker_redis(DATABASE).xtrim("bayou:{two}:events", maxlen=1, approximate=False)
+    two.store.set_link("one", up=False)
+    worker_redis(DATABASE).xtrim("bayou:{two}:events", maxlen=1, approximate=False)
+    ((_, text),) = two.told()
+    assert text.endswith("is yours: final.")
+    assert "came after events were dropped" in caplog.text
+
+
+def test_what_became_final_in_a_full_state_is_counted_in_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """The state has no single writes, so their outcomes are not known here."""
+    one, two, three = told_replicas("one", "two", "three")
+    two.reserve("vish", "a", 9)
+    assert two.told() == []
+    meet(three.store, two.store)
+    meet(three.store, one.store)
+    one.store.truncate(0)
+    two.reserve("vish", "b", 11)
+    meet(two.store, one.store)
+    assert two.store.state().osn > 0
+    ((_, text),) = two.told(60)
+    assert text.startswith("6.12 on Tuesday 2026-12-01 11:00")
+    assert "1 writes of this replica became final in a full state. Their users are not told" in caplog.text
+
+
+def test_a_start_reads_no_more_with_many_reservations(one: Told) -> None:
+    def commands() -> int:
+        client: Redis = worker_redis(DATABASE)
+        return sum(row["calls"] for row in client.info("commandstats").values())
+
+    costs = []
+    for count in (1, 60):
+        for number in range(count):
+            one.reserve("vish", f"r{count}-{number}", 8, 9, 10, 11, 12, 13, purpose="x") if number < 5 else one.ask(
+                "PATCH", "/reservations/vish/r1-0", purpose=f"p{number}", request=f"e{number}"
+            )
+        one.told()
+        before = commands()
+        one.restart()
+        one.told()
+        costs.append(commands() - before)
+    assert costs[0] == costs[1] < 20
+
+
+def test_many_messages_wait_in_the_event_stream(one: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifications, "WAITING_MAX", 2)
+    monkeypatch.setattr(notifications, "TRANSACTIONS", 1)
+    monkeypatch.setattr(notifications, "SENT_MAX", 1)
+    waiting = notices.NoticeStore(worker_redis(DATABASE), "one")
+    for hour in range(6, 12):
+        one.reserve("vish", f"r{hour}", hour)
+    most = 0
+    while one.notifications.step():
+        most = max(most, waiting.count_waiting())
+    assert (len(one.inbox.messages), most <= 2) == (6, True)
+    assert len({message.id for message in one.inbox.messages}) == 6
