@@ -158,7 +158,8 @@ def _row(room: str, start: str, value: str, state: str, zone: ZoneInfo) -> tuple
     """Return the slot of one field of a room's page, and the calendar row that shows this slot. The row is cached, so
     callers must not change the row."""
     (entry,) = decode_room(room, {start: value})
-    return entry.slot, {**_entry(entry, zone), "state": state}
+    together = {} if entry.slot.room == room else {"room": entry.slot.room}
+    return entry.slot, {**_entry(entry, zone), "state": state, **together}
 
 
 def taken(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:

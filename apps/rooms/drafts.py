@@ -23,6 +23,7 @@ from apps.rooms.pages import (
     encode_slots,
     owner_of,
     reservation_page,
+    rooms_of,
     user_page,
 )
 from apps.rooms.policies import NO_POLICIES, Policies
@@ -224,7 +225,9 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
             for slot in elsewhere:
                 policies.check(slot, context.at_min, context.zone)
         else:
-            elsewhere = [slot for slot in elsewhere if slot.room != room and policies.is_open(slot, context.zone)]
+            elsewhere = [
+                slot for slot in elsewhere if slot.room not in rooms_of(room) and policies.is_open(slot, context.zone)
+            ]
         args["rooms"] = [slot.room for slot in elsewhere]
         if not args["rooms"]:
             raise BadInput(

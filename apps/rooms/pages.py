@@ -12,30 +12,45 @@ from itertools import islice
 from apps.rooms.times import utc_days
 from bayou.application import PageViews
 
+TOGETHER = "+"  # joins the names of rooms that are reserved together; no name has it
 PAGES_AT_ONCE = 1000  # of a large read, so that Redis answers others in between
+
+
+def rooms_of(room: str) -> list[str]:
+    """Return the names of the rooms that are reserved together as `room`, such as 6.12+6.14. Mostly it is one."""
+    return room.split(TOGETHER)
 
 
 @dataclass(frozen=True, slots=True)
 class RoomSlot:
-    """A room from `start` up to, not including, `end` (minutes since 1970)."""
+    """A room from `start` up to, not including, `end` (minutes since 1970). `room` may be several; see `rooms_of`."""
 
     room: str
     start: int
     end: int
 
     @property
+    def in_each_room(self) -> list[RoomSlot]:
+        """The same time in each of its rooms alone."""
+        return [RoomSlot(room, self.start, self.end) for room in rooms_of(self.room)]
+
+    @property
     def pages(self) -> list[str]:
-        """The names of the room's pages that hold the slot: one for each UTC day that it touches."""
-        return [f"room:{self.room}/{day}" for day in utc_days(self.start, self.end)]
+        """The names of the pages that hold the slot: one for each of its rooms and each UTC day that it touches."""
+        days = list(utc_days(self.start, self.end))
+        return [f"room:{room}/{day}" for room in rooms_of(self.room) for day in days]
 
     def overlaps(self, other: RoomSlot) -> bool:
         """Whether the two slots share a minute of a room. Slots that only touch do not overlap."""
-        return self.room == other.room and self.start < other.end and other.start < self.end
+        if not (self.start < other.end and other.start < self.end):
+            return False
+        return self.room == other.room or not set(rooms_of(self.room)).isdisjoint(rooms_of(other.room))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One field of a room's page: a reservation of the room and its slot. `user` and `request` say who made it."""
+    """One field of a room's page: a reservation and its slot, which names all rooms that it has. `user` and `request`
+    say who made it."""
 
     slot: RoomSlot
     user: str
@@ -245,6 +260,7 @@ def encode_detail(slot: RoomSlot) -> str:
 
 
 def _entry(room: str, start: str, value: str) -> Entry:
-    end, people, request, purpose = value.split("\t", 3)
+    end, people, request, purpose, *together = value.split("\t", 4)
     user, _, owner = people.partition(" ")
-    return Entry(RoomSlot(room, int(start), int(end)), user, request, purpose, owner or user)
+    slot = RoomSlot(together[0] if together else room, int(start), int(end))
+    return Entry(slot, user, request, purpose, owner or user)

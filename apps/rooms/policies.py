@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from apps.rooms.pages import RoomSlot
+from apps.rooms.pages import RoomSlot, rooms_of
 from apps.rooms.settings import Closed, PolicySettings, RoomSettings
 from apps.rooms.times import DAY_MIN, clock_text, format_minute, local_date, local_day, local_minute, minute_of_day
 from bayou.errors import Conflict
@@ -77,6 +77,10 @@ class Policies:
             days = self.ahead_min / DAY_MIN
             message = f"Rooms may be reserved {days:g} days ahead at most, which is until {last};"
             raise _refusal("ahead_days", f"{message} {slot_text(slot, zone)} is later.", slot, zone, days)
+        for one in slot.in_each_room:
+            self._check_open(one, zone)
+
+    def _check_open(self, slot: RoomSlot, zone: ZoneInfo) -> None:
         if closed := self.closed_on(slot, zone):
             day, why = closed
             message = (
@@ -101,21 +105,22 @@ class Policies:
         return minute if self.grid_min is None else minute + -minute_of_day(minute, zone) % self.grid_min
 
     def opening(self, room: str, day: date, zone: ZoneInfo) -> int:
-        """Return the minute (since 1970) at which a room opens on a local day; midnight if it has no opening hours."""
-        return local_minute(day, self.hours.get(room, (0, DAY_MIN))[0], zone)
+        """Return the minute (since 1970) at which a room opens on a local day; midnight if it has no opening hours. Of
+        several rooms, the one that opens last counts."""
+        return local_minute(day, max(self.hours.get(one, (0, DAY_MIN))[0] for one in rooms_of(room)), zone)
 
     def is_open(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
-        """Whether the room is open for the whole slot."""
-        return self.closed_on(slot, zone) is None and self._is_within_hours(slot, zone)
+        """Whether each room of the slot is open for the whole slot."""
+        return self.closed_on(slot, zone) is None and all(self._is_within_hours(one, zone) for one in slot.in_each_room)
 
     def _is_within_hours(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
-        """Whether a slot begins and ends while the room is open. A slot of several days goes on over the nights."""
+        """Whether a slot begins and ends while its one room is open. A slot of several days goes on over the nights."""
         first, last = self._hours_on(slot, slot.start, zone), self._hours_on(slot, slot.end - 1, zone)
         return first[0] <= slot.start < first[1] and last[0] < slot.end <= last[1]
 
     def closed_on(self, slot: RoomSlot, zone: ZoneInfo) -> tuple[date, str] | None:
-        """Return the first day of a slot on which its room is closed, and why; None if there is none."""
-        closed = [*self.closed, *self.closed_rooms.get(slot.room, ())]
+        """Return the first day of a slot on which one of its rooms is closed, and why; None if there is none."""
+        closed = [*self.closed, *(days for room in rooms_of(slot.room) for days in self.closed_rooms.get(room, ()))]
         day, last = local_date(slot.start, zone), local_date(slot.end - 1, zone)
         while closed and day <= last:
             for days in closed:
@@ -129,9 +134,10 @@ class Policies:
         was asked for at the minute `at_min`: within the local day and what the policies allow. A slot of several days
         in a room with opening hours has no other time, because it could begin or end at night."""
         low, high = local_day(slot.start, slot.end, zone)
-        if slot.room in self.hours:
-            opens, closes = self._hours_on(slot, slot.start, zone)
-            low, high = (max(low, opens), min(high, closes)) if slot.end <= closes else (slot.start, slot.end)
+        for one in slot.in_each_room:
+            if one.room in self.hours:
+                opens, closes = self._hours_on(one, slot.start, zone)
+                low, high = (max(low, opens), min(high, closes)) if slot.end <= closes else (slot.start, slot.end)
         if self.notice_min is not None:
             low = max(low, at_min + self.notice_min)
         if self.ahead_min is not None:

@@ -22,6 +22,7 @@ from pydantic import (
 
 from apps.api.model import Count, ListQuery, Model, Name, RequestId, RequestQuery, ViewQuery, one_line, readable_name
 from apps.api.schema import DATE, TEXT, TIME
+from apps.rooms.pages import TOGETHER, rooms_of
 from apps.rooms.times import DAY_MIN, SLOT_DAYS_MAX, parse_minute, zone_named
 
 CALENDAR_DAYS_MAX = 62
@@ -29,14 +30,25 @@ FREE_DAYS_MAX = 31
 EXCEPT_MAX = 400
 TIMES_MAX = 400  # fewer fit into one write, but how many depends on their pages
 ROOM_MAX = 64  # characters of a name
+TOGETHER_MAX = 10  # rooms of one reservation
 MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_up")
 
 
 def room_name(text: str) -> str:
     """Return the name of a room in the form that pages have. Raise ValueError if the text cannot be a name."""
-    if "/" in text:
-        raise ValueError(f"{text[:64]!r} cannot be used; give a name without /")
+    if "/" in text or TOGETHER in text:
+        raise ValueError(f"{text[:64]!r} cannot be used; give a name without / and {TOGETHER}")
     return readable_name(text, ROOM_MAX)
+
+
+def _room_names(text: str) -> str:
+    """Return one room, or several that are reserved together, in the form that pages have."""
+    names = [room_name(name) for name in rooms_of(text)]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{text[:64]!r} names a room twice; name it once")
+    if len(names) > TOGETHER_MAX:
+        raise ValueError(f"names {len(names)} rooms; at most {TOGETHER_MAX} can be reserved together")
+    return TOGETHER.join(names)
 
 
 def _reason(text: str) -> str:
@@ -76,6 +88,14 @@ def _merge(value: object) -> object:
 # Their checks are functions, so their JSON Schema is given.
 Minute = Annotated[int, BeforeValidator(parse_minute), WithJsonSchema(dict(TIME))]
 RoomName = Annotated[str, AfterValidator(room_name), WithJsonSchema({**TEXT, "minLength": 1, "maxLength": ROOM_MAX})]
+RoomNames = Annotated[
+    Annotated[
+        str,
+        AfterValidator(_room_names),
+        WithJsonSchema({**TEXT, "minLength": 1, "maxLength": TOGETHER_MAX * (ROOM_MAX + 1) - 1}),
+    ],
+    Field(description="A room, or several that are reserved together: 6.12+6.14."),
+]
 Purpose = Annotated[str, Field(max_length=200, description="What it is for."), AfterValidator(one_line)]
 Reason = Annotated[str, Field(max_length=200), AfterValidator(_reason)]
 Owner = Annotated[
@@ -159,7 +179,7 @@ class ReserveBody(Model):
         }
     )
 
-    room: RoomName
+    room: RoomNames
     slots: Slots
     purpose: Purpose = ""
     merge: Merge = FirstFreeAlternative()
@@ -200,7 +220,7 @@ class Occurrence(Slot):
     purpose it has those of the series."""
 
     day: LocalDate = Field(alias="date")
-    room: RoomName | None = None
+    room: RoomNames | None = None
     purpose: Purpose | None = None
 
 
@@ -223,7 +243,7 @@ class SeriesBody(Model):
         }
     )
 
-    room: RoomName
+    room: RoomNames
     times: Annotated[list[Occurrence], Field(min_length=1, max_length=TIMES_MAX)]
     purpose: Purpose = ""
     merge: Merge = FirstFreeAlternative()
@@ -252,7 +272,7 @@ class ChangeBody(Model):
         }
     )
 
-    room: RoomName | None = None
+    room: RoomNames | None = None
     purpose: Purpose | None = None
     merge: Merge = FirstFreeAlternative()
     request: RequestId = None

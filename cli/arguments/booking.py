@@ -47,6 +47,7 @@ def _reserve(commands: Parser) -> None:
         "  reserve --room 6.12 --at friday 9:00 --to 10:30\n"
         "  reserve --room 6.12 --at today 14-15 --merge nearest_free_time --window 2h\n"
         "  reserve --room 6.12 --at today 14-15 --merge another_room --else-room 6.13\n"
+        "  reserve 6.12+6.14 friday 9-12          both rooms or none\n"
         "  reserve 6.12 friday --all-day\n  reserve 6.12 2026-12-01 --to 2026-12-03 --all-day\n"
         "  reserve 6.12 monday 9-10 --repeat weekly --count 10\n"
         "  reserve 6.12 monday 9-9:15 --repeat weekdays --until 2027-06-30\n"
@@ -58,7 +59,7 @@ def _reserve(commands: Parser) -> None:
     )
     what = "the room, by its name in `rooms`, and when: the same as --room and --at"
     parser.add("words", "ROOM TIME", what, nargs="*")
-    parser.add("--room", "ROOM", "the room, instead of the first word")
+    parser.add("--room", "ROOM", "the room, instead of the first word; 6.12+6.14 for both")
     _add_slots(parser, required=False)
     parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", default="")
     parser.add("--owner", "USER", "whose it is to be, if not yours; for managers", type=values.name("user name"))
@@ -99,7 +100,7 @@ def _add_merge(parser: Parser, default: str = values.MERGES[0]) -> None:
     what = f"what to do if it is taken: {', '.join(values.MERGES)} (default: {default})"
     parser.add("--merge", "NAME", what, type=values.merge)
     parser.add("--window", "LENGTH", "with nearest_free_time: how far it may move", type=values.length)
-    what = "with another_room: a room to take instead (repeatable)"
+    what = "with another_room: a room to take instead of one that is taken (repeatable)"
     parser.add("--else-room", "ROOM", what, dest="else_rooms", action="append", default=[])
 
 
@@ -172,7 +173,7 @@ def _move(commands: Parser) -> None:
     )
     parser.add("reservation", "ID", "the id, or the beginning of it")
     _add_slots(parser)
-    parser.add("--room", "ROOM", "to another room (default: the same)")
+    parser.add("--room", "ROOM", "to another room, or to several (default: the same)")
     _add_reach(parser, "move")
     parser.add_flag("--all-or-nothing", "of a series: move nothing unless every occurrence finds a slot")
     _add_merge(parser)

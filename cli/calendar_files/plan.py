@@ -90,7 +90,8 @@ class PageCount:
         margin = self.window_min * 60
         first = int(one.slot.start.timestamp() - margin) // 86400
         last = int(one.slot.end.timestamp() + margin - 1) // 86400
-        return 1 + (last - first + 1) * (1 + self.other_rooms)
+        rooms = len(one.room.split("+"))
+        return 1 + (last - first + 1) * (rooms + self.other_rooms)
 
 
 @dataclass
@@ -292,7 +293,7 @@ class _Following:
 
     def is_known(self, one: Wanted) -> bool:
         """Return whether the room of what is wanted may be used. If not, note that it is unknown."""
-        if one.room in self.rooms.known or self.new_rooms:
+        if self.rooms.is_known(one.room) or self.new_rooms:
             return True
         self.plan.unknown.setdefault(one.room, []).append(one)
         return False

@@ -33,12 +33,20 @@ class Rooms:
         )
 
     def find(self, names: Sequence[str]) -> str:
-        """Return the first of the names that is a known room. If none is, return the first name."""
+        """Return the first of the names that is a known room, or several such as 6.12 + 6.14. If none is, return the
+        first name."""
         meant = [self.renamed.get(name, name) for name in names]
-        return next((name for name in meant if name in self.known), meant[0])
+        joined = (re.sub(r" *\+ *", "+", name) for name in meant)
+        return next((name for name in joined if self.is_known(name)), meant[0])
 
-    def hours(self, room: str) -> tuple[timedelta, timedelta] | None:
-        return self.known.get(room)
+    def is_known(self, name: str) -> bool:
+        """Return whether a name is that of a known room, or names several, such as 6.12+6.14."""
+        return all(room in self.known for room in name.split("+"))
+
+    def hours(self, name: str) -> tuple[timedelta, timedelta] | None:
+        """Return when the room is open, or when all of several rooms are; None if it has no opening hours."""
+        found = [hours for room in name.split("+") if (hours := self.known.get(room))]
+        return (max(opens for opens, _ in found), min(closes for _, closes in found)) if found else None
 
     def nearest(self, name: str) -> str | None:
         """Return the known room that an unknown name most probably means; None if no room is similar."""

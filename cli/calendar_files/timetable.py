@@ -214,9 +214,10 @@ class _Reading:
         if not names:
             raise UnusableError("it has no location, so it names no room", expected=True)
         room = self.rooms.find(names)
-        if len(room) > ROOM_LENGTH_MAX or "/" in room or room in UNREACHABLE:
+        if not all(map(_can_be_a_room, room.split("+"))):
             raise UnusableError(
-                f"its location cannot be a room: use 1 to {ROOM_LENGTH_MAX} printable characters, but no /"
+                f"its location cannot be a room: use 1 to {ROOM_LENGTH_MAX} printable characters, but no / (+ joins the"
+                " names of several rooms)"
             )
         unmoved = one.unmoved.astimezone(UTC) if one.is_exception and isinstance(one.unmoved, datetime) else None
         for number, slot in enumerate(_slots(one, self.rooms.hours(room), self.zone)):
@@ -284,6 +285,10 @@ def _versions(masters: list[Event]) -> list[Event]:
 def _newest(versions: list[Event]) -> Event:
     """Return the version that counts. Of versions that are equally new the last in the file counts."""
     return max(reversed(versions), key=lambda one: (one.sequence, one.changed, one.stamped))
+
+
+def _can_be_a_room(name: str) -> bool:
+    return 0 < len(name) <= ROOM_LENGTH_MAX and "/" not in name and name not in UNREACHABLE
 
 
 def _nameless(event: Component) -> str:

@@ -70,7 +70,7 @@ def slot_asked(context: Context, words: list[str], arguments: Namespace, current
 
 def _whole_days(context: Context, arguments: Namespace, room: str) -> list[Slot]:
     """Return the slots of --at and --or as whole days: from the opening of the room on the first day to its closing on
-    the last one, which --to gives."""
+    the last one, which --to gives. Of several rooms, all are open then."""
     zone, now = context.zone, context.now()
     if arguments.length:
         raise Usage("--all-day and --for exclude each other. For several days, give the last one with --to.")
@@ -78,12 +78,11 @@ def _whole_days(context: Context, arguments: Namespace, room: str) -> list[Slot]
     last = read_date(" ".join(arguments.to), zone, now) if arguments.to else first
     if last < first:
         raise Usage(f"--to {last} is before the first day, {first}.")
-    known: Json = next((one for one in context.rooms()["rooms"] if one["name"] == room), {})
+    known = [one for one in context.rooms()["rooms"] if one["name"] in room.split("+")]
+    opens = max((one.get("opens") or "00:00" for one in known), default="00:00")
+    closes = min((one.get("closes") or "24:00" for one in known), default="24:00")
     begins = [first, *(read_date(" ".join(words), zone, now) for words in arguments.others)]
-    return [
-        whole_days(day, day + (last - first), known.get("opens") or "00:00", known.get("closes") or "24:00", zone)
-        for day in begins
-    ]
+    return [whole_days(day, day + (last - first), opens, closes, zone) for day in begins]
 
 
 def _length_of(context: Context, arguments: Namespace, start: datetime, current: Json | None) -> timedelta:

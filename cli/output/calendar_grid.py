@@ -72,12 +72,16 @@ def is_closed_on(closed: Sequence[str], day: date) -> bool:
 
 
 def show_list(viewer: Viewer, days: Sequence[date], calendars: Mapping[str, Sequence[Json]]) -> None:
-    """Show each day with its reservations in time order."""
+    """Show each day with its reservations in time order. One of several rooms has one line, which names them all."""
     screen, zone = viewer.screen, viewer.zone
     shown = 0
     for day in days:
         today = day_bounds(day, 1, zone)
-        found = [(slot_of(one), room, one) for room, entries in calendars.items() for one in _touching(entries, today)]
+        found = {
+            one["id"]: (slot_of(one), str(one.get("room", room)), one)
+            for room, entries in calendars.items()
+            for one in _touching(entries, today)
+        }
         if not found:
             continue
         if shown:
@@ -85,7 +89,7 @@ def show_list(viewer: Viewer, days: Sequence[date], calendars: Mapping[str, Sequ
         shown += len(found)
         screen.line(screen.paint(day_title(day), bold=True))
         rows = []
-        for slot, room, one in sorted(found, key=lambda each: (each[0].start, each[1])):
+        for slot, room, one in sorted(found.values(), key=lambda each: (each[0].start, each[1])):
             own = one["owner"] == viewer.user
             start = _clock(slot.start, today) if slot.start >= today.start else "…    "
             end = _clock(slot.end, today) if slot.end <= today.end else "…    "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
+from functools import partial
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
@@ -59,7 +60,8 @@ class PromptCompleter(Completer):
         if last.startswith("-"):
             return {name: text for name, text in parser.options.items() if name != "--config"}
         for names, offer in (
-            (("--room", "--else-room"), self._rooms),
+            (("--room",), partial(self._rooms, last)),
+            (("--else-room",), self._rooms),
             (("--replica",), self._replicas),
             (("--merge",), lambda: dict.fromkeys(MERGES, "")),
             (("--repeat",), lambda: dict.fromkeys(REPEATS, "")),
@@ -69,7 +71,7 @@ class PromptCompleter(Completer):
         ):
             if before in names:
                 return offer()
-        return self._positional(command, words)
+        return self._positional(command, words, last)
 
     def _in_groups(self) -> Offers:
         """Return the commands that belong to a group, each with the first words of its title."""
@@ -80,11 +82,11 @@ class PromptCompleter(Completer):
             for name, summary in summaries.items()
         }
 
-    def _positional(self, command: str, words: list[str]) -> Offers:
+    def _positional(self, command: str, words: list[str], last: str) -> Offers:
         if command in {"cancel", "move", "edit", "extend", "status", "watch", "history", "series"}:
             return self._reservations(command) if len(words) == 1 else {}
         if command == "reserve":
-            return self._rooms() if len(words) == 1 else TIME_STARTS if len(words) == 2 else {}
+            return self._rooms(last) if len(words) == 1 else TIME_STARTS if len(words) == 2 else {}
         if command == "free":
             return TIME_STARTS if len(words) == 1 else {}
         if command == "calendar":
@@ -97,8 +99,10 @@ class PromptCompleter(Completer):
             return {"manual": "", "auto": ""}
         return {"cut": "", "heal": ""} if command == "link" else {}
 
-    def _rooms(self) -> Offers:
-        return dict.fromkeys(self._monitor.rooms, "")
+    def _rooms(self, last: str = "") -> Offers:
+        """Return the rooms. If `last` ends an earlier one with a +, return each as the next of several."""
+        before = "".join(last.rpartition("+")[:2])
+        return {f"{before}{room}": "" for room in self._monitor.rooms if room not in before.split("+")}
 
     def _replicas(self) -> Offers:
         """Return the labels of the replicas in config.yaml and of those that joined later, each with its address."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from apps.rooms.pages import rooms_of
 from cluster.language.parser import Slot
 
 
@@ -17,7 +18,8 @@ class Booking:
     slot: Slot
 
     def overlaps(self, other: Booking) -> bool:
-        return self.room == other.room and self.slot.start < other.slot.end and other.slot.start < self.slot.end
+        share_a_room = not set(rooms_of(self.room)).isdisjoint(rooms_of(other.room))
+        return share_a_room and self.slot.start < other.slot.end and other.slot.start < self.slot.end
 
 
 class Refused(Exception):

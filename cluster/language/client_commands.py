@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from apps.rooms.pages import rooms_of
 from cluster.language import printing
 from cluster.language.parser import Command, Complaint, ReserveRequest, read_reserve
 from cluster.language.world import Client, Server, World
@@ -79,7 +80,7 @@ class ClientCommands:
         if answer.status != BEHIND and not refused:
             accepted(answer)
         self._owners[name] = wanted.client
-        self._rooms[wanted.room] = None
+        self._rooms |= dict.fromkeys(rooms_of(wanted.room))
         if answer.status == BEHIND:
             self._note(f"{name} is dropped: {answer.message}")
         elif refused:
@@ -113,7 +114,7 @@ class ClientCommands:
     def _body(self, wanted: ReserveRequest, name: str) -> dict[str, Any]:
         merge: dict[str, Any] = {"name": wanted.merge}
         if wanted.merge == "another_room":
-            merge["rooms"] = [room for room in self._rooms if room != wanted.room]
+            merge["rooms"] = [room for room in self._rooms if room not in rooms_of(wanted.room)]
             if not merge["rooms"]:  # without another room the two are the same
                 merge = {"name": "first_free_alternative"}
         return {

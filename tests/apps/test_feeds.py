@@ -96,6 +96,26 @@ def test_an_event_describes_its_reservation(sides: tuple[Side, Side]) -> None:
     assert event["UID"] == there["UID"] == here["UID"] == f"vish/a@{CONFIGURED.cluster_id}"
 
 
+def test_a_reservation_of_several_rooms_is_one_event_in_each_of_them(sides: tuple[Side, Side]) -> None:
+    one, two = sides
+    two.reserve("vish", "a", 9, room="6.12+6.13")
+    feeds = ("/rooms/6.12/calendar.ics", "/rooms/6.13/calendar.ics", "/users/vish/calendar.ics")
+    assert [str(two.feed(path)["vish/a"]["LOCATION"]) for path in feeds] == ["6.12+6.13"] * 3
+    busy = Calendar.from_ical(two.client.get("/rooms/6.13/freebusy.ics").data).walk("VFREEBUSY")[0]
+    assert busy["FREEBUSY"].params["FBTYPE"] == "BUSY-TENTATIVE"
+    one.reserve("neil", "n", 9, room="6.13")
+    meet(two.store, one.store)
+    assert two.feed("/users/vish/calendar.ics")["vish/a"]["STATUS"] == "CANCELLED", "one of its rooms was taken first"
+    assert list(one.feed("/rooms/6.13/calendar.ics")) == ["neil/n"]
+    answers: list[Any] = [two.client.get(f"/conflicts?room={room}").json for room in ("6.12", "6.13", "7.01")]
+    conflicts = [answer["conflicts"] for answer in answers]
+    assert [[entry["id"] for entry in found] for found in conflicts] == [["vish/a"], ["vish/a"], []]
+    history: Any = two.client.get("/reservations/vish/a/history").json
+    (move,) = history["moves_seen_here"]
+    assert (move["from"]["room"], move["to"]) == ("6.12+6.13", None)
+    assert move["because"]["got"]["room"] == "6.13"
+
+
 def test_a_feed_describes_the_time_zone(sides: tuple[Side, Side]) -> None:
     calendar = Calendar.from_ical(sides[0].client.get("/rooms/6.12/calendar.ics").data)
     zone: Any = calendar.walk("VTIMEZONE")[0]

@@ -16,7 +16,8 @@ from apps.rooms.times import DAY_MIN, MINUTE_END
 from bayou.write import Draft
 from tests.support.rooms_harness import FakeService, Lua, Pages, client_of, stamped
 
-ROOMS = ["6.12", "6.13"]
+ROOMS = ["6.12", "6.13", "6.14", "7.01"]
+WANTED = ["6.12", "6.13", "6.12+6.13", "6.13+6.12+6.14"]
 USERS = ["vish", "neil"]
 FIRST_MINUTE = 20788 * DAY_MIN  # 2026-12-01
 
@@ -38,8 +39,8 @@ def slot_lists(draw: st.DrawFn) -> list[dict[str, str]]:
 merges = st.sampled_from(["first_free_alternative", "nearest_free_time", "another_room", "give_up"])
 names = st.sampled_from(["a", "b", "c", "d"])
 requests: st.SearchStrategy[Any] = st.one_of(
-    st.tuples(st.just("POST"), st.sampled_from(ROOMS), names, slot_lists(), merges),
-    st.tuples(st.just("PATCH"), st.sampled_from(ROOMS), names, slot_lists(), merges),
+    st.tuples(st.just("POST"), st.sampled_from(WANTED), names, slot_lists(), merges),
+    st.tuples(st.just("PATCH"), st.sampled_from(WANTED), names, slot_lists(), merges),
     st.tuples(st.just("DELETE"), st.just(""), names, st.just([]), st.just("")),
 )
 histories = st.lists(st.tuples(st.sampled_from(USERS), requests, st.booleans()), min_size=1, max_size=14)

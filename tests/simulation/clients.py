@@ -24,6 +24,7 @@ from bayou.session_token import GUARANTEES, Token
 from bayou.write import Draft
 
 ROOMS = ("6.12", "6.13", "7.01")
+TOGETHER = ("6.12+6.13", "7.01+6.12", "6.13+6.12+7.01")  # one request in four wants several rooms
 FIRST_MIN = 29_967_840  # 2026-12-24 00:00 UTC
 SLOTS = 16  # half hours from 20:00 on, across midnight
 PATIENCE = 6
@@ -101,12 +102,17 @@ def merge(number: int, room: str) -> FirstFreeAlternative | GiveUp | NearestFree
             return GiveUp(name="give_up")
         case 2:
             return NearestFreeTime.model_construct(name="nearest_free_time", window_min=60 + number // 4 % 3 * 60)
-    others = [other for other in ROOMS if other != room]
+    others = [other for other in ROOMS if other not in room.split("+")] or ["7.02", "7.03"]
     return AnotherRoom.model_construct(name="another_room", rooms=others[: 1 + number // 4 % 2])
 
 
+def room_name(number: int) -> str:
+    """Return a room, or several that are reserved together."""
+    return (TOGETHER if number >> 5 & 3 == 3 else ROOMS)[number % 3]
+
+
 def reserve(context: drafts.DraftContext, room: int, number: int, how: int) -> Draft:
-    name = ROOMS[room % len(ROOMS)]
+    name = room_name(room)
     body = ReserveBody.model_construct(
         room=name,
         slots=[slot(number), slot(number + 5)][: 1 + how % 2],
@@ -128,7 +134,7 @@ def change(
         return drafts.cancel(context, of, seen, REASON if context.user != owner_of(of) else None)
     if number % 5 == 4:
         return drafts.edit(context, of, seen, f"talk {how % 4}")
-    room = ROOMS[how % len(ROOMS)]
+    room = room_name(how)
     slots = [slot(number), slot(number + 3)][: 1 + how % 2]
     body = ReservationChangeBody.model_construct(room=room if how % 3 else None, slots=slots, merge=merge(how, room))
     return drafts.move(context, of, seen, is_final(views), body)

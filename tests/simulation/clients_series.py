@@ -11,7 +11,7 @@ from apps.rooms.drafts_series import Occurrence
 from apps.rooms.pages import Series
 from apps.rooms.schema import ReserveBody, SeriesChangeBody, SeriesExtendBody
 from bayou.write import Draft
-from tests.simulation.clients import REASON, ROOMS, merge, owner_of, slot
+from tests.simulation.clients import REASON, ROOMS, merge, owner_of, room_name, slot
 
 RULES = ("FREQ=DAILY;COUNT=2", "FREQ=DAILY;COUNT=3", "FREQ=DAILY;INTERVAL=2;COUNT=2", "FREQ=DAILY;COUNT=4")
 WANTED = ("all_or_nothing", "best_effort")
@@ -23,7 +23,7 @@ def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
     Half of the series begin on the day of the single reservations. The others begin a day later, so that they can
     conflict only with series.
     """
-    name, days = ROOMS[room % len(ROOMS)], how >> 5 & 1
+    name, days = room_name(room), how >> 5 & 1
     body = ReserveBody.model_construct(
         room=name,
         slots=[slot(number, days), slot(number + 5, days)][: 1 + how % 2],
@@ -41,7 +41,7 @@ def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: 
         return drafts_series.edit(context, of, owner_of(of), members, f"lecture {how % 4}")
     if number % 5 == 3:
         return extend(context, of, members, how)
-    room, days = ROOMS[how % len(ROOMS)], how >> 5 & 1
+    room, days = room_name(how), how >> 5 & 1
     body = SeriesChangeBody.model_construct(
         room=room if how % 3 else None,
         slots=[slot(number, days), slot(number + 3, days)][: 1 + how % 2],

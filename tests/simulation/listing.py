@@ -24,7 +24,13 @@ def entries(write: Write) -> set[Entry]:
     if not write.app.startswith("rooms/") or write.op.startswith(("cancel", "edit")):
         return set()
     wishes = [args, *args.get("occurrences", ())]
-    found = {("rooms", room) for wish in wishes for room in (wish.get("room"), *wish.get("rooms", ())) if room}
+    found = {
+        ("rooms", room)
+        for wish in wishes
+        for rooms in (wish.get("room"), *wish.get("rooms", ()))
+        if rooms
+        for room in rooms.split("+")
+    }
     if write.op == "reserve":
         found.add((user, write.request))
     if write.op == "reserve_series":

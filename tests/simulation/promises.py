@@ -29,7 +29,7 @@ def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
             continue
         end_before = ""
         for start in sorted(fields):
-            end, people, request, _ = fields[start].split("\t", 3)
+            end, people, request, *_ = fields[start].split("\t")
             user = people.split(" ")[0]
             demand(8, start >= end_before, label, name, "overlap at", start)
             end_before = end

@@ -14,14 +14,13 @@ from typing import Any
 from bayou.write import Write
 from tests.support.model_desk import Desk, Failed
 
-ENTRY_FIELDS = 4  # end, user (and owner), request and purpose
 DONE = {"updated", "merged"}
 REQUESTS_MAX = 8  # request ids that a page keeps
 
 
 @dataclass(frozen=True)
 class RoomSlot:
-    """A room and a time. `start` and `end` are minutes since 1970-01-01, UTC."""
+    """A room, or several joined by +, and a time. `start` and `end` are minutes since 1970-01-01, UTC."""
 
     room: str
     start: int
@@ -29,9 +28,10 @@ class RoomSlot:
 
     @property
     def pages(self) -> list[str]:
-        """Return the pages of the room for the days of the slot."""
+        """Return the pages of the rooms for the days of the slot."""
         days = range(self.start // 1440, (self.end - 1) // 1440 + 1)
-        return [f"room:{self.room}/{date(1970, 1, 1) + timedelta(days=day)}" for day in days]
+        dates = [date(1970, 1, 1) + timedelta(days=day) for day in days]
+        return [f"room:{room}/{day}" for room in self.room.split("+") for day in dates]
 
     @property
     def text(self) -> str:
@@ -145,7 +145,8 @@ def what_is_asked(write: Write) -> str:
         return f"extend/{args['date']}"
     if "slots" not in args:
         words = (["owner", args["owner"]] if "owner" in args else []) or (["edit"] if "purpose" in args else ["cancel"])
-        return "/".join(words + [args["purpose"]] * ("purpose" in args)).replace(" ", "\t")
+        words += [args["purpose"]] if "purpose" in args else []
+        return "/".join(words).replace(" ", "\t")
     purpose = f"/{args['purpose']}" if args.get("purpose") is not None else ""
     return f"{args['slots'].split(' ')[0]}@{args['room']}{purpose}".replace(" ", "\t")
 
@@ -249,7 +250,7 @@ class ReservationChange:
         found = []
         for page in slot.pages:
             for start, value in self.desk.read(page).items():
-                end, people, request, _ = value.split("\t", ENTRY_FIELDS - 1)
+                end, people, request, *_ = value.split("\t")
                 if (people.split(" ")[0], request) != (self.user, self.request):
                     found.append((int(start), int(end)))
         return found
@@ -258,7 +259,7 @@ class ReservationChange:
         """Return True if no other reservation overlaps the slot. Stop at the first day that is taken."""
         for day in slot.pages:
             for start, value in self.desk.read(day).items():
-                end, people, request, _ = value.split("\t", ENTRY_FIELDS - 1)
+                end, people, request, *_ = value.split("\t")
                 is_own = (people.split(" ")[0], request) == (self.user, self.request)
                 if int(start) < slot.end and int(end) > slot.start and not is_own:
                     return False
@@ -272,9 +273,20 @@ class ReservationChange:
         if found := next(filter(self.is_free, self.choices[1:]), None):
             return found
         if merge == "another_room":
-            rooms = (RoomSlot(room, first.start, first.end) for room in self.args["rooms"])
-            return next(filter(self.is_free, rooms), None)
+            return self.with_other_rooms(first)
         return self.nearest(first) if merge == "nearest_free_time" else None
+
+    def with_other_rooms(self, first: RoomSlot) -> RoomSlot | None:
+        """Return the first choice with each room that is taken replaced by a free one; None if there are too few."""
+        wanted = first.room.split("+")
+        free = [
+            room
+            for room in dict.fromkeys([*wanted, *self.args["rooms"]])
+            if self.is_free(RoomSlot(room, first.start, first.end))
+        ]
+        others = (room for room in free if room not in wanted)
+        rooms = [room if room in free else next(others, "") for room in wanted]
+        return RoomSlot("+".join(rooms), first.start, first.end) if all(rooms) else None
 
     def window(self) -> RoomSlot:
         """Return the room and period to search for the nearest free time."""
@@ -308,6 +320,7 @@ class ReservationChange:
     def enter(self, slot: RoomSlot) -> None:
         people = self.user if self.owner == self.user else f"{self.user} {self.owner}"
         value = "\t".join((f"{slot.end:08}", people, self.request, self.purpose()))
+        value += f"\t{slot.room}" if "+" in slot.room else ""
         for day in slot.pages:
             self.desk.open(day)[f"{slot.start:08}"] = value
         if self.desk.declares(f"user:{self.owner}"):

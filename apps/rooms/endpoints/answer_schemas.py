@@ -86,7 +86,9 @@ CONFLICTS = record(conflicts=array(CONFLICT))
 # The write that took a slot: of whom, and whether it was accepted earlier or only committed first.
 CAUSE = record(write=TEXT, user=TEXT, earlier=FLAG, got=ROOM_SLOT)
 MOVE_SEEN = record({"from": nullable(ROOM_SLOT)}, at=TIME, to=nullable(ROOM_SLOT), because=nullable(CAUSE))
-ENTRY = record(id=TEXT, user=TEXT, request=TEXT, owner=TEXT, purpose=TEXT, start=TIME, end=TIME, state=VIEW)
+ENTRY = record(
+    {"room": TEXT}, id=TEXT, user=TEXT, request=TEXT, owner=TEXT, purpose=TEXT, start=TIME, end=TIME, state=VIEW
+)
 ROOMS = record(timezone=TEXT, rooms=array(ROOM), next=nullable(TEXT))
 FREE_ROOMS = record({"from": TIME, "to": TIME}, rooms=array(ROOM))
 CALENDAR = record({"from": TIME, "to": TIME}, room=TEXT, view=VIEW, reservations=array(ENTRY))

@@ -27,6 +27,7 @@ from apps.rooms.pages import (
     is_final,
     owner_of,
     reservation_page,
+    rooms_of,
 )
 from apps.rooms.policies import slot_text, too_many
 from apps.rooms.schema import AnotherRoom, Merge, room_name
@@ -80,7 +81,7 @@ class Handlers:
 
     def require_rooms(self, room: str | None, merge: Merge, remedy: str, session: ClientSession) -> None:
         """Call `require_room` for each room that a request names."""
-        named = [] if room is None else [room]
+        named = [] if room is None else rooms_of(room)
         if isinstance(merge, AnotherRoom):
             named += merge.rooms or []
         for name in named:
@@ -221,8 +222,9 @@ class Handlers:
         found = {
             entry: None
             for slot in asked
-            for page in slot.pages
-            for entry in decode_room(slot.room, pages[page].tentative)
+            for one in slot.in_each_room
+            for page in one.pages
+            for entry in decode_room(one.room, pages[page].tentative)
             if entry.slot.overlaps(slot) and entry.id not in but
         }
         return list(found)

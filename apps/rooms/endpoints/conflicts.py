@@ -12,7 +12,7 @@ from apps.rooms import answer_values
 from apps.rooms.drafts import TAGS
 from apps.rooms.endpoints.answer_schemas import CONFLICTS
 from apps.rooms.endpoints.base import Handlers
-from apps.rooms.pages import decode_reservation, reservation_page
+from apps.rooms.pages import decode_reservation, reservation_page, rooms_of
 from apps.rooms.schema import ConflictsQuery
 
 NEWEST = 200  # writes that one answer looks at
@@ -57,7 +57,7 @@ def _is_asked_for(conflict: Answer, query: ConflictsQuery) -> bool:
     if query.room is None and query.start is None and query.end is None:
         return True
     return any(
-        (query.room is None or slot["room"] == query.room)
+        (query.room is None or query.room in rooms_of(slot["room"]))
         and (query.start is None or query.start < _minute(slot["end"]))
         and (query.end is None or _minute(slot["start"]) < query.end)
         for slot in slots

@@ -8,7 +8,8 @@ values of policies travel in write.args. The second value that check returns is 
 nothing else. An error makes the outcome `failed`, and nothing changes.
 
 Writes. Times are whole minutes since 1970 (UTC); a slot is START8/END8, each time in eight digits. Arguments after `;`
-are optional.
+are optional. A `room` is one room, or several that are reserved together, joined by `+`: 6.12+6.14. Then it is granted,
+moved and freed in all of them or in none; each entry of `rooms` is one room.
   reserve  check first_choice_free   args room, slots = START8/END8 ... by preference, purpose; series, limit, owner
   move     check first_choice_free   args reservation = "USER/REQUEST", room, slots; limit, purpose
   cancel   check reservation_stands  args reservation, room (for people only); reason
@@ -34,13 +35,15 @@ try the other slots in args.room, in the order of preference. Then:
   nearest_free_time       args window_min, day_start, day_end: the time nearest to the first choice, of the same length
                           and in the same room, inside both the window around it and the open hours of its local day;
                           of two equally near, the earlier
-  another_room            args rooms: the time of the first choice, in the first of these rooms that is free
+  another_room            args rooms: the time of the first choice, in the first of these rooms that is free. Of several
+                          rooms, those that are free stay, and each of the others is replaced.
   give_up                 only the first choice will do
 
 Pages (apps/rooms/pages.py reads the same format).
   room:ROOM/YYYY-MM-DD      one for each room and UTC day. Field: start, eight digits. Value: END8 \t USER \t REQUEST \t
-                            PURPOSE. USER is USER OWNER where somebody else owns it. A slot over midnight stands on the
-                            page of each day that it touches, same field, same value.
+                            PURPOSE, and \t ROOM where it has several rooms. USER is USER OWNER where somebody else
+                            owns it. A slot over midnight stands on the page of each day that it touches, same field,
+                            same value.
   reservation:USER/REQUEST  of a reservation:
                               state     reserved START8/END8 ROOM, rejected CODE, cancelled, or cancelled USER \t REASON
                               asked     what was asked for last: ROOM \t START8/END8 ... \t PURPOSE
@@ -85,6 +88,7 @@ Invariants kept: 8 (no two reservations of a room overlap: every entry was teste
 --- @include "occupancy"
 --- @include "requests"
 --- @include "series"
+--- @include "slots"
 
 local PART_OPS = Requests.PART_OPS
 local find, gmatch, match, sub = string.find, string.gmatch, string.match, string.sub
@@ -194,7 +198,7 @@ function app.lists(write)
   local user, id = Requests.target_of(write)
   local owner = Requests.new_owner(write)
   local list = "user:" .. owner
-  if op == "reserve" and not args.rooms then
+  if op == "reserve" and not args.rooms and not find(args.room, "+", 1, true) then
     return { "rooms", args.room, list, Requests.name_for(owner, user, id) } -- the usual case, without closures
   end
   local entries = {}
@@ -203,8 +207,8 @@ function app.lists(write)
     entries[#entries + 1] = entry
   end
   local function add_rooms(first, others)
-    if first then
-      add("rooms", first)
+    for _, room in ipairs(first and Slots.rooms_of(first) or {}) do
+      add("rooms", room)
     end
     for _, room in ipairs(others or {}) do
       add("rooms", room)

@@ -5,7 +5,7 @@
 --- @include "slots"
 
 local purpose_of, set_open = Occupancy.purpose_of, Occupancy.set_open
-local any_page, days_of, room_page = Slots.any_page, Slots.days_of, Slots.room_page
+local any_page, days_of, room_page, rooms_of = Slots.any_page, Slots.days_of, Slots.room_page, Slots.rooms_of
 local floor, gmatch, gsub, match, sub = math.floor, string.gmatch, string.gsub, string.match, string.sub
 
 local REQUEST_IDS_MAX = 8 -- that a page remembers
@@ -19,9 +19,14 @@ end
 local function enter(pages, request, room, start8, stop8)
   local user = request.owner == request.user and request.user or request.user .. " " .. request.owner
   local value = stop8 .. "\t" .. user .. "\t" .. request.id .. "\t" .. purpose_of(pages, request)
-  local first_day, last_day = days_of(start8, stop8)
-  for day = first_day, last_day do
-    pages.set(room_page(room, day), start8, value)
+  local rooms, first_day, last_day = rooms_of(room), days_of(start8, stop8)
+  if rooms[2] then
+    value = value .. "\t" .. room
+  end
+  for _, one in ipairs(rooms) do
+    for day = first_day, last_day do
+      pages.set(room_page(one, day), start8, value)
+    end
   end
   set_open(pages, request, stop8)
 end

@@ -8,11 +8,11 @@
 local Merges = {}
 
 local abs, floor, huge, max, min = math.abs, math.floor, math.huge, math.max, math.min
-local format, sub = string.format, string.sub
+local concat, format, sort, sub = table.concat, string.format, table.sort, string.sub
 
--- The start nearest to `wanted` of a free time of this duration inside [low, high); nil where no gap is long enough.
--- Each gap between two entries offers its nearest point. Gaps come in the order of time, so of two equally near the
--- earlier one wins.
+-- The start nearest to `wanted` of a time of this duration inside [low, high) that is free in each room of the slot; nil
+-- where no gap is long enough. Each gap between two entries offers its nearest point. Gaps come in the order of time, so
+-- of two equally near the earlier one wins.
 local function nearest_start(pages, room, wanted, duration, low, high, current_slot)
   local best, best_distance = nil, huge
   local function consider(gap_start, gap_stop)
@@ -23,15 +23,20 @@ local function nearest_start(pages, room, wanted, duration, low, high, current_s
       end
     end
   end
-  local skipped, cursor = Occupancy.own_field(current_slot, room), low
-  Slots.any_page(room, function(page)
+  local taken, cursor = {}, low -- START8END8 of the entries of all rooms
+  Slots.any_page(room, function(page, one)
+    local skipped = Occupancy.own_field(current_slot, one)
     for _, field in ipairs(pages.fields(page)) do
       if field ~= skipped then
-        consider(cursor, min(tonumber(field), high))
-        cursor = max(cursor, tonumber(sub(pages.get(page, field), 1, 8)))
+        taken[#taken + 1] = field .. sub(pages.get(page, field), 1, 8)
       end
     end
   end, floor(low / Slots.DAY_MIN), floor((high - 1) / Slots.DAY_MIN))
+  sort(taken)
+  for _, entry in ipairs(taken) do
+    consider(cursor, min(tonumber(sub(entry, 1, 8)), high))
+    cursor = max(cursor, tonumber(sub(entry, 9)))
+  end
   consider(cursor, high)
   return best
 end
@@ -72,12 +77,29 @@ function Merges.another_room(pages, request)
     return room, start8, stop8
   end
   start8, stop8 = request.ends[1], request.ends[2]
-  for _, other in ipairs(request.args.rooms) do
-    if Occupancy.is_free(pages, other, start8, stop8, request.current_slot) then
-      return other, start8, stop8
+  local rooms, used = {}, {}
+  for _, wanted in ipairs(Slots.rooms_of(request.args.room)) do
+    used[wanted] = true
+  end
+  local function is_free(one)
+    return Occupancy.is_free(pages, one, start8, stop8, request.current_slot)
+  end
+  local function other_room()
+    for _, other in ipairs(request.args.rooms) do
+      if not used[other] and is_free(other) then
+        used[other] = true
+        return other
+      end
+    end
+    return nil
+  end
+  for number, wanted in ipairs(Slots.rooms_of(request.args.room)) do
+    rooms[number] = is_free(wanted) and wanted or other_room()
+    if not rooms[number] then
+      return nil
     end
   end
-  return nil
+  return concat(rooms, "+"), start8, stop8
 end
 
 return Merges

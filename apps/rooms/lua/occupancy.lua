@@ -4,28 +4,35 @@
 --- @include "requests"
 --- @include "slots"
 
-local any_page, days_of, room_page = Slots.any_page, Slots.days_of, Slots.room_page
+local any_page, days_of, room_page, rooms_of = Slots.any_page, Slots.days_of, Slots.room_page, Slots.rooms_of
 local find, match, sub = string.find, string.match, string.sub
 
--- The field under which a moving reservation itself stands on the pages of this room; false where it does not.
+-- The field under which a moving reservation itself stands on the pages of this one room; nil where it does not.
 local function own_field(current_slot, room)
-  return current_slot and current_slot.room == room and current_slot.start8
+  for _, own in ipairs(current_slot and rooms_of(current_slot.room) or {}) do
+    if own == room then
+      return current_slot.start8
+    end
+  end
+  return nil
 end
 
--- Whether the slot is free, apart from the current slot of a reservation that moves. The entries of a room do not
--- overlap. So of those that begin before `stop8` only the last can overlap the slot or, where that one is the current
--- slot, the one before it.
+-- Whether the slot is free in each of its rooms, apart from the current slot of a reservation that moves. The entries of
+-- a room do not overlap. So of those that begin before `stop8` only the last can overlap the slot or, where that one is
+-- the current slot, the one before it.
 local function is_free(pages, room, start8, stop8, current_slot)
-  local skipped = current_slot and own_field(current_slot, room)
   local first_day, last_day = days_of(start8, stop8)
-  for day = first_day, last_day do
-    local page = room_page(room, day)
-    local last, entry = pages.below(page, stop8)
-    if last and last == skipped then
-      last, entry = pages.below(page, last)
-    end
-    if last and sub(entry, 1, 8) > start8 then
-      return false
+  for _, one in ipairs(rooms_of(room)) do
+    local skipped = current_slot and own_field(current_slot, one)
+    for day = first_day, last_day do
+      local page = room_page(one, day)
+      local last, entry = pages.below(page, stop8)
+      if last and last == skipped then
+        last, entry = pages.below(page, last)
+      end
+      if last and sub(entry, 1, 8) > start8 then
+        return false
+      end
     end
   end
   return true

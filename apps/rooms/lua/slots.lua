@@ -1,9 +1,12 @@
 -- Slots, days and the pages of rooms.
 --
+-- What a slot calls its room is one room, or several that are reserved together, joined by `+`: 6.12+6.14.
+--
 -- A time is a count of whole minutes since 1970 (UTC), written with eight digits so that times compare as text. A slot
 -- is START8/END8. A day is a count of days since 1970 (UTC).
 
-local floor, format, match, rep, sub = math.floor, string.format, string.match, string.rep, string.sub
+local floor, format, gmatch, match = math.floor, string.format, string.gmatch, string.match
+local rep, sub = string.rep, string.sub
 
 local DAY_MIN = 1440
 local MINUTE_MAX = 99999999 -- the last time that fits into eight digits
@@ -13,6 +16,7 @@ local SLOTS_MAX = 10 -- of one request
 -- and again.
 local dates = {} -- day -> YYYY-MM-DD
 local pages_of_rooms = {} -- room -> day -> page
+local rooms_of_names = {} -- the room of a slot -> the list of its rooms
 local first_days, last_days = {}, {} -- start8 -> the day a slot begins on; stop8 -> the day a slot ends on
 local patterns = {} -- count -> the pattern that matches that many slots, separated by blanks
 
@@ -40,7 +44,21 @@ local function date_of(day)
   return dates[day]
 end
 
--- The page of a room on a day.
+-- The rooms of a slot, each by its own name.
+local function rooms_of(room)
+  local rooms = rooms_of_names[room]
+  if not rooms then
+    rooms = {}
+    for one in gmatch(room, "[^+]+") do
+      rooms[#rooms + 1] = one
+    end
+    assert(rooms[1], "not a room")
+    rooms_of_names[room] = rooms
+  end
+  return rooms
+end
+
+-- The page of one room on a day.
 local function room_page(room, day)
   local pages = pages_of_rooms[room]
   if not pages then
@@ -69,12 +87,15 @@ local function days_of(start8, stop8)
   return first, last
 end
 
--- Calls visit(page) for the page of the room on each of these days, in order, until a call returns true. Returns
--- whether one did. The pages that the write declares bound the cost: to touch one more is an error.
+-- Calls visit(page, room) for the page of each room of a slot on each of these days, room by room and in order, until a
+-- call returns true. Returns whether one did. The pages that the write declares bound the cost: to touch one more is an
+-- error.
 local function any_page(room, visit, first_day, last_day)
-  for day = first_day, last_day do
-    if visit(room_page(room, day)) then
-      return true
+  for _, one in ipairs(rooms_of(room)) do
+    for day = first_day, last_day do
+      if visit(room_page(one, day), one) then
+        return true
+      end
     end
   end
   return false
@@ -103,6 +124,7 @@ end
 return {
   DAY_MIN = DAY_MIN,
   MINUTE_MAX = MINUTE_MAX,
+  rooms_of = rooms_of,
   room_page = room_page,
   days_of = days_of,
   any_page = any_page,

@@ -5,6 +5,7 @@ import { element, setText } from "../shared/dom.js";
 import { clock, dayOf, shortDay, span, wallClock } from "../shared/times.js";
 import { SIGNS } from "../shared/words.js";
 import { extentOf, isWithinDay } from "./cells.js";
+import { roomsOf } from "./facts.js";
 
 // As in calendar-grid.css: they decide for how many lines a block has room.
 const [ROW_PX, EDGE_PX, LINE_PX] = [26, 7, 17];
@@ -52,7 +53,7 @@ function makeBlock(id) {
   );
 }
 
-function fillBlock(node, { id, owner, purpose, state, asked, from, to, start, end }, column, me, mark) {
+function fillBlock(node, { id, owner, purpose, state, asked, others, from, to, start, end }, column, me, mark) {
   const extent = extentOf(column, from, to);
   const times = span({ start, end }, column.zone);
   stretch(node, extent);
@@ -66,11 +67,12 @@ function fillBlock(node, { id, owner, purpose, state, asked, from, to, start, en
   sign.className = `shape ${state}`;
   setText(name, owner ?? "taken");
   setText(time, times);
-  setText(what, purpose ?? "");
+  const words = [others, purpose].filter(Boolean).join(" · ");
+  setText(what, words);
   setText(moved, mark ? `↷ from ${originOf(mark, column)}` : asked && `⚠ ${asked}`);
   node.dataset.shifted = String(asked !== "");
   node.classList.toggle("moved", mark !== null);
-  node.title = `${owner ?? "Taken"} ${times}${purpose ? ` – ${purpose}` : ""}${asked ? ` – ${asked}; time zones have changed since` : ""}`;
+  node.title = `${owner ?? "Taken"} ${times}${words ? ` – ${words}` : ""}${asked ? ` – ${asked}; time zones have changed since` : ""}`;
 }
 
 /** The text that says from where a reservation moved, without what is the same in this column. */
@@ -78,7 +80,7 @@ function originOf(mark, column) {
   const words = [clock(Date.parse(mark.start), column.zone)];
   const day = dayOf(mark, column.zone);
   if (day !== column.day) words.unshift(shortDay(day));
-  if (mark.room !== column.room) words.push(`in ${mark.room}`);
+  if (!roomsOf(mark.room).includes(column.room)) words.push(`in ${mark.room}`);
   return words.join(" ");
 }
 

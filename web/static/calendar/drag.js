@@ -5,6 +5,7 @@ import { element } from "../shared/dom.js";
 import { DAY_MIN, MINUTE_MS, addDays, clock, dayStart, momentOf, wallClock } from "../shared/times.js";
 import { stretch } from "./blocks.js";
 import { STEPS, STEP_MIN, extentOf } from "./cells.js";
+import { nameOf, roomsOf } from "./facts.js";
 
 const DRAG_PX = 5;
 const EDGE_PX = 7; // as in calendar-grid.css
@@ -58,7 +59,8 @@ export class Drag {
   /** The slot if the pointer is over this row of a column: {room, start, end}; null if there is none. */
   slotAt(column, row) {
     const { held, at, part } = this.drag;
-    const { room, day, zone } = column;
+    const { day, zone } = column;
+    const room = roomAfter(held, this.grid.columns[at.column].room, column.room);
     let { from: start, to: end } = held;
     if (part === "whole") {
       const length = end - start;
@@ -110,6 +112,12 @@ export class Drag {
     if (this.drag) clear(this.drag);
     this.drag = null;
   }
+}
+
+/** Where a reservation is after a drag from one room to another: of several rooms, the others stay. */
+function roomAfter({ room }, from, to) {
+  const rooms = roomsOf(room ?? from);
+  return nameOf(rooms.includes(to) ? rooms : rooms.map((one) => (one === from ? to : one)));
 }
 
 function clear({ block, ghost }) {

@@ -1,11 +1,11 @@
-// What the user asks for: up to three times of one room and up to three other rooms for the first of them, in order of
-// preference, and what to do if none is free.
+// What the user asks for: up to three times of one room, in order of preference, and what to do if none is free. Up to
+// three other rooms are instead of it at the first time, or together with it.
 
 import { button, byId, element, onSubmit, setText } from "../shared/dom.js";
 import { Refused, sentenceFor } from "../shared/rest.js";
 import { addDays, clock, dayAndSpan, dayStart, iso, roomAndSlot, shortDay, span, wallClock } from "../shared/times.js";
 import { plural } from "../shared/words.js";
-import { factsOf, ruleWords } from "./facts.js";
+import { factsOf, nameOf, roomsOf, ruleWords } from "./facts.js";
 import { randomName } from "./paths.js";
 import { endAt, startAt } from "./period.js";
 import { Repeat } from "./repeat.js";
@@ -26,7 +26,7 @@ export class Form {
     this.zoneOf = (name) => roomOf(name).timezone;
     this.on = on;
     this.choices = []; // {room, start, end}
-    this.rooms = []; // that will do at the first time, if none of the times is free
+    this.rooms = []; // others: {name, together}; without `together`, one that will do at the first time if none is free
     this.request = null;
     this.last = null; // the id of what was reserved or moved last
     this.done = ""; // what was done with it
@@ -61,14 +61,24 @@ export class Form {
       this.say(`There are ${CHOICES_MAX} other rooms already. Remove one first.`);
     } else {
       this.say("");
-      this.rooms.push(room);
+      this.rooms.push({ name: room, together: false });
       this.changed();
     }
   }
 
   /** Everything that is chosen, in the order in which it is tried: [{room, start, end}]. */
   get wanted() {
-    return [...this.choices, ...this.rooms.map((room) => ({ ...this.choices[0], room }))];
+    return [...this.choices, ...this.rooms.map(({ name }) => ({ ...this.choices[0], room: name }))];
+  }
+
+  /** The room that is asked for: that of the times, and those together with it. */
+  get room() {
+    return nameOf([this.choices[0].room, ...this.rooms.filter(({ together }) => together).map(({ name }) => name)]);
+  }
+
+  /** The names of the rooms that will do instead. */
+  get instead() {
+    return this.rooms.filter(({ together }) => !together).map(({ name }) => name);
   }
 
   drop(number) {
@@ -94,7 +104,7 @@ export class Form {
 
   changed() {
     this.request = null;
-    const room = this.choices[0]?.room;
+    const room = this.choices.length ? this.room : null;
     setText(byId("form-title"), room ? `Reserve ${room}` : "Reserve");
     setText(byId("facts-of-choice"), room ? factsOf(this.roomOf(room)).join(" · ") : "");
     this.node.classList.toggle("open", this.choices.length > 0);
@@ -104,9 +114,9 @@ export class Form {
     byId("last-day").value = first ? wallClock(first.end - 1, this.zoneOf(room)).day : "";
     byId("choices").replaceChildren(
       ...this.choices.map((choice, index) => this.makeChoice(choice, index + 1)),
-      ...this.rooms.map((name, index) => this.makeRoom(name, this.choices.length + index + 1)),
+      ...this.rooms.map((other, index) => this.makeRoom(other, this.choices.length + index + 1)),
     );
-    byId("merge").closest("label").hidden = this.rooms.length > 0;
+    byId("merge").closest("label").hidden = this.instead.length > 0;
     this.on.change();
   }
 
@@ -122,9 +132,9 @@ export class Form {
     this.changed();
   }
 
-  /** From the opening of the room on the first day to its closing on the last one. */
-  wholeDays({ room, start, end }) {
-    const { timezone: zone, opens, closes } = this.roomOf(room);
+  /** From the opening of the room, or of all rooms, on the first day to the closing on the last one. */
+  wholeDays({ start, end }) {
+    const { timezone: zone, opens, closes } = this.roomOf(this.room);
     const [day, last] = [wallClock(start, zone).day, wallClock(end - 1, zone).day];
     return {
       start: opens ? startAt(day, opens, zone) : dayStart(day, zone),
@@ -155,14 +165,27 @@ export class Form {
     );
   }
 
-  makeRoom(name, number) {
-    const label = `Remove ${name}`;
+  /** Another room, and whether it is wanted instead or together with the first one. */
+  makeRoom(other, number) {
+    const { name, together } = other;
+    const how = element(
+      "select.plain",
+      { "aria-label": `What ${name} is for` },
+      element("option", { value: "instead", selected: together ? null : "" }, "if none is free"),
+      element("option", { value: "together", selected: together ? "" : null }, "together"),
+    );
+    how.addEventListener("change", () => {
+      other.together = how.value === "together";
+      this.say("");
+      this.changed();
+      byId("choices").querySelector(`[aria-label="${CSS.escape(`What ${name} is for`)}"]`)?.focus();
+    });
     return element(
       "li",
       element("b.number", number),
       element("span.day.clipped", name),
-      "at the first time",
-      button(".remove.plain", () => this.drop(number), { "aria-label": label }, "×"),
+      how,
+      button(".remove.plain", () => this.drop(number), { "aria-label": `Remove ${name}` }, "×"),
     );
   }
 
@@ -189,7 +212,7 @@ export class Form {
 
   get merge() {
     const name = byId("merge").value;
-    if (this.rooms.length) return { name: "another_room", rooms: this.rooms };
+    if (this.instead.length) return { name: "another_room", rooms: this.instead };
     return name === "nearest_free_time" ? { name, window_min: WINDOW_MIN } : name;
   }
 
@@ -204,7 +227,7 @@ export class Form {
     // The same request is sent until there is an answer, so a lost answer makes no second reservation.
     this.request ??= randomName();
     const body = {
-      room: first.room,
+      room: this.room,
       slots: this.choices.map(({ start, end }) => ({ start: iso(start), end: iso(end) })),
       purpose: byId("purpose").value.trim(),
       ...(byId("owner").value.trim() ? { owner: byId("owner").value.trim() } : {}),
@@ -292,8 +315,9 @@ export class Form {
   /** A button that asks for this slot instead. */
   makeTake({ room, start, end }) {
     const take = () => {
-      this.rooms = [];
-      this.choices = [{ room, start: Date.parse(start), end: Date.parse(end) }];
+      const [first, ...others] = roomsOf(room);
+      this.rooms = others.map((name) => ({ name, together: true }));
+      this.choices = [{ room: first, start: Date.parse(start), end: Date.parse(end) }];
       this.say("");
       this.changed();
       this.node.querySelector("[type=submit]").focus();

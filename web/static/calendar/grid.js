@@ -6,6 +6,7 @@ import { clock, dayAndSpan, dayOf, span, wallClock } from "../shared/times.js";
 import { SIGNS } from "../shared/words.js";
 import { drawChoices, drawNow, drawReservations } from "./blocks.js";
 import { STEPS, cellsOf, inColumn } from "./cells.js";
+import { roomsOf } from "./facts.js";
 
 const MORNING = 14; // the half hour to which an empty day is scrolled: 07:00
 const WORDS = { committed: "final", tentative: "may still move" };
@@ -31,6 +32,7 @@ export class Grid {
       const held = inColumn(calendars.get(column.room) ?? [], column).map((reservation) => ({
         ...reservation,
         asked: askedWords(shifted.get(reservation.id), column),
+        others: othersWords(reservation.room, column),
       }));
       this.held[index] = held;
       const chosen = choices.flatMap(({ room, start, end }, position) =>
@@ -184,12 +186,17 @@ function askedWords(slot, { day, zone }) {
   return `asked for ${dayOf(slot, zone) === day ? span(slot, zone) : dayAndSpan(slot, zone)}`;
 }
 
+/** For a reservation of several rooms: the others, in words. Its calendars give `room` only then. */
+function othersWords(room, column) {
+  return room ? `with ${roomsOf(room).filter((one) => one !== column.room).join(", ")}` : "";
+}
+
 /** What is in a cell, in words. */
 function contentOf({ start, taken, choice, closed }) {
   if (start === null) return "does not exist: clocks change";
   if (taken) {
     const who = `${SIGNS[taken.state]} ${taken.owner ?? "taken"}`;
-    return [who, taken.purpose, WORDS[taken.state], taken.asked].filter(Boolean).join(", ");
+    return [who, taken.purpose, taken.others, WORDS[taken.state], taken.asked].filter(Boolean).join(", ");
   }
   if (choice) return `chosen as ${choice}`;
   return closed ? "free, outside opening hours" : "free";

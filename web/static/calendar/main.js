@@ -7,7 +7,7 @@ import { colourOf } from "../shared/words.js";
 import { Conflicts } from "./conflicts.js";
 import { Details } from "./details.js";
 import { Drag } from "./drag.js";
-import { factsOf } from "./facts.js";
+import { factsOf, factsTogether, roomsOf } from "./facts.js";
 import { Finder } from "./finder.js";
 import { Form } from "./form.js";
 import { Grid } from "./grid.js";
@@ -250,7 +250,7 @@ async function move({ id }, { room, start, end }) {
 }
 
 function lookAt(day, room) {
-  view.go(view.isOfARoom ? { day, room } : { day });
+  view.go(view.isOfARoom ? { day, room: roomsOf(room)[0] } : { day });
 }
 
 /** Shows the day and the room of a slot, and the details of the reservation. */
@@ -259,7 +259,7 @@ function openAt(id, slot) {
   const { room, start } = slot;
   lookAt(dayOf({ start }, roomOf(room).timezone), room);
   draw();
-  grid.lookFor(room, Date.parse(start));
+  grid.lookFor(roomsOf(room)[0], Date.parse(start));
   return open(id);
 }
 
@@ -272,8 +272,10 @@ function takeRoom(name, start, end, day) {
   if (!source.isGuest) byId("purpose").focus();
 }
 
+/** What is known of a room, or of several that are reserved together. */
 function roomOf(name) {
-  return source.rooms.find((room) => room.name === name) ?? { name, timezone: source.timezone };
+  const known = (one) => source.rooms.find((room) => room.name === one) ?? { name: one, timezone: source.timezone };
+  return factsTogether(roomsOf(name).map(known));
 }
 
 function roomNames() {

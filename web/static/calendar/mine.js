@@ -2,6 +2,7 @@
 
 import { button, element, shape } from "../shared/dom.js";
 import { dayAndSpan, dayOf } from "../shared/times.js";
+import { roomsOf } from "./facts.js";
 
 const SHOWN_MAX = 12;
 
@@ -27,7 +28,7 @@ function makeLine({ id, room, slot, purpose, state, occurrence }, zone, open) {
     "li",
     { "data-id": id, "data-state": state },
     shape(state),
-    element("a", { href: `#${new URLSearchParams({ day, room })}` }, dayAndSpan(slot, zone)),
+    element("a", { href: `#${new URLSearchParams({ day, room: roomsOf(room)[0] })}` }, dayAndSpan(slot, zone)),
     button(
       ".plain.clipped.soft",
       () => open(id),

@@ -12,7 +12,8 @@ import { NO_PERIOD, periodOf } from "./period.js";
 export function makeMover({ room, slot: held, asked, occurrence }, rooms, zone, { send, complain }) {
   const { start, end } = held ?? asked[0];
   const [from, to] = [Date.parse(start), Date.parse(end)];
-  const options = rooms.map((name) => element("option", { value: name, selected: name === room ? "" : null }, name));
+  const names = rooms.includes(room) ? rooms : [room, ...rooms]; // several that are reserved together
+  const options = names.map((name) => element("option", { value: name, selected: name === room ? "" : null }, name));
   const fields = {
     room: element("select", ...options),
     day: element("input", { type: "date", value: wallClock(from, zone).day }),

@@ -7,6 +7,7 @@ import { single } from "../shared/single.js";
 import { Stream } from "../shared/stream.js";
 import { iso } from "../shared/times.js";
 import { readBusy } from "./busy.js";
+import { roomsOf } from "./facts.js";
 
 const LOOK_MS = 3000; // whether peers can be reached changes without an event
 const GUEST_LOOK_MS = 10_000; // guests get no events
@@ -74,7 +75,7 @@ export class Source {
 
   hear(name, data) {
     if (WRITES.includes(name)) {
-      const touched = [data.before, data.after].flatMap((result) => (result?.room ? [result.room] : []));
+      const touched = [data.before, data.after].flatMap((result) => (result?.room ? roomsOf(result.room) : []));
       // A move or a cancel may have left a room that its event does not name.
       this.readCalendars(touched.length && data.op === "reserve" ? touched : undefined);
       if (data.owner === this.user || this.isMine(data.reservation ?? "")) this.readMine();

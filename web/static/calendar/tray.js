@@ -4,6 +4,7 @@
 import { button, element, setText, shape } from "../shared/dom.js";
 import { showProblem } from "../shared/rest.js";
 import { MINUTE_MS, addDays, dayOf, dayStart, iso, roomAndSlot, shortDay, span } from "../shared/times.js";
+import { roomsOf } from "./facts.js";
 import { nearest } from "./nearest.js";
 import { randomName, reservationPath } from "./paths.js";
 import { remember, remembered } from "./storage.js";
@@ -140,7 +141,8 @@ export class Tray {
     const day = dayOf(asked[0], zone);
     const from = Math.max(dayStart(day, zone), Math.ceil(Date.now() / SEARCH_STEP_MS) * SEARCH_STEP_MS);
     const to = Math.max(dayStart(addDays(day, SEARCH_DAYS), zone), from + 1);
-    const busy = (await readCalendar({ room, from, to })).map(moments);
+    const calendars = await Promise.all(roomsOf(room).map((one) => readCalendar({ room: one, from, to })));
+    const busy = calendars.flat().map(moments);
     const found = nearest(moments(asked[0]), busy, { from, to, zone, opens, closes, closed });
     if (!found) {
       setText(said, `${room} has no free time of that length within ${SEARCH_DAYS} days.`);
