@@ -22,7 +22,7 @@ from redis import Redis, RedisError
 from apps.api.application import Application, News, Notice
 from apps.api.service import Service
 from bayou.application import Change, had_no_effect
-from bayou.errors import Refusal, Unknown
+from bayou.errors import Away, Refusal, Unknown
 from bayou.stamps import split_id
 from bayou.write import Write
 from replica.clock import Clock
@@ -183,7 +183,10 @@ class Notifications:
         before = {change.write: change.was for _, change in reversed(changes)}  # of its first change
         for identifier in revoked:
             if self._service.label(split_id(identifier)[1]) == self._store.label:
-                outcome = self._store.log_entry(identifier).outcome
+                try:
+                    outcome = self._store.log_entry(identifier).outcome
+                except Unknown:  # it has left the log since
+                    continue
                 progress.followed[identifier] = json.dumps(_Known(before.get(identifier) or outcome, None, outcome))
                 progress.held[identifier] = self._now_ms()
                 progress.forgotten.discard(identifier)
@@ -251,7 +254,7 @@ class Notifications:
         news = News(write, known.accepted, known.told, known.outcome, when == "final")
         try:
             found = list(make(self._service, news)) if make else []
-        except (RedisError, Refusal):
+        except (RedisError, Away):
             raise
         except Exception:  # go on after the write that caused it
             LOGGER.exception("The notification about the write %s could not be made.", write.id)

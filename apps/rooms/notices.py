@@ -143,13 +143,13 @@ def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> 
         by = part.args.get("back", {}).get("by", part.write.user)
         if part.op == "move":
             sentence = f"{by} has moved your reservation{name} to {where}. {end}"
-            yield _Told(part.owner, f"{where}: moved here", sentence)
+            yield _Told(part.owner, f"moved to {where}", sentence)
         else:
             sentence = f"{by} has made a reservation for you: {where}{name}. {end}"
             yield _Told(part.owner, f"{where}: reserved for you", sentence)
     elif before and before != slot:
         sentence = f"{_place(before, zone)}{name} was moved to {where}{_because(service, part.id, before)}. {end}"
-        yield _Told(part.owner, f"{where}: moved here", sentence)
+        yield _Told(part.owner, f"moved to {where}", sentence)
     elif part.is_final:
         yield _Told(part.owner, f"{where}: final", f"{where}{name} is yours: final.")
 

@@ -47,8 +47,8 @@ class MailTarget:
         mode = given.get("mode", "starttls")
         if not host or len(given) < len(pairs) or (url.scheme, mode) not in PORTS:
             raise ValueError(f"this is not a mail target; write it like {MAIL_FORM}")
-        for name in ("from", "to"):
-            _check_address(given.get(name, "").replace(USER, "user"), f"`{name}` must be an address; write {MAIL_FORM}")
+        _check_address(given.get("from", ""), f"`from` must be an address; write {MAIL_FORM}")
+        _check_address(given.get("to", "").replace(USER, "user"), f"`to` must be an address; write {MAIL_FORM}")
         if url.password and url.scheme == "mailto":
             raise ValueError("a password would be sent unencrypted; write mailtos:// for a link with TLS")
         return cls(
@@ -103,5 +103,5 @@ def _check_address(text: str, problem: str) -> None:
         found = Address(addr_spec=text)
     except (ValueError, IndexError, MessageError):
         raise ValueError(problem) from None
-    if not found.username or not found.domain or not text.isascii() or not text.isprintable() or " " in text:
+    if not found.username or not found.domain or not text.isascii() or not text.isprintable() or set(text) & set(" {}"):
         raise ValueError(problem)

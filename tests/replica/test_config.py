@@ -91,6 +91,7 @@ def test_a_replica_may_have_its_own_redis() -> None:
             "5: notify[0]: `to` must be an address; write mailto://HOST?from=",
         ),
         (SMALL + "notify: mailto://h?to=a@b.c&from=a,b@c", "4: notify[0]: `from` must be an address"),
+        (SMALL + "notify: 'mailto://h?to=a@b.c&from={user}@c.d'", "4: notify[0]: `from` must be an address"),
         (SMALL + "notify: mailto://u:p@h?from=a@b.c&to=a@b.c", "4: notify[0]: a password would be sent unencrypted"),
         (SMALL + "notify: mailto://h?from=a@b.c&to=a@b.c&cc=a@b.c", "4: notify[0]: 'cc' has no meaning here"),
         (SMALL + "notify: [nonsense://x]", "4: notify[0]: apprise takes no such nonsense:// target; see https://"),

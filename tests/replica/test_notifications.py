@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 from redis import Redis
 
+from apps import APPLICATIONS
+from apps.api.application import News, Notice
+from apps.api.service import Service
+from bayou.errors import Unknown
 from replica import notifications
+from replica.clock import microseconds
+from replica.events.expand import Transaction
+from replica.http.service import ReplicaService
 from replica.targets.message import Message
 from replica.targets.read import read_target
 from storage import notices
 from tests.support.noticeboard import CONFIGURED, DATABASE, Clock, Told, meet, told_replicas
 from tests.support.receivers import free_port, mail_server, webhook
+from tests.support.replica_harness import FakePeers
 from tests.support.sides_harness import new_stores
+from tests.support.waiting import wait_until
 from tests.support.worker_redis import worker_redis
+
+NOTHING = Transaction("0-0", "session", None, 0, 0, ())
 
 
 @pytest.fixture
@@ -31,6 +46,19 @@ class Killer:
 
     def send(self, _: Message) -> None:
         raise Killed
+
+
+class Slow:
+    """A target that answers once a test lets it."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.is_called, self.answers = threading.Event(), threading.Event()
+
+    def send(self, _: Message) -> None:
+        self.is_called.set()
+        self.answers.wait(30)
 
 
 def with_target(*targets: str) -> Told:
@@ -92,6 +120,65 @@ def test_a_target_that_does_not_answer_loses_the_message_says_so_and_is_counted(
     assert record.getMessage().startswith(said)
     assert record.getMessage().endswith("Connection refused. Check this setting, and that the target answers.")
     assert one.told(60) == []
+
+
+def test_the_thread_tells_what_is_final_and_what_was_held_long_enough() -> None:
+    _, one, two = told_replicas("primary", "one", "two")
+    two.notifications.start()
+    try:
+        one.reserve("neil", "first", 9)
+        two.reserve("vish", "a", 9, 10)
+        two.notifications.note(NOTHING)
+        meet(two.store, one.store)
+        two.notifications.note(NOTHING)
+        seen = two.store.last_event()
+        wait_until(lambda: (notices.NoticeStore(worker_redis(DATABASE), "two").position() or ("",))[0] == seen)
+        assert two.inbox.messages == []
+        two.clock.tick(31)
+        two.notifications.note(NOTHING)
+        wait_until(lambda: two.inbox.messages)
+    finally:
+        two.notifications.stop()
+    assert [user for user, _ in two.inbox.take()] == ["vish"]
+
+
+def test_a_write_of_which_an_application_makes_no_text_does_not_stop_the_others(
+    one: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty(service: Service, news: News) -> Iterator[Notice]:
+        if news.write.request == "a":
+            raise KeyError("a fault")
+        if news.write.request == "b":
+            raise Unknown("reservation_unknown", "There is none.")
+        yield Notice("vish", "vish/c", "one\nline\x1b[1m", "text")
+
+    applications = [replace(application, notices=faulty) for application in APPLICATIONS]
+    service = ReplicaService(CONFIGURED, one.store, FakePeers(), one.clock)
+    client = worker_redis(DATABASE)
+    told = notifications.Notifications(
+        [one.inbox], one.store, client, service, applications, clock=one.clock, count=one.counted.append
+    )
+    for number, request in enumerate("abc"):
+        one.reserve("vish", request, 9 + number)
+    while told.step():
+        pass
+    assert [message.subject for message in one.inbox.messages] == ["one line [1m"]
+    assert caplog.text.count("could not be made") == 2
+
+
+def test_a_stop_does_not_wait_for_a_slow_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifications, "STOP_S", 0.01)
+    (one,) = told_replicas("one")
+    slow = Slow()
+    one.targets = [slow]
+    one.restart()
+    one.reserve("vish", "a", 9)
+    one.notifications.start()
+    assert slow.is_called.wait(30)
+    one.notifications.stop()
+    assert len(notices.NoticeStore(worker_redis(DATABASE), "one").interrupted()) == 1, "the next start names it"
+    slow.answers.set()
+    wait_until(lambda: not notices.NoticeStore(worker_redis(DATABASE), "one").interrupted())
 
 
 def test_a_replica_that_begins_to_notify_tells_nothing_of_the_past() -> None:
@@ -199,3 +286,15 @@ def test_many_messages_wait_in_the_event_stream(one: Told, monkeypatch: pytest.M
         most = max(most, waiting.count_waiting())
     assert (len(one.inbox.messages), most <= 2) == (6, True)
     assert len({message.id for message in one.inbox.messages}) == 6
+
+
+def test_a_write_that_was_set_aside_and_is_made_again_without_effect_is_told() -> None:
+    one, two = told_replicas("one", "two")
+    one.reserve("neil", "first", 9)
+    two.reserve("vish", "a", 9)
+    one.told()
+    client = worker_redis(DATABASE)
+    client.rpush("bayou:{one}:set_aside", *client.hvals("bayou:{two}:writes"))
+    one.store.resubmit(microseconds(one.clock()))
+    ((user, text),) = one.told()
+    assert (user, "was rejected: an earlier reservation took the slot" in text) == ("vish", True)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import ssl
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiosmtpd.smtp import AuthResult
 
 from replica.targets.message import Message, SendError, Target
 from replica.targets.read import read_target
@@ -22,6 +26,7 @@ MESSAGE = Message(
     subject="6.12 on Tuesday 2026-12-01 09:00–10:00: final",
     text="6.12 on Tuesday 2026-12-01 09:00–10:00 (“standup”) is yours: final.\n\nTimes are in UTC.",
 )
+CERTIFICATES = Path(__file__).parent.parent.parent / "deploy" / "certificates.sh"
 ADDRESSES = "from=rooms@example.org&to={user}@example.org"
 
 
@@ -65,6 +70,38 @@ def test_a_password_is_not_sent_to_a_server_without_tls() -> None:
         assert "STARTTLS" in why_not_sent(target)
         assert "secret" not in repr(target) + target.name
     assert server.mails == []
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a certificate for this machine, `one`, and of its authority, `ca`."""
+    folder = tmp_path_factory.mktemp("certificates") / "tls"
+    subprocess.run([CERTIFICATES, folder, "one=127.0.0.1"], check=True, capture_output=True)
+    return folder
+
+
+def only_rooms(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
+    """Let in whoever knows the password."""
+    return AuthResult(handled=False, success=(given.login, given.password) == (b"rooms", b"se:cret"))
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl, which makes the certificates")
+@pytest.mark.parametrize("mode", ["starttls", "ssl"])
+def test_a_mail_over_tls_with_a_password(mode: str, certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates / "one.pem", certificates / "one.key")
+    options: dict[str, Any] = {"tls_context": context, "require_starttls": True, "auth_required": True}
+    if mode == "ssl":
+        options = {"ssl_context": context, "auth_require_tls": False}  # it does not see the TLS from the start
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
+    with mail_server(authenticator=only_rooms, **options) as server:
+        target = f"mailtos://rooms:PASSWORD@127.0.0.1:{server.port}?{ADDRESSES}&mode={mode}"
+        right = read_target(target.replace("PASSWORD", "se%3Acret"))
+        right.send(MESSAGE)
+        assert "535" in why_not_sent(read_target(target))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "none.pem"))
+        assert "CERTIFICATE_VERIFY_FAILED" in why_not_sent(right)
+    assert server.recipients == [["vish@example.org"]]
 
 
 def test_a_webhook_gets_the_message_with_its_id_and_its_user() -> None:

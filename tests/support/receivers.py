@@ -39,10 +39,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def mail_server() -> Iterator[MailServer]:
+def mail_server(**options: Any) -> Iterator[MailServer]:
+    """Run a mail server. The options are those of aiosmtpd's Controller."""
     port = free_port()
     found = MailServer(port)
-    controller = Controller(found, hostname="127.0.0.1", port=port)
+    controller = Controller(found, hostname="127.0.0.1", port=port, **options)
     controller.start()
     try:
         yield found
