@@ -29,6 +29,7 @@ examples:
   python cluster.py run scenarios/FILE.test  a script of the scenario language
   python cluster.py run scenarios/FILE.test --diagram FILE.svg    also draw what happened
   python cluster.py lesson displaced         one of scenarios/, step by step, for a class
+  python cluster.py exercise 1               an exercise that checks itself
   python cluster.py compare scenarios/compare/same_room.test    Bayou beside seven other designs
 """
 
@@ -40,19 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     try:
-        if asked.command == "run":
-            from cluster.run import run  # noqa: PLC0415  # loads much that the other commands do not need
-
-            return run(asked.script, in_process=asked.in_process, check=asked.check, diagram=asked.diagram)
-        if asked.command == "lesson":
-            from cluster.lessons.lesson import lesson  # noqa: PLC0415
-
-            return lesson(asked.name, with_frames=asked.frames)
-        if asked.command == "compare":
-            from cluster.compare.main import compare  # noqa: PLC0415
-
-            return compare(asked.script)
-        return demo() if asked.command == "demo" else _up_or_reset(asked)
+        return _carry_out(asked)
     except (ConfigError, Conflict, NotServing) as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -67,6 +56,30 @@ def main(arguments: Sequence[str]) -> int:
             raise
         print(f"{problem.filename}: {problem.strerror}.", file=sys.stderr)
         return 2
+
+
+def _carry_out(asked: argparse.Namespace) -> int:
+    """Run a command, and load what only this command needs."""
+    match asked.command:
+        case "run":
+            from cluster.run import run  # noqa: PLC0415
+
+            return run(asked.script, in_process=asked.in_process, check=asked.check, diagram=asked.diagram)
+        case "lesson":
+            from cluster.lessons.lesson import lesson  # noqa: PLC0415
+
+            return lesson(asked.name, with_frames=asked.frames)
+        case "exercise":
+            from cluster.exercises.exercise import exercise  # noqa: PLC0415
+
+            return exercise(asked.number)
+        case "compare":
+            from cluster.compare.main import compare  # noqa: PLC0415
+
+            return compare(asked.script)
+        case "demo":
+            return demo()
+    return _up_or_reset(asked)
 
 
 def _up_or_reset(asked: argparse.Namespace) -> int:
@@ -123,6 +136,14 @@ def _parser() -> argparse.ArgumentParser:
     taught.add_argument(
         "--frames", action="store_true", help="show the frames of all sessions: one_session is made for it"
     )
+    trained = add(
+        "exercise",
+        help="give a student an exercise, and check it; without a number, list all",
+        description="Give an exercise: copy its file into the current folder, unless it is there already. Then edit\n"
+        "the file, and run the same command: it plays the file in the simulation and says what the cluster\n"
+        "did, and where that differs from what is asked for. Without a number: list the exercises.",
+    )
+    trained.add_argument("number", metavar="N", type=int, nargs="?", help="the number of the exercise")
     compared = add(
         "compare",
         help="play a script of reservations under eight designs, side by side",
