@@ -621,6 +621,14 @@ def standing_session_passes_on(subject: Subject) -> None:
         expect(talk.is_done, "Done as the answer to Done", talk.summary())
 
 
+@section("2.1")
+def new_call_replaces_a_session(subject: Subject) -> None:
+    """A peer that calls again, although its standing session is open, gets another one: it has lost the first one."""
+    with closing(_standing(subject)), closing(_standing(subject)) as talk:
+        refusal = talk.finish()
+        expect(refusal is None and talk.is_done, "a second session", talk.summary())
+
+
 @section("5.7")
 def sync_is_answered(subject: Subject) -> None:
     """A Sync is answered, once everything that was held at that moment is sent and acknowledged."""
@@ -671,9 +679,25 @@ def early_promotion_is_refused(subject: Subject) -> None:
     subject.expect_unchanged(view)
 
 
+@section("5.6")
+def changed_hello_ends_the_session(subject: Subject) -> None:
+    """A standing session is closed with Done when the hello of the subject is no longer true, as after a new epoch."""
+    with closing(_standing(subject)) as talk:
+        _open_epoch(subject)
+        talk.until(lambda: talk.is_done or talk.refusal, "Done")
+        expect(talk.is_done, "Done", talk.summary())
+
+
 @section("7.3")
 def epoch_is_taken(subject: Subject) -> None:
     """A commit that opens an epoch is taken from a peer whose history has it, and gives the subject this history."""
+    epochs = _open_epoch(subject)
+    came = [epoch[:3] for epoch in json.loads(subject.look().hello.history)]
+    expect(came == epochs, f"the history {epochs}", f"{came}")
+
+
+def _open_epoch(subject: Subject) -> list[list[Any]]:
+    """Let another server become the primary, by a forced promotion. Return the history."""
     view = subject.look()
     server = subject.fresh("promoted")
     author = Author(server)
@@ -683,9 +707,7 @@ def epoch_is_taken(subject: Subject) -> None:
     subject.primary.author, subject.primary.label = author, "promoted"
     subject.primary.history = json.dumps(epochs, separators=(",", ":"))
     subject.give_commits(view, [commit(opening, view.csn + 1, whole=True)])
-    after = subject.look()
-    came = [epoch[:3] for epoch in json.loads(after.hello.history)]
-    expect(came == epochs, f"the history {epochs}", f"{came}")
+    return epochs
 
 
 @section("6.2")

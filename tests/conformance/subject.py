@@ -63,7 +63,11 @@ class Subject:
             while talk.hello is None and talk.next() is not None:
                 pass
         if talk.hello is None:
-            raise NotReady(f"{address} does not answer a Hello with a Hello. Start the replica there, then try again.")
+            why = f" It refuses: {talk.refusal.message} ({talk.refusal.code})" if talk.refusal else ""
+            raise NotReady(
+                f"{address} does not answer a Hello with a Hello.{why} Start the replica there, without TLS, then try"
+                " again."
+            )
         self.hello = talk.hello
         if self.hello.birth or self.hello.csn or self.hello.vector:
             raise NotReady(

@@ -1,4 +1,7 @@
-"""docs/protocol.md: the bytes of its worked session are those that our code sends, and they mean what the page says."""
+"""docs/protocol.md: the bytes of its worked session are those that our code sends, and they mean what the page says.
+
+`python -m tests.docs.test_protocol` prints the table of the checks and the session, as the page must show them.
+"""
 
 from __future__ import annotations
 
@@ -98,6 +101,11 @@ def written_session() -> Iterator[str]:
         yield f"**{number}. `{sender}` → `{receiver}`: {kind}**\n\n```text\n{fields}```\n\n```hex\n{data}```\n"
 
 
+def written_checks() -> str:
+    """Return the table of the checks as the page shows it."""
+    return "".join(f"| `{check.__name__}` | {number} | {check.__doc__} |\n" for number, check in CHECKS)
+
+
 def test_the_session_is_that_of_our_code() -> None:
     frames, documented = session_frames(), FRAME.findall(DOCUMENT)
     assert [(int(number), sender) for number, sender, _, _ in documented] == [
@@ -140,5 +148,8 @@ def test_it_names_what_there_is() -> None:
 
 
 def test_each_check_is_listed() -> None:
-    listed = re.findall(r"^\| `(\w+)` \| ([0-9.]+) \| (.*) \|$", DOCUMENT, re.MULTILINE)
-    assert listed == [(check.__name__, number, check.__doc__) for number, check in CHECKS]
+    assert written_checks() in DOCUMENT
+
+
+if __name__ == "__main__":
+    print(written_checks(), *written_session(), sep="\n")

@@ -26,7 +26,8 @@ class Session:
     def __init__(self, log: Log, clock_us: int) -> None:
         self.log, self.clock_us = log, clock_us
         self.peer: wire.Hello | None = None
-        self.stands = self.got_done = self.has_ended = False
+        self.stands = self.got_done = self.sent_done = self.has_ended = False
+        self.said = wire.Hello()
         self.plan = self.plan_of_peer = 0
         self.is_in_flight = False
         self.syncs: list[int] = []  # that the peer has asked and that are not answered
@@ -60,7 +61,14 @@ class Session:
         said.applications.update(self.peer.applications)
         said.log_applications.extend(sorted(log.applications))
         said.clock, said.standing = self.clock_us, True
+        self.said = said
         return wire.Frame(hello=said)
+
+    def is_hello_true(self) -> bool:
+        """Whether the hello of this side is still true of what never changes within a session."""
+        log, said = self.log, self.said
+        is_same_log = (said.birth, said.history) == (log.birth, _json(log.history))
+        return is_same_log and set(said.log_applications) == log.applications
 
     def _take(self, frame: wire.Frame) -> Iterator[wire.Frame]:
         kind = frame.WhichOneof("kind")
@@ -191,7 +199,8 @@ class Session:
             self.csn, self.vector, self.retired = ack.csn, dict(ack.vector), set(ack.retired_servers)
 
     def _send_on(self) -> Iterator[wire.Frame]:
-        if self.peer is None or self.has_ended or self.is_in_flight:
+        self.has_ended = self.has_ended or (self.sent_done and self.got_done)
+        if self.peer is None or self.has_ended or self.sent_done or self.is_in_flight:
             return
         batch = wire.Batch(plan=self.plan, after_csn=self.csn, history=_json(self.log.history))
         batch.after_id = self.log.committed[self.csn - 1] if 0 < self.csn <= len(self.log.committed) else ""
@@ -212,8 +221,8 @@ class Session:
         for number in self.syncs:
             yield wire.Frame(sync=wire.Sync(number=number, is_answer=True))
         self.syncs = []
-        if self.got_done:
-            self.has_ended = True
+        if self.got_done or (self.stands and not self.is_hello_true()):
+            self.sent_done, self.has_ended = True, self.got_done
             yield wire.Frame(done=wire.Done())
 
     def _reached(self, server: str) -> float:
