@@ -66,7 +66,7 @@ class ClientSteps(WorldBase):
     ) -> str:
         page = clients.reservation_page(of)
         views = self._read(client, node, [page]).pages[page]
-        draft = clients.change(who, of, views, d, how, moves=moves)
+        draft = clients.change(who, of, views, d, how, self._client(d >> 4).name, moves=moves)
         return self._ask(client, node, e, draft) if draft else f"{of} unknown at {node.label}"
 
     def _do_get(self, a: int, b: int, c: int, d: int, _e: int) -> str:
@@ -112,7 +112,7 @@ class ClientSteps(WorldBase):
                 accepted = node.store.accept(draft, self._clock(node), needs)
             except Lost:
                 self.counts["lost replies"] += 1
-                client.note(draft)
+                self._note(client, draft)
                 text += "no answer "
                 if e % 2:
                     return text
@@ -131,9 +131,15 @@ class ClientSteps(WorldBase):
                 self.checker.session_held(node.label, needs, "tentative")
                 stamp, server = split_id(accepted.id)
                 client.served(client.token.after_write(server, stamp))
-                client.note(draft)
+                self._note(client, draft)
             return f"{text}{accepted.id} {accepted.outcome}"
         return text
+
+    def _note(self, client: Client, draft: Draft) -> None:
+        """Let the client who owns what a draft makes or hands over know it."""
+        owner = next((one for one in self.clients if one.name == draft.args.get("owner")), client)
+        if owner is not client or draft.op.startswith("reserve"):
+            owner.note(draft)
 
 
 def newest(names: Sequence[str], number: int) -> str:

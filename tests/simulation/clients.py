@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apps.rooms import drafts
-from apps.rooms.pages import decode_reservation, is_final, reservation_page
+from apps.rooms.pages import decode_reservation, is_final, owner_of, reservation_page
 from apps.rooms.policies import Policies
 from apps.rooms.schema import (
     AnotherRoom,
@@ -37,7 +37,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Client:
     """A client. `wanted` is its last draft, which it may repeat. `guarantees` is None if it has no client session.
 
-    `made` has the ids of reservations and occurrences that it may have got; `series` has ids of series.
+    `made` has the ids of reservations and occurrences that it may own; `series` has ids of series.
     `refusals_in_a_row` counts how often in a row a replica lacked what the client session has seen. `has_managed` is
     true if the client was ever a manager at some replica.
     """
@@ -74,12 +74,13 @@ class Client:
 
     def note(self, draft: Draft) -> None:
         """Record the ids of the reservations that the draft may have made."""
-        identifier = f"{draft.user}/{draft.request}"
-        if draft.op == "reserve":
-            self.made.append(identifier)
-        if draft.op == "reserve_series":
-            self.series.append(identifier)
-            self.made += [f"{identifier}~{occurrence['date']}" for occurrence in draft.args["occurrences"]]
+        args, identifier = draft.args, f"{draft.user}/{draft.request}"
+        if draft.op in {"reserve", "edit"}:
+            self.made.append(args.get("reservation", identifier))
+        if draft.op in {"reserve_series", "edit_series"}:
+            series = args.get("series", identifier)
+            self.series.append(series)
+            self.made += [f"{series}~{occurrence['date']}" for occurrence in args["occurrences"]]
 
 
 def guarantees(number: int) -> tuple[str, ...] | None:
@@ -111,7 +112,7 @@ def room_name(number: int) -> str:
     return (TOGETHER if number >> 5 & 3 == 3 else ROOMS)[number % 3]
 
 
-def reserve(context: drafts.DraftContext, room: int, number: int, how: int) -> Draft:
+def reserve(context: drafts.DraftContext, room: int, number: int, how: int, owner: str | None = None) -> Draft:
     name = room_name(room)
     body = ReserveBody.model_construct(
         room=name,
@@ -119,19 +120,25 @@ def reserve(context: drafts.DraftContext, room: int, number: int, how: int) -> D
         purpose="talk" if how % 3 else "",
         merge=merge(how, name),
         series=f"series{how % 5}" if how % 7 == 0 else None,
+        owner=owner,
     )
     return drafts.reserve(context, body)
 
 
 def change(
-    context: drafts.DraftContext, of: str, views: PageViews, number: int, how: int, *, moves: bool
+    context: drafts.DraftContext, of: str, views: PageViews, number: int, how: int, heir: str, *, moves: bool
 ) -> Draft | None:
-    """Return the draft of a move, an edit or a cancel; None if the replica does not know the reservation."""
+    """Return the draft of a move, an edit or a cancel; None if the replica does not know the reservation. `heir` is who
+    gets it if it is handed over."""
     seen = decode_reservation(views.tentative)
     if seen is None:
         return None
+    if not moves and context.manages and number >> 3 & 1:
+        return drafts.edit(context, of, seen, None, heir)
     if not moves:
-        return drafts.cancel(context, of, seen, REASON if context.user != owner_of(of) else None)
+        return drafts.cancel(context, of, seen, REASON if context.user != owner_of(of, seen) else None)
+    if number % 5 == 4 and how % 3 == 0:
+        return drafts.edit(context, of, seen, "for you" if how % 2 else None, heir)
     if number % 5 == 4:
         return drafts.edit(context, of, seen, f"talk {how % 4}")
     room = room_name(how)
@@ -175,11 +182,8 @@ def request_context(
     policies = Policies(open_reservations=limit)
     at, own_zone = EPOCH + timedelta(minutes=minute), (None, BRUSSELS)[moment >> 2 & 1]
     app = ("rooms/2", "rooms/1")[is_older]
-    return drafts.DraftContext(user, request, at, UTC_ZONE, ROOMS, policies, role, own_zone, app)
-
-
-def owner_of(identifier: str) -> str:
-    return identifier.partition("/")[0]
+    manages = role == "manager"
+    return drafts.DraftContext(user, request, at, UTC_ZONE, ROOMS, policies, role, own_zone, app, manages)
 
 
 __all__ = ["Client", "change", "guarantees", "put", "request_context", "reservation_page", "reserve"]

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from apps.rooms import drafts_series
 from apps.rooms.drafts import DraftContext
 from apps.rooms.drafts_series import Occurrence
-from apps.rooms.pages import Series
+from apps.rooms.pages import Series, owner_of
 from apps.rooms.schema import ReserveBody, SeriesChangeBody, SeriesExtendBody
 from bayou.write import Draft
-from tests.simulation.clients import REASON, ROOMS, merge, owner_of, room_name, slot
+from tests.simulation.clients import REASON, ROOMS, merge, room_name, slot
 
 RULES = ("FREQ=DAILY;COUNT=2", "FREQ=DAILY;COUNT=3", "FREQ=DAILY;INTERVAL=2;COUNT=2", "FREQ=DAILY;COUNT=4")
 WANTED = ("all_or_nothing", "best_effort")
@@ -36,9 +36,11 @@ def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
     return drafts_series.reserve(context, body)
 
 
-def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: int, how: int) -> Draft:
+def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: int, how: int, heir: str) -> Draft:
+    """Return the draft of a move, an edit or an extension. `heir` is who gets the series if it is handed over."""
     if number % 5 == 4:
-        return drafts_series.edit(context, of, owner_of(of), members, f"lecture {how % 4}")
+        purpose, owner = (f"lecture {how % 4}", None) if how % 3 else (None, heir)
+        return drafts_series.edit(context, of, _owner_of(of, members), members, purpose, owner)
     if number % 5 == 3:
         return extend(context, of, members, how)
     room, days = room_name(how), how >> 5 & 1
@@ -68,4 +70,13 @@ def extend(context: DraftContext, of: str, members: Sequence[Occurrence], how: i
 
 
 def cancel(context: DraftContext, of: str, members: Sequence[Occurrence]) -> Draft:
-    return drafts_series.cancel(context, of, owner_of(of), members, REASON if context.user != owner_of(of) else None)
+    owner = _owner_of(of, members)
+    return drafts_series.cancel(context, of, owner, members, REASON if context.user != owner else None)
+
+
+def hand_over(context: DraftContext, of: str, members: Sequence[Occurrence], heir: str) -> Draft:
+    return drafts_series.edit(context, of, _owner_of(of, members), members, None, heir)
+
+
+def _owner_of(of: str, members: Sequence[Occurrence]) -> str:
+    return owner_of(of, members[0].reservation)

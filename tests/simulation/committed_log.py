@@ -169,6 +169,9 @@ def notes(write: Write, csn: int, outcome: str) -> Pages:
         stamped = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(write.id.partition("@")[0]))
         accepted = datetime.fromisoformat(write.accepted_at).replace(microsecond=0)
         tail = tail if abs(stamped - accepted) < timedelta(minutes=1) else [user, write.accepted_at]
+    if "owner" in write.args:
+        user, at = [*tail, "", ""][:2]
+        tail = [user, at, write.args["owner"]]
     return {
         f"reservation:{name}": {f"#{csn}": "\t".join([*head, text, *tail])}
         for name, text in told.items()

@@ -16,13 +16,15 @@ DAY_MIN = 24 * 60
 
 def entries(write: Write) -> set[Entry]:
     """Return the entries that a write adds to lists. They do not depend on the outcome of the write."""
-    args, user = write.args, f"user:{write.user}"
+    args = write.args
     if (write.app, write.op) == ("people/1", "add"):
         return {("people", args["name"])}
     if (write.app, write.op) == ("playlist/1", "put"):
         return {("songs", args["song"])}
-    if not write.app.startswith("rooms/") or write.op.startswith(("cancel", "edit")):
+    if not write.app.startswith("rooms/") or write.op.startswith("cancel"):
         return set()
+    if write.op.startswith("edit"):
+        return owned(write) if "owner" in args else set()
     wishes = [args, *args.get("occurrences", ())]
     found = {
         ("rooms", room)
@@ -31,16 +33,21 @@ def entries(write: Write) -> set[Entry]:
         if rooms
         for room in rooms.split("+")
     }
-    if write.op == "reserve":
-        found.add((user, write.request))
-    if write.op == "reserve_series":
-        found |= {(user, f"{write.request}~{occurrence['date']}") for occurrence in args["occurrences"]}
-    if write.op == "extend_series":
-        owner, _, series = args["series"].partition("/")
-        found |= {(f"user:{owner}", f"{series}~{occurrence['date']}") for occurrence in args["occurrences"]}
+    if write.op in {"reserve", "reserve_series", "extend_series"}:
+        found |= owned(write)
     if write.app != "rooms/1":
         found |= {("local_days", day) for one in args.get("occurrences", [{}]) for day in local_days({**args, **one})}
     return found
+
+
+def owned(write: Write) -> set[Entry]:
+    """Return the reservations that a write makes or hands over, as the list of their owner names them."""
+    subject = write.args.get("reservation") or write.args.get("series", "")
+    subject = f"{write.user}/{write.request}" if write.op.startswith("reserve") else subject
+    owner, (user, _, request) = write.args.get("owner", write.user), subject.partition("/")
+    name = request if user == owner else subject
+    days = [f"~{occurrence['date']}" for occurrence in write.args.get("occurrences", ())]
+    return {(f"user:{owner}", f"{name}{day}") for day in days or [""]}
 
 
 def local_days(args: Mapping[str, Any]) -> Iterator[str]:

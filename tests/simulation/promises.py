@@ -78,16 +78,31 @@ def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
         if write.app == "people/1":
             judge_managing(demand, roles, write, outcome)
         if write.app in ROOMS:
-            judge_owner(demand, roles, write, outcome)
+            judge_owner(demand, roles, write, outcome, before)
             judge_wholeness(demand, write, outcome, before, pages)
             judge_open(demand, write, outcome, pages)
     judge_listed(demand, commits, pages)
 
 
-def owner_of(write: Write) -> str:
-    """Return the owner of the reservation or series that a write makes, moves or cancels."""
-    subject = write.args.get("reservation") or write.args.get("series", "") if "reserve" not in write.op else ""
-    return str(subject).partition("/")[0] or write.user
+def subject_of(write: Write) -> str:
+    """Return the id of the reservation or series that a write makes, moves or cancels."""
+    if write.op.startswith("reserve"):
+        return f"{write.user}/{write.request}"
+    return str(write.args.get("reservation") or write.args["series"])
+
+
+def owner_on(pages: Pages, identifier: str) -> str:
+    """Return who owns this reservation or series, as the pages say."""
+    return pages.get(f"reservation:{identifier}", {}).get("owner") or identifier.partition("/")[0]
+
+
+def owners_of(write: Write, before: Pages) -> set[str]:
+    """Return all whose reservations a write may make or change, which is played on these pages."""
+    subject = subject_of(write)
+    members = [subject, *(f"{subject}~{occurrence['date']}" for occurrence in write.args.get("occurrences", ()))]
+    if write.op.startswith("reserve"):
+        return {write.args.get("owner", write.user)}
+    return {*(owner_on(before, member) for member in members), write.args.get("owner", write.user)}
 
 
 def done_of(write: Write, outcome: str) -> list[bool]:
@@ -99,7 +114,8 @@ def done_of(write: Write, outcome: str) -> list[bool]:
 def judge_authority(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str) -> bool:
     """Check invariant 18: a write is forbidden because of its user's role if the commits before it say so, and only
     then. Return whether it is."""
-    needed = {"user", "manager"} if write.op not in {"define", "drop"} else {"manager"}
+    needs_manager = write.op in {"define", "drop"} or write.args.get("by_manager")
+    needed = {"manager"} if needs_manager else {"user", "manager"}
     may = write.app == MEMBERSHIP or write.user not in roles or roles[write.user] in needed
     is_judged = outcome.startswith("forbidden ")
     demand(18, is_judged != may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)
@@ -119,12 +135,19 @@ def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, o
         roles[write.args["name"]] = write.args["role"]
 
 
-def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str) -> None:
+def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str, before: Pages) -> None:
     """Check invariant 18: only the owner may change a reservation, but a manager may cancel any reservation with a
-    reason."""
-    if write.user == owner_of(write) or outcome.startswith("unknown"):
+    reason, and hand it over; and only a manager may make one for somebody else."""
+    is_manager = roles.get(write.user) == "manager"
+    if write.op.startswith("reserve"):
+        demand(18, is_manager or write.args.get("owner", write.user) == write.user, write.id, "is for another")
         return
-    may = write.op.startswith("cancel") and bool(write.args.get("reason")) and roles.get(write.user) == "manager"
+    is_again = outcome == "duplicate" and "owner" in write.args
+    if write.user == owner_on(before, subject_of(write)) or outcome.startswith("unknown") or is_again:
+        return
+    cancels = write.op.startswith("cancel") and bool(write.args.get("reason"))
+    hands_over = write.op.startswith("edit") and "owner" in write.args and "purpose" not in write.args
+    may = is_manager and (cancels or hands_over)
     demand(18, (outcome != "forbidden") == may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)
 
 
@@ -149,9 +172,10 @@ def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None
     limit."""
     limit = write.args.get("limit")
     if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):
-        ends = pages.get(f"user:{write.user}", {}).values()
+        owner = write.args.get("owner", write.user)
+        ends = pages.get(f"user:{owner}", {}).values()
         count = sum(int(end) > limit["at"] for end in ends)
-        demand(17, count <= limit["open"], write.id, write.user, "holds", count, "of", limit["open"])
+        demand(17, count <= limit["open"], write.id, owner, "holds", count, "of", limit["open"])
 
 
 def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> None:
@@ -162,19 +186,22 @@ def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> Non
     seen: set[str] = set()
     outside: set[str] = set()
     latest: dict[str, int] = defaultdict(int)
-    for write, _, _ in commits:
-        if write.app in ROOMS:
-            owner = owner_of(write)
+    before: Pages = {}
+    for write, _, changes in commits:
+        for owner in owners_of(write, before) if write.app in ROOMS else ():
             seen.add(owner)
             latest[owner] = max(latest[owner], write.args.get("limit", {}).get("at", 0))
             if f"user:{owner}" not in write.pages:
                 outside.add(owner)
+        before = {**before, **changes}
     held: dict[str, dict[str, str]] = defaultdict(dict)
     for name, fields in pages.items():
         one = decode_reservation(fields) if name.startswith("reservation:") else None
         if one and one.slot:
-            owner, _, request = name.removeprefix("reservation:").partition("/")
-            held[owner][request] = f"{one.slot.end:08}"
+            identifier = name.removeprefix("reservation:")
+            user, _, request = identifier.partition("/")
+            owner = owner_on(pages, identifier)
+            held[owner][request if owner == user else identifier] = f"{one.slot.end:08}"
     for owner in sorted(seen - outside):
         listed = pages.get(f"user:{owner}", {})
         still = {request: end for request, end in held[owner].items() if int(end) > latest[owner]}

@@ -6,8 +6,8 @@ from apps.people.drafts import draft_of
 from apps.people.pages import ROLES, decode_person, person_page
 from apps.people.tokens import hash_of
 from apps.rooms.drafts_series import Occurrence, not_cancelled
-from apps.rooms.pages import decode_series
-from tests.simulation import clients_series
+from apps.rooms.pages import decode_series, owner_of
+from tests.simulation import clients, clients_series
 from tests.simulation.client_steps import ClientSteps, newest
 from tests.simulation.clients import EPOCH, Client, reservation_page
 from tests.simulation.nodes import Node
@@ -36,7 +36,8 @@ class SeriesSteps(ClientSteps):
         members = self._members(client, node, of, c)
         if not members:
             return f"{of} unknown at {node.label}"
-        draft = clients_series.move(self._who(client, node, d >> 8), of, members, d, c >> 3)
+        heir = self._client(d >> 4).name
+        draft = clients_series.move(self._who(client, node, d >> 8), of, members, d, c >> 3, heir)
         return self._ask(client, node, e, draft)
 
     def _do_cancel_series(self, a: int, b: int, c: int, d: int, e: int) -> str:
@@ -49,7 +50,11 @@ class SeriesSteps(ClientSteps):
         members = self._members(client, node, of, c)
         if not members:
             return f"{of} unknown at {node.label}"
-        draft = clients_series.cancel(self._who(client, node, d >> 8, role=role), of, members)
+        who = self._who(client, node, d >> 8, role=role)
+        if who.manages and d >> 3 & 1:
+            draft = clients_series.hand_over(who, of, members, self._client(d >> 4).name)
+        else:
+            draft = clients_series.cancel(who, of, members)
         return self._ask(client, node, e, draft)
 
     def _members(self, client: Client, node: Node, of: str, which: int) -> list[Occurrence]:
@@ -64,7 +69,10 @@ class SeriesSteps(ClientSteps):
         ids = series.occurrences(of)
         pages = self._read(client, node, [reservation_page(member) for member in ids.values()]).pages
         first = series.dates[1] if which % 4 == 0 and len(series.dates) > 1 else None
-        return not_cancelled([(day, member, pages[reservation_page(member)]) for day, member in ids.items()], first)
+        found = not_cancelled([(day, member, pages[reservation_page(member)]) for day, member in ids.items()], first)
+        # As the product does it, but now and then with those that belong to somebody else.
+        own = [one for one in found if which % 3 == 0 or owner_of(one.id, one.reservation) == client.name]
+        return own or found
 
     def _do_person(self, a: int, b: int, c: int, d: int, e: int) -> str:
         """Let the operator or a manager change a person at a node."""
@@ -79,7 +87,7 @@ class SeriesSteps(ClientSteps):
         return self._ask(actor, node, e, draft_of(actor.name, request, EPOCH, op, name, **args))
 
     def _do_manage(self, a: int, b: int, c: int, d: int, e: int) -> str:
-        """Let a manager cancel another user's reservation or series.
+        """Let a manager cancel another user's reservation or series, hand it over, or reserve for another user.
 
         If this node has no manager, an ordinary user tries it and is refused.
         """
@@ -91,6 +99,9 @@ class SeriesSteps(ClientSteps):
         if not others:
             return "nothing"
         owner = others[c % len(others)]
+        if d % 8 == 5 and role == "manager":
+            who = self._who(client, node, d >> 8, role=role)
+            return self._ask(client, node, e, clients.reserve(who, c, d >> 3, c >> 4, owner.name))
         if owner.series and d % 4 == 0:
             return self._cancel_series(client, node, newest(owner.series, c >> 8), c >> 4, d, e, role)
         of = newest(owner.made, c >> 8)

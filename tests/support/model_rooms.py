@@ -144,9 +144,8 @@ def what_is_asked(write: Write) -> str:
     if write.op == "extend_series":
         return f"extend/{args['date']}"
     if "slots" not in args:
-        words = (["owner", args["owner"]] if "owner" in args else []) or (["edit"] if "purpose" in args else ["cancel"])
-        words += [args["purpose"]] if "purpose" in args else []
-        return "/".join(words).replace(" ", "\t")
+        words = ["owner", args["owner"]] if "owner" in args else ["edit" if "purpose" in args else "cancel"]
+        return "/".join([*words, args["purpose"]] if "purpose" in args else words).replace(" ", "\t")
     purpose = f"/{args['purpose']}" if args.get("purpose") is not None else ""
     return f"{args['slots'].split(' ')[0]}@{args['room']}{purpose}".replace(" ", "\t")
 
@@ -453,7 +452,7 @@ class Series:
             give(self.desk.open(f"reservation:{self.id}"), self.user, self.owner)
         if DONE & set(statuses):
             status = "updated" if set(statuses) == {"updated"} else "merged"
-        return "\t".join([f"{status} {outcomes[0]}", *outcomes[1:]])
+        return status if status == "forbidden" else "\t".join([f"{status} {outcomes[0]}", *outcomes[1:]])
 
     def obstacle(self) -> str | None:
         """Return why the whole write is refused, or None."""

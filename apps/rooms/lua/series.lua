@@ -202,6 +202,9 @@ local function play(pages, write, first_is_free)
     Occupancy.give(pages, page, user, write.args.owner)
   end
   local status = done == 0 and first or updated == #outcomes and "updated" or "merged"
+  if status == "forbidden" then
+    return status -- with a detail it would be the outcome of what a judge forbids
+  end
   return status, table.concat(outcomes, "\t")
 end
 
