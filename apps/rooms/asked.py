@@ -52,13 +52,16 @@ def in_write(write: Write | Draft) -> Asked:
     return asked
 
 
-def in_page(fields: Mapping[str, str]) -> Asked:
+def in_page(identifier: str, fields: Mapping[str, str]) -> Asked:
     """Return what the request that made a reservation or series asked for, as far as its page tells."""
+    made_for = fields.get("made_for", fields.get("owner"))
+    owner = None if made_for == identifier.partition("/")[0] else made_for
     if fields["state"] == "series":
         rule = fields.get("first", fields["rule"])
-        return {"op": "reserve_series", "rule": rule, "occurrences": fields["wanted"]}
+        return {"op": "reserve_series", "rule": rule, "occurrences": fields["wanted"], "owner": owner}
     room, slots, purpose = fields.get("first", fields["asked"]).split("\t", 2)
-    return {"op": "reserve", "room": room, "slots": slots, "purpose": purpose, "series": fields.get("series")}
+    series = fields.get("series")
+    return {"op": "reserve", "room": room, "slots": slots, "purpose": purpose, "series": series, "owner": owner}
 
 
 def by_reserve(draft: Draft, merge: Merge) -> Asked:

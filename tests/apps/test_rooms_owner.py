@@ -173,6 +173,34 @@ def test_one_request_for_two_owners_counts_once(staff: Staff) -> None:
     assert [owned(side, staff.vish, "neil") for side in staff.sides] == [[]] * 2
 
 
+def test_the_owner_is_compared_when_the_log_has_dropped_the_request(staff: Staff) -> None:
+    one = staff.one
+    reserve(one, staff.boss, owner="vish")
+    reserve(one, staff.vish, slots=[LATER])
+    give(one, staff.vish, "neil")
+    one.store.truncate(0)
+    assert reserve(one, staff.boss, owner="vish").status_code == 200
+    assert reserve(one, staff.vish, slots=[LATER]).status_code == 200, "it was made for vish"
+    other = reserve(one, staff.boss, owner="neil")
+    assert (code(other), other.json["error"]["details"]["differs"]) == ((409, "request_differs"), ["owner"])
+
+
+def test_a_move_of_a_series_that_was_handed_over_piece_by_piece_is_told_so(staff: Staff) -> None:
+    one, two = staff.sides
+    reserve(one, staff.vish, rule="FREQ=DAILY;COUNT=2", slots=[SLOT])
+    staff.meet()
+    for day in (1, 2):
+        give(one, staff.vish, "neil", f"/reservations/vish/a~2099-12-0{day}")
+    moved = two.ask("PATCH", "/series/vish/a", staff.vish, json={"slots": [LATER]})
+    assert moved.json["unmoved"] == []
+    staff.meet()
+    assert staff.last["outcome"] == "forbidden"
+    for part in staff.last["describe"]["parts"]:
+        assert part["why"].endswith("only its owner, or a manager with a reason, may do that.")
+    refused = one.ask("PATCH", "/series/vish/a", staff.vish, json={"slots": [LATER]})
+    assert code(refused) == (403, "not_owner")
+
+
 def test_a_series_has_an_owner_and_is_handed_over_from_a_date_on(staff: Staff) -> None:
     one = staff.one
     made = reserve(one, staff.boss, owner="vish", rule=RULE, slots=[SLOT]).json["series"]

@@ -115,7 +115,7 @@ class Machine(RuleBasedStateMachine):
         who = asking(owner if how % 3 else f"u{how % 2}", f"c{how % 40}", how)
         members = self._members(number, identifier)
         if members and moves:
-            self._accept(number, clients_series.move(who, identifier, members, slot % 8, how))
+            self._accept(number, clients_series.move(who, identifier, members, slot % 8, how, f"u{slot % 3}"))
         elif members:
             self._accept(number, clients_series.cancel(who, identifier, members))
 
@@ -140,7 +140,7 @@ class Machine(RuleBasedStateMachine):
         page = clients.reservation_page(identifier)
         views = self.engines[number].read([page]).pages[page]
         who = asking(f"u{user if how % 4 else user + 1}", f"c{how % 40}", how)
-        draft = clients.change(who, identifier, views, slot % 8, how, moves=moves)
+        draft = clients.change(who, identifier, views, slot % 8, how, f"u{slot % 3}", moves=moves)
         if draft is not None:
             self._accept(number, draft)
 

@@ -180,7 +180,7 @@ class Handlers:
             asked.require_same(wanted, asked.in_write(write), request, self.zone)
         elif "reserve" in ops:
             page = self.views_of(identifier, session).tentative
-            asked.require_same(wanted, asked.in_page(page), request, self.zone)
+            asked.require_same(wanted, asked.in_page(identifier, page), request, self.zone)
 
     def _accepted_before(self, identifier: str, request: str, ops: Collection[str]) -> Write | None:
         history = self.service.history(reservation_page(identifier))
