@@ -113,15 +113,6 @@ def other_birth_is_refused(subject: Subject) -> None:
     _refused_hello(subject, "other_birth", birth=birth, history=f'[[0,"{birth}",1]]')
 
 
-@section("4.3")
-def other_last_commit_is_refused(subject: Subject) -> None:
-    """A peer with the same CSN and another last commit is refused with `diverged`."""
-    subject.commit_one()
-    view = subject.look()
-    last = f"{subject.now_us():016d}@other~aaaaaa"
-    _refused_hello(subject, "diverged", csn=view.csn, last=last)
-
-
 @section("4.2")
 def malformed_hello_is_refused(subject: Subject) -> None:
     """A malformed hello is refused with `protocol`, or the stream ends; nothing changes."""
@@ -495,6 +486,15 @@ def other_log_is_refused(subject: Subject) -> None:
             refusal = talk.finish()
             expect(refusal is not None and refusal.code == "diverged", "a refusal `diverged`", talk.summary())
     subject.expect_unchanged(view)
+
+
+@section("4.3")
+def other_last_commit_is_refused(subject: Subject) -> None:
+    """A peer with the same CSN and another last commit is refused with `diverged`."""
+    subject.commit_one()
+    view = subject.look()
+    last = f"{subject.now_us():016d}@other~aaaaaa"
+    _refused_hello(subject, "diverged", csn=view.csn, last=last)
 
 
 # Members.
