@@ -148,7 +148,7 @@ def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> 
             sentence = f"{by} has made a reservation for you: {where}{name}. {end}"
             yield _Told(part.owner, f"{where}: reserved for you", sentence)
     elif before and before != slot:
-        sentence = f"{_place(before, zone)}{name} was moved to {where}{_because(service, part.id, before)}. {end}"
+        sentence = f"{_place(before, zone)}{name} was moved to {where}{_because(service, part.id, before, zone)}. {end}"
         yield _Told(part.owner, f"moved to {where}", sentence)
     elif part.is_final:
         yield _Told(part.owner, f"{where}: final", f"{where}{name} is yours: final.")
@@ -198,23 +198,29 @@ def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told
         )
 
 
-def _because(service: Service, identifier: str, slot: RoomSlot) -> str:
+def _because(service: Service, identifier: str, slot: RoomSlot, zone: ZoneInfo) -> str:
     """Return who has the slot that a reservation lost, as the end of a sentence."""
     pages = service.read(slot.pages, ClientSession(Token())).pages
     for entry in decode_days(slot.room, (pages[page].tentative for page in slot.pages)):
         if entry.slot.overlaps(slot) and entry.id != identifier:
-            return f", because {entry.user} has the room then"
+            return f", because {entry.owner} has {slot.room} at {_hours(entry.slot, zone)}"
     return ""
 
 
 def _place(slot: RoomSlot, zone: ZoneInfo) -> str:
     """Return a slot as text, such as `6.12 on Monday 2026-11-30 09:00–10:00`."""
+    start = datetime.fromtimestamp(slot.start * 60, zone)
+    return f"{slot.room} on {start:%A %Y-%m-%d} {_hours(slot, zone)}"
+
+
+def _hours(slot: RoomSlot, zone: ZoneInfo) -> str:
+    """Return the times of a slot as text, such as `09:00–10:00`. If it ends on a later day, the text names that day."""
     start, last, end = (datetime.fromtimestamp(minute * 60, zone) for minute in (slot.start, slot.end - 1, slot.end))
     if last.date() != start.date():
         until = f"{end:%A %Y-%m-%d %H:%M}"
     else:
         until = f"{end:%H:%M}" if end.date() == start.date() else "24:00"
-    return f"{slot.room} on {start:%A %Y-%m-%d %H:%M}–{until}"
+    return f"{start:%H:%M}–{until}"
 
 
 def _quoted(purpose: str) -> str:

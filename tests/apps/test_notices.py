@@ -52,7 +52,7 @@ def test_a_tentative_move_is_told_after_thirty_seconds() -> None:
     displaced(one, two)
     assert two.told() == []
     assert two.told(29) == []
-    moved = f"{STANDUP} was moved to {TEN}, because neil has the room then."
+    moved = f"{STANDUP} was moved to {TEN}, because neil has 6.12 at 09:00–10:00."
     assert two.told(2) == [("vish", f"{moved} {NOT_FINAL}")]
     assert two.told(60) == []
 
@@ -96,7 +96,9 @@ def test_a_rejection_is_told_and_again_once_it_is_final(replicas: list[Told]) ->
 def test_a_final_move_says_who_has_the_room(replicas: list[Told]) -> None:
     one, two = replicas
     displaced(one, two)
-    assert two.told() == [("vish", f"{STANDUP} was moved to {TEN}, because neil has the room then. This is final.")]
+    assert two.told() == [
+        ("vish", f"{STANDUP} was moved to {TEN}, because neil has 6.12 at 09:00–10:00. This is final.")
+    ]
 
 
 def test_a_move_tells_and_the_earlier_write_of_the_reservation_does_not(replicas: list[Told]) -> None:
@@ -173,7 +175,7 @@ def test_what_a_forced_promotion_revokes_is_told_if_it_comes_out_differently(rep
         meet(one.store, two.store)
     assert one.store.digest() == two.store.digest()
     assert one.ask("GET", "/reservations/vish/b")["final"]
-    moved = f"{STANDUP} was moved to {TEN}, because neil has the room then. This is final."
+    moved = f"{STANDUP} was moved to {TEN}, because neil has 6.12 at 09:00–10:00. This is final."
     assert one.told(60) == [("vish", moved)]
 
 
@@ -189,3 +191,21 @@ def test_the_owner_is_told_what_somebody_else_makes_or_hands_over() -> None:
     one.ask("DELETE", "/reservations/boss/a?request=c&reason=painted", "boss")
     cancelled = f"Your reservation (“standup”), asked for {TEN}, was cancelled by boss: painted."
     assert one.told(60) == [("neil", cancelled)]
+
+
+def test_times_beyond_midnight(replicas: list[Told]) -> None:
+    one, _ = replicas
+    for start, end in (("02T22:00", "03T00:00"), ("03T08:00", "04T10:00")):
+        slots = [{"start": f"2026-12-{start}+01:00", "end": f"2026-12-{end}+01:00"}]
+        one.ask("POST", "/reservations", room="6.13", slots=slots, request=start[:2])
+    assert [text for _, text in one.told()] == [
+        "6.13 on Wednesday 2026-12-02 22:00–24:00 is yours: final.",
+        "6.13 on Thursday 2026-12-03 08:00–Friday 2026-12-04 10:00 is yours: final.",
+    ]
+
+
+def test_a_purpose_stays_on_its_line(replicas: list[Told]) -> None:
+    one, _ = replicas
+    one.reserve("vish", "a", 9, purpose="stand\u00a0up “x” {user} $HOME")
+    ((_, text),) = one.told()
+    assert text == f"{NINE} (“stand up “x” {{user}} $HOME”) is yours: final."
