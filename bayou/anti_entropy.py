@@ -79,7 +79,7 @@ from bayou.trust import (
 )
 from bayou.vectors import complete
 
-PROTOCOL = 8
+PROTOCOL = 9
 NO_SETTINGS: Mapping[str, str] = {}
 GOALS_MAX = 100  # unanswered Syncs of a peer
 PLANS_MAX = 20  # new plans without progress; a receiver for which nothing fits is not worth more
@@ -111,8 +111,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A frame that passed the checks of `examine`. If the frame is a batch with a write that cannot be played,
-    `problem` says why; otherwise `problem` is None."""
+    """A frame that passed the checks of `examine`. If the frame has a write that cannot be played, `problem` says why;
+    otherwise `problem` is None."""
 
     frame: Frame
     problem: str | None = None
@@ -172,6 +172,8 @@ class Session:
         self._plan_of_peer = 0
         self._check = SealCheck(store, signing) if signing else None
         self._staging = Staging(store, is_checked=signing is not None)
+        self._waiting: list[StateChunk | StateFinish] = []  # while another session takes a full state
+        self._waiting_csn = 0  # of this replica when the first of these came
         self._finish: StateFinish | None = None  # the end of a full state, while the logs are being compared
         self._comparison: Comparison | None = None
         self._late_refusal: Refuse | None = None  # for when everything is sent; until then nothing is taken
@@ -212,7 +214,9 @@ class Session:
         """
         if problem := problem_of(frame):
             raise malformed(frame, problem)
-        unplayable = problem_of_writes(frame.selection, self._applications) if isinstance(frame, Batch) else None
+        unplayable = None
+        if isinstance(frame, Batch | StateChunk):
+            unplayable = problem_of_writes(frame, self._applications)
         return Examined(frame, unplayable)
 
     def take(self, examined: Examined) -> list[Frame]:
@@ -299,7 +303,8 @@ class Session:
         if not self.is_open:
             return []
         self._outgoing.is_caught_up = False
-        return self._send_on()
+        frames = self._take_waiting()
+        return frames if self.finished else [*frames, *self._send_on()]
 
     def tell(self, state: State) -> list[Frame]:
         """Return a frame that tells the peer what this replica, which is in this state, holds by now. Return no frame
@@ -334,7 +339,7 @@ class Session:
         if not self.is_open:
             return []
         self._is_closing = True
-        return self._send_on()
+        return [*self._take_waiting(), *self._send_on()]
 
     def take_report(self) -> Report:
         """Return what has happened since the last call."""
@@ -382,6 +387,7 @@ class Session:
         return [refusal]
 
     def _end(self, refusal: Refuse) -> None:
+        self._end_state()
         self._ended = self.report.has_ended = True
         self.report.error = refusal
 
@@ -411,8 +417,7 @@ class Session:
         if new := set(hello.log_applications) - set(state.log_applications):
             self._store.note_log_applications(sorted(new))  # a full state may bring the results of their writes
         self._peer = hello
-        self._outgoing.server = state.server
-        self._outgoing.reach = Reach(hello.csn, dict(hello.vector), hello.retired_servers)
+        self._outgoing.begin(Reach(hello.csn, dict(hello.vector), hello.retired_servers), state)
         self._stands = self.report.has_stood = self._said is not None and self._said.standing and hello.standing
         if self._is_claimed and self._stands:
             self._syncs += 1  # its answer shows that the peer has sent everything
@@ -425,28 +430,58 @@ class Session:
 
     # Receiving.
 
-    def _take_data(self, frame: Batch | StateChunk | StateFinish, problem_of_batch: str | None) -> list[Frame]:
-        if isinstance(frame, Batch) and not problem_of_batch:
+    def _take_data(self, frame: Batch | StateChunk | StateFinish, problem_of_writes: str | None) -> list[Frame]:
+        if isinstance(frame, Batch) and not problem_of_writes:
             self._outgoing.reach.note_received(frame.selection)  # otherwise some of it would go back
             if self._arrivals is not None:
                 self._arrivals.note(frame.selection)
         if frame.plan < self._plan_of_peer:
             return []  # sent before the peer learned that it has to make a new plan
-        if not isinstance(frame, Batch) and (problem := self._staging.problem_of(frame)):
-            raise malformed(frame, problem)
-        match frame:
-            case Batch():
-                return self._take_batch(frame, problem_of_batch)
-            case StateChunk():
-                return self._take_chunk(frame)
-            case StateFinish():
-                return self._take_finish(frame)
+        if problem_of_writes and not (isinstance(frame, Batch) and self._late_refusal):
+            message = f"A write of the peer cannot be played: {problem_of_writes}."
+            return self.refuse(PeerRefusalCode.MALFORMED, message)
+        if isinstance(frame, Batch):
+            return self._take_batch(frame)
+        if self._waiting or (self.is_open and not self._may_take_state()):
+            if not self._waiting:
+                self._waiting_csn = self._store.state().csn
+            self._waiting.append(frame)
+            return []
+        return self._take_state(frame)
 
-    def _take_batch(self, batch: Batch, problem: str | None) -> list[Frame]:
+    def _take_state(self, frame: StateChunk | StateFinish) -> list[Frame]:
+        if problem := self._staging.problem_of(frame):
+            raise malformed(frame, problem)
+        return self._take_chunk(frame) if isinstance(frame, StateChunk) else self._take_finish(frame)
+
+    def _take_waiting(self) -> list[Frame]:
+        """Take the parts of a full state that have waited. If this replica has got commits meanwhile, or ends the
+        session, ask for a new plan instead."""
+        if not self._waiting or (self.is_open and not self._may_take_state()):
+            return []
+        waiting, self._waiting = self._waiting, []
+        if not self.is_open or self._store.state().csn > self._waiting_csn:
+            return [self._replan(waiting[0].plan)]
+        frames: list[Frame] = []
+        for frame in waiting:
+            try:
+                frames += self._take_state(frame)
+            except ProtocolError as error:
+                return [*frames, *self.refuse(PeerRefusalCode.PROTOCOL, str(error))]
+            if self.finished or self._plan_of_peer > frame.plan:
+                break  # the rest of this plan is of no use
+        return frames
+
+    def _may_take_state(self) -> bool:
+        return self._arrivals is None or self._arrivals.may_take_state(self)
+
+    def _end_state(self) -> None:
+        if self._arrivals is not None:
+            self._arrivals.end_state(self)
+
+    def _take_batch(self, batch: Batch) -> list[Frame]:
         if self._late_refusal is not None:
             return [Ack(batch.plan, replan=False, csn=0, vector={}), *self._send_rest()]
-        if problem:
-            return self.refuse(PeerRefusalCode.MALFORMED, f"A write of the batch cannot be played: {problem}.")
         now_us = self._clock_us()
         ahead = place_of_ahead(batch.selection, now_us)
         selection = batch.selection if ahead is None else batch.selection.first(ahead)
@@ -600,7 +635,8 @@ class Session:
         self._staging.store_lists()
         successions = frame.proof.successions if self._check and frame.proof else ()
         found = compared.result(takes_birth=self._verdict is Verdict.YIELD)
-        installed = self._store.install(self._staging.number, self.report.peer, frame.end, found, successions)
+        omitted = self._staging.omitted(frame.end)
+        installed = self._store.install(self._staging.number, self.report.peer, frame.end, found, successions, omitted)
         if installed.status == PeerRefusalCode.FOREIGN_COMMIT:
             return self._refuse(self._refusal_of(installed.status))
         self._is_claimed = self._is_claimed and self._has_same_id()
@@ -617,6 +653,8 @@ class Session:
         covers it, the id of that server was used twice: the peer shall send the writes of that server as a whole, from
         the committed ones on."""
         self._plan_of_peer = plan + 1
+        self._waiting = []
+        self._end_state()
         self._staging = Staging(self._store, is_checked=self._check is not None)
         state = self._store.state()
         vector = dict(state.vector)

@@ -6,6 +6,8 @@ them, if the server that accepted them has sent them there too. So each body tra
 Each session finds out how long its pause must be: what was passed on in vain makes it longer, and what the peer did not
 have makes it shorter. So a peer that gets writes from here alone soon gets them at once, and the replicas of a large or
 slow cluster do not send each other what all of them have.
+
+A full state arrives from one peer at a time: the parts of two would only replace each other.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -41,6 +44,7 @@ class Arrivals:
         self._now_s = now_s
         self._lock = threading.Lock()
         self._arrivals: deque[_Arrival] = deque()
+        self._state_taker: weakref.ref[object] | None = None
 
     def note(self, selection: Selection) -> None:
         """Note that these writes have arrived."""
@@ -90,6 +94,21 @@ class Arrivals:
             if waits and item.body:
                 waiting.add(origin)
         return selection if len(kept) == len(selection.items) else replace(selection, items=tuple(kept))
+
+    def may_take_state(self, session: object) -> bool:
+        """Whether this session may take a full state. From then on no other one may, until `end_state` is called for
+        this session, or it is gone."""
+        with self._lock:
+            taker = self._state_taker() if self._state_taker is not None else None
+            if taker is None:
+                self._state_taker = weakref.ref(session)
+            return taker in {None, session}
+
+    def end_state(self, session: object) -> None:
+        """Note that this session takes no full state now."""
+        with self._lock:
+            if self._state_taker is not None and self._state_taker() is session:
+                self._state_taker = None
 
     def _drop_old(self) -> None:
         while self._arrivals and self._arrivals[0].at_s <= self._now_s() - PAUSE_S_MAX:

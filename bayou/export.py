@@ -155,9 +155,12 @@ class Importer:
                 return problem_of(hello) or problem_of(Ack(0, replan=False, csn=csn, vector=vector))
             case End(csn, vector):
                 return problem_of(Ack(0, replan=False, csn=csn, vector=vector))
-            case Batch(_, selection):
-                return problem_of(frame) or problem_of_writes(selection, self._applications)
-            case StateChunk() | StateFinish():
+            case Batch():
+                return problem_of(frame) or problem_of_writes(frame, self._applications)
+            case StateChunk():
+                problem = problem_of(frame) or problem_of_writes(frame, self._applications)
+                return problem or self._staging.problem_of(frame)
+            case StateFinish():
                 return problem_of(frame) or self._staging.problem_of(frame)
             case _:
                 return problem_of(frame)
@@ -246,7 +249,8 @@ class Importer:
         successions = frame.proof.successions if self._check and frame.proof else ()
         peer, common = self.report.peer, self._common_csn
         compared = Compared(common, takes_birth=common is not None)
-        installed = self._store.install(self._staging.number, peer, frame.end, compared, successions)
+        omitted = self._staging.omitted(frame.end)
+        installed = self._store.install(self._staging.number, peer, frame.end, compared, successions, omitted)
         if installed.status == "superseded":
             raise Conflict("busy", "This replica has begun to receive another full state. Import the file again later.")
         if installed.status == PeerRefusalCode.FOREIGN_COMMIT:

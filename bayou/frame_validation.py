@@ -16,7 +16,18 @@ from bayou.application import MEMBERSHIP
 from bayou.frames import Ack, Answer, Batch, Frame, Hello, Holds, Question, Refuse, StateChunk, StateFinish
 from bayou.history import Epoch, decode
 from bayou.names import LABEL, NAME, SERVER, TAG, split_address
-from bayou.payloads import RECENT_MAX, ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
+from bayou.payloads import (
+    RECENT_MAX,
+    Item,
+    ListPart,
+    LoggedCommit,
+    Seal,
+    Selection,
+    StateEnd,
+    StatePages,
+    StateProof,
+    Succession,
+)
 from bayou.seals import HASH_BYTES
 from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text
 from bayou.state import Vector
@@ -34,6 +45,7 @@ ENTRIES_MAX = 1_000  # of a list, in a part of a full state
 NAME_BYTES_MAX = 1024  # of a page, of a list, of an entry of one
 QUESTION_IDS_MAX = 5_000  # of writes in a question, or in its answer
 CODE_MAX, MESSAGE_MAX = 64, 2000
+OUTCOME_MAX = 64 * 1024  # characters
 AFTER_MAX = 10_000  # hashes of commits after a batch, in a seal
 CERTIFICATE_BYTES_MAX, SIGNATURE_BYTES_MAX = 16 * 1024, 1024
 SUCCESSIONS_MAX = 10_000  # with a full state
@@ -66,7 +78,7 @@ def problem_of(frame: Frame) -> str | None:
         case Question() | Answer():
             return _question(frame)
         case StateChunk():
-            return _pages(frame.pages) or _lists(frame.lists)
+            return _pages(frame.pages) or _lists(frame.lists) or _commits(frame.commits)
         case StateFinish(_, _, end, proof):
             return _end(end) or (_proof(proof) if proof else None)
         case Refuse(code, message):
@@ -85,12 +97,13 @@ def _question(frame: Question | Answer) -> str | None:
     return None if right else "malformed question or answer"
 
 
-def problem_of_writes(selection: Selection, applications: Collection[str]) -> str | None:
-    """Return what is wrong with a write of a batch; None if all writes may enter the log, where they stay for good.
+def problem_of_writes(frame: Batch | StateChunk, applications: Collection[str]) -> str | None:
+    """Return what is wrong with a write of a frame; None if all writes may enter the log, where they stay for good.
     `applications` are those that this replica plays."""
     played = {MEMBERSHIP, *applications}
-    for item in selection.items:
-        if item.is_notification:
+    items: Sequence[Item | LoggedCommit] = frame.selection.items if isinstance(frame, Batch) else frame.commits
+    for item in items:
+        if isinstance(item, Item) and item.is_notification:
             continue
         if len(item.body) > BODY_BYTES_MAX:
             return f"{item.id} has more than {BODY_BYTES_MAX} bytes"
@@ -206,6 +219,16 @@ def _lists(lists: Sequence[ListPart]) -> str | None:
     return _names([name for part in lists for name in (part.name, *part.entries)])
 
 
+def _commits(commits: Sequence[LoggedCommit]) -> str | None:
+    if len(commits) > ITEMS_MAX:
+        return f"a part has more than {ITEMS_MAX} commits"
+    first = commits[0].csn if commits else 1
+    right = 0 < first <= CSN_MAX - ITEMS_MAX and [one.csn for one in commits] == [*range(first, first + len(commits))]
+    right = right and all(_is_write(one.id) for one in commits)
+    right = right and all(len(one.outcome) <= OUTCOME_MAX for one in commits)
+    return None if right else "malformed commits of the log"
+
+
 def _names(names: Sequence[str]) -> str | None:
     return None if all(0 < len(name.encode()) <= NAME_BYTES_MAX for name in names) else "invalid name"
 
@@ -216,6 +239,9 @@ def _end(end: StateEnd) -> str | None:
         return "inconsistent end of a full state"
     if len(end.recent) > min(RECENT_MAX, end.csn) or not all(map(_is_write, end.recent)):
         return "invalid ids of commits"
+    has_before = 0 < end.commits < end.csn
+    if end.commits > end.csn or has_before != bool(end.before) or (has_before and not _is_write(end.before)):
+        return "invalid number of commits"
     return _csn(end.csn) or _history(end.history, end.birth, end.csn) or _vector(end.vector)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bayou.payloads import ListPart, Selection, StateEnd, StatePages, StateProof
+from bayou.payloads import ListPart, LoggedCommit, Selection, StateEnd, StatePages, StateProof
 from bayou.state import Vector
 
 
@@ -52,7 +52,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class StateChunk:
-    """A part of the sender's full state. `number` counts the parts of a plan from 0.
+    """A part of the sender's full state. `number` counts the parts of a plan from 0. `commits` are consecutive ones of
+    the newest commits, which the receiver puts into its log.
 
     If `first` is true, the state begins with this part, and the receiver gives up the parts that it has staged before.
     This may happen in the middle of a plan, if the sender itself has installed another state meanwhile.
@@ -63,6 +64,7 @@ class StateChunk:
     first: bool
     pages: StatePages
     lists: tuple[ListPart, ...]
+    commits: tuple[LoggedCommit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,10 +150,23 @@ class ListPart:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedCommit:
+    """A commit of the log, with the outcome of its play: STATUS DETAIL."""
+
+    id: str
+    csn: int
+    body: bytes
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class StateEnd:
     """The end of a full state. It describes the replica at the moment of that state: its CSN, the vector of its
     commits, its history as canonical JSON, and the ids of its newest commits, at most RECENT_MAX of them. With these,
-    the receiver can compare its log with those of others, although it gets no writes."""
+    the receiver can compare its log with those of others, although it gets few writes.
+
+    The newest `commits` of the log come with the state; `before` is the id of the commit before these.
+    """
 
     csn: int
     last: str
@@ -163,6 +176,18 @@ class StateEnd:
     history: str
     vector: Vector
     recent: tuple[str, ...] = ()
+    commits: int = 0
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StateSize:
+    """How large the full state of a replica is, at the CSN `csn`: its pages, and the commits that would come with
+    it."""
+
+    csn: int
+    pages: int
+    commits: int
 
 
 @dataclass(frozen=True, slots=True)

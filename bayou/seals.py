@@ -122,8 +122,9 @@ def text_of_state(cluster: str, digest: bytes, end: StateEnd) -> bytes:
 def folded_part(digest: bytes, part: StateChunk) -> bytes:
     """Return the running hash of the parts of a full state after this part. It begins with BEGINNING."""
     lists = json.dumps([[entries.name, *entries.entries] for entries in part.lists]).encode()
-    pages = hashlib.sha256(part.pages.text).digest()
-    return hashlib.sha256((BEGINNING if part.first else digest) + pages + hashlib.sha256(lists).digest()).digest()
+    commits = json.dumps([[one.id, one.csn, hash_of(one.body).hex(), one.outcome] for one in part.commits]).encode()
+    contents = b"".join(hashlib.sha256(content).digest() for content in (part.pages.text, lists, commits))
+    return hashlib.sha256((BEGINNING if part.first else digest) + contents).digest()
 
 
 def _text(kind: str, content: list[object]) -> bytes:

@@ -23,13 +23,15 @@ WINDOW_BYTES_FIRST = 512 * 1024  # that may be in flight without an acknowledgem
 WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
 SMALL_FRAMES_MAX = 8  # frames that may be in flight if they are smaller than a batch may be
 QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
+FAR_COMMITS_MIN = 20_000  # that a peer must lack before the full state may take the place of the log
+FAR_SHARE_MAX = 1.4  # pages and commits of a full state for each missing commit; each takes a third of its time
 
 
 class Due(Enum):
     """What the session may send now."""
 
     NOTHING = "nothing"
-    WRITES = "writes"  # or the full state, if the log no longer has what the peer lacks
+    WRITES = "writes"  # or the full state, if the log lacks what the peer lacks, or if the state takes less time
     STATE = "state"  # the full state, because the history of the peer did not prevail
     REST = "rest"  # the rest of a full state that has begun
 
@@ -76,6 +78,10 @@ class Outgoing:
 
     def __init__(self, store: AntiEntropyStore, signing: Signing | None, arrivals: Arrivals | None) -> None:
         self.sealing = Sealing(store, signing)
+        self._store = store
+        self._can_offer = signing is None  # the full state in the place of the log
+        self._csn = 0  # of this side, when the session began
+        self._is_begun = False  # the present plan
         self._arrivals = arrivals
         self.server = ""
         self.pause_s = arrivals.pause_s if arrivals else 0.0
@@ -91,6 +97,10 @@ class Outgoing:
         self._in_flight: deque[_InFlight] = deque()  # unacknowledged frames of this plan
         self._full_state: Iterator[Frame] | None = None  # the rest of the full state that is being sent
         self._goals: list[_Goal] = []
+
+    def begin(self, reach: Reach, state: State) -> None:
+        """Begin to send to a peer that holds this. This side is in this state."""
+        self.reach, self.server, self._csn = reach, state.server, state.csn
 
     @property
     def has_in_flight(self) -> bool:
@@ -141,6 +151,7 @@ class Outgoing:
         self._in_flight.clear()
         for goal in self._goals:
             goal.frames = None
+        self._is_begun = False
         self._full_state = None
         self.questions_left = 0
         self.sealing.begin_again()
@@ -183,7 +194,7 @@ class Outgoing:
         if due is Due.REST:
             return None
         selection = None
-        if due is Due.WRITES:
+        if due is Due.WRITES and not self._is_far():
             holds_back = self._may_hold_back and not (must_send_all or self._goals)
             choose = self._without_recent if holds_back else None
             selection = self.sealing.select(self.reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX, choose)
@@ -195,6 +206,20 @@ class Outgoing:
             return None
         self.reach.note_sent(selection)
         return Batch(self.plan, selection)
+
+    def _is_far(self) -> bool:
+        """Whether the peer, for which a new plan begins, lacks so many commits that the full state takes less than half
+        of their time. This is offered once in a session: if the peer cannot take it, the log goes on.
+
+        With TLS it is not offered. A receiver of the log can prove the commits to others, and one of the state cannot.
+        """
+        begins, self._is_begun = not self._is_begun, True
+        if not (begins and self._can_offer and self._csn - self.reach.csn >= FAR_COMMITS_MIN):
+            return False
+        size = self._store.state_size()
+        is_far = size.pages + size.commits <= FAR_SHARE_MAX * (size.csn - self.reach.csn)
+        self._can_offer = not is_far
+        return is_far
 
     def _without_recent(self, selection: Selection) -> Selection:
         assert self._arrivals is not None

@@ -10,11 +10,13 @@ from bayou.payloads import (
     Compared,
     Installed,
     ListPart,
+    LoggedCommit,
     Received,
     Selection,
     StateEnd,
     StatePages,
     StatePart,
+    StateSize,
     StoredSeal,
     Succession,
 )
@@ -75,7 +77,19 @@ class AntiEntropyStore(Protocol):
         """Yield the entries of all lists, in parts, each of which has entries of several lists. An entry that is added
         meanwhile may be missing."""
 
-    def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None:
+    def commits_part(
+        self, generation: str, after_csn: int, end: StateEnd, count_max: int, bytes_max: int
+    ) -> tuple[LoggedCommit, ...]:
+        """Return the commits after `after_csn`, of those that come with the full state that ends with `end`, in CSN
+        order. The bounds are those of `select`. Return none if the log no longer holds the first one, or if this
+        replica has another generation than that of the state."""
+
+    def state_size(self) -> StateSize:
+        """Return how large the full state is. The cost does not depend on its pages."""
+
+    def stage(
+        self, staging: str, pages: StatePages, lists: tuple[ListPart, ...], commits: tuple[LoggedCommit, ...] = ()
+    ) -> str | None:
         """Store a part of a full state where no reader sees it yet, and return the name of the staging.
 
         `staging` is empty for the first part. For a later part, it is the name that the first call returned. Return
@@ -90,9 +104,16 @@ class AntiEntropyStore(Protocol):
         lacking if that write may have been dropped: the log has dropped it or a later write of its server."""
 
     def install(
-        self, staging: str, source: str, end: StateEnd, compared: Compared, successions: Sequence[Succession] = ()
+        self,
+        staging: str,
+        source: str,
+        end: StateEnd,
+        compared: Compared,
+        successions: Sequence[Succession] = (),
+        omitted: Vector | None = None,
     ) -> Installed:
-        """Replace the state with the staged one, and replay the writes that the staged state does not cover.
+        """Replace the state and the log with the staged ones, and replay the writes that the staged state does not
+        cover. `omitted` is the vector of the commits before those that came with the state; None if none came.
 
         Commits of this replica after `compared.common_csn` are revoked. A write is set aside if the staged state's
         vector covers it, but the state does not have it (it is in `compared.lacking`, or `end` shows it), or if it

@@ -35,6 +35,14 @@ SETTINGS = {"cluster": CLUSTER, "rooms": ROOMS, "anti_entropy": {"interval_s": 0
 LOADER = "desk~aaaaaa"  # the origin of all loaded writes
 
 
+class WithLog(Processes):
+    """Replicas that send the log, however much a peer lacks."""
+
+    def command(self, label: str) -> list[str]:
+        python, _, *rest = super().command(label)
+        return [python, "-m", "bench.log_server", *rest]
+
+
 @dataclass
 class Workspace:
     """The temporary folders of one run."""

@@ -9,6 +9,7 @@ from redis import RedisError
 
 from replica.clock import Clock, microseconds
 from replica.config import LogSettings
+from storage.full_state import KEEP_COMMITS, Keep
 from storage.store import Store
 
 LOGGER = logging.getLogger("bayou.replica")
@@ -40,8 +41,7 @@ class LogTruncation:
         """Drop the commits that neither `keep_committed` nor `keep_for_days` keeps. Returns how many it dropped."""
         if self._policy.keep_committed is None:
             return 0
-        oldest_us = microseconds(self._clock()) - int(self._policy.keep_for_days * DAY_US)
-        return self._store.truncate(self._policy.keep_committed, older_than_us=max(oldest_us, 0))
+        return self._store.truncate(self._policy.keep_committed, older_than_us=_oldest_us(self._policy, self._clock))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -50,3 +50,15 @@ class LogTruncation:
             except RedisError as error:
                 LOGGER.warning("the log was not truncated: %s", error)
             self._stopping.wait(PAUSE_S)
+
+
+def keep_of(policy: LogSettings, clock: Clock) -> Keep:
+    """Return which commits come with a full state: those that a truncation leaves. Without `keep_committed`, at least
+    KEEP_COMMITS do."""
+    count = KEEP_COMMITS if policy.keep_committed is None else policy.keep_committed
+    return Keep(count, lambda: _oldest_us(policy, clock))
+
+
+def _oldest_us(policy: LogSettings, clock: Clock) -> int:
+    """Return the stamp from which on `keep_for_days` keeps commits."""
+    return max(microseconds(clock()) - int(policy.keep_for_days * DAY_US), 0)

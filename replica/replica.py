@@ -35,7 +35,7 @@ from replica.http.parts import Parts
 from replica.http.rate_limit import RateLimit
 from replica.http.server import WebServer
 from replica.http.service import ReplicaService
-from replica.log_truncation import LogTruncation
+from replica.log_truncation import LogTruncation, keep_of
 from replica.membership.commands import Membership
 from replica.membership.identity import Identity, mark
 from replica.membership.join import JoinOptions, join
@@ -193,6 +193,7 @@ class Replica:
             self._applications,
             commit_mode=self._settings.commit,
             ids=self._identity,
+            keep=keep_of(self._settings.log, self._clock),
             emptied=self._resolve_emptied,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Protocol
 
@@ -13,8 +13,19 @@ from redis import Redis
 
 from bayou.application import LuaApplication
 from bayou.frames import Answer, Question
-from bayou.payloads import Compared, Installed, ListPart, StateEnd, StatePages, StatePart, Succession
-from bayou.stamps import stamp_text
+from bayou.payloads import (
+    Compared,
+    Installed,
+    ListPart,
+    LoggedCommit,
+    StateEnd,
+    StatePages,
+    StatePart,
+    StateSize,
+    Succession,
+)
+from bayou.stamps import STAMP_MAX, stamp_text
+from bayou.state import Vector
 from storage.identity_file import mint
 from storage.keys import KEYS
 from storage.script_runner import vector_texts
@@ -23,6 +34,19 @@ from storage.seals import SealStore, succession_texts
 PART_ENTRIES = 1000  # of lists in one part, and of one SSCAN, about; and keys that one UNLINK deletes
 PART_LISTS = 500  # with entries in one part
 LISTS_AT_ONCE = 20  # that are read in one trip
+KEEP_COMMITS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Which commits of the log come with a full state: the newest `count`, and those whose stamp is not less than
+    `since_us` returns."""
+
+    count: int = KEEP_COMMITS
+    since_us: Callable[[], int] = lambda: STAMP_MAX
+
+
+KEEP = Keep()
 
 
 class Ids(Protocol):
@@ -38,8 +62,8 @@ class Ids(Protocol):
 
 
 class FullStateStore(SealStore):
-    """The part of a store that reads and installs full states. If `ids` is None, new ids are recorded in the namespace
-    only."""
+    """The part of a store that reads and installs full states. `keep` says which commits come with a full state. If
+    `ids` is None, new ids are recorded in the namespace only."""
 
     def __init__(
         self,
@@ -48,10 +72,12 @@ class FullStateStore(SealStore):
         applications: Sequence[LuaApplication],
         *,
         ids: Ids | None,
+        keep: Keep,
         emptied: Callable[[], object],
     ) -> None:
         super().__init__(client, label, applications, emptied)
         self._ids = ids
+        self._keep = keep
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
         """Return one part of the full state: committed pages after the cursor `after` (CSN, page). Pages are ordered by
@@ -60,9 +86,30 @@ class FullStateStore(SealStore):
         Atomic. The part ends after `count_max` pages, or with the page that reaches `bytes_max`. Begin at (0, ""), and
         continue at the cursor of each part until a part has an `end`.
         """
-        end, generation, count, text, csn, name = self.run("read_state_part", *after, count_max, bytes_max)
+        bounds = count_max, bytes_max, self._keep.count, self._keep.since_us()
+        end, generation, count, text, csn, name = self.run("read_state_part", *after, *bounds)
         cursor = int(csn), name.decode()
         return StatePart(StatePages(count, text), cursor, _decode_end(end) if end else None, generation.decode())
+
+    def state_size(self) -> StateSize:
+        """Return how large the full state is. The cost does not depend on its pages."""
+        return StateSize(*self.run("read_size", self._keep.count, self._keep.since_us()))
+
+    def commits_part(
+        self, generation: str, after_csn: int, end: StateEnd, count_max: int, bytes_max: int
+    ) -> tuple[LoggedCommit, ...]:
+        """Return the commits after `after_csn`, of those that come with the full state that ends with `end`, in CSN
+        order. The part ends after `count_max` commits, or with the one that reaches `bytes_max`.
+
+        Return none if the log no longer holds the first one, or if this replica has another generation than that of
+        the state.
+        """
+        flat = self.run("read_commits", generation, after_csn, end.csn, count_max, bytes_max)
+        found = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+        return tuple(
+            LoggedCommit(identifier.decode(), csn, body, outcome.decode())
+            for csn, (identifier, body, outcome) in enumerate(found, after_csn + 1)
+        )
 
     def list_parts(self) -> Iterator[tuple[ListPart, ...]]:
         """Yield the entries of all lists, in parts of at most 1,000 entries and 500 lists. Not atomic: entries that are
@@ -93,13 +140,15 @@ class FullStateStore(SealStore):
             unread = [(name, cursor) for (name, _), (cursor, _) in scanned if cursor]
             unread += [(name, 0) for name in islice(names, LISTS_AT_ONCE - len(unread))]
 
-    def stage(self, staging: str, pages: StatePages, lists: tuple[ListPart, ...]) -> str | None:
+    def stage(
+        self, staging: str, pages: StatePages, lists: tuple[ListPart, ...], commits: tuple[LoggedCommit, ...] = ()
+    ) -> str | None:
         """Store a part of a full state in a place that no reader uses yet. `staging` is empty for the first part; for
         each later part it is the value that the previous call returned.
 
-        Returns None, and stores no page, if another staging has begun meanwhile. The pages are stored atomically. List
-        entries are added first, one list at a time. This is safe even if the state is never installed, because lists
-        only grow.
+        Returns None, and stores no page, if another staging has begun meanwhile. The pages and the commits are stored
+        atomically. List entries are added first, one list at a time. This is safe even if the state is never installed,
+        because lists only grow.
         """
         if not staging:
             self.sweep()
@@ -109,7 +158,8 @@ class FullStateStore(SealStore):
                 for part in lists:
                     pipeline.sadd(self._keys.list + part.name, *part.entries)
                 pipeline.execute()
-        number = self.run("stage", staging, pages.text).decode()
+        flat = [text for one in commits for text in (one.id, str(one.csn), one.body.decode(), one.outcome)]
+        number = self.run("stage", staging, pages.text, json.dumps(flat)).decode()
         return number or None
 
     def uncommon_ids(self, common_csn: int) -> list[str]:
@@ -123,12 +173,19 @@ class FullStateStore(SealStore):
         return Answer(*(tuple(identifier.decode() for identifier in each) for each in found))
 
     def install(
-        self, staging: str, source: str, end: StateEnd, compared: Compared, successions: Sequence[Succession] = ()
+        self,
+        staging: str,
+        source: str,
+        end: StateEnd,
+        compared: Compared,
+        successions: Sequence[Succession] = (),
+        omitted: Vector | None = None,
     ) -> Installed:
-        """Atomically replace the committed state with the staged one, and replay the writes that the staged state does
-        not cover.
+        """Atomically replace the committed state and the log with the staged ones, and replay the writes that the
+        staged state does not cover.
 
-        `source` is the label of the sender, and `successions` are those that it has sent. Commits of this replica after
+        `source` is the label of the sender, and `successions` are those that it has sent. `omitted` is the vector of
+        the commits before those that came with the state; None if none came. Commits of this replica after
         `compared.common_csn` are revoked. Writes that have no place in the new order are set aside.
 
         If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
@@ -141,7 +198,8 @@ class FullStateStore(SealStore):
         fresh = self._ids.reserve(self.server) if self._ids else mint(self._label)
         asked = "" if compared.asked is None else json.dumps(compared.asked)
         questions, birth = (json.dumps(compared.lacking), asked), "other" if compared.takes_birth else ""
-        arguments = staging, source, _encode_end(end), common, fresh, *questions, birth, *proofs
+        before = json.dumps(vector_texts(end.vector if omitted is None else omitted))
+        arguments = staging, source, _encode_end(end), common, fresh, *questions, birth, *proofs, before
         reply = json.loads(self.run("install", *arguments))
         if self._ids:
             self._ids.learn(self.server)
@@ -165,12 +223,17 @@ class FullStateStore(SealStore):
 
 
 def _encode_end(end: StateEnd) -> str:
-    texts = {"csn": str(end.csn), "clock": stamp_text(end.clock), "vector": vector_texts(end.vector)}
+    texts = {
+        "csn": str(end.csn),
+        "commits": str(end.commits),
+        "clock": stamp_text(end.clock),
+        "vector": vector_texts(end.vector),
+    }
     return json.dumps(asdict(end) | texts)
 
 
 def _decode_end(text: bytes) -> StateEnd:
     found = json.loads(text)
     vector = {server: int(stamp) for server, stamp in dict(found["vector"]).items()}
-    numbers = {"csn": int(found["csn"]), "clock": int(found["clock"])}
+    numbers = {name: int(found[name]) for name in ("csn", "clock", "commits")}
     return StateEnd(**found | numbers | {"vector": vector, "recent": tuple(found["recent"].split())})

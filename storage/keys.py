@@ -3,7 +3,7 @@
 Every key of the replica `one` begins with `bayou:{one}:`. The braces keep a namespace in one slot of a Redis Cluster. A
 name that ends in a colon stands for many keys: the name of a page, the id of a server or the name of a list follows the
 colon. The keys of committed pages contain the number of a generation, written {} below. A full state gets a new number,
-so its pages can be staged beside the current pages.
+so its pages can be staged beside the current pages, and the newest commits beside the current log.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ KEYS = {
     "index": ("index:", "zset", "per page: the tentative writes that declare it, id by stamp"),
     "committed_page": ("c{}:", "hash", "per page: its committed state, and notes of commits in fields #CSN"),
     "changed": ("changed{}", "zset", "page by the CSN of the commit that changed it last"),
+    "staged_log": ("log{}", "zset", "write id by CSN: the commits that have come with a full state so far"),
+    "staged_writes": ("log-writes{}", "hash", "write id -> the canonical bytes of such a commit"),
+    "staged_outcomes": ("log-outcomes{}", "hash", "write id -> STATUS DETAIL of its play"),
     "tentative_page": ("t:", "hash", "per page: its tentative state; valid only while its index is not empty"),
     "log_applications": (
         "apps",

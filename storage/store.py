@@ -29,7 +29,7 @@ from bayou.payloads import Item, Received, Selection
 from bayou.stamps import STAMP_DIGITS, moment, split_id, stamp_text
 from bayou.state import State, Vector
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Draft
-from storage.full_state import FullStateStore, Ids
+from storage.full_state import KEEP, FullStateStore, Ids, Keep
 from storage.group_commit import GroupCommit
 from storage.keys import FORMAT_VERSION
 from storage.members import MEMBERS_PAGE, Member, decode_forgotten, decode_members, label_of, membership_draft
@@ -81,6 +81,7 @@ class Store(FullStateStore):
     commit_mode  `auto`: a primary commits every write at once when it accepts or receives it; `manual`: a primary
                  commits only when `commit` is called; manual pace has the same effect while it lasts
     ids          records new ids outside the namespace; None if there is no identity file
+    keep         says which commits come with a full state
     emptied      called when a script finds that the namespace is gone
     """
 
@@ -92,9 +93,10 @@ class Store(FullStateStore):
         *,
         commit_mode: str = "auto",
         ids: Ids | None = None,
+        keep: Keep = KEEP,
         emptied: Callable[[], object] = lambda: None,
     ) -> None:
-        super().__init__(client, label, applications, ids=ids, emptied=emptied)
+        super().__init__(client, label, applications, ids=ids, keep=keep, emptied=emptied)
         self._commit_mode = commit_mode
         self._versions = {one.name: [*one.older, one.version] for one in applications}
         # Newest versions that were found active. All replicas can play them, so this is not looked up again.

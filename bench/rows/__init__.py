@@ -44,6 +44,7 @@ ROWS: dict[str, Callable[[Workspace, Size], list[Row]]] = {
     "memory": memory.measure,
     "start": start.measure,
     "full-state": anti_entropy.measure_full_state,
+    "far-behind": anti_entropy.measure_far_behind,
     "converge": converge.measure,
     "spread": spread.measure,
     "vectors": vectors.measure,

@@ -1,7 +1,8 @@
-"""apply and full-state: how many reservations per second an empty replica receives in a session over gRPC. Each replica
-is a process with its own Redis.
+"""apply, full-state and far-behind: how many reservations per second an empty replica receives in a session over gRPC.
+Each replica is a process with its own Redis.
 
-For `apply`, the sender's log has all writes; for `full-state`, the log is truncated, so pages are sent instead.
+For `apply`, the sender sends its log. For `full-state`, the log is truncated, so pages are sent instead. For
+`far-behind`, the log has all writes, and the sender finds that pages take less time; this is compared with the log.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import shutil
 from bench.load import TIMEOUT_S, Connection, post
 from bench.measure import Size, in_turn, seconds_of
 from bench.rows.store import received
-from bench.table import Row, at_least
+from bench.table import Row, at_least, at_most
 from bench.workload import undisputed
-from bench.workspace import Workspace, store_of
+from bench.workspace import WithLog, Workspace, store_of
 from cluster.processes import Processes
 
 ROUNDS = 7
+FAR_ROUNDS = 3
+FAR_RESERVATIONS_MIN = 30_000  # of fewer, the log takes less time than the full state with the newest commits
 WRITES, RESERVATIONS = 50_000, 100_000
 
 
 def measure_apply(workspace: Workspace, size: Size) -> list[Row]:
     count = size.of(WRITES, 10)
     items = undisputed(count, "peer~aaaaaa")
-    with workspace.replicas({"one": count, "two": 0}) as processes, workspace.redis() as client:
+    replicas = workspace.replicas_of(WithLog, {"one": count, "two": 0}, {})
+    with replicas as processes, workspace.redis() as client:
         rates = in_turn(
             size.rounds(ROUNDS),
             lambda: transferred(processes, count),
@@ -36,13 +40,27 @@ def measure_full_state(workspace: Workspace, size: Size) -> list[Row]:
     writes, reservations = size.of(WRITES, 10), size.of(RESERVATIONS, 10)
     with (
         workspace.replicas({"one": reservations, "two": 0}) as truncated,
-        workspace.replicas({"one": writes, "two": 0}) as whole,
+        workspace.replicas_of(WithLog, {"one": writes, "two": 0}, {}) as whole,
     ):
         store_of(truncated, "one")[0].truncate(0)
         rates = in_turn(
             size.rounds(ROUNDS), lambda: transferred(truncated, reservations), lambda: transferred(whole, writes)
         )
     return [at_least("full-state", "reservations/s", rates, 2.0)]
+
+
+def measure_far_behind(workspace: Workspace, size: Size) -> list[Row]:
+    count = size.of(RESERVATIONS, FAR_RESERVATIONS_MIN)
+    held = {"one": count, "two": 0}
+    with workspace.replicas(held) as offering, workspace.replicas_of(WithLog, held, {}) as logging:
+        seconds = in_turn(
+            size.rounds(FAR_ROUNDS),
+            lambda: count / transferred(offering, count),
+            lambda: count / transferred(logging, count),
+        )
+        kept = offering.rest("two").get("/replica")["committed"]
+    assert kept < count, "the log was sent instead of the full state"
+    return [at_most("far-behind", f"s for {count:,} reservations; as the log", seconds, 0.5)]
 
 
 def transferred(processes: Processes, count: int, timeout_s: float = TIMEOUT_S) -> float:

@@ -20,7 +20,7 @@ from bench.rows.anti_entropy import transferred
 from bench.rows.commit import HEALTHY, meet, until_committed
 from bench.slow_link import slow_links
 from bench.table import Row, at_most, figure
-from bench.workspace import Workspace
+from bench.workspace import WithLog, Workspace
 from cluster.processes import Processes
 from cluster.waiting import wait_until
 from replica.free_addresses import free_addresses
@@ -33,8 +33,8 @@ BREAK_EVERY_S = 2.0
 WAIT_S = 300.0
 
 
-class Linked(Processes):
-    """Two replicas. Each calls the other one through a link of its own."""
+class Linked(WithLog):
+    """Two replicas that send the log. Each calls the other one through a link of its own."""
 
     def __init__(self, configuration: Path) -> None:
         super().__init__(configuration)
@@ -85,7 +85,7 @@ def measure_commit(workspace: Workspace, size: Size) -> list[Row]:
 def measure_apply(workspace: Workspace, size: Size) -> list[Row]:
     count = size.of(WRITES, 10)
     held = {"one": count, "two": 0}
-    with workspace.replicas(held) as near, linked(workspace, held, {}) as far:
+    with workspace.replicas_of(WithLog, held, {}) as near, linked(workspace, held, {}) as far:
         rates = in_turn(size.rounds(3), lambda: transferred(near, count), lambda: transferred(far, count))
     return [at_most("apply-wan", "writes/s, near; over 200 ms", rates, 1.25)]
 

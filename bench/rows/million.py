@@ -23,7 +23,7 @@ from bench.rows.memory import resident_mib
 from bench.rows.start import loading_s, started
 from bench.table import Row, at_most, figure
 from bench.workload import BATCH, FIRST_MONDAY, MANY_ROOMS, ZONE, spread, take
-from bench.workspace import LOADER, Workspace, store_of
+from bench.workspace import LOADER, WithLog, Workspace, store_of
 from cluster.processes import Processes
 from replica.membership.identity import mark
 from storage.redis.connect import open_storage
@@ -51,7 +51,7 @@ class Filled(NamedTuple):
 
 def measure(workspace: Workspace, size: Size) -> list[Row]:
     tenth = size.of(COUNT // TENTHS, 100)
-    with workspace.replicas({"one": 0, "two": 0}, **SETTINGS) as processes:
+    with workspace.replicas_of(WithLog, {"one": 0, "two": 0}, SETTINGS) as processes:
         filled = _fill(processes, tenth, range(1))
         hours = itertools.count()
         few = _figures(processes, hours)

@@ -23,7 +23,7 @@ from bench.rows.accept import rate_at, reservations
 from bench.rows.anti_entropy import transferred
 from bench.table import Row, at_least
 from bench.workload import BATCH, undisputed
-from bench.workspace import Workspace
+from bench.workspace import WithLog, Workspace
 from replica.config import Address
 
 ROUNDS = 5
@@ -37,7 +37,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
     puts = (put(f"/single/{number}", _document(item)) for number, item in enumerate(itertools.cycle(items)))
     program = _installed(workspace.new_folder())
     with (
-        workspace.replicas({"one": count, "two": 0}) as processes,
+        workspace.replicas_of(WithLog, {"one": count, "two": 0}, {}) as processes,
         workspace.replicas({"one": 0}) as single,
         _server(program, workspace.new_folder()) as source,
         _server(program, workspace.new_folder()) as target,

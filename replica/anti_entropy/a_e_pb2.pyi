@@ -285,20 +285,34 @@ class Refuse(_message.Message):
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class StateChunk(_message.Message):
-    __slots__ = ("plan", "first", "pages", "pages_count", "lists", "number")
+    __slots__ = ("plan", "first", "pages", "pages_count", "lists", "number", "commits")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
     PAGES_FIELD_NUMBER: _ClassVar[int]
     PAGES_COUNT_FIELD_NUMBER: _ClassVar[int]
     LISTS_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
+    COMMITS_FIELD_NUMBER: _ClassVar[int]
     plan: int
     first: bool
     pages: bytes
     pages_count: int
     lists: _containers.RepeatedCompositeFieldContainer[ListPart]
     number: int
-    def __init__(self, plan: _Optional[int] = ..., first: _Optional[bool] = ..., pages: _Optional[bytes] = ..., pages_count: _Optional[int] = ..., lists: _Optional[_Iterable[_Union[ListPart, _Mapping]]] = ..., number: _Optional[int] = ...) -> None: ...
+    commits: _containers.RepeatedCompositeFieldContainer[LoggedCommit]
+    def __init__(self, plan: _Optional[int] = ..., first: _Optional[bool] = ..., pages: _Optional[bytes] = ..., pages_count: _Optional[int] = ..., lists: _Optional[_Iterable[_Union[ListPart, _Mapping]]] = ..., number: _Optional[int] = ..., commits: _Optional[_Iterable[_Union[LoggedCommit, _Mapping]]] = ...) -> None: ...
+
+class LoggedCommit(_message.Message):
+    __slots__ = ("id", "csn", "body", "outcome")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CSN_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    csn: int
+    body: bytes
+    outcome: str
+    def __init__(self, id: _Optional[str] = ..., csn: _Optional[int] = ..., body: _Optional[bytes] = ..., outcome: _Optional[str] = ...) -> None: ...
 
 class ListPart(_message.Message):
     __slots__ = ("name", "entries")
@@ -309,7 +323,7 @@ class ListPart(_message.Message):
     def __init__(self, name: _Optional[str] = ..., entries: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StateFinish(_message.Message):
-    __slots__ = ("plan", "number", "csn", "last", "clock", "birth", "primary", "history", "vector", "recent", "proof")
+    __slots__ = ("plan", "number", "csn", "last", "clock", "birth", "primary", "history", "vector", "recent", "commits", "before", "proof")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -327,6 +341,8 @@ class StateFinish(_message.Message):
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     RECENT_FIELD_NUMBER: _ClassVar[int]
+    COMMITS_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     plan: int
     number: int
@@ -338,8 +354,10 @@ class StateFinish(_message.Message):
     history: str
     vector: _containers.ScalarMap[str, int]
     recent: _containers.RepeatedScalarFieldContainer[str]
+    commits: int
+    before: str
     proof: StateProof
-    def __init__(self, plan: _Optional[int] = ..., number: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ..., recent: _Optional[_Iterable[str]] = ..., proof: _Optional[_Union[StateProof, _Mapping]] = ...) -> None: ...
+    def __init__(self, plan: _Optional[int] = ..., number: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ..., recent: _Optional[_Iterable[str]] = ..., commits: _Optional[int] = ..., before: _Optional[str] = ..., proof: _Optional[_Union[StateProof, _Mapping]] = ...) -> None: ...
 
 class StateProof(_message.Message):
     __slots__ = ("certificate", "signature", "successions")

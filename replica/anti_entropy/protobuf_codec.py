@@ -12,10 +12,20 @@ from typing import Any, TypeVar
 
 from bayou.anti_entropy import ProtocolError
 from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Holds, Question, Refuse, StateChunk, StateFinish, Sync
-from bayou.payloads import Item, ListPart, Seal, Selection, StateEnd, StatePages, StateProof, Succession
+from bayou.payloads import (
+    Item,
+    ListPart,
+    LoggedCommit,
+    Seal,
+    Selection,
+    StateEnd,
+    StatePages,
+    StateProof,
+    Succession,
+)
 from replica.anti_entropy import a_e_pb2 as wire
 
-Record = TypeVar("Record", Hello, Ack, Holds, Sync, StateEnd, Refuse, Question, Answer, Seal)
+Record = TypeVar("Record", Hello, Ack, Holds, Sync, StateEnd, Refuse, Question, Answer, Seal, LoggedCommit)
 _PLAIN: dict[type[Any], tuple[str, Any]] = {  # frames whose fields are those of their message -> its name, its class
     Hello: ("hello", wire.Hello),
     Ack: ("ack", wire.Ack),
@@ -38,7 +48,8 @@ def encode(frame: Frame) -> wire.Frame:
             return wire.Frame(batch=batch)
         case StateChunk(plan, number, first, pages):
             lists = [wire.ListPart(name=part.name, entries=part.entries) for part in frame.lists]
-            chunk = wire.StateChunk(plan=plan, number=number, first=first, lists=lists)
+            commits = [wire.LoggedCommit(**_values(one)) for one in frame.commits]
+            chunk = wire.StateChunk(plan=plan, number=number, first=first, lists=lists, commits=commits)
             chunk.pages, chunk.pages_count = pages.text, pages.count
             return wire.Frame(state_chunk=chunk)
         case StateFinish(plan, number, end, proof):
@@ -66,7 +77,8 @@ def decode(message: wire.Frame) -> Frame:
             chunk = message.state_chunk
             pages = StatePages(chunk.pages_count, chunk.pages)
             lists = tuple(ListPart(part.name, tuple(part.entries)) for part in chunk.lists)
-            return StateChunk(chunk.plan, chunk.number, chunk.first, pages, lists)
+            commits = tuple(_read(LoggedCommit, one) for one in chunk.commits)
+            return StateChunk(chunk.plan, chunk.number, chunk.first, pages, lists, commits)
         case "state_finish":
             finish = message.state_finish
             proof = _read_proof(finish.proof) if finish.HasField("proof") else None
@@ -98,7 +110,9 @@ def _read_proof(message: wire.StateProof) -> StateProof:
     return StateProof(message.certificate, message.signature, successions)
 
 
-def _values(record: Hello | Ack | Holds | Sync | StateEnd | Refuse | Question | Answer | Seal) -> dict[str, Any]:
+def _values(
+    record: Hello | Ack | Holds | Sync | StateEnd | Refuse | Question | Answer | Seal | LoggedCommit,
+) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 

@@ -72,7 +72,7 @@ def test_the_minimal_replica_passes(capsys: pytest.CaptureFixture[str]) -> None:
         assert main([address]) == 0
         said = capsys.readouterr().out
         assert "0 failed, 1 skipped" in said
-        assert "skipped full_state_is_taken_whole: it takes no full state (`no_full_state`)" in said
+        assert "skipped full_state_is_taken_whole: it takes no full state (`replan`)" in said
         assert main([address]) == 1
         assert "holds data of a cluster already. Stop it, delete its data" in capsys.readouterr().out
 

@@ -137,7 +137,16 @@ def test_it_names_what_there_is() -> None:
         wire.StateChunk,
         wire.StateFinish,
     ]
-    for kind in [*kinds, wire.ListPart, wire.Question, wire.Answer, wire.Holds, wire.Sync, wire.Seal]:
+    for kind in [
+        *kinds,
+        wire.ListPart,
+        wire.LoggedCommit,
+        wire.Question,
+        wire.Answer,
+        wire.Holds,
+        wire.Sync,
+        wire.Seal,
+    ]:
         assert f"`{kind.DESCRIPTOR.name}`" in DOCUMENT
         for field in kind.DESCRIPTOR.fields:
             assert f"`{field.name}`" in DOCUMENT, f"{kind.DESCRIPTOR.name}.{field.name}"

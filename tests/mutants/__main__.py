@@ -140,6 +140,12 @@ MUTANTS: tuple[Mutant | PythonMutant, ...] = (
         "receive",
     ),
     Mutant("forget what was set aside", r"  Replay\.resubmit\(Log[^\n]*\n", "", "resubmit"),
+    Mutant(
+        "count the commits that came with a state as dropped",
+        r"in pairs\(omitted\)",
+        "in pairs(state.vector)",
+        "install",
+    ),
     Mutant("fork at forced promotion", r"epochs\[#epochs \+ 1\] = ", "epochs[#epochs] = epochs[#epochs] or "),
     PythonMutant("send a write twice as new", "bayou.reach.Reach.note_sent", _forget_tentative),
     PythonMutant("send a commit before its write", "bayou.reach.Reach.note_holds", _believe_too_much),

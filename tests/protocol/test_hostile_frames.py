@@ -21,7 +21,7 @@ from bayou.errors import BadInput, Refusal
 from bayou.export import Head, Importer, export_volumes
 from bayou.frame_validation import ITEMS_MAX, SERVERS_MAX, problem_of, problem_of_writes
 from bayou.frames import Ack, Batch, Done, Frame, Hello, Refuse, StateChunk, StateFinish
-from bayou.payloads import Item, ListPart, Selection, StateEnd, StatePages
+from bayou.payloads import Item, ListPart, LoggedCommit, Selection, StateEnd, StatePages
 from bayou.stamps import STAMP_MAX
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Write
 from replica.anti_entropy import a_e_pb2 as wire
@@ -57,8 +57,9 @@ json_texts = st.one_of(
 pages = st.builds(
     StatePages, st.integers(0, 3), st.one_of(json_texts.map(json.dumps).map(str.encode), st.binary(max_size=9))
 )
+commits = st.builds(LoggedCommit, ids, numbers, bodies, texts)
 list_parts = st.builds(ListPart, texts, st.lists(texts, max_size=2).map(tuple))
-ends = st.builds(StateEnd, numbers, ids, numbers, texts, texts, texts, vectors)
+ends = st.builds(StateEnd, numbers, ids, numbers, texts, texts, texts, vectors, commits=numbers, before=ids)
 frames: st.SearchStrategy[Frame] = st.one_of(
     st.builds(Batch, st.integers(0, 2), selections),
     st.builds(
@@ -68,6 +69,7 @@ frames: st.SearchStrategy[Frame] = st.one_of(
         st.booleans(),
         pages,
         st.lists(list_parts, max_size=2).map(tuple),
+        st.lists(commits, max_size=2).map(tuple),
     ),
     st.builds(StateFinish, st.integers(0, 2), st.integers(0, 3), ends),
     st.builds(Ack, st.integers(0, 2), st.booleans(), numbers, vectors, st.lists(texts, max_size=2).map(tuple)),
@@ -88,7 +90,7 @@ def counted(replica: Replica) -> dict[str, Any]:
     """Return the stored state without the pages of an incomplete full state. Leave out lists too, because they may have
     extra entries."""
     generation = replica.client.hget(replica.key("meta"), "generation").decode()  # type: ignore[union-attr]
-    staged = re.compile(rf"(c|changed)(?!{generation}\b)[0-9]+|lists?\b")
+    staged = re.compile(rf"(c|changed|log|log-writes|log-outcomes)(?!{generation}\b)[0-9]+|lists?\b")
     kept = {key: found for key, found in replica.dump().items() if not staged.match(key)}
     meta = kept.get("meta")
     if isinstance(meta, dict):
@@ -289,7 +291,7 @@ def test_membership_writes_of_replicas_are_valid(here: Replica) -> None:
         membership_draft("primary", "primary-1", "now", {"from": PEER, "to": f"{1:016d}:{PEER}", "label": "x"}),
         membership_draft("primary", "primary-1", "now", {"to": PEER, "epoch": 1, "label": "x"}),
     ):
-        assert problem_of_writes(batch(item(write_of(wanted, 5, 0, PEER))), RULES) is None
+        assert problem_of_writes(Batch(0, batch(item(write_of(wanted, 5, 0, PEER)))), RULES) is None
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from bayou import export
 from bayou.arrivals import Arrivals
 from bayou.payloads import Installed
 from bayou.state import State
+from storage.full_state import Keep
 from tests.simulation import clients
 from tests.simulation.checker import Checker
 from tests.simulation.clients import Client
@@ -19,6 +20,7 @@ from tests.simulation.redis_client import Wire
 from tests.simulation.scenario import ScenarioWriter
 
 PAUSE_S = 0.01  # before a node passes on what has just arrived: a few steps
+KEPT_US = 100_000  # so young commits come with a full state in any case: those of about 40 steps
 NONCE = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -71,7 +73,8 @@ class WorldBase:
         return f"{label}~{nonce}"
 
     def _add(self, label: str, server: str, *, first_primary: bool, joined: bool = True) -> None:
-        store = FaultyStore(self.wire, label, self.plan.commit_mode, self._installed, self.counts)
+        keep = Keep(self.plan.kept, lambda: self.now_us - KEPT_US)
+        store = FaultyStore(self.wire, label, self.plan.commit_mode, self._installed, self.counts, keep)
         store.begin(server=server, cluster=CLUSTER, first_primary=first_primary)
         arrivals = Arrivals(PAUSE_S, lambda: self.now_us / 1e6)
         self.nodes[label] = Node(label, store, joined=joined, arrivals=arrivals)

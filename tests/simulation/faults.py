@@ -65,8 +65,9 @@ class Plan:
     """What is drawn from a seed before the first step.
 
     These are the numbers of servers and clients, the commit mode, the severity of the faults (`hell`), the share of
-    frames that are doubled or lost, the items in a frame, the limits on open reservations, and the frequency of each
-    kind of step (`weights`).
+    frames that are doubled or lost, the items in a frame, the limits on open reservations, the frequency of each
+    kind of step (`weights`), from how many missing commits on a full state may take the place of the log (`far`), and
+    how many of the newest commits come with a full state (`kept`).
     """
 
     seed: int
@@ -78,6 +79,8 @@ class Plan:
     batch: int  # items in a frame
     limits: tuple[int | None, ...]  # open reservations that a user may hold, at one node after another
     weights: dict[str, float]
+    far: int
+    kept: int
 
 
 def plan(seed: int) -> Plan:
@@ -98,6 +101,8 @@ def plan(seed: int) -> Plan:
         batch=random.choice([1, 2, 5, 20, 500]),
         limits=random.choice([(None,), (None,), (3,), (6,), (3, None), (2, 5)]),
         weights=weights,
+        far=random.choice([1, 2, 5, 20, 1000]),
+        kept=random.choice([0, 1, 3, 10, 1000]),
     )
 
 

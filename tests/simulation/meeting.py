@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from bayou.anti_entropy import ProtocolError, Session
-from bayou.frames import Ack, Answer, Batch, Frame, StateFinish
+from bayou.frames import Ack, Answer, Batch, Frame, StateChunk, StateFinish
 from bayou.stamps import split_id
 from bayou.vectors import complete
 from replica.anti_entropy import a_e_pb2 as wire
@@ -27,6 +27,7 @@ class Meeting:
             self._end(responder, now_us, is_initiator=False, stands=stands),
         )
         self.faults: list[str] = []  # what invariant 21 forbids
+        self.offers = 0  # full states that began although the sender's log had what the receiver lacks
         self._sent: tuple[set[str], set[str]] = (set(), set())  # ids of the bodies that each end sent in this plan
         # The history of each end when it last said what it holds. A full state from another session may replace what an
         # end holds, and the other end sends for what was there before until it is told.
@@ -124,6 +125,9 @@ class Meeting:
         for frame in frames:
             if isinstance(frame, Batch):
                 self._check_batch(end, frame)
+            elif isinstance(frame, StateChunk) and frame.first:
+                here, there = (self.nodes[one].store.state() for one in (end, 1 - end))
+                self.offers += here.history == there.history and here.osn <= there.csn
             self.wires[1 - end].append(frame)
 
     def _check_batch(self, end: int, batch: Batch) -> None:

@@ -17,8 +17,9 @@ from apps import APPLICATIONS
 from bayou.arrivals import Arrivals
 from bayou.healing import Healing
 from bayou.payloads import Compared, Installed, StateEnd, Succession
-from bayou.state import State
+from bayou.state import State, Vector
 from bayou.write import Write
+from storage.full_state import KEEP, Keep
 from storage.keys import Namespace
 from storage.redis.connect import away_of
 from storage.script_runner import text_map
@@ -31,7 +32,10 @@ BEGIN_US = 1_796_112_000_000_000  # 2026-12-01 08:00 UTC, when a run begins
 RULES = rules_by_tag(APPLICATIONS)
 Copy = list[tuple[bytes, bytes]]  # (key, content) of a namespace
 OnInstall = Callable[["FaultyStore", State, Installed | None], object]
-READING = {"read_state", "read_pages", "select", "read_log", "read_state_part", "compare", "uncommon"}
+READING = {
+    *("read_state", "read_pages", "select", "read_log", "compare", "uncommon"),
+    *("read_state_part", "read_size", "read_commits"),
+}
 RECEIVING = {"receive", "install"}
 REFUSING = {  # commands that make the real Redis refuse writing scripts, and accept them again
     "oom": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
@@ -98,9 +102,15 @@ class FaultyStore(Store):
     """
 
     def __init__(
-        self, wire: Any, label: str, commit_mode: str, installed: OnInstall, counts: Counter[str] | None = None
+        self,
+        wire: Any,
+        label: str,
+        commit_mode: str,
+        installed: OnInstall,
+        counts: Counter[str] | None = None,
+        keep: Keep = KEEP,
     ) -> None:
-        super().__init__(wire, label, APPLICATIONS, commit_mode=commit_mode)
+        super().__init__(wire, label, APPLICATIONS, commit_mode=commit_mode, keep=keep)
         self._wire = wire
         self._installed = installed
         self._counts = Counter() if counts is None else counts
@@ -163,12 +173,18 @@ class FaultyStore(Store):
         return self._known
 
     def install(
-        self, staging: str, source: str, end: StateEnd, compared: Compared, successions: Sequence[Succession] = ()
+        self,
+        staging: str,
+        source: str,
+        end: StateEnd,
+        compared: Compared,
+        successions: Sequence[Succession] = (),
+        omitted: Vector | None = None,
     ) -> Installed:
         """Install a full state. Then give the checker the result, and the node's state before the installation."""
         before = self.state()
         try:
-            installed = super().install(staging, source, end, compared, successions)
+            installed = super().install(staging, source, end, compared, successions, omitted)
         except Lost:
             self._installed(self, before, None)
             raise

@@ -10,7 +10,7 @@ from tests.simulation.run import Run
 
 CLIENTS = ("reserve", "move", "cancel", "put", "get", "again", "operations", "refused", "behind", "writes")
 ARRANGING = ("reserve_series", "move_series", "cancel_series", "person", "manage", "forbidden")
-SESSIONS = ("sessions", "frame", "rolled back", "replayed", "full states", "revoked")
+SESSIONS = ("sessions", "frame", "rolled back", "replayed", "full states", "offered states", "revoked")
 STANDING = ("frames taken", "syncs", "closed")
 NETWORK = ("cut", "link", "heal", "doubled frames", "lost frames", "lie")
 PROCESSES = ("crash", "restart", "pause", "clock", "stamps ahead")

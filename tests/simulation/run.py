@@ -62,6 +62,8 @@ class Lab:
         with contextlib.ExitStack() as stack:
             for module in (sender, export):
                 stack.enter_context(patch.object(module, "BATCH_COUNT_MAX", drawn.batch))
+            stack.enter_context(patch.object(sender, "FAR_COMMITS_MIN", drawn.far))
+            stack.enter_context(patch.object(sender, "FAR_SHARE_MAX", 1000))  # there are more pages than commits
             world = World(drawn, self.wire, whole_every)
             stack.enter_context(patch("storage.full_state.mint", world.mint))
             try:

@@ -116,6 +116,7 @@ class SessionSteps(WorldBase):
             if session.stands and not any(session.wires):
                 end = to_sync.pop() if to_sync else -1
                 session.send(max(end, 0), session.ends[0].close() if end < 0 else session.ends[end].sync()[1])
+                continue  # there may be nothing to send while the other end takes a full state of a third node
             if session.over:
                 break
             end = number % 2 if session.is_waiting(number % 2) else 1 - number % 2
@@ -132,6 +133,7 @@ class SessionSteps(WorldBase):
         A node whose storage has lost its last writes takes a new id. A node that has retired leaves.
         """
         self.counts["sessions"] += 1
+        self.counts["offered states"] += session.offers
         self.checker.demand(15, not session.echo, *session.pair, "sent back", sorted(session.echo))
         for number, (node, end) in enumerate(zip(session.nodes, session.ends, strict=True)):
             if number in session.gone:

@@ -22,6 +22,7 @@ from bayou.seals import Signing
 from bayou.state import Vector
 from bayou.write import Draft
 from replica.clock import microseconds, utc_now
+from storage.full_state import KEEP, Keep
 from storage.keys import Namespace
 from storage.redis.sources import MemorySource
 from storage.store import Store
@@ -57,8 +58,10 @@ class Replica(Store):
     """A store with shortcuts for tests. For each accepted write, it records the newest stamp in the log before that
     write. The stamp of the write must be greater (invariant 10)."""
 
-    def __init__(self, client: redis.Redis, label: str, clock: Clock, commit_mode: str = "auto") -> None:
-        super().__init__(client, label, [TOY], commit_mode=commit_mode)
+    def __init__(
+        self, client: redis.Redis, label: str, clock: Clock, commit_mode: str = "auto", keep: Keep = KEEP
+    ) -> None:
+        super().__init__(client, label, [TOY], commit_mode=commit_mode, keep=keep)
         self.client, self.clock, self.commit_mode = client, clock, commit_mode
         self.signing: Signing | None = None  # set in a cluster with TLS
         self.prefix = Namespace(label).prefix
@@ -125,7 +128,7 @@ class Replica(Store):
 
 class Cluster:
     """Replicas in one Redis; the first one is the primary. If `met` is true, each other replica has met the primary
-    once. If `signed` is true, commits are signed, as with TLS."""
+    once. If `signed` is true, commits are signed, as with TLS. `keep` says which commits come with a full state."""
 
     def __init__(
         self,
@@ -135,8 +138,9 @@ class Cluster:
         client: redis.Redis | None = None,
         met: bool = True,
         signed: bool = False,
+        keep: Keep = KEEP,
     ) -> None:
-        self.signed = signed
+        self.signed, self.keep = signed, keep
         self.clock = Clock()
         self.number = next(_numbers)
         self.client = client or worker_redis(self.number % DATABASES)
@@ -148,7 +152,7 @@ class Cluster:
 
     def add(self, name: str, commit_mode: str = "auto", cluster: str = "test") -> Replica:
         label = f"{name}-{self.number}"
-        replica = Replica(self.client, label, self.clock, commit_mode)
+        replica = Replica(self.client, label, self.clock, commit_mode, self.keep)
         replica.signing = signing_of(label) if self.signed else None
         replica.begin(server=f"{label}~aaaaaa", cluster=cluster, first_primary=name == "r0")
         return replica

@@ -15,6 +15,7 @@
 -- ARGV[8]  string   `other` if the state may belong to a cluster with another birth; else ''
 -- ARGV[9]  JSON     [CSN, newline and body, ...]: the commits that named another primary, if the sender has sent them
 -- ARGV[10] JSON     [CSN, seal, ...]: their seals
+-- ARGV[11] JSON     {server: stamp text}: the vector of the commits before those that have come with the state
 -- Returns JSON {status, kept, revoked, set_aside, lost, lost_pages}; the status is
 --   installed   readers see the whole new state from now on
 --   superseded  another staging has begun, or a write has come that is not in ARGV[7]; nothing has changed
@@ -26,8 +27,9 @@
 -- `lost` have no place either, but they create or retire a server or name a primary, so they cannot be made again. The
 -- pages `lost_pages` were changed by revoked commits whose writes had been dropped from the log. A list without entries
 -- is left out.
--- C and O become those of the state. V is C, extended by each chain of kept writes that has no gap. The kept writes are
--- replayed on the new state. Keeps invariants 1, 2, 3, 5, 7, 10, 11 and 20.
+-- C becomes that of the state. The log is what has come with the state, and O what was committed before. V is C, extended
+-- by each chain of kept writes that has no gap. The kept writes are replayed on the new state. Keeps invariants 1, 2, 3, 5,
+-- 7, 10, 11 and 20.
 
 --- @include "engine/log"
 --- @include "engine/membership"
@@ -45,13 +47,16 @@ local was_asked = ARGV[7] ~= '' and {} or nil -- id -> true: the writes of ARGV[
 for _, id in ipairs(was_asked and cjson.decode(ARGV[7]) or {}) do was_asked[id] = true end
 local takes_birth = ARGV[8] == 'other'
 local successions, succession_seals = cjson.decode(ARGV[9]), cjson.decode(ARGV[10])
+local omitted = cjson.decode(ARGV[11])
 
 local staging, csn, osn, server, birth, history, primary, has_retired =
   unpack(redis.call('HMGET', K.meta, 'staging', 'csn', 'osn', 'id', 'birth', 'history', 'primary', 'retired'))
 csn, osn = tonumber(csn), tonumber(osn)
 local common = math.min(revoked_after or csn, csn) -- the last CSN that the two logs share
 local has_same_epochs = false
-if staging ~= number or staging == '' then return cjson.encode({status = 'superseded'}) end
+local new = keys_of(number)
+local is_whole = redis.call('ZCARD', new.staged_log) == tonumber(state.commits)
+if staging ~= number or staging == '' or not is_whole then return cjson.encode({status = 'superseded'}) end
 
 -- The histories may have changed since the session compared them (bayou/history.py), for example by a forced promotion
 -- here. So they are compared again.
@@ -75,8 +80,6 @@ end
 if is_stale() then return cjson.encode({status = 'stale'}) end
 -- In its own epoch, the primary makes all commits.
 if primary == server and has_same_epochs then return cjson.encode({status = 'foreign_commit'}) end
-
-local new = keys_of(number)
 
 -- The vector after the switch: first that of the new state, later extended by the kept writes.
 local reach = {} -- server -> stamp
@@ -110,8 +113,8 @@ for _, id in ipairs(state.recent) do is_recent[id] = true end
 local function is_missing(id) return is_lacking[id] or has_all_ids and not is_recent[id] end
 
 local epochs = cjson.decode(state.history)
-local kept, revoked, lost, dropped = {}, {}, {}, {}
-local set_aside, bodies = {}, {}
+local kept, revoked, lost = {}, {}, {}
+local set_aside, bodies, kept_bodies = {}, {}, {}
 local tentative_pages = {} -- page -> true: its tentative copy is thrown away
 for _, id in ipairs(candidates) do
   local body = redis.call('HGET', K.writes, id)
@@ -126,20 +129,22 @@ for _, id in ipairs(candidates) do
   if is_covered and was_asked and not was_asked[id] then return cjson.encode({status = 'superseded'}) end
   local has_no_place = is_covered and is_missing(id) or not is_covered and is_misfit
   if has_no_place and Membership.is_bound(write) then
-    dropped[#dropped + 1], lost[#lost + 1] = id, id
+    lost[#lost + 1] = id
   elseif has_no_place then
-    dropped[#dropped + 1], set_aside[#set_aside + 1], bodies[#bodies + 1] = id, id, body
-  elseif is_covered then
-    dropped[#dropped + 1] = id
-  else
+    set_aside[#set_aside + 1], bodies[#bodies + 1] = id, body
+  elseif not is_covered then
     Play.check_hung({id = id, app = write.app})
     kept[#kept + 1] = id
+    kept_bodies[#kept_bodies + 1], kept_bodies[#kept_bodies + 2] = id, body
     if not is_tentative[id] then revoked[#revoked + 1] = id end
     reach[write.origin] = Order.stamp(id)
     Membership.cover(write, reach_to, retire)
   end
 end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.committed, '-inf', common)) do dropped[#dropped + 1] = id end
+local kept_outcomes = {}
+for i, outcome in ipairs(Redis.fields(K.outcomes, kept)) do
+  kept_outcomes[2 * i - 1], kept_outcomes[2 * i] = kept[i], outcome
+end
 local lost_pages = {}
 if osn > common then
   lost_pages = redis.call('ZRANGEBYSCORE', K.changed, '(' .. common, '+inf', 'LIMIT', 0, 1000)
@@ -165,24 +170,29 @@ end
 Redis.many('HSET', K.primary_writes, successions)
 Redis.many('HSET', K.primary_seals, succession_seals)
 for page in pairs(tentative_pages) do redis.call('UNLINK', K.index .. page, K.tentative_page .. page) end
-redis.call('UNLINK', K.tentative, K.origins, K.effects, K.committed, K.vector, K.committed_vector, K.omitted_vector,
-  K.retired)
-Redis.many('HDEL', K.writes, dropped)
-Redis.many('HDEL', K.outcomes, dropped)
-Redis.many('RPUSH', K.set_aside, bodies)
-for id, stamp in pairs(state.vector) do
-  redis.call('HSET', K.committed_vector, id, stamp)
-  redis.call('HSET', K.omitted_vector, id, stamp)
+redis.call('UNLINK', K.tentative, K.origins, K.effects, K.committed, K.writes, K.outcomes, K.vector, K.committed_vector,
+  K.omitted_vector, K.retired)
+if tonumber(state.commits) > 0 then
+  redis.call('RENAME', new.staged_log, K.committed)
+  redis.call('RENAME', new.staged_writes, K.writes)
+  redis.call('RENAME', new.staged_outcomes, K.outcomes)
 end
+Redis.many('HSET', K.writes, kept_bodies)
+Redis.many('HSET', K.outcomes, kept_outcomes)
+Redis.many('RPUSH', K.set_aside, bodies)
+for id, stamp in pairs(state.vector) do redis.call('HSET', K.committed_vector, id, stamp) end
+for id, stamp in pairs(omitted) do redis.call('HSET', K.omitted_vector, id, stamp) end
 for id, stamp in pairs(reach) do redis.call('HSET', K.vector, id, Order.text(stamp)) end
 for id in pairs(retired) do redis.call('SADD', K.retired, id) end
-redis.call('HSET', K.meta, 'csn', state.csn, 'osn', state.csn, 'osn_id', state.last, 'last', state.last,
+local new_osn = tonumber(state.csn) - tonumber(state.commits)
+local new_osn_id = tonumber(state.commits) > 0 and state.before or state.last
+redis.call('HSET', K.meta, 'csn', state.csn, 'osn', string.format('%.0f', new_osn), 'osn_id', new_osn_id, 'last', state.last,
   'birth', state.birth, 'met', '1', 'primary', state.primary, 'history', state.history, 'generation', number,
   'staging', '')
 redis.call('SET', K.clock, Order.text(clock))
 local recent = {}
-for i, id in ipairs(state.recent) do
-  recent[2 * i - 1], recent[2 * i] = string.format('%.0f', tonumber(state.csn) - #state.recent + i), id
+for i = 1, #state.recent - tonumber(state.commits) do
+  recent[2 * i - 1], recent[2 * i] = string.format('%.0f', tonumber(state.csn) - #state.recent + i), state.recent[i]
 end
 redis.call('UNLINK', K.dropped)
 Redis.many('ZADD', K.dropped, recent)

@@ -5,9 +5,12 @@
 -- ARGV[2]  string   page of that cursor; '' for the first part
 -- ARGV[3]  integer  how many pages to read at most
 -- ARGV[4]  integer  how many bytes to read at most; at least one page is read
+-- ARGV[5]  integer  how many of the newest commits come with the state at least
+-- ARGV[6]  integer  a stamp; the commits whose stamp is not less come with it, too
 -- Returns {end, generation, count, pages, CSN, page}:
---   end         JSON {csn, last, clock, birth, primary, history, vector, recent} with the last pages, else '';
---               `recent` has the ids of the newest commits, one on each line
+--   end         JSON {csn, last, clock, birth, primary, history, vector, recent, commits, before} with the last pages,
+--               else ''; `recent` has the ids of the newest commits, one on each line; the newest `commits` come with the
+--               state, and `before` is the id of the one before these
 --   generation  it changes when a full state is installed here; parts of two generations do not belong together
 --   count       the number of pages
 --   pages       JSON [[page, CSN as text, its fields as a flat list], ...]
@@ -15,6 +18,7 @@
 -- The end is read in the same moment as the last pages. Before that, each page that changed after an earlier part was
 -- read has been read again. So all parts together are the state of that moment. Changes nothing.
 
+--- @include "engine/newest"
 --- @include "engine/order"
 
 local after_csn, after_page, count_max, bytes_max = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -33,8 +37,11 @@ local function add(page, csn)
 end
 
 local function state_end()
-  local csn, last, birth, primary, history =
-    unpack(redis.call('HMGET', K.meta, 'csn', 'last', 'birth', 'primary', 'history'))
+  local csn, last, birth, primary, history, osn, osn_id =
+    unpack(redis.call('HMGET', K.meta, 'csn', 'last', 'birth', 'primary', 'history', 'osn', 'osn_id'))
+  local commits = Newest.count(tonumber(csn), tonumber(osn), tonumber(ARGV[5]), tonumber(ARGV[6]))
+  local place = -commits - 1
+  local before = commits > 0 and (redis.call('ZRANGE', K.committed, place, place)[1] or osn_id) or ''
   local flat, vector = redis.call('HGETALL', K.committed_vector), {}
   for i = 1, #flat, 2 do vector[flat[i]] = flat[i + 1] end
   local recent = redis.call('ZRANGE', K.committed, -RECENT_MAX, -1)
@@ -42,7 +49,7 @@ local function state_end()
   local older = missing > 0 and redis.call('ZRANGE', K.dropped, -missing, -1) or {}
   for _, id in ipairs(recent) do older[#older + 1] = id end
   return cjson.encode({csn = csn, last = last, clock = redis.call('GET', K.clock), birth = birth, primary = primary,
-    history = history, vector = vector, recent = table.concat(older, '\n')})
+    history = history, vector = vector, recent = table.concat(older, '\n'), commits = commits, before = before})
 end
 
 -- Pages of the same CSN follow each other bytewise.

@@ -26,7 +26,7 @@ class Session:
     def __init__(self, log: Log, clock_us: int) -> None:
         self.log, self.clock_us = log, clock_us
         self.peer: wire.Hello | None = None
-        self.stands = self.got_done = self.sent_done = self.has_ended = False
+        self.stands = self.got_done = self.sent_done = self.has_ended = self.has_declined = False
         self.said = wire.Hello()
         self.plan = self.plan_of_peer = 0
         self.is_in_flight = False
@@ -92,8 +92,8 @@ class Session:
             self.got_done = True
         elif kind == "refuse":
             self.has_ended = True
-        elif kind in {"state_chunk", "state_finish"}:
-            raise Refusal("no_full_state", "This replica takes no full state. Keep the log whole at its peers.")
+        elif self.peer is not None and kind in {"state_chunk", "state_finish"} and not self.got_done:
+            yield from self._decline_state(frame.state_chunk.plan or frame.state_finish.plan)
         else:
             raise Refusal("protocol", f"A frame {kind} is not allowed at this point. See docs/protocol.md.")
 
@@ -146,9 +146,7 @@ class Session:
             ahead = self._cut_ahead(batch)
             problem, write_id = self.log.take(batch)
             if problem in {"hole", "unknown"}:
-                self.plan_of_peer, ack.replan, ack.csn = batch.plan + 1, True, len(self.log.committed)
-                ack.vector.update(self.log.vector)
-                ack.retired_servers.extend(sorted(self.log.retired))
+                ack = self._replan(batch.plan)
             elif problem == "fork":
                 self.fork = Refusal("fork", f"{write_id} follows the same write as another one: an id was used twice.")
             elif problem:
@@ -156,6 +154,21 @@ class Session:
             elif ahead:
                 raise Refusal("clock_ahead", f"The stamp of {ahead} is more than a year ahead. Correct the clock.")
         yield wire.Frame(ack=ack)
+
+    def _replan(self, plan: int) -> wire.Ack:
+        self.plan_of_peer = plan + 1
+        ack = wire.Ack(plan=plan, replan=True, csn=len(self.log.committed), retired_servers=sorted(self.log.retired))
+        ack.vector.update(self.log.vector)
+        return ack
+
+    def _decline_state(self, plan: int) -> Iterator[wire.Frame]:
+        """Ask once for the log in the place of a full state."""
+        if plan < self.plan_of_peer:
+            return
+        if self.has_declined:
+            raise Refusal("no_full_state", "This replica takes no full state. Keep the log whole at its peers.")
+        self.has_declined = True
+        yield wire.Frame(ack=self._replan(plan))
 
     def _cut_ahead(self, batch: wire.Batch) -> str:
         """Cut a batch before the first write whose stamp is too far ahead. Return the id of that write."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from replica.anti_entropy import a_e_pb2 as wire
 
-PROTOCOL = 8
+PROTOCOL = 9
 STAMP_MAX = 9_000_000_000_000_000
 CSN_MAX = 2**53 - 1
 YEAR_US = 365 * 24 * 3600 * 1_000_000
