@@ -46,6 +46,7 @@ class Checker:
         self.excused: set[str] = set()
         self.forked: set[str] = set()  # server ids under which a copy has run
         self._last: dict[str, State] = {}
+        self._followed: dict[str, CommittedLog] = {}
         self._vectors: dict[str, Vector] = {}
         self._tentative: dict[str, list[str]] = {}
         self._set_aside: dict[str, list[str]] = {}
@@ -94,7 +95,8 @@ class Checker:
         start_csn = state.osn if look.whole or before is None else before.csn
         if before is not None and before.history == state.history and start_csn <= before.csn <= state.csn:
             known.append((before.csn, before.last))
-        line = self.lines.follow(state, start_csn, [*known, (state.csn, state.last)], before)
+        line = self.lines.follow(state, start_csn, [*known, (state.csn, state.last)], before, self._followed.get(label))
+        self._followed[label] = line
         self.demand(2, state.osn <= state.csn, label, "has dropped more than is committed", state.osn, state.csn)
         numbers = [csn for csn, _, _ in look.committed]
         start = state.osn if look.whole else (before.csn if before else 0)

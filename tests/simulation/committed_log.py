@@ -104,15 +104,23 @@ class CommittedLogs:
         return self._holding(lines, state)
 
     def follow(
-        self, state: State, start_csn: int, known: Sequence[tuple[int, str]], before: State | None
+        self,
+        state: State,
+        start_csn: int,
+        known: Sequence[tuple[int, str]],
+        before: State | None,
+        followed: CommittedLog | None,
     ) -> CommittedLog:
         """Return the log that has these commits after `start_csn`, (CSN, id), as far as it goes. `before` is the
-        node's state before the last one of these commits."""
+        node's state before the last one of these commits, and `followed` the log that it then followed: two logs may
+        have the same write at one CSN."""
         if state.history == "[]" and state.csn > 0:
             return self.of(state)
         lines = self._of(state.history, before)
         fitting = [line for line in lines if line.csn >= start_csn and not _differing(line, known)]
         if fitting:
+            if any(line is followed for line in fitting):
+                return next(line for line in fitting if line is followed)
             return max(fitting, key=lambda line: sum(csn <= line.csn for csn, _ in known))
         differing = [(min(found), line) for line in lines if (found := _differing(line, known))]
         if len(lines) > self.forks or not differing:
