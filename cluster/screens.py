@@ -51,14 +51,14 @@ def show(texts: Iterator[str]) -> None:
             if at == len(shown):
                 following = next(texts, None)
                 if following is None:
-                    return
+                    break
                 shown.append(following)
             print(f"{CLEAR}{shown[at]}\n{_keys(shown[at], is_first=at == 0)}", end="", flush=True)
             key = _key(terminal)
-            print()
             if key in END:
-                return
+                break
             at = max(0, at - 1) if key in BACK else at + 1
+    print()
 
 
 def lines_of(text: Sequence[str]) -> int:
