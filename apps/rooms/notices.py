@@ -201,9 +201,10 @@ def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told
 def _because(service: Service, identifier: str, slot: RoomSlot, zone: ZoneInfo) -> str:
     """Return who has the slot that a reservation lost, as the end of a sentence."""
     pages = service.read(slot.pages, ClientSession(Token())).pages
-    for entry in decode_days(slot.room, (pages[page].tentative for page in slot.pages)):
-        if entry.slot.overlaps(slot) and entry.id != identifier:
-            return f", because {entry.owner} has {slot.room} at {_hours(entry.slot, zone)}"
+    for one in slot.in_each_room:
+        for entry in decode_days(one.room, (pages[page].tentative for page in one.pages)):
+            if entry.slot.overlaps(one) and entry.id != identifier:
+                return f", because {entry.owner} has {one.room} at {_hours(entry.slot, zone)}"
     return ""
 
 

@@ -57,6 +57,16 @@ def test_a_tentative_move_is_told_after_thirty_seconds() -> None:
     assert two.told(60) == []
 
 
+def test_a_move_of_several_rooms_says_which_of_them_was_taken(replicas: list[Told]) -> None:
+    one, two = replicas
+    one.reserve("neil", "first", 9, room="6.13")
+    two.reserve("vish", "a", 9, 10, room="6.12+6.13")
+    meet(two.store, one.store)
+    both, later = NINE.replace("6.12", "6.12+6.13"), TEN.replace("6.12", "6.12+6.13")
+    moved = f"{both} (“standup”) was moved to {later}, because neil has 6.13 at 09:00–10:00. This is final."
+    assert two.told() == [("vish", moved)]
+
+
 def test_what_is_back_within_thirty_seconds_is_not_told() -> None:
     primary, one, two, three = told_replicas("primary", "one", "two", "three")
     three.reserve("priyal", "first", 10)

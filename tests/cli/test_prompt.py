@@ -94,7 +94,11 @@ def test_tab_completes_commands_options_rooms_and_reservations(terminal: Termina
     terminal.expect_on_screen("the playlist: list the songs")
     terminal.type("\x03")
     terminal.expect("vish@one>")
-    for typed, shown in [("status p\t", "status priyal/"), ("\x15reserve --at mon\t", "reserve --at monday")]:
+    for typed, shown in [
+        ("status p\t", "status priyal/"),
+        ("\x15reserve --at mon\t", "reserve --at monday"),
+        ("\x15reserve 6.12+7\t", "reserve 6.12+7.01"),
+    ]:
         terminal.type(typed)
         terminal.expect_on_screen(shown)
     terminal.type("\x15use tw\t")

@@ -97,9 +97,11 @@ class Told(Side):
         assert answer.status_code in {200, 201}, answer.json
         return answer.json
 
-    def reserve(self, user: str, request: str, *hours: int, length: int = 1, purpose: str = "standup") -> Any:
+    def reserve(
+        self, user: str, request: str, *hours: int, length: int = 1, purpose: str = "standup", room: str = "6.12"
+    ) -> Any:
         slots = [slot(hour, length) for hour in hours]
-        return self.ask("POST", "/reservations", user, room="6.12", slots=slots, request=request, purpose=purpose)
+        return self.ask("POST", "/reservations", user, room=room, slots=slots, request=request, purpose=purpose)
 
 
 def told_replicas(*labels: str, managers: Sequence[str] = (), users: Sequence[str] = ()) -> list[Told]:
