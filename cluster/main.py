@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from bayou.errors import Conflict
+from cluster.classroom import write_class_configuration
 from cluster.demo import demo
 from cluster.fresh import delete_data
 from cluster.language.parser import USAGES
@@ -25,6 +26,7 @@ examples:
   python cluster.py up                       all replicas of config.yaml, until Ctrl-C
   python cluster.py up --config mine.yaml    those of another configuration
   python cluster.py up --fresh               start over: delete their data first
+  python cluster.py class                    step by step on the cluster page, on data of its own
   python cluster.py demo                     three replicas disagree, and agree again
   python cluster.py run scenarios/FILE.test  a script of the scenario language
   python cluster.py run scenarios/FILE.test --diagram FILE.svg    also draw what happened
@@ -83,6 +85,10 @@ def _carry_out(asked: argparse.Namespace) -> int:
 
 
 def _up_or_reset(asked: argparse.Namespace) -> int:
+    if asked.command == "class":
+        configuration = write_class_configuration(asked.config)
+        delete_data(configuration)
+        return up(configuration, in_class=True)
     if asked.command == "reset" or asked.fresh:
         delete_data(asked.config)
     return 0 if asked.command == "reset" else up(asked.config)
@@ -109,7 +115,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Delete the data of all replicas of the configuration, so that they start over as a new cluster.\n"
         "The replicas must not run. Nothing else is deleted.",
     )
-    for command in (runs, resets):
+    teaches = add(
+        "class",
+        help="start all replicas anew for a class, with manual pace, and open the cluster page",
+        description="Start all replicas of the configuration on new data of their own, in the folder .class of\n"
+        "its data folder. Nothing is sent or committed by itself: the cluster page does the steps, and\n"
+        "crashes, restarts and starts over. Ctrl-C stops the replicas.",
+    )
+    for command in (runs, resets, teaches):
         command.add_argument(
             "--config", metavar="PATH", type=Path, default=CONFIG_FILE, help="the configuration (beside cluster.py)"
         )

@@ -6,6 +6,7 @@ needs that list before it can ask other replicas.
 
 from __future__ import annotations
 
+import os
 import re
 from functools import partial
 from pathlib import Path
@@ -17,10 +18,13 @@ from werkzeug.exceptions import NotFound
 
 from apps.api.endpoint import Answer, Endpoint, Tables
 from bayou.names import split_address
+from replica.config import Address
 from replica.http.json import json_response
 from replica.http.parts import Parts
 from replica.http.routing import HttpRequest, own_endpoint
 
+# HOST:PORT of the control endpoint of `cluster.py up`, in the environment of the replicas that it starts.
+CONTROL_VARIABLE = "BAYOU_CONTROL"
 WEB = Path(__file__).parent.parent.parent / "web"
 
 # Fixed here, since the table of the machine may say that a script is text/plain, and browsers refuse to run that.
@@ -60,7 +64,7 @@ class Pages:
         if not wants_page(request):
             return _data(self._members())
         peers = [base for label, base in self._addresses().items() if label != self._parts.label]
-        return page("cluster.html", ["'self'", *peers])
+        return page("cluster.html", ["'self'", *peers, *_control()])
 
     def send_file(self, _request: HttpRequest[None, None], name: str) -> Response:
         """Send a file that the web pages use."""
@@ -94,6 +98,12 @@ class Pages:
             found.setdefault(member.label, member.rest)
         shown = {label: f"http://{address}" for label, address in found.items() if split_address(address)}
         return shown | {label: f"https://{one.public}" for label, one in configured.items() if one.public}
+
+
+def _control() -> list[str]:
+    """Return the origin of the control endpoint, if there is one on this machine."""
+    found = split_address(os.environ.get(CONTROL_VARIABLE, ""))
+    return [f"http://{Address(*found)}"] if found and Address(*found).is_loopback else []
 
 
 def wants_page(request: HttpRequest[Any, Any]) -> bool:

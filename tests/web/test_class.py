@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cluster.processes import Processes
+from tests.cluster.test_class import terminal
 from tests.support.browser import Page, browser
-from tests.support.live import LABELS, live
+from tests.support.live import LABELS, live, write_configuration
 from tests.support.waiting import wait_until
 from tests.web.test_cluster import ROWS, opened, pytestmark
 
@@ -116,3 +119,35 @@ def test_the_primary_commits_drops_its_log_hands_over_and_is_replaced(tmp_path: 
         page.wait_for_text("[data-label='one'] [data-act='promote']", "promote by force")
         page.click("[data-label='one'] [data-act='promote']")
         page.wait_for_text("[data-label='one'] .mark", "★ primary")
+
+
+@pytest.mark.timeout(300)  # it starts eight processes and a browser
+def test_the_page_of_a_class_crashes_a_replica_restarts_it_and_starts_over(tmp_path: Path) -> None:
+    configuration = write_configuration(tmp_path, LABELS, {"users": USERS})
+    with terminal("class", configuration, BROWSER="true") as teacher, browser(calm=True) as page:
+        address = teacher.wait_for("The cluster page: ").split()[-1]
+        page.open(address)
+        page.wait_for("document.querySelectorAll('.column[data-up=\"true\"]').length === 3")
+        assert page.run("return location.hash") == "", "the key is void, so nobody shall copy it"
+        page.run("location.reload()")
+        reserve(page, "two")
+        act = "[data-label='two'] [data-act='crash']"
+        page.click(act)
+        page.wait_for_text("#said", "two: crashed.")
+        page.wait_for_text("[data-label='two'] .reach", "does not answer")
+        page.wait_for_text(act, "restart")
+        page.click(act)
+        page.wait_for_text(act, "crash")
+        wait_until(lambda: page.run(ROWS, "two") == [TENTATIVE("priyal", "09:00–10:00")])
+        assert teacher.paces() == ["manual"] * 3
+
+        page.click(".startover")
+        page.wait_for_text("#said", "Starting over")
+        wait_until(lambda: [page.run(ROWS, label) for label in LABELS] == [[], [], []])
+        teacher.wait_for("The class begins")
+        page.wait_for_text("#pace", "Nothing is sent or committed by itself.")
+        reserve(page, "three")
+
+        page.open("about:blank")
+        page.open(address)
+        page.wait_for_text("#said", "This address was used before")

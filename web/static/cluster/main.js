@@ -5,11 +5,14 @@ import { ask, askUntilAnswered, sentenceFor } from "../shared/rest.js";
 import { colourOf, plural } from "../shared/words.js";
 import { Acts } from "./acts.js";
 import { Column } from "./column.js";
+import { findControl } from "./control.js";
 import { nextDue } from "./due.js";
 import { Follower } from "./follower.js";
 import { Links } from "./links.js";
 import { PaceBar } from "./pace.js";
 import { Waiting } from "./waiting.js";
+
+const DONE = { crash: "crashed", restart: "starts again" };
 
 const members = await askUntilAnswered("/cluster", say);
 say("");
@@ -19,8 +22,9 @@ const zone = members.timezone;
 const columns = new Map(labels.map((label) => [label, new Column(label, { zone, colours, labelOf, sourceOf, whyGone })]));
 const links = new Links(labels, colours, { toggle, meet });
 const { rooms } = await askUntilAnswered("/rooms", say);
+const control = await findControl(say);
 const acts = new Map(labels.map((label, index) => [label, makeActs(label, index)]));
-const bar = new PaceBar(byId("pace"), { set: setPace, step, reset: null });
+const bar = new PaceBar(byId("pace"), { set: setPace, step, reset: control?.resets ? startOver : null });
 let lastLink = 0; // the number of the link that had the last session
 // This page may have been reached under another name than the configured one, so it asks its own replica relatively.
 const followers = members.replicas.map(
@@ -123,12 +127,27 @@ function makeActs(label, index) {
   const { users } = members;
   return new Acts(label, {
     run: (...request) => run(label, ...request),
-    control: null,
+    control: control && ((name) => order(() => control[name](label), `${label}: ${DONE[name]}.`)),
     zone,
     user: users.length ? users[index % users.length] : "",
     users,
     rooms: rooms.map(({ name }) => name),
   });
+}
+
+/** Sends a request to the control of this page, and says what was done. */
+async function order(send, done) {
+  try {
+    await send();
+    say(done);
+  } catch (problem) {
+    say(sentenceFor(problem, "cluster.py does not answer. Open the address that its terminal shows."));
+  }
+  lookAgain();
+}
+
+function startOver() {
+  return order(() => control.reset(), "Starting over: all replicas begin with empty logs.");
 }
 
 /** Changes the pace of all replicas that answer, and names the others: they stay as they are. */

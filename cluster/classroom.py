@@ -1,0 +1,55 @@
+"""A class on this machine: `cluster.py class` runs the replicas of a configuration on data of their own."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import yaml
+
+from cluster.processes import Processes
+from cluster.waiting import wait_until
+from replica import yaml_lines
+from replica.config import ConfigError, load
+
+FOLDER = ".class"  # in the data folder of the configuration; no label of a replica has a dot
+MEET_S_MAX = 60.0
+
+
+def write_class_configuration(configuration: Path) -> Path:
+    """Write a copy of a configuration whose replicas have data of their own, each in an embedded Redis, so that a class
+    may delete it at any time. Return the path of the copy. Raise ConfigError if people have to log in, since the page
+    could not act at each replica."""
+    settings = load(configuration)
+    if settings.has_roles:
+        raise ConfigError(
+            [
+                f"{configuration}: auth: a class needs `auth: none`, because its page acts at every replica without"
+                " logging in. Name another configuration with --config."
+            ]
+        )
+    copied, _ = yaml_lines.read(configuration.read_text(encoding="utf-8"))
+    folder = settings.data.resolve() / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    copied |= {"data": str(folder), "redis": "embedded"}
+    if settings.tls is not None:
+        copied["tls"] = str(settings.tls.resolve())
+    for replica in copied["replicas"].values():
+        replica.pop("redis", None)
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(copied, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def begin_class(processes: Processes, stopping: threading.Event) -> None:
+    """Wait until all replicas have met, so that each knows the primary; then give all of them manual pace. Raise as
+    Processes.wait_until_serving does."""
+    processes.wait_until_serving(stopping=stopping)
+    rests = [processes.rest(label) for label in processes.labels]
+
+    def have_met() -> bool:
+        return all(rest.get("/replica")["primary"]["label"] for rest in rests)
+
+    wait_until(have_met, MEET_S_MAX, "all replicas know the primary", stopping)
+    for rest in rests:
+        rest.put("/replica/pace", {"pace": "manual"})

@@ -1,0 +1,151 @@
+"""The control endpoint of `cluster.py up`: the cluster page crashes and restarts replicas through it.
+
+It listens on the loopback address only, and answers only to web pages of the replicas. A page gives the key that is in
+its address, and gets a token for its requests. A key counts once, so nobody can use one that is read from a projector.
+
+    POST /claim            {"key"}    -> {"token", "resets"}; `resets` says whether the page may start over
+    POST /crash/LABEL      {"token"}  -> {}
+    POST /restart/LABEL    {"token"}  -> {}
+    POST /reset            {"token"}  -> {}
+
+Refusals have the shape of a replica's: {"error": {"code", "message", "details"}}.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+import threading
+from collections.abc import Callable, Collection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from bayou.errors import BadInput, Conflict, Forbidden, Refusal, Unknown
+from replica.config import Address, Config
+from replica.http.cors import LOOPBACK_NAMES
+
+BODY_BYTES_MAX = 1024
+IDLE_S_MAX = 10.0
+STATUS: dict[type[Refusal], int] = {BadInput: 400, Forbidden: 403, Unknown: 404, Conflict: 409}
+ACTS = ("crash", "restart")
+
+Act = Callable[[str, str | None], None]
+
+
+class Control:
+    """The control endpoint for the replicas of these settings. `act(name, label)` crashes or restarts a replica; the
+    name `reset`, with None, starts over, if `resets`. It raises Conflict if that is not possible now. `on_claimed` is
+    called when a page has used the key of `page_address`, which then has another one."""
+
+    def __init__(self, settings: Config, act: Act, on_claimed: Callable[[], object], *, resets: bool) -> None:
+        self._settings = settings
+        self._act = act
+        self._on_claimed = on_claimed
+        self._resets = resets
+        self._key = secrets.token_hex(16)
+        self._tokens: list[str] = []
+        self._claiming = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.address = Address("127.0.0.1", self._server.server_port)
+        self._origins = set(_origins_of(settings))
+        threading.Thread(target=self._server.serve_forever, name="control", daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def page_address(self) -> str:
+        """The address of the cluster page with the present key. A browser does not send what comes after #."""
+        rest = next(iter(self._settings.replicas.values())).rest
+        return f"http://{rest}/cluster#control={self.address.port}.{self._key}"
+
+    def answer(self, method: str, path: str, host: str, origin: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Return the status and the JSON of the answer to a request."""
+        try:
+            self._check_page(host, origin)
+            return 200, {} if method == "OPTIONS" else self._done(path, body)
+        except Refusal as refusal:
+            error = {"code": refusal.code, "message": refusal.message, "details": refusal.details}
+            return STATUS[type(refusal)], {"error": error}
+
+    def _check_page(self, host: str, origin: str) -> None:
+        if host != str(self.address) or origin not in self._origins:
+            raise Forbidden("cross_site", "Only the cluster page of a replica that runs here may use this.")
+
+    def _done(self, path: str, body: bytes) -> dict[str, Any]:
+        asked = _read(body)
+        name, *labels = path.removeprefix("/").split("/")
+        if name == "claim" and not labels:
+            return self._claim(asked.get("key", ""))
+        if not any(hmac.compare_digest(token, asked.get("token", "")) for token in self._tokens):
+            raise Forbidden("token_wrong", "This page has no control. Open the address that the terminal shows.")
+        if name == "reset" and not labels and self._resets:
+            self._act(name, None)
+        elif name in ACTS and len(labels) == 1 and labels[0] in self._settings.replicas:
+            self._act(name, labels[0])
+        else:
+            raise Unknown("not_found", "There is nothing here.")
+        return {}
+
+    def _claim(self, key: str) -> dict[str, Any]:
+        with self._claiming:
+            if not hmac.compare_digest(self._key, key):
+                raise Forbidden("key_used", "This address was used before. The terminal shows a new one.")
+            self._key = secrets.token_hex(16)
+            self._tokens.append(secrets.token_hex(16))
+            token = self._tokens[-1]
+        self._on_claimed()
+        return {"token": token, "resets": self._resets}
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        control = self
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = IDLE_S_MAX
+
+            def do_POST(self) -> None:
+                length = self.headers.get("Content-Length", "")
+                self._answer(self.rfile.read(min(int(length), BODY_BYTES_MAX)) if length.isdecimal() else b"")
+
+            def do_OPTIONS(self) -> None:
+                self._answer(b"")
+
+            def _answer(self, body: bytes) -> None:
+                host, origin = self.headers.get("Host", ""), self.headers.get("Origin", "")
+                status, answer = control.answer(self.command, self.path, host, origin, body)
+                content = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Cache-Control", "no-store")
+                if origin in control._origins:
+                    self.send_header("Access-Control-Allow-Origin", origin)
+                    self.send_header("Access-Control-Allow-Methods", "POST")
+                    self.send_header("Access-Control-Allow-Headers", "Content-Type")
+                    self.send_header("Vary", "Origin")
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_arguments: object) -> None: ...
+
+        return Handler
+
+
+def _read(body: bytes) -> dict[str, str]:
+    """Return the members of a body whose values are ASCII texts."""
+    try:
+        found = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise BadInput("bad_input", "The body must be a JSON object.")
+    return {name: value for name, value in found.items() if isinstance(value, str) and value.isascii()}
+
+
+def _origins_of(settings: Config) -> Collection[str]:
+    """Return the origins of the pages of the replicas, as a browser on this machine names them."""
+    rests = [replica.rest for replica in settings.replicas.values()]
+    return [f"http://{name}" for rest in rests for name in (rest, *(f"{one}:{rest.port}" for one in LOOPBACK_NAMES))]

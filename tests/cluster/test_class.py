@@ -1,0 +1,161 @@
+"""`cluster.py class` as a teacher runs it, and the control of `cluster.py up`."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+import pytest
+
+from cluster.rest import Request, Rest, send
+from replica.config import Config, load
+from tests.support.live import LABELS, command, processes_with, write_configuration
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.process
+
+BOUND_S = 60
+ADDRESS = re.compile(r"http://(\S+)/cluster#control=(\d+)\.(\w+)")
+
+
+class Terminal:
+    """A running `cluster.py up` or `class`, and the page that it shows."""
+
+    def __init__(self, process: subprocess.Popen[str], settings: Config) -> None:
+        self.process = process
+        self.settings = settings
+        self.lines: SimpleQueue[str] = SimpleQueue()
+        Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.put(line)
+
+    def wait_for(self, text: str) -> str:
+        """Return the next line that contains the text."""
+        while text not in (line := self.lines.get(timeout=BOUND_S)):
+            pass
+        return line
+
+    def claim(self, line: str) -> None:
+        """Use the key of the address in a line."""
+        found = ADDRESS.search(line)
+        assert found
+        self._headers = {"Origin": f"http://{found[1]}"}
+        self._control = f"127.0.0.1:{found[2]}"
+        self._token = ""
+        self._token = self.ask("/claim", key=found[3])["token"]
+
+    def ask(self, path: str, **body: str) -> dict[str, str]:
+        asked = Request("POST", path, body or {"token": self._token}, self._headers)
+        answer = send(self._control, asked, BOUND_S)
+        assert answer.status == 200, answer.body
+        return dict(answer.body)
+
+    def rest(self, label: str) -> Rest:
+        return Rest(label, self.settings.replica(label).rest)
+
+    def paces(self) -> list[str]:
+        return [self.rest(label).get("/replica")["pace"] for label in self.settings.replicas]
+
+    def log(self, label: str) -> list[str]:
+        return [write["state"] for write in self.rest(label).get("/replica/log")["writes"]]
+
+    def reserve(self, label: str) -> None:
+        slot = {"start": "2030-06-03T09:00Z", "end": "2030-06-03T10:00Z"}
+        self.rest(label).post("/reservations", {"room": "6.12", "slots": [slot]}, user="vish")
+
+
+@contextmanager
+def terminal(name: str, configuration: Path, **environment: str) -> Iterator[Terminal]:
+    with command("cluster.py", name, "--config", configuration, environment=environment) as process:
+        try:
+            yield Terminal(process, load(configuration))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(BOUND_S)
+    assert process.returncode == 0
+
+
+def test_a_class_begins_step_by_step_crashes_and_starts_over(tmp_path: Path) -> None:
+    configuration = write_configuration(tmp_path, LABELS, {"redis": "redis://127.0.0.1:1/0"})  # a class has its own
+    shown = tmp_path / "shown"
+    browser = tmp_path / "browser.py"
+    browser.write_text(f"import sys, pathlib; pathlib.Path({str(shown)!r}).write_text(sys.argv[1])", encoding="utf-8")
+    with terminal("class", configuration, BROWSER=f"{sys.executable} {browser} %s") as teacher:
+        line = teacher.wait_for("The cluster page: ")
+        wait_until(lambda: shown.is_file() and shown.read_text() == line.split()[-1])
+        assert teacher.paces() == ["manual"] * 3
+        assert {teacher.rest(label).get("/replica")["primary"]["label"] for label in LABELS} == {"one"}
+        teacher.claim(line)
+        assert ADDRESS.search(teacher.wait_for("For another page with control: "))
+
+        teacher.reserve("two")
+        teacher.ask("/crash/two")
+        assert processes_with("server.py two ", tmp_path) == {}
+        teacher.ask("/crash/two")  # twice is once
+        teacher.ask("/restart/two")
+        wait_until(lambda: processes_with("server.py two ", tmp_path))
+        wait_until(lambda: teacher.log("two") == ["tentative"])
+        assert teacher.paces() == ["manual"] * 3
+        assert teacher.log("one") == []
+
+        for label in LABELS:  # nobody is left, and the class goes on
+            teacher.ask(f"/crash/{label}")
+        teacher.ask("/restart/one")
+        teacher.ask("/reset")
+        teacher.wait_for("The class begins")
+        assert [teacher.log(label) for label in LABELS] == [[], [], []]
+        assert teacher.paces() == ["manual"] * 3
+    assert processes_with(tmp_path) == {}
+
+
+def test_a_class_leaves_the_data_of_the_configuration_alone(tmp_path: Path) -> None:
+    configuration = write_configuration(tmp_path, LABELS[:1], {})
+    with terminal("up", configuration) as usual:
+        wait_until(lambda: usual.rest("one").get("/replica"))
+        usual.reserve("one")
+    for _ in range(2):
+        with terminal("class", configuration, BROWSER="true") as teacher:
+            teacher.wait_for("The cluster page: ")
+            assert teacher.log("one") == [], "a class begins anew"
+            teacher.reserve("one")
+    with terminal("up", configuration) as usual:
+        wait_until(lambda: usual.rest("one").get("/replica"))
+        assert (usual.log("one"), usual.paces()) == (["committed"], ["auto"])
+
+
+def test_up_has_control_but_never_starts_over(tmp_path: Path) -> None:
+    configuration = write_configuration(tmp_path, LABELS[:2], {})
+    with terminal("up", configuration) as operator:
+        operator.claim(operator.wait_for("#control="))
+        wait_until(lambda: operator.rest("two").get("/replica"))
+        operator.ask("/crash/two")
+        operator.wait_for("crashed, as the cluster page asked")
+        operator.ask("/restart/two")
+        wait_until(lambda: operator.rest("two").get("/replica"))
+        page = send(
+            str(operator.settings.replica("one").rest),
+            Request("GET", "/cluster", headers={"Accept": "text/html"}),
+            BOUND_S,
+        )
+        assert page.status == 200
+        with pytest.raises(AssertionError, match="not_found"):
+            operator.ask("/reset")
+
+
+def test_a_class_needs_no_login(tmp_path: Path) -> None:
+    configuration = write_configuration(tmp_path, LABELS[:1], {"auth": "tokens"})
+    with command("cluster.py", "class", "--config", configuration) as process:
+        output, _ = process.communicate(timeout=BOUND_S)
+    assert process.returncode == 1
+    assert "a class needs `auth: none`" in output
+    assert not (tmp_path / "data").exists()
