@@ -72,7 +72,7 @@ def test_the_demo_has_colours_where_they_are_forced(tmp_path: Path) -> None:
     with demo(tmp_path, FORCE_COLOR="1") as process:
         output, _ = process.communicate(timeout=BOUND_S)
     assert "\x1b[32m✓" in output
-    assert "\x1b[33m?" in output
+    assert "\x1b[43m\x1b[30m?" in output
 
 
 def test_a_stopped_demo_leaves_nothing_behind(tmp_path: Path) -> None:

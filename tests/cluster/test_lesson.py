@@ -18,7 +18,7 @@ from cluster.lessons import catalogue
 from cluster.lessons.catalogue import COMMENT, NoLesson, find_lesson, lessons, read_lesson
 from cluster.lessons.frames import pages
 from cluster.lessons.lesson import Player, lesson
-from cluster.lessons.picture import Column, Entry, changes, columns
+from cluster.lessons.picture import Column, Entry, changes, columns, newest_changed
 from tests.support.scenario_harness import ROOT, SCENARIOS
 from tests.support.terminal import Terminal
 
@@ -133,6 +133,12 @@ def test_columns_stand_side_by_side_where_they_fit(monkeypatch: pytest.MonkeyPat
     assert list(columns(shown, 60, 1))[2:] == ["   … 1 before", "+? b"]
     assert len(list(columns(shown, 30))) == 5 + 1 + 2
     assert list(columns(shown, 30, 1))[-3:] == ["", " two ✖ crashed", ""]
+
+
+def test_a_picture_knows_how_many_writes_show_all_changes() -> None:
+    log = (entry("a"), entry("b"), entry("c"))
+    assert newest_changed(Column("one", True, True, 0, (), log, {"b": "new"}, 0)) == 2
+    assert newest_changed(Column("one", True, True, 0, (), log, {}, 0)) == 0
 
 
 def test_a_narrow_column_continues_a_write_on_the_next_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from bayou.application import Change
+from cli.output.screen import STATES
 from replica.events.console import Console
 from replica.events.describe import Describer
 from replica.events.expand import expand, summarise
+from replica.events.marks import MARKS
 from replica.events.printer import LINES_WAITING_MAX, Printer
 from tests.support.replica_harness import application, write
 
@@ -39,6 +41,10 @@ class Terminal:
 
 
 VISH, PRIYAL = write(5), write(6, user="priyal")
+
+
+def test_the_client_shows_states_with_the_same_marks() -> None:
+    assert {state: STATES[state] for state in MARKS} == MARKS
 
 
 def one(kind: str, now: str, found: Any = VISH, was: str | None = None, csn: int | None = None) -> dict[str, Any]:
