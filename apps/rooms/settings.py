@@ -148,7 +148,7 @@ class PolicySettings(Settings):
     notice_min         how many minutes ahead a reservation must begin at least; 0 refuses one that has begun
     ahead_days         how many days ahead a reservation may begin
     closed             days on which no room can be reserved
-    open_reservations  how many reservations a user may hold, not counting those that are over
+    open_reservations  how many reservations a user may own, not counting those that are over
     """
 
     shortest_min: Annotated[int, Field(ge=1, le=DAY_MIN)] | None = None
