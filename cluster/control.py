@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import secrets
 import threading
 from collections.abc import Callable, Collection
@@ -108,7 +109,8 @@ class Control:
 
             def do_POST(self) -> None:
                 length = self.headers.get("Content-Length", "")
-                self._answer(self.rfile.read(min(int(length), BODY_BYTES_MAX)) if length.isdecimal() else b"")
+                is_bounded = re.fullmatch(r"[0-9]{1,4}", length) and int(length) <= BODY_BYTES_MAX
+                self._answer(self.rfile.read(int(length)) if is_bounded else b"")
 
             def do_OPTIONS(self) -> None:
                 self._answer(b"")
