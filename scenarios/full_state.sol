@@ -7,6 +7,7 @@ OSN 3
 epoch 0
 primary zero
 b:2
+PUT:(c, 3):TRUE
 PUT:(a, mine):TRUE
 PUT:(c, 3):TRUE
 PUT:(a, mine):TRUE

@@ -1,4 +1,5 @@
 PUT:(a, old):TRUE
 PUT:(a, new):TRUE
+PUT:(a, new):TRUE
 PUT:(a, old):TRUE
 a:old
