@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         help="start all replicas anew for a class, with manual pace, and open the cluster page",
         description="Start all replicas of the configuration on new data of their own, in the folder .class of\n"
         "its data folder. Nothing is sent or committed by itself: the cluster page does the steps, and\n"
-        "crashes, restarts and starts over. Ctrl-C stops the replicas.",
+        "crashes, restarts and starts over, as does `reset` in the terminal. Ctrl-C stops the replicas.",
     )
     for command in (runs, resets, teaches):
         command.add_argument(

@@ -83,10 +83,13 @@ class _Up:
         self._running: set[str] = set()
         self._crashed: set[str] = set()
         self._ends_expected: list[str] = []  # labels of processes that were ended on request
+        self._is_page_open = False
         self._status = 0
 
     def run(self) -> int:
         threading.Thread(target=self._announce_stop, name="signals", daemon=True).start()
+        if self._in_class and sys.stdin is not None:
+            threading.Thread(target=self._read_commands, name="commands", daemon=True).start()
         names = ", ".join(map(self._names, self._labels))
         print(f"Starting {names} of {self._processes.configuration}. Ctrl-C stops them.")
         if not self._in_class:
@@ -142,7 +145,7 @@ class _Up:
             act.done.set_exception(Conflict("stopping", "cluster.py is stopping. Start it again."))
             return
         if act.label is None:
-            act.done.set_result(None)  # the page need not wait
+            act.done.set_result(None)  # nobody need wait
             self._reset()
             return
         if act.name == "crash" and act.label in self._running:
@@ -161,7 +164,7 @@ class _Up:
         self._crashed.add(label)
 
     def _reset(self) -> None:
-        print("Starting over, as the cluster page asked.")
+        print("Starting over.")
         for label in list(self._running):
             self._end(label)
         self._processes.stop()  # the Redis servers
@@ -178,6 +181,13 @@ class _Up:
         self._stopping.wait()
         self._has_stopped.set()
         self._events.put(None)
+
+    def _read_commands(self) -> None:
+        """Start over whenever the user types `reset`."""
+        with open(sys.stdin.fileno(), closefd=False, encoding="utf-8", errors="replace") as typed:
+            for line in typed:
+                if line.strip() == "reset":
+                    self._events.put(_Act("reset", None))
 
     def _ask(self, name: str, label: str | None) -> None:
         act = _Act(name, label)
@@ -198,10 +208,12 @@ class _Up:
         except (NotServing, TooLong, Refused, Silent) as problem:
             self._events.put(_Said(f"The class cannot begin: {problem}"))
             return
-        self._events.put(_Said("The class begins: nothing is sent or committed by itself."))
+        self._events.put(_Said("The class begins: nothing is sent or committed by itself. To start over, type reset."))
         address = self._control.page_address
         self._events.put(_Said(f"The cluster page: {address}"))
-        if sys.platform in {"darwin", "win32"} or any(name in os.environ for name in SCREENS):
+        has_screen = sys.platform in {"darwin", "win32"} or any(name in os.environ for name in SCREENS)
+        if has_screen and not self._is_page_open:
+            self._is_page_open = True
             webbrowser.open(address)
 
 

@@ -54,6 +54,11 @@ class Terminal:
         self._token = ""
         self._token = self.ask("/claim", key=found[3])["token"]
 
+    def type(self, text: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{text}\n")
+        self.process.stdin.flush()
+
     def ask(self, path: str, **body: str) -> dict[str, str]:
         asked = Request("POST", path, body or {"token": self._token}, self._headers)
         answer = send(self._control, asked, BOUND_S)
@@ -76,7 +81,8 @@ class Terminal:
 
 @contextmanager
 def terminal(name: str, configuration: Path, **environment: str) -> Iterator[Terminal]:
-    with command("cluster.py", name, "--config", configuration, environment=environment) as process:
+    words = ("cluster.py", name, "--config", configuration)
+    with command(*words, environment=environment, stdin=subprocess.PIPE) as process:
         try:
             yield Terminal(process, load(configuration))
         finally:
@@ -112,9 +118,11 @@ def test_a_class_begins_step_by_step_crashes_and_starts_over(tmp_path: Path) -> 
             teacher.ask(f"/crash/{label}")
         teacher.ask("/restart/one")
         teacher.ask("/reset")
-        teacher.wait_for("The class begins")
+        opened = shown.read_text()
+        teacher.wait_for("The cluster page: ")
         assert [teacher.log(label) for label in LABELS] == [[], [], []]
         assert teacher.paces() == ["manual"] * 3
+        assert shown.read_text() == opened, "the page that is open goes on"
     assert processes_with(tmp_path) == {}
 
 
@@ -127,6 +135,11 @@ def test_a_class_leaves_the_data_of_the_configuration_alone(tmp_path: Path) -> N
         with terminal("class", configuration, BROWSER="true") as teacher:
             teacher.wait_for("The cluster page: ")
             assert teacher.log("one") == [], "a class begins anew"
+            teacher.reserve("one")
+            teacher.type("help")  # is no command
+            teacher.type("reset")
+            teacher.wait_for("The cluster page: ")
+            assert teacher.log("one") == []
             teacher.reserve("one")
     with terminal("up", configuration) as usual:
         wait_until(lambda: usual.rest("one").get("/replica"))

@@ -46,14 +46,16 @@ def link(processes: Processes, one: str, other: str, *, up: bool) -> None:
     processes.rest(other).put(f"/replica/links/{one}", {"up": up})
 
 
-def command(*words: str | Path, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+def command(
+    *words: str | Path, environment: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
     """Start a command of the project, such as `command("cluster.py", "demo")`; stdout and stderr share one pipe."""
     inherited = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     return subprocess.Popen(
         [sys.executable, *words],
         cwd=ROOT,
         env=inherited | {"PYTHONUTF8": "1"} | (environment or {}),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
