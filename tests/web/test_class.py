@@ -32,6 +32,7 @@ def begin(page: Page, processes: Processes) -> None:
 
 def reserve(page: Page, label: str) -> None:
     """Reserve by the form of a replica, with what is proposed there."""
+    page.wait_for("document.querySelector(`[data-label='${arguments[0]}'] .acts`)?.hidden === false", label)
     page.click(f"[data-label='{label}'] [data-act='reserve']")
     page.click(f"[data-label='{label}'] .reserve button")
     page.wait_for_text("#said", f"{label}: tentative.")
@@ -129,7 +130,7 @@ def test_the_page_of_a_class_crashes_a_replica_restarts_it_and_starts_over(tmp_p
         page.open(address)
         page.wait_for("document.querySelectorAll('.column[data-up=\"true\"]').length === 3")
         assert page.run("return location.hash") == "", "the key is void, so nobody shall copy it"
-        page.run("location.reload()")
+        page.driver.refresh()
         reserve(page, "two")
         act = "[data-label='two'] [data-act='crash']"
         page.click(act)
