@@ -23,6 +23,7 @@ from bayou.payloads import Compared
 from bayou.write import Draft
 from cluster.language.parser import read_line
 from cluster.run import simulation
+from storage.full_state import Keep
 from tests.simulation import clients
 from tests.simulation.faults import plan
 from tests.simulation.meeting import Meeting
@@ -110,7 +111,7 @@ class Trio:
     def __init__(self, laboratory: Lab) -> None:
         laboratory.wire.call("FLUSHDB")
         self.now_us = NOW_US
-        self.stores = [FaultyStore(laboratory.wire, f"s{n}", "auto", lambda *_: None) for n in range(3)]
+        self.stores = [FaultyStore(laboratory.wire, f"s{n}", "auto", lambda *_: None, keep=Keep(0)) for n in range(3)]
         for number, store in enumerate(self.stores):
             store.begin(server=f"s{number}~aaaaaa", cluster=CLUSTER, first_primary=number == 0)
             if number:
@@ -124,7 +125,7 @@ class Trio:
         return accepted.id
 
     def stage(self, giver: int, taker: int) -> tuple[str, object]:
-        """Send the full state of `giver` to `taker`, which stages the state and does not install it.
+        """Send the full state of `giver`, without its log, to `taker`, which stages the state and does not install it.
 
         Return the number of the stage, and the end of the state.
         """
