@@ -136,40 +136,53 @@ def _place_of(transaction: Mapping[str, Any], frames: Sequence[Mapping[str, Any]
 
 
 class _Matcher:
-    """Makes arrows of frames: one that was sent, and the one with the same content that its peer received."""
+    """Makes arrows of frames: one that was sent, and the one with the same content that its peer received in the same
+    session. Two replicas number their sessions differently, so the hellos tell which belong together."""
 
     def __init__(self) -> None:
-        self._sent: defaultdict[str, deque[_Item]] = defaultdict(deque)
+        self._sent: list[tuple[str, _Item]] = []
         self._received: list[tuple[str, _Item]] = []
         self._arrows: list[Arrow] = []
 
     def item(self, lane: str, frame: Mapping[str, Any]) -> _Item:
         peer, is_sent = frame["peer"], frame["way"] == "sent"
         sender, receiver = (lane, peer) if is_sent else (peer, lane)
-        session = f"{lane} {peer} {frame['session']}"
-        item = _Item(lane, arrow=Arrow(sender, receiver, frame["kind"], frame["carries"], session), is_sent=is_sent)
-        key = json.dumps([sender, receiver, frame["kind"], frame["carries"]], sort_keys=True)
-        if is_sent:
-            self._sent[key].append(item)
-        else:
-            self._received.append((key, item))
+        arrow = Arrow(sender, receiver, frame["kind"], frame["carries"], f"{lane} {peer} {frame['session']}")
+        item = _Item(lane, arrow=arrow, is_sent=is_sent)
+        content = json.dumps([sender, receiver, arrow.kind, arrow.carries], sort_keys=True)
+        (self._sent if is_sent else self._received).append((content, item))
         return item
 
     def join(self) -> None:
         """Give both ends of each frame one arrow. Call it when all frames are known."""
-        own: dict[str, str] = {}  # session at one end -> session at the other end
-        self._arrows = [item.arrow for items in self._sent.values() for item in items if item.arrow]
-        for key, item in self._received:
+        self._join_sessions()
+        sent: defaultdict[tuple[str, str], deque[Arrow]] = defaultdict(deque)
+        for content, item in self._sent:
             assert item.arrow is not None
-            if not self._sent[key]:
+            sent[item.arrow.session, content].append(item.arrow)
+            self._arrows.append(item.arrow)
+        for content, item in self._received:
+            assert item.arrow is not None
+            found = sent[item.arrow.session, content]
+            if found:
+                item.arrow = found.popleft()
+            else:
                 self._arrows.append(item.arrow)
-                continue
-            arrow = self._sent[key].popleft().arrow
-            assert arrow is not None
-            own[item.arrow.session] = arrow.session
-            item.arrow = arrow
-        for arrow in self._arrows:
-            arrow.session = min(arrow.session, own.get(arrow.session, arrow.session))
+
+    def _join_sessions(self) -> None:
+        """Give a session one name at both ends."""
+        hellos: defaultdict[str, deque[str]] = defaultdict(deque)
+        other_end: dict[str, str] = {}
+        for content, item in self._sent:
+            if item.arrow and item.arrow.kind == "hello":
+                hellos[content].append(item.arrow.session)
+        for content, item in self._received:
+            if item.arrow and item.arrow.kind == "hello" and hellos[content]:
+                session = hellos[content].popleft()
+                other_end[session], other_end[item.arrow.session] = item.arrow.session, session
+        for _, item in [*self._sent, *self._received]:
+            if item.arrow:
+                item.arrow.session = min(item.arrow.session, other_end.get(item.arrow.session, item.arrow.session))
 
     def arrows(self) -> list[Arrow]:
         """Return the arrows by their columns."""
@@ -206,11 +219,15 @@ class _Placer:
     def place(self, found: Mapping[str, Sequence[_Item]]) -> None:
         """Place the items of a step."""
         waiting = {lane: deque(items) for lane, items in found.items() if items}
+        unsent = {id(item.arrow) for items in found.values() for item in items if item.is_sent}
         while waiting:
             # An arrow is received after it was sent. If clocks or gaps in the records say otherwise, go on anyway.
-            ready = [lane for lane, items in waiting.items() if not self._waits(items[0], waiting)]
+            ready = [lane for lane, items in waiting.items() if items[0].is_sent or id(items[0].arrow) not in unsent]
             for lane in ready or [next(iter(waiting))]:
-                self._put(waiting[lane].popleft())
+                item = waiting[lane].popleft()
+                self._put(item)
+                if item.is_sent:
+                    unsent.discard(id(item.arrow))
                 if not waiting[lane]:
                     del waiting[lane]
         for items in found.values():
@@ -224,13 +241,6 @@ class _Placer:
         for lane in list(self._absent):
             self._end_absence(lane, layout.columns)
         layout.cuts.sort(key=lambda gap: (gap.start, gap.names))
-
-    @staticmethod
-    def _waits(item: _Item, waiting: Mapping[str, Sequence[_Item]]) -> bool:
-        """Return whether the item is the end of an arrow whose beginning is still to be placed in this step."""
-        if item.arrow is None or item.is_sent or item.arrow.sent is not None:
-            return False
-        return any(other.arrow is item.arrow for other in waiting.get(item.arrow.sender, ()))
 
     def _put(self, item: _Item) -> None:
         layout, column = self._layout, self._free[item.lane]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
+from pathlib import Path
 
 from cluster.diagram.layout import Arrow, Gap, Layout, Mark, Step
 from cluster.diagram.words import SIGNS, Words
@@ -28,47 +29,12 @@ WIDTH_MIN = 1170  # for the legend
 STEP_LINES = 4  # columns of the list of steps at most
 STEP_WIDTH = 370
 STEP_CHARACTERS = 56
-COLOURS = 8  # of lanes; the next ones are grey
-STYLE = """\
-svg { color-scheme: light dark; --ground: #fff; --ink: #10222a; --soft: #4d626b; --line: #cfd7da; --band: #4d626b;
-  --committed: #1b7a3d; --committed-ink: #fff; --tentative: #b98900; --tentative-soft: #fff3cc;
-  --tentative-ink: #3d2e00; --rejected: #c02b2b; --rejected-ink: #fff; --accent: #0b6e75; background: var(--ground) }
-.c0 { --lane: #007c96 } .c1 { --lane: #a8329b } .c2 { --lane: #2b5bd7 } .c3 { --lane: #4d7c0f } .c4 { --lane: #a16207 }
-.c5 { --lane: #be3a34 } .c6 { --lane: #0f766e } .c7 { --lane: #7c3aed } .cother { --lane: #4d626b }
-@media (prefers-color-scheme: dark) {
-  svg { --ground: #0c1417; --ink: #ecf4f4; --soft: #9db2b8; --line: #2c3b41; --band: #9db2b8;
-    --committed: #45c072; --committed-ink: #04170b; --tentative: #e8b931; --tentative-soft: #2f2709;
-    --tentative-ink: #fff0bd; --rejected: #ff7b72; --rejected-ink: #1f0504; --accent: #5fd0c5 }
-  .c0 { --lane: #4dd0e1 } .c1 { --lane: #f08be4 } .c2 { --lane: #86a8ff } .c3 { --lane: #a3d65c }
-  .c4 { --lane: #f0c05a } .c5 { --lane: #ff9d94 } .c6 { --lane: #5eead4 } .c7 { --lane: #c4a7ff }
-  .cother { --lane: #9db2b8 }
-}
-text { font: 11px Inter, "Segoe UI", system-ui, "Noto Sans", "DejaVu Sans", sans-serif; fill: var(--ink) }
-.title { font-size: 18px; font-weight: 700 } .soft, .stamp, .number { fill: var(--soft) }
-.name { font-size: 15px; font-weight: 700; fill: var(--lane) } .lane { stroke: var(--lane); stroke-width: 2.5 }
-.step { stroke: var(--line); stroke-dasharray: 2 4 } .number { font-size: 10px; font-weight: 700 }
-.caption, .stamp, .csn { text-anchor: middle; paint-order: stroke; stroke: var(--ground); stroke-width: 3px }
-.caption { font-weight: 600 } .stamp { font-size: 9px }
-.csn { font-size: 9px; font-weight: 700; fill: var(--committed) }
-.mark text { text-anchor: middle; font-weight: 800; font-size: 12px }
-.mark .shape { stroke-width: 2 } .tentative .shape { fill: var(--tentative-soft); stroke: var(--tentative);
-  stroke-dasharray: 3 2 } .tentative .sign { fill: var(--tentative-ink) }
-.committed .shape { fill: var(--committed); stroke: var(--committed) } .committed .sign { fill: var(--committed-ink) }
-.rejected .shape { fill: var(--rejected); stroke: var(--rejected) } .rejected .sign { fill: var(--rejected-ink) }
-.several .shape { fill: var(--ground); stroke: var(--ink) }
-.band { fill: var(--band); opacity: 0.09 } .arrow { color: var(--soft); stroke: currentColor; fill: none }
-.arrow .head { fill: currentColor; stroke: none } .arrow .reach { stroke: transparent; stroke-width: 9 }
-.arrow.batch { stroke-width: 2.6 } .arrow.batch.tentative { color: var(--tentative) }
-.arrow.batch.committed, .arrow.notifies { color: var(--committed) } .arrow.notifies { stroke-dasharray: 6 3 }
-.arrow.hello { stroke-dasharray: 1 3; stroke-linecap: round; stroke-width: 2 }
-.arrow.state_part, .arrow.state_end { color: var(--accent); stroke-width: 3.2 } .arrow.refuse { color: var(--rejected) }
-.arrow.half { stroke-dasharray: 2 4 }
-.link { stroke: var(--soft); stroke-width: 4 } .cut { fill: var(--rejected); font-weight: 700 }
-"""
+COLOURS = 8  # of lanes, in base.css
+STATIC = Path(__file__).parent.parent.parent / "web" / "static"
 
 
 def draw(title: str, steps: Sequence[Step], layout: Layout, words: Words) -> str:
-    """Return the SVG."""
+    """Return the SVG. Its colours and its style are those of the web pages."""
     return "\n".join(_Drawing(title, steps, layout, words).lines())
 
 
@@ -114,9 +80,9 @@ class _Drawing:
         height = steps_top + LINE * (per_column + 1) + MARGIN
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}"'
-            f' height="{height:g}" role="img">'
+            f' height="{height:g}" class="diagram" role="img">'
         )
-        yield f"<title>{escape(self._title)}</title><style>{STYLE}</style>"
+        yield f"<title>{escape(self._title)}</title><style>{_style()}</style>"
         yield f'<text class="title" x="{MARGIN}" y="34">{escape(self._title)}</text>'
         for row in self._rows:
             yield from self._row(row)
@@ -170,7 +136,7 @@ class _Drawing:
             if row.has(start) and end > start:
                 x = row.left(start)
                 yield f'<g class="at"><title>{escape(f"line {number}: {step.title}")}</title>'
-                yield f'<path class="step" d="M{x:g} {row.top + 6:g}V{bottom:g}"/>'
+                yield f'<path class="onset" d="M{x:g} {row.top + 6:g}V{bottom:g}"/>'
                 text = _shortened(f"{number} {step.title}", int((row.left(end) - x - 8) / CHARACTER), str(number))
                 yield f'<text class="number" x="{x + 3:g}" y="{row.top + 14:g}">{escape(text)}</text></g>'
         for lane in self._layout.lanes:
@@ -186,7 +152,7 @@ class _Drawing:
     def _lane(self, row: _Row, lane: str) -> Iterator[str]:
         y, place = self._y(row, lane), self._place[lane]
         absences = [gap for gap in self._layout.absences if gap.names == (lane,) and row.touches(gap)]
-        yield f'<g class="c{place if place < COLOURS else "other"}" data-lane="{escape(lane)}">'
+        yield f'<g data-colour="{place % COLOURS}" data-lane="{escape(lane)}">'
         yield f'<text class="name" x="{MARGIN}" y="{y + 5:g}">{escape(self._words.name(lane))}</text>'
         for start, end in _between(absences, row.start, row.end):
             yield f'<path class="lane" d="M{row.left(start):g} {y:g}H{row.left(end):g}"/>'
@@ -199,7 +165,7 @@ class _Drawing:
         yield f'<g class="track" data-link="{escape("-".join(names))}"><title>the link {link}</title>'
         yield f'<text class="soft" x="{MARGIN}" y="{y + 4:g}">{link}</text>'
         for start, end in _between(cuts, row.start, row.end):
-            yield f'<path class="link" d="M{row.left(start):g} {y:g}H{row.left(end):g}"/>'
+            yield f'<path class="linked" d="M{row.left(start):g} {y:g}H{row.left(end):g}"/>'
         for gap in cuts:
             x = row.left(gap.start) + 3
             yield f'<text class="cut" x="{x:g}" y="{y + 4:g}">✂</text>'
@@ -234,13 +200,13 @@ class _Drawing:
             x2, y1 = row.middle(arrow.received), (y1 + y2) / 2
             x1 = x2 - COLUMN_MIN / 2
         yield f'<g class="arrow {kind}" data-kind="{arrow.kind}"><title>{escape(self._words.of_arrow(arrow))}</title>'
-        yield f'<path class="reach" d="M{x1:g} {y1:g}L{x2:g} {y2:g}"/><path d="M{x1:g} {y1:g}L{x2:g} {y2:g}"/>'
+        yield f'<path class="near" d="M{x1:g} {y1:g}L{x2:g} {y2:g}"/><path d="M{x1:g} {y1:g}L{x2:g} {y2:g}"/>'
         yield f'<path class="head" d="{_head(x1, y1, x2, y2)}"/></g>'
 
     def _mark(self, row: _Row, found: Mark) -> Iterator[str]:
         x, y, mark = row.middle(found.column), self._y(row, found.lane), found.mark
         (who, when), (stamp, csn) = self._words.caption(mark), self._words.numbers(mark)
-        yield f'<g class="mark {_state(found)}" data-what="{mark["what"]}" data-lane="{escape(found.lane)}">'
+        yield f'<g class="event {_state(found)}" data-what="{mark["what"]}" data-lane="{escape(found.lane)}">'
         yield f"<title>{escape(self._words.of_mark(found))}</title>{_shape(_state(found), x, y)}"
         yield f'<text class="sign" x="{x:g}" y="{y + 4:g}">{SIGNS[mark["what"]]}</text></g>'
         for text, above in ((who, 26 if when else 14), (when, 14)):
@@ -256,7 +222,7 @@ class _Drawing:
         signs = [(state, "", state) for state in ("tentative", "committed", "rejected")]
         signs += [("several", sign, what.replace("_", " ")) for what, sign in SIGNS.items()]
         for state, sign, text in signs:
-            yield f'<g class="mark {state}">{_shape(state, x + RADIUS, top + 14)}'
+            yield f'<g class="event {state}">{_shape(state, x + RADIUS, top + 14)}'
             yield f'<text class="sign" x="{x + RADIUS:g}" y="{top + 18:g}">{sign}</text></g>'
             yield f'<text x="{x + 24:g}" y="{top + 18:g}">{text}</text>'
             x += 24 + len(text) * CHARACTER + 18
@@ -273,7 +239,7 @@ class _Drawing:
             yield f'<text x="{x + 36:g}" y="{top + 48:g}">{text}</text>'
             x += 36 + len(text) * CHARACTER + 18
         yield f'<text class="soft" x="{x:g}" y="{top + 48:g}">stamps in seconds since the beginning;'
-        yield ' <tspan class="csn" style="font-size: 11px">#CSN</tspan></text></g>'
+        yield ' <tspan class="csn">#CSN</tspan></text></g>'
 
     def _list_of_steps(self, top: float, per_column: int) -> Iterator[str]:
         yield '<g class="steps">'
@@ -282,6 +248,12 @@ class _Drawing:
             text = _shortened(step.title, STEP_CHARACTERS, "")
             yield f'<text x="{x}" y="{y:g}"><tspan class="number">{step.number}</tspan> {escape(text)}</text>'
         yield "</g>"
+
+
+def _style() -> str:
+    """Return the style sheet of a diagram: the colours of the web pages, and the rules for diagrams."""
+    colours = (STATIC / "base.css").read_text(encoding="utf-8")
+    return colours[colours.index(":root") : colours.index("*,\n")] + (STATIC / "cluster-diagram.css").read_text("utf-8")
 
 
 def _between(gaps: Sequence[Gap], start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -321,14 +293,13 @@ def _class(arrow: Arrow) -> str:
 def _shape(state: str, x: float, y: float) -> str:
     if state == "committed":
         side = RADIUS * 1.8
-        return (
-            f'<rect class="shape" x="{x - side / 2:g}" y="{y - side / 2:g}" width="{side:g}" height="{side:g}" rx="3"/>'
-        )
+        place = f'x="{x - side / 2:g}" y="{y - side / 2:g}" width="{side:g}" height="{side:g}"'
+        return f'<rect class="figure" {place} rx="3"/>'
     if state == "rejected":
         corners = ((math.cos(math.pi * (k + 0.5) / 4), math.sin(math.pi * (k + 0.5) / 4)) for k in range(8))
         points = " ".join(f"{x + RADIUS * dx:.4g},{y + RADIUS * dy:.5g}" for dx, dy in corners)
-        return f'<polygon class="shape" points="{points}"/>'
-    return f'<circle class="shape" cx="{x:g}" cy="{y:g}" r="{RADIUS - 0.5:g}"/>'
+        return f'<polygon class="figure" points="{points}"/>'
+    return f'<circle class="figure" cx="{x:g}" cy="{y:g}" r="{RADIUS - 0.5:g}"/>'
 
 
 def _head(x1: float, y1: float, x2: float, y2: float) -> str:

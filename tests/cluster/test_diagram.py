@@ -36,8 +36,15 @@ class Drawing:
 
     def marks(self, lane: str) -> list[str]:
         """Return the marks of a lane from left to right: what happened, and the first words of what hovering shows."""
-        found = [mark for mark in self.groups("mark") if mark.get("data-lane") == lane]
+        found = [mark for mark in self.groups("event") if mark.get("data-lane") == lane]
         return [f"{mark.get('data-what')} {title(mark).splitlines()[0].partition(': ')[2]}" for mark in found]
+
+    def lane(self, name: str) -> ElementTree.Element:
+        """Return the line of a replica in the only row."""
+        (found,) = (
+            part for part in self.root.iter(f"{SVG}g") if part.get("data-lane") == name and part.get("data-colour")
+        )
+        return found
 
     def titles(self, name: str) -> list[str]:
         return [title(found) for found in self.groups(name)]
@@ -64,8 +71,9 @@ def drawn(driver: SimulatedDriver, script: str) -> Drawing:
 
 def test_what_happened_at_each_replica_is_in_its_lane_in_order(driver: SimulatedDriver) -> None:
     drawing = drawn(driver, REPLAY.read_text(encoding="utf-8"))
-    lanes = [found.get("data-lane") for found in drawing.groups("c0")]
-    assert set(lanes) == {"zero"}
+    colours = {part.get("data-lane"): part.get("data-colour") for part in drawing.root.iter(f"{SVG}g")
+               if part.get("data-colour")}  # fmt: skip
+    assert colours == {"zero": "0", "one": "1", "two": "2", "three": "3"}
     at_three = drawing.marks("three")
     assert at_three[:4] == [
         "received create 4", "received create 5", "received create 6", "accepted neil’s reserve 19",
@@ -80,7 +88,7 @@ def test_what_happened_at_each_replica_is_in_its_lane_in_order(driver: Simulated
 
 def test_a_mark_says_what_its_write_is(driver: SimulatedDriver) -> None:
     drawing = drawn(driver, REPLAY.read_text(encoding="utf-8"))
-    lines = next(text for text in drawing.titles("mark") if text.startswith("replayed at three: neil")).splitlines()
+    lines = next(text for text in drawing.titles("event") if text.startswith("replayed at three: neil")).splitlines()
     assert lines[1] == "tentative"
     assert lines[2].startswith("stamp 19 of three: ")
     assert "room:6.12/2026-12-01" in lines[3]
@@ -120,10 +128,10 @@ def test_a_cut_link_and_a_crashed_replica_leave_gaps(driver: SimulatedDriver) ->
     drawing = drawn(driver, script + "crash b\njoinClient w a\nput w l 2\nrecover b\n")
     (track,) = drawing.groups("track")
     assert track.get("data-link") == "a-b"
-    assert len(segments(track, "link")) == 2
-    (lane,) = drawing.groups("c1")
+    assert len(segments(track, "linked")) == 2
+    lane = drawing.lane("b")
     assert len(segments(lane, "lane")) == 2
-    whole, (first, second) = segments(next(drawing.groups("c0")), "lane"), segments(lane, "lane")
+    whole, (first, second) = segments(drawing.lane("a"), "lane"), segments(lane, "lane")
     assert first[1] < second[0] < second[1] == whole[0][1]
 
 
@@ -138,7 +146,7 @@ def segments(group: ElementTree.Element, name: str) -> list[tuple[float, float]]
 def test_a_full_state_is_shown(driver: SimulatedDriver) -> None:
     script = (ROOT / "scenarios" / "full_state.test").read_text(encoding="utf-8")
     drawing = drawn(driver, script)
-    assert any(text == "full state installed at one" for text in drawing.titles("mark"))
+    assert any(text == "full state installed at one" for text in drawing.titles("event"))
     assert "end of a full state, from zero to one" in "\n".join(drawing.titles("arrow"))
 
 

@@ -6,6 +6,7 @@ import { colourOf, plural } from "../shared/words.js";
 import { Acts } from "./acts.js";
 import { Column } from "./column.js";
 import { findControl } from "./control.js";
+import { Diagram } from "./diagram.js";
 import { nextDue } from "./due.js";
 import { Follower } from "./follower.js";
 import { Links } from "./links.js";
@@ -44,6 +45,7 @@ overview.style.setProperty("--columns", String(labels.length));
 overview.append(links.node, element("div.columns", ...[...columns.values()].map(({ node }) => node)));
 overview.setAttribute("aria-busy", "false");
 const waiting = new Waiting(byId("waiting"), zone);
+const diagram = new Diagram(byId("timeline"), byId("pace"), followers, { labelOf, zone });
 
 function say(text) {
   setText(byId("said"), text);
@@ -54,6 +56,7 @@ function show(follower, news) {
   links.show(followers, inClass);
   for (const each of followers) acts.get(each.label).show(each, inClass);
   waiting.read();
+  diagram.look();
   columns.get(follower.label).show(follower, news);
   for (const peer of new Set(news.received.values())) links.glow(peer, follower.label);
   if (hasOthers(follower.info?.members ?? [])) reloadIfServed();

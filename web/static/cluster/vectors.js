@@ -48,7 +48,7 @@ function inOrder(origins, colours, labelOf) {
 }
 
 /** A stamp is microseconds since 1970; people can compare its time of day. */
-function clockOfStamp(stamp, zone) {
+export function clockOfStamp(stamp, zone) {
   const moment = Math.floor(Number(stamp) / 1000);
   const seconds = new Date(moment).toISOString().slice(17, 23);
   return `${clock(moment, zone)}:${seconds}`;

@@ -1,0 +1,116 @@
+"""The space-time diagram of the cluster page: it has the layout of the diagram of a script, and can be scrubbed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from cluster.diagram.layout import lay_out
+from cluster.diagram.recorder import Recorder
+from cluster.drivers.simulated import SimulatedDriver
+from cluster.language.runner import Runner
+from tests.support.browser import browser
+from tests.support.live import LABELS, live
+from tests.support.scenario_harness import ROOT
+from tests.support.waiting import wait_until
+from tests.web.test_class import begin
+from tests.web.test_cluster import reserve
+from tests.web.test_modules import page, pytestmark
+
+__all__ = ["page", "pytestmark"]
+
+SHOWN = """
+return [...document.querySelectorAll("#timeline .event")].filter((each) => !each.classList.contains("later"))
+  .map((each) => `${each.dataset.what} ${each.dataset.lane} ${each.querySelector(".caption").textContent}`)
+"""
+ARROWS = """
+return [...document.querySelectorAll("#timeline .arrow:not(.later)")].map((each) => each.dataset.kind)
+"""
+OVERLAPS = """
+const texts = [...document.querySelectorAll("#timeline svg :is(.caption, .stamp)")].filter((each) => each.textContent);
+const boxes = texts.map((each) => each.getBBox());
+return boxes.flatMap((one, index) => boxes.slice(index + 1).filter((other) =>
+  one.x + 1 < other.x + other.width && other.x + 1 < one.x + one.width &&
+  one.y + 4 < other.y + other.height && other.y + 4 < one.y + one.height)).length;
+"""
+LAY_OUT = """
+const [steps, done] = arguments;
+import("/static/cluster/diagram-layout.js").then(({ layOut }) => done(layOut(JSON.parse(steps))));
+"""
+CLICK = "document.querySelector(arguments[0]).dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+SCRUB = """
+const range = document.querySelector("#timeline .scrubber");
+range.value = arguments[0];
+range.dispatchEvent(new Event("input"));
+"""
+
+
+@pytest.mark.parametrize("name", ["roll_back_and_replay", "stamps_never_commit", "full_state", "chain", "rejoin"])
+def test_the_page_lays_out_as_the_diagram_of_a_script_does(page: Any, simulation_redis: redis.Redis, name: str) -> None:
+    driver = SimulatedDriver(simulation_redis, records_frames=True)
+    recorder, runner = Recorder(driver), Runner(driver, lambda _: None, lambda _: None)
+    lines = (ROOT / "scenarios" / f"{name}.test").read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
+        runner.step(line)
+        recorder.note(number, line, runner.world)
+    driver.close()
+    expected = asdict(lay_out(recorder.steps))
+    assert len(expected["arrows"]) > 10
+    for gap in [*expected["cuts"], *expected["absences"]]:
+        gap["names"] = list(gap["names"])
+    steps = json.dumps([asdict(step) for step in recorder.steps])  # as text, which keeps the order of the lanes
+    assert page.driver.execute_async_script(LAY_OUT, steps) == expected
+
+
+def test_what_happens_is_drawn_and_can_be_scrubbed(tmp_path: Path) -> None:
+    with live(tmp_path / "c", LABELS) as processes, browser(1400, 1000) as page:
+        begin(page, processes)
+        page.press("d")
+        page.wait_for("!document.querySelector('#timeline').hidden")
+        reserve(processes, "two", "vish", 9)
+        reserve(processes, "three", "priyal", 9, 10)
+        page.click("[data-session='two-three']")
+        replay = ["rolled_back three 1×", "received three vish", "replayed three priyal"]
+        page.wait_for("document.querySelectorAll('#timeline [data-what=\"replayed\"]').length === 1")
+        wait_until(lambda: page.run(SHOWN)[-1:] == replay[-1:] or replay[-1] in page.run(SHOWN))
+        shown = page.run(SHOWN)
+        assert [text for text in shown if " three " in text][-4:] == ["accepted three priyal", *replay]
+        assert {"hello", "batch", "ack", "done"} <= set(page.run(ARROWS))
+        assert page.run(OVERLAPS) == 0
+
+        page.run(CLICK, "#timeline [data-what='replayed']")
+        details = page.text("#timeline .details")
+        assert "replayed at three: priyal’s reserve" in details
+        for part in ("room:6.12/2030-06-03", "first_choice_free", "first_free_alternative", "outcome before", "merged"):
+            assert part in details
+        page.run(CLICK, "#timeline .arrow.batch")
+        assert "’s reserve" in page.text("#timeline .details")
+
+        page.run(SCRUB, "0")
+        assert page.run(SHOWN) == page.run(ARROWS) == []
+        page.run("document.querySelector('#timeline select').value = '16'")
+        page.click("#timeline .play[title='Play']")
+        wait_until(lambda: page.run(SHOWN) == shown)
+        page.click("#timeline .play[title='Play backwards']")
+        wait_until(lambda: page.run(SHOWN) == [])
+        page.click("#timeline .golive")
+        assert page.run(SHOWN) == shown
+        page.run("document.querySelector('[data-link=\"one-two\"]').click()")
+        page.wait_for("document.querySelectorAll('#timeline [data-track=\"one-two\"] .cut').length === 1")
+        assert page.problems() == []
+
+
+def test_without_manual_pace_the_page_says_why_there_are_no_arrows(tmp_path: Path) -> None:
+    with live(tmp_path / "c", LABELS[:2]) as processes, browser() as page:
+        page.open(f"http://{processes.settings.replica('one').rest}/cluster")
+        page.click(".opener")
+        reserve(processes, "two", "vish", 9)
+        wait_until(lambda: "received one vish" in page.run(SHOWN) and "committed two vish" in page.run(SHOWN))
+        assert page.run(ARROWS) == []
+        page.wait_for_text("#timeline", "recorded with manual pace only")
+        assert page.problems() == []
