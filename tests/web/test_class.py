@@ -15,6 +15,7 @@ from tests.web.test_cluster import ROWS, opened, pytestmark
 
 __all__ = ["pytestmark"]
 
+EVENTS = "return [...document.querySelectorAll('#timeline .event')].map((event) => event.dataset.lane)"
 USERS = ["vish", "priyal", "neil"]
 TENTATIVE, COMMITTED = (
     lambda user, hours: ["tentative", "", user, hours],
@@ -132,6 +133,9 @@ def test_the_page_of_a_class_crashes_a_replica_restarts_it_and_starts_over(tmp_p
         assert page.run("return location.hash") == "", "the key is void, so nobody shall copy it"
         page.driver.refresh()
         reserve(page, "two")
+        page.click(".opener")
+        wait_until(lambda: page.run(EVENTS) == ["two"])
+        page.click(".opener")
         act = "[data-label='two'] [data-act='crash']"
         page.click(act)
         page.wait_for_text("#said", "two: crashed.")
@@ -148,6 +152,8 @@ def test_the_page_of_a_class_crashes_a_replica_restarts_it_and_starts_over(tmp_p
         teacher.wait_for("The class begins")
         page.wait_for_text("#pace", "Nothing is sent or committed by itself.")
         reserve(page, "three")
+        page.click(".opener")
+        wait_until(lambda: page.run(EVENTS) == ["three"])
 
         page.open("about:blank")
         page.open(address)

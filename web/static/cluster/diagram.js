@@ -22,6 +22,7 @@ export class Diagram {
     this.recording = null; // until the panel is opened for the first time
     this.labelOf = labelOf;
     this.layout = null;
+    this.birth = null; // of the cluster that the diagram shows
     this.isLive = true;
     this.playing = null; // {timer, direction}
     this.opener = button(".opener", () => this.open(node.hidden), { "aria-expanded": "false" }, "Diagram ", element("kbd", "D"));
@@ -66,6 +67,7 @@ export class Diagram {
   }
 
   async readAndDraw() {
+    this.forgetOtherCluster();
     this.recording ??= new Recording(this.followers);
     const hasNews = await this.recording.read();
     if (!hasNews && this.layout) return;
@@ -82,6 +84,16 @@ export class Diagram {
     this.scrubber.max = String(this.layout.columns);
     if (this.isLive) this.showUpTo(this.layout.columns);
     else this.showUpTo(Number(this.scrubber.value));
+  }
+
+  /** Begins again when the replicas have started over as a new cluster. */
+  forgetOtherCluster() {
+    const birth = this.followers.map(({ info }) => info?.birth).find(Boolean) ?? this.birth;
+    if (birth !== this.birth) {
+      this.recording = this.layout = null;
+      this.isLive = true;
+    }
+    this.birth = birth;
   }
 
   scrubTo(column) {
