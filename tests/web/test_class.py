@@ -33,8 +33,9 @@ def begin(page: Page, processes: Processes) -> None:
 
 def reserve(page: Page, label: str) -> None:
     """Reserve by the form of a replica, with what is proposed there."""
-    page.wait_for("document.querySelector(`[data-label='${arguments[0]}'] .acts`)?.hidden === false", label)
-    page.click(f"[data-label='{label}'] [data-act='reserve']")
+    button = f"[data-label='{label}'] [data-act='reserve']:enabled"
+    page.wait_for("Boolean(document.querySelector(arguments[0])?.offsetParent)", button)  # it is seen
+    page.click(button)
     page.click(f"[data-label='{label}'] .reserve button")
     page.wait_for_text("#said", f"{label}: tentative.")
 
