@@ -166,9 +166,9 @@ class Replica:
 
     def give(self, peer: Replica) -> None:
         """Send a peer all writes that it lacks (Petersen 1997, 3 and 4). If the log no longer has some of them, send
-        the full state first."""
+        the full state with the log first."""
         if self.osn > peer.csn:
-            peer.committed, peer.osn, peer.primary = self.committed[:], self.csn, self.primary
+            peer.committed, peer.osn, peer.primary = self.committed[:], self.osn, self.primary
             peer.clock = max(peer.clock, self.clock)
             held = peer.committed_vector
             kept, peer.tentative = peer.tentative, []
