@@ -8,8 +8,7 @@ from typing import Any
 
 from bayou.application import MEMBERSHIP
 from cluster.diagram.layout import Arrow, Mark
-from cluster.drivers.driver import BEGINNING_US
-from cluster.language.printing import short_time
+from cluster.language.printing import short_time, stamp_text
 from cluster.language.world import client_of
 
 SIGNS = {
@@ -114,7 +113,7 @@ class Words:
 
 def short_stamp(identifier: str) -> str:
     """Return a stamp as seconds since the beginning of the script, in which each line takes one second."""
-    return f"{(int(identifier.partition('@')[0]) - BEGINNING_US) / 1_000_000:.6f}".rstrip("0").rstrip(".")
+    return stamp_text(identifier.partition("@")[0])
 
 
 def _plural(word: str, count: int) -> str:

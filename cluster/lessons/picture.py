@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations, zip_longest
 from typing import Any
 
-from cluster.language.printing import short_time
+from bayou.stamps import split_id
+from cluster.language.printing import short_time, stamp_text
 from cluster.language.world import World, client_of
 from replica.events.marks import MARKS, paint
 
@@ -21,6 +22,8 @@ COLUMNS_MAX = 4
 WRITES_MAX = 7  # of a log, the newest
 LINKS_MAX = 6  # the pairs of four servers; with more servers only cut links are shown
 SIGNS = {"": " ", "new": "+", "replayed": "↻", "final": "◆"}
+SMALL = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
+SMALL_STAMP = "₁₇"  # in the legend
 
 Text = tuple[str, str]  # plain, and in colour
 
@@ -35,6 +38,7 @@ class Entry:
     thing: str
     is_final: bool
     outcome: str
+    stamp: str = ""  # in small digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,19 @@ class Column:
 
 
 def legend() -> str:
-    signs = {"+": "new here", "↻": "replayed", "◆": "now final"}
-    return "   ".join(
+    signs = {"+": "new here", "↻": "replayed", "◆": "final", SMALL_STAMP: "stamp"}
+    return "  ".join(
         [f"{paint(sign, color)} {name}" for name, (sign, color) in MARKS.items()]
         + [f"{paint(sign, attrs=['bold'])} {meaning}" for sign, meaning in signs.items()]
     )
+
+
+def small_stamp(write_id: str) -> str:
+    """Return the stamp of a write as small digits: seconds since the beginning of the script, in which each line takes
+    one. `₁₇₊₂` is two microseconds after second 17: Lamport's rule moves a clock that is behind by one."""
+    seconds, _, fraction = stamp_text(split_id(write_id)[0]).partition(".")
+    more = int(fraction.ljust(6, "0")) if fraction else 0
+    return (f"{seconds}+{more}" if more else seconds).translate(SMALL)
 
 
 def entry(write: Mapping[str, Any]) -> Entry | None:
@@ -85,7 +97,8 @@ def entry(write: Mapping[str, Any]) -> Entry | None:
             mark, text = "rejected", f"{client_of(write['user'])} conflict{'' if mark == 'committed' else ' now'}"
     else:
         return None
-    return Entry(write["id"], text, mark, thing, write["state"] == "committed", write["outcome"])
+    is_final, stamp = write["state"] == "committed", small_stamp(write["id"])
+    return Entry(write["id"], text, mark, thing, is_final, write["outcome"], stamp)
 
 
 def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
@@ -162,7 +175,7 @@ def _write_lines(write: Entry, change: str, room: int) -> Iterator[Text]:
     """Yield the line of a write, or two if the column is narrow."""
     mark, color = MARKS[write.mark]
     gap = "" if room < TIGHT else " "
-    text = f"{mark}{gap}{write.text}"
+    text = f"{mark}{gap}{write.text}{gap}{write.stamp}".rstrip()
     first, *rest = textwrap.wrap(text, room - 1, subsequent_indent="  ")
     more = [_shorten(" ".join(rest), room - 1)] if rest else []
     for number, line in enumerate([first, *more]):

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from bayou.stamps import write_id
 from cluster import screens
+from cluster.drivers.driver import BEGINNING_US
 from cluster.drivers.simulated import SimulatedDriver
 from cluster.lessons import catalogue
 from cluster.lessons.catalogue import COMMENT, NoLesson, find_lesson, lessons, read_lesson
 from cluster.lessons.frames import pages
 from cluster.lessons.lesson import Player, lesson
-from cluster.lessons.picture import Column, Entry, changes, columns, newest_changed
+from cluster.lessons.picture import Column, Entry, changes, columns, newest_changed, small_stamp
 from tests.support.scenario_harness import ROOT, SCENARIOS
 from tests.support.terminal import Terminal
 
@@ -266,6 +268,11 @@ def test_a_text_that_is_no_script_is_named_as_such(tmp_path: Path) -> None:
         assert ended.stderr.startswith(problem)
 
 
+@pytest.mark.parametrize(("microseconds", "shown"), [(17_000_000, "₁₇"), (7_205_000_002, "₇₂₀₅₊₂"), (0, "₀")])
+def test_a_stamp_is_shown_in_small_digits(microseconds: int, shown: str) -> None:
+    assert small_stamp(write_id(BEGINNING_US + microseconds, "zero~aaaaaa")) == shown
+
+
 @pytest.mark.process
 def test_without_a_terminal_a_lesson_does_not_wait_for_enter() -> None:
     shown = subprocess.run(
@@ -274,6 +281,6 @@ def test_without_a_terminal_a_lesson_does_not_wait_for_enter() -> None:
         env={"COLUMNS": "100", "PATH": ""},
     )  # fmt: skip
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "↻? neil 6.12 11:00" in shown.stdout
-    assert "◆✓ neil 6.12 11:00" in shown.stdout
+    assert "↻? neil 6.12 11:00 ₁₉" in shown.stdout
+    assert "◆✓ neil 6.12 11:00 ₁₉" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,9 @@ def test_two_conflict_while_cut_off_and_one_moves_when_links_heal(tmp_path: Path
         wait_until_equal(processes)
         page.wait_for("window.seen.undone > 0 && window.seen.travelling > 0")
         assert page.text("[data-label='one'] .mark") == "★ primary"
+        stamps = page.run("return [...document.querySelectorAll('.log .write .stamp')].map((each) => each.textContent)")
+        assert len(stamps) == 6
+        assert all(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", stamp) for stamp in stamps)
         assert "asked 09:00–10:00" in page.text("[data-label='two'] .write:last-child .what")
         assert page.run("return document.querySelectorAll('.vectors .behind').length") == 0
         assert page.problems() == []

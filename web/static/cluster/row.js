@@ -4,6 +4,7 @@ import { element, setText } from "../shared/dom.js";
 import { dayOf, shortDay, span } from "../shared/times.js";
 import { SIGNS, looksOf, statusOf, whereHeld, whyNothing } from "../shared/words.js";
 import { resultOf } from "./log.js";
+import { clockOfStamp } from "./vectors.js";
 
 const VERBS = {
   move: "moves",
@@ -25,7 +26,7 @@ export function makeRow(id) {
     element("span.who.clipped", element("b"), " ", element("span.where.soft")),
     element("span.when"),
     element("span.what.soft"),
-    element("span.origin.replica"),
+    element("span.origin.replica", element("span"), element("small.stamp")),
     element("span.held.optional"),
   );
 }
@@ -50,9 +51,10 @@ export function fill(row, write, zone, { colours, labelOf }) {
   // A reservation has its times in a line of their own. What any other write did is in these words alone.
   detail.classList.toggle("clipped", write.describe.room !== undefined);
   setText(spread, held);
-  setText(from, origin);
+  setText(from.firstChild, origin);
+  setText(from.lastChild, clockOfStamp(write.id.split("@", 1)[0], zone));
   from.dataset.colour = colours.get(origin) ?? "other";
-  from.title = `accepted at ${origin}`;
+  from.title = `accepted at ${origin}, with the stamp ${write.id}`;
   const number = write.csn === null ? ["tentative", held].filter(Boolean).join(", ") : `committed, number ${write.csn}`;
   row.setAttribute("aria-label", `${number}: ${who.textContent} ${when} ${what}, accepted at ${origin}`);
 }
