@@ -37,7 +37,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from bayou.arrivals import Arrivals
-from bayou.comparison import Comparison
+from bayou.comparison import Comparison, is_other
 from bayou.errors import Hung, PeerRefusalCode
 from bayou.frame_validation import SERVERS_MAX, problem_of, problem_of_writes
 from bayou.frames import (
@@ -198,6 +198,7 @@ class Session:
             self._settings,
             standing=stands,
             requested=self.is_requested,
+            digest=self._store.log_digest(state.csn),
         )
         self._told, self._told_csn = dict(state.vector), state.csn
         return [self._said]
@@ -408,7 +409,9 @@ class Session:
         if prevails(hello.history, state.history):
             self._common_csn = common  # at most: the peer may have other commits even before
             self._must_compare = heals(hello.history, state.history)
-        elif self._verdict is Verdict.AGREE and prevails(state.history, hello.history) and self._lacks(hello):
+        elif self._verdict is Verdict.AGREE and self._lacks(hello, state):
+            if not prevails(state.history, hello.history):
+                return self._refuse(self._refusal_of(PeerRefusalCode.DIVERGED))
             self._verdict = Verdict.PREVAIL
         if self._verdict is Verdict.YIELD:
             self._common_csn = common
@@ -424,9 +427,12 @@ class Session:
             self._outgoing.add_goal(Sync(self._syncs), self._store.state())
         return self._send_on()
 
-    def _lacks(self, hello: Hello) -> bool:
-        """Return whether the log here has another commit in the place of the peer's last one."""
-        return hello.csn > 0 and self._store.answer(Question((hello.csn,))).commits[0] not in {"", hello.last}
+    def _lacks(self, hello: Hello, state: State) -> bool:
+        """Return whether the log here has another commit than the peer's in the place of its last one, or before."""
+        if not 0 < hello.csn <= state.csn:
+            return False
+        answer = self._store.answer(Question((hello.csn,)))
+        return is_other(answer, Answer((hello.last,), digests=(hello.digest,)), 0)
 
     # Receiving.
 
@@ -723,6 +729,7 @@ def hello_of(
     *,
     standing: bool = False,
     requested: bool = False,
+    digest: str = "",
 ) -> Hello:
     """Return the hello of a replica in this state."""
     return Hello(
@@ -744,6 +751,7 @@ def hello_of(
         settings=dict(settings),
         standing=standing,
         requested=requested,
+        digest=digest,
     )
 
 

@@ -57,16 +57,24 @@ class Comparison:
         asked, self._csns = self._csns, ()
         if len(answer.commits) != len(asked):
             return False
-        ours = self._store.answer(Question(asked)).commits
-        for csn, here, there in zip(asked, ours, answer.commits, strict=True):
-            if there and here != there:
+        ours = self._store.answer(Question(asked))
+        for number, csn in enumerate(asked):
+            if answer.commits[number] and is_other(ours, answer, number):
                 self.common_csn = csn - 1
                 break
-            if there:
+            if answer.commits[number]:
                 self._shared_csn = csn
         if not any(answer.commits):  # too old for the log there
             self.common_csn = self._shared_csn
         return True
+
+
+def is_other(ours: Answer, theirs: Answer, number: int) -> bool:
+    """Return whether two logs differ at the CSN with this number in both answers, or before it. Return False if one of
+    the logs no longer holds that commit."""
+    commits = ours.commits[number], theirs.commits[number]
+    digests = [(answer.digests or ("",) * len(answer.commits))[number] for answer in (ours, theirs)]
+    return all(commits) and (commits[0] != commits[1] or (all(digests) and digests[0] != digests[1]))
 
 
 def _spread(after: int, last: int) -> tuple[int, ...]:

@@ -56,6 +56,7 @@ _STAMP_MAX_TEXT = stamp_text(STAMP_MAX)
 _WRITE_ID = re.compile(rf"[0-9]{{{STAMP_DIGITS}}}@{SERVER.pattern}")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{0,512}")
 _NUMBER = re.compile(r"[0-9]{1,16}")
+_DIGEST = re.compile(r"[0-9a-f]{40}")
 _MEMBERSHIP = {  # op -> its arguments
     "create": ("label", "rest", "anti_entropy", "through"),
     "retire": ("label",),
@@ -92,8 +93,9 @@ def _question(frame: Question | Answer) -> str | None:
     match frame:
         case Question(csns, ids):
             right = len(csns) <= ITEMS_MAX and all(0 < csn <= CSN_MAX for csn in csns) and _are_writes(ids)
-        case Answer(commits, lacking, unknown):
+        case Answer(commits, lacking, unknown, digests):
             right = all(map(_are_writes, (filter(None, commits), lacking, unknown)))
+            right = right and len(digests) in {0, len(commits)} and all(map(_is_digest, digests))
     return None if right else "malformed question or answer"
 
 
@@ -156,6 +158,7 @@ def _hello(hello: Hello) -> str | None:
         and len(hello.log_applications) <= APPLICATIONS_MAX
         and all(map(_TEXT.fullmatch, hello.log_applications))
         and len(hello.settings) <= APPLICATIONS_MAX
+        and _is_digest(hello.digest)
         and all(map(_TEXT.fullmatch, (*hello.settings, *hello.settings.values())))
         and 0 <= hello.clock <= STAMP_MAX
         and (hello.csn > 0) == bool(hello.last)
@@ -229,6 +232,10 @@ def _commits(commits: Sequence[LoggedCommit]) -> str | None:
     return None if right else "malformed commits of the log"
 
 
+def _is_digest(text: str) -> bool:
+    return not text or _DIGEST.fullmatch(text) is not None
+
+
 def _names(names: Sequence[str]) -> str | None:
     return None if all(0 < len(name.encode()) <= NAME_BYTES_MAX for name in names) else "invalid name"
 
@@ -242,6 +249,8 @@ def _end(end: StateEnd) -> str | None:
     has_before = 0 < end.commits < end.csn
     if end.commits > end.csn or has_before != bool(end.before) or (has_before and not _is_write(end.before)):
         return "invalid number of commits"
+    if not _is_digest(end.digest):
+        return "invalid digest"
     return _csn(end.csn) or _history(end.history, end.birth, end.csn) or _vector(end.vector)
 
 

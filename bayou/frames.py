@@ -18,7 +18,7 @@ class Hello:
     `log_applications` has the tags of the writes that its log has ever held. `settings` has the settings of the
     replica that should be the same everywhere, by name. `clock` is its wall clock, in microseconds since 1970.
     `standing` says that the session shall stay open; it does so if both hellos say this. `requested` says that a person
-    asked for the session.
+    asked for the session. `digest` is that of the log up to `csn`, or '' if it is not known.
     """
 
     protocol: int
@@ -39,6 +39,7 @@ class Hello:
     settings: Mapping[str, str]
     standing: bool = False
     requested: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answers a Question. `commits` has an id for each CSN, which is empty if the log does not hold that commit;
-    `lacking` has those of the ids that the sender of the state has never held, and `unknown` those that are not in its
-    log but may have been dropped from it."""
+    """Answers a Question. `commits` has an id for each CSN, which is empty if the log does not hold that commit, and
+    `digests` the digest of the log up to there, which is empty if it is not known. `lacking` has those of the ids that
+    the sender of the state has never held, and `unknown` those that are not in its log but may have been dropped from
+    it."""
 
     commits: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,8 @@ class StateEnd:
     commits, its history as canonical JSON, and the ids of its newest commits, at most RECENT_MAX of them. With these,
     the receiver can compare its log with those of others, although it gets few writes.
 
-    The newest `commits` of the log come with the state; `before` is the id of the commit before these.
+    The newest `commits` of the log come with the state; `before` is the id of the commit before these, and `digest`
+    that of the log up to there, or '' if it is not known.
     """
 
     csn: int
@@ -178,6 +179,7 @@ class StateEnd:
     recent: tuple[str, ...] = ()
     commits: int = 0
     before: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,10 @@ class AntiEntropyStore(Protocol):
     def uncommon_ids(self, common_csn: int) -> list[str]:
         """Return the ids of the tentative writes, and of the commits after `common_csn`."""
 
+    def log_digest(self, csn: int) -> str:
+        """Return a text that depends on all commits up to this CSN. Logs with the same text are the same up to there.
+        Return '' if it is not known; it is not if the log does not hold that commit."""
+
     def answer(self, question: Question) -> Answer:
         """Answer a question of another replica about the log here. An id that is not in the log is unknown instead of
         lacking if that write may have been dropped: the log has dropped it or a later write of its server."""

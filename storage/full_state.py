@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
@@ -28,6 +29,7 @@ from bayou.stamps import STAMP_MAX, stamp_text
 from bayou.state import Vector
 from storage.identity_file import mint
 from storage.keys import KEYS
+from storage.log_digests import LogDigests
 from storage.script_runner import vector_texts
 from storage.seals import SealStore, succession_texts
 
@@ -78,6 +80,7 @@ class FullStateStore(SealStore):
         super().__init__(client, label, applications, emptied)
         self._ids = ids
         self._keep = keep
+        self._digests = LogDigests(partial(self.run, "read_ids"))
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
         """Return one part of the full state: committed pages after the cursor `after` (CSN, page). Pages are ordered by
@@ -89,7 +92,13 @@ class FullStateStore(SealStore):
         bounds = count_max, bytes_max, self._keep.count, self._keep.since_us()
         end, generation, count, text, csn, name = self.run("read_state_part", *after, *bounds)
         cursor = int(csn), name.decode()
-        return StatePart(StatePages(count, text), cursor, _decode_end(end) if end else None, generation.decode())
+        return StatePart(
+            StatePages(count, text), cursor, self._end(end, generation.decode()) if end else None, generation.decode()
+        )
+
+    def _end(self, text: bytes, generation: str) -> StateEnd:
+        end = _decode_end(text)
+        return replace(end, digest=self._digests.at(end.csn - end.commits, generation))
 
     def state_size(self) -> StateSize:
         """Return how large the full state is. The cost does not depend on its pages."""
@@ -170,7 +179,15 @@ class FullStateStore(SealStore):
         """Answer a question of another replica about the log here."""
         csns, ids = json.dumps(list(question.csns)), json.dumps(list(question.ids))
         found = self.run("compare", csns, ids)
-        return Answer(*(tuple(identifier.decode() for identifier in each) for each in found))
+        commits, lacking, unknown = (tuple(identifier.decode() for identifier in each) for each in found)
+        digests = tuple(
+            self.log_digest(csn) if known else "" for csn, known in zip(question.csns, commits, strict=True)
+        )
+        return Answer(commits, lacking, unknown, digests)
+
+    def log_digest(self, csn: int) -> str:
+        """Return the digest of the log up to this CSN; '' if it is not known. See storage/log_digests.py."""
+        return self._digests.at(csn)
 
     def install(
         self,

@@ -83,6 +83,7 @@ META = {
     "last": "its write id; empty for CSN 0",
     "osn": "CSN of the last committed write that was dropped from the log",
     "osn_id": "its write id; empty for OSN 0",
+    "osn_digest": "OSN:DIGEST, the digest of the log up to OSN; empty if it is not known; see lua/engine/digest.lua",
     "retired": "1 if this server has accepted its own retirement write",
     "retires": "1 if this server shall retire once it has made the writes again that were set aside",
     "pace": "manual if sessions and commits run only on request; auto or none: they run by themselves",

@@ -124,7 +124,7 @@ class Frame(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., refuse: _Optional[_Union[Refuse, _Mapping]] = ..., state_chunk: _Optional[_Union[StateChunk, _Mapping]] = ..., state_finish: _Optional[_Union[StateFinish, _Mapping]] = ..., question: _Optional[_Union[Question, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., holds: _Optional[_Union[Holds, _Mapping]] = ..., sync: _Optional[_Union[Sync, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "settings", "log_applications", "clock", "last", "standing", "requested")
+    __slots__ = ("protocol", "cluster", "server", "label", "birth", "met", "history", "csn", "vector", "retired_servers", "retired", "applications", "settings", "log_applications", "clock", "last", "standing", "requested", "digest")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -164,6 +164,7 @@ class Hello(_message.Message):
     LAST_FIELD_NUMBER: _ClassVar[int]
     STANDING_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     cluster: str
     server: str
@@ -182,7 +183,8 @@ class Hello(_message.Message):
     last: str
     standing: bool
     requested: bool
-    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Mapping[str, str]] = ..., settings: _Optional[_Mapping[str, str]] = ..., log_applications: _Optional[_Iterable[str]] = ..., clock: _Optional[int] = ..., last: _Optional[str] = ..., standing: _Optional[bool] = ..., requested: _Optional[bool] = ...) -> None: ...
+    digest: str
+    def __init__(self, protocol: _Optional[int] = ..., cluster: _Optional[str] = ..., server: _Optional[str] = ..., label: _Optional[str] = ..., birth: _Optional[str] = ..., met: _Optional[bool] = ..., history: _Optional[str] = ..., csn: _Optional[int] = ..., vector: _Optional[_Mapping[str, int]] = ..., retired_servers: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., applications: _Optional[_Mapping[str, str]] = ..., settings: _Optional[_Mapping[str, str]] = ..., log_applications: _Optional[_Iterable[str]] = ..., clock: _Optional[int] = ..., last: _Optional[str] = ..., standing: _Optional[bool] = ..., requested: _Optional[bool] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("plan", "after_csn", "after_id", "items", "history", "seals")
@@ -323,7 +325,7 @@ class ListPart(_message.Message):
     def __init__(self, name: _Optional[str] = ..., entries: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StateFinish(_message.Message):
-    __slots__ = ("plan", "number", "csn", "last", "clock", "birth", "primary", "history", "vector", "recent", "commits", "before", "proof")
+    __slots__ = ("plan", "number", "csn", "last", "clock", "birth", "primary", "history", "vector", "recent", "commits", "before", "digest", "proof")
     class VectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -343,6 +345,7 @@ class StateFinish(_message.Message):
     RECENT_FIELD_NUMBER: _ClassVar[int]
     COMMITS_FIELD_NUMBER: _ClassVar[int]
     BEFORE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     plan: int
     number: int
@@ -356,8 +359,9 @@ class StateFinish(_message.Message):
     recent: _containers.RepeatedScalarFieldContainer[str]
     commits: int
     before: str
+    digest: str
     proof: StateProof
-    def __init__(self, plan: _Optional[int] = ..., number: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ..., recent: _Optional[_Iterable[str]] = ..., commits: _Optional[int] = ..., before: _Optional[str] = ..., proof: _Optional[_Union[StateProof, _Mapping]] = ...) -> None: ...
+    def __init__(self, plan: _Optional[int] = ..., number: _Optional[int] = ..., csn: _Optional[int] = ..., last: _Optional[str] = ..., clock: _Optional[int] = ..., birth: _Optional[str] = ..., primary: _Optional[str] = ..., history: _Optional[str] = ..., vector: _Optional[_Mapping[str, int]] = ..., recent: _Optional[_Iterable[str]] = ..., commits: _Optional[int] = ..., before: _Optional[str] = ..., digest: _Optional[str] = ..., proof: _Optional[_Union[StateProof, _Mapping]] = ...) -> None: ...
 
 class StateProof(_message.Message):
     __slots__ = ("certificate", "signature", "successions")
@@ -388,14 +392,16 @@ class Question(_message.Message):
     def __init__(self, csns: _Optional[_Iterable[int]] = ..., ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("commits", "lacking", "unknown")
+    __slots__ = ("commits", "lacking", "unknown", "digests")
     COMMITS_FIELD_NUMBER: _ClassVar[int]
     LACKING_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
     commits: _containers.RepeatedScalarFieldContainer[str]
     lacking: _containers.RepeatedScalarFieldContainer[str]
     unknown: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, commits: _Optional[_Iterable[str]] = ..., lacking: _Optional[_Iterable[str]] = ..., unknown: _Optional[_Iterable[str]] = ...) -> None: ...
+    digests: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, commits: _Optional[_Iterable[str]] = ..., lacking: _Optional[_Iterable[str]] = ..., unknown: _Optional[_Iterable[str]] = ..., digests: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExportFrame(_message.Message):
     __slots__ = ("head", "frame", "end")

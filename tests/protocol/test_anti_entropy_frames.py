@@ -46,6 +46,9 @@ class FakeStore:
 
     def note_log_applications(self, *_: Any) -> None: ...
 
+    def log_digest(self, _: int) -> str:
+        return ""
+
     def select(self, csn: int, vector: Any, *_: Any) -> Selection:
         """Select the next two writes that the peer's vector does not cover."""
         self.asked.append((csn, dict(vector)))

@@ -59,9 +59,8 @@ def settle(replicas: Sequence[Replica], originals: Sequence[Replica] = ()) -> No
         for one, other in itertools.combinations(replicas, 2):
             session(one, other, healings, originals)
         states = [replica.state() for replica in replicas]
-        if len({(state.csn, state.last, state.history) for state in states}) == 1 and not any(
-            state.tentative or state.set_aside for state in states
-        ):
+        logs = {(state.history, one.log_digest(state.csn)) for one, state in zip(replicas, states, strict=True)}
+        if len(logs) == 1 and not any(state.tentative or state.set_aside for state in states):
             return
     raise AssertionError([(state.label, state.server, state.csn, state.tentative, state.set_aside) for state in states])
 
@@ -135,6 +134,33 @@ def test_a_primary_that_was_rolled_back(
     settle(three)
     assert_all_kept(three, wanted)
     assert one.state().is_primary
+
+
+@pytest.mark.parametrize("truncated", [False, True])
+def test_two_logs_that_differ_and_then_have_the_same_writes(
+    three: tuple[Replica, Replica, Replica], truncated: bool
+) -> None:
+    """The primary hands its role over, and is rolled back to before that. It commits another write at this CSN, and
+    then the same writes as the new primary."""
+    one, two, other = three
+    copy = copy_of(one)
+    one.hand_over(two.state().server, one.clock.tick())
+    Meeting(one, two).run()
+    wanted = want(other, "same", 3)
+    state = two.state()
+    same = other.select(state.csn, state.vector, state.retired_servers, 100, 1 << 20)
+    assert same is not None
+    assert two.receive(same, other.label).status == "taken"
+    put(copy, one, one)
+    wanted |= want(one, "after", 1)
+    Meeting(one, other).run()
+    first, second = one.state(), two.state()
+    assert (first.csn, first.last, first.history) == (second.csn, second.last, second.history)
+    if truncated:
+        two.truncate(1)
+    settle(three, originals=(two,))
+    assert_all_kept(three, wanted)
+    assert one.log_digest(one.state().csn) == two.log_digest(two.state().csn)
 
 
 @pytest.mark.parametrize("committed", [True, False])

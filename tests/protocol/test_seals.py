@@ -206,7 +206,7 @@ def test_a_seal_of_another_epoch_is_refused(scene: Scene) -> None:
     state = honest.state()
     assert state.csn == true.selection.after_csn
     mixed = replace(true.selection, after_id=state.last, history=state.history)
-    hello = replace(scene.hello, csn=state.csn, last=state.last, history=state.history)
+    hello = replace(scene.hello, csn=state.csn, last=state.last, history=state.history, digest="")
     refused(scene, [Batch(0, mixed)], "commit_not_signed", to=honest, hello=hello)
 
 

@@ -34,7 +34,7 @@ Copy = list[tuple[bytes, bytes]]  # (key, content) of a namespace
 OnInstall = Callable[["FaultyStore", State, Installed | None], object]
 READING = {
     *("read_state", "read_pages", "select", "read_log", "compare", "uncommon"),
-    *("read_state_part", "read_size", "read_commits"),
+    *("read_state_part", "read_size", "read_commits", "read_ids"),
 }
 RECEIVING = {"receive", "install"}
 REFUSING = {  # commands that make the real Redis refuse writing scripts, and accept them again

@@ -31,6 +31,7 @@
 -- by each chain of kept writes that has no gap. The kept writes are replayed on the new state. Keeps invariants 1, 2, 3, 5,
 -- 7, 10, 11 and 20.
 
+--- @include "engine/digest"
 --- @include "engine/log"
 --- @include "engine/membership"
 --- @include "engine/order"
@@ -184,11 +185,11 @@ for id, stamp in pairs(state.vector) do redis.call('HSET', K.committed_vector, i
 for id, stamp in pairs(omitted) do redis.call('HSET', K.omitted_vector, id, stamp) end
 for id, stamp in pairs(reach) do redis.call('HSET', K.vector, id, Order.text(stamp)) end
 for id in pairs(retired) do redis.call('SADD', K.retired, id) end
-local new_osn = tonumber(state.csn) - tonumber(state.commits)
+local new_osn = string.format('%.0f', tonumber(state.csn) - tonumber(state.commits))
 local new_osn_id = tonumber(state.commits) > 0 and state.before or state.last
-redis.call('HSET', K.meta, 'csn', state.csn, 'osn', string.format('%.0f', new_osn), 'osn_id', new_osn_id, 'last', state.last,
-  'birth', state.birth, 'met', '1', 'primary', state.primary, 'history', state.history, 'generation', number,
-  'staging', '')
+redis.call('HSET', K.meta, 'csn', state.csn, 'osn', new_osn, 'osn_id', new_osn_id, 'last', state.last,
+  'osn_digest', Digest.field(new_osn, state.digest), 'birth', state.birth, 'met', '1', 'primary', state.primary,
+  'history', state.history, 'generation', number, 'staging', '')
 redis.call('SET', K.clock, Order.text(clock))
 local recent = {}
 for i = 1, #state.recent - tonumber(state.commits) do
