@@ -56,6 +56,9 @@ TAKEN = {"duplicate", "differs"}  # outcomes of writes whose request id was take
 _NOT_TAKEN = {"duplicate", "differs", "unknown", "forbidden"}  # outcomes of writes whose request was not taken
 
 
+IF_NEW = "If the room is new, add `new_room: true` (client.py: `--new-room`)."
+
+
 class Handlers:
     """The base class of all handlers of the meeting rooms."""
 

@@ -9,7 +9,7 @@ from apps.api.model import part_of_list
 from apps.api.request import Request
 from apps.rooms import answer_values, asked, drafts, drafts_series
 from apps.rooms.endpoints.answer_schemas import RESERVATION, RESERVATIONS, RESERVED
-from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, USER_NAME
+from apps.rooms.endpoints.base import CANCEL_CONFLICTS, IF_NEW, MOVE_CONFLICTS, OWN, USER_NAME
 from apps.rooms.endpoints.series import SeriesHandlers
 from apps.rooms.pages import Reservation, RoomSlot, decode_reservation, owned_id, owner_of, reservation_page
 from apps.rooms.schema import CancelQuery, ReservationChangeBody, ReservationsQuery, ReserveBody
@@ -42,7 +42,7 @@ class Reservations(SeriesHandlers):
         body, session = request.body, request.session
         context = self.context(request.caller, body.request, body.timezone)
         if not body.new_room:
-            self.require_rooms(body.room, body.merge, "If the room is new, add `new_room: true`.", session)
+            self.require_rooms(body.room, body.merge, IF_NEW, session)
         self.require_owner(body.owner, request.caller, session)
         identifier = f"{context.user}/{context.request}"
         if body.rule is not None:
@@ -66,7 +66,7 @@ class Reservations(SeriesHandlers):
         free, it stays as it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         if not body.new_room:
-            self.require_rooms(body.room, body.merge, "If the room is new, add `new_room: true`.", session)
+            self.require_rooms(body.room, body.merge, IF_NEW, session)
         self.require_owner(body.owner, request.caller, session)
         reservation, final = self.held(identifier, session)
         context = self.context(request.caller, body.request, body.timezone)

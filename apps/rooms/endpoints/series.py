@@ -11,7 +11,7 @@ from apps.api.request import Caller, ClientSession, Request
 from apps.rooms import answer_values, asked, drafts_series
 from apps.rooms.drafts_series import Occurrence
 from apps.rooms.endpoints.answer_schemas import CHANGED_SERIES, RESERVED, SERIES
-from apps.rooms.endpoints.base import CANCEL_CONFLICTS, MOVE_CONFLICTS, OWN, TAKEN, Handlers, slots_asked
+from apps.rooms.endpoints.base import CANCEL_CONFLICTS, IF_NEW, MOVE_CONFLICTS, OWN, TAKEN, Handlers, slots_asked
 from apps.rooms.pages import Series, decode_reservation, decode_series, is_final, owner_of, reservation_page
 from apps.rooms.policies import too_many
 from apps.rooms.schema import SeriesBody, SeriesCancelQuery, SeriesChangeBody, SeriesExtendBody, SeriesQuery
@@ -167,7 +167,7 @@ class AllSeries(SeriesHandlers):
         context = self.context(request.caller, body.request, body.timezone)
         if not body.new_room:
             for room in dict.fromkeys([body.room, *(one.room for one in body.times)]):
-                self.require_rooms(room, body.merge, "If the room is new, add `new_room: true`.", session)
+                self.require_rooms(room, body.merge, IF_NEW, session)
         self.require_owner(body.owner, request.caller, session)
         identifier = f"{context.user}/{context.request}"
         draft = drafts_series.reserve_listed(context, body)
