@@ -156,7 +156,7 @@ class Checker:
         state = self._last[label]
         vector = self._vectors[label]
         if view == "committed":
-            vector = self.lines.of(state).vectors[state.csn]
+            vector = self._line_of(label, state).vectors[state.csn]
         for server, stamp in needs.items():
             self.demand(12, vector.complete(server) >= stamp, label, "served without", server, stamp, view)
 
@@ -168,9 +168,9 @@ class Checker:
         from invariant 7 (no acknowledged write is lost). If the reply of Redis was lost, `installed` is None, and all
         revoked commits are excused.
         """
-        after = store.state()
+        after, followed = store.state(), self._followed.get(store.label)
         self._look(store.label, store)
-        old, new = self.lines.of(before), self.lines.of(after)
+        old, new = self.lines.of(before, followed), self._line_of(store.label, after)
         stays = set(new.ids[: after.csn])
         revoked = [identifier for identifier in old.ids[: before.csn] if identifier not in stays]
         self.counts["revoked"] += len(revoked)
@@ -210,7 +210,7 @@ class Checker:
     def _covers(self, label: str, identifier: str) -> bool:
         if self.writes[identifier].origin in self.forked:  # then a vector says nothing about a single write
             state = self._last[label]
-            return identifier in self._tentative[label] or identifier in self.lines.of(state).ids[: state.csn]
+            return identifier in self._tentative[label] or identifier in self._line_of(label, state).ids[: state.csn]
         return self._vectors[label].holds(self.writes[identifier])
 
     # When storage is destroyed, or a server leaves.
@@ -233,12 +233,15 @@ class Checker:
         if label not in self._last:
             return set()
         state = self._last[label]
-        ids = (*self.lines.of(state).ids[: state.csn], *self._tentative[label], *self._set_aside[label])
+        ids = (*self._line_of(label, state).ids[: state.csn], *self._tentative[label], *self._set_aside[label])
         return {self._asked(identifier) for identifier in ids}
 
     def forget(self, label: str) -> None:
-        for known in (self._last, self._vectors, self._tentative, self._set_aside):
+        for known in (self._last, self._followed, self._vectors, self._tentative, self._set_aside):
             known.pop(label, None)
+
+    def _line_of(self, label: str, state: State) -> CommittedLog:
+        return self.lines.of(state, self._followed.get(label))
 
     def knows_retired(self, label: str, server: str) -> bool:
         return self._vectors[label].complete(server) == math.inf
@@ -257,7 +260,7 @@ class Checker:
         self.counts["whole"] += 1
         state = self._last[node.label]
         found = everything(self._wire, node.label)
-        line = self.lines.of(state)
+        line = self._line_of(node.label, state)
         committed_pages = line.pages(state.csn)
         tentative_writes = [self.writes[identifier] for identifier in self._tentative[node.label]]
         tentative_pages, outcomes = replay(tentative_writes, committed_pages, commits=False)
@@ -305,15 +308,17 @@ class Checker:
         18  only permitted users changed reservations and people
         """
         first = self._last[nodes[0].label]
+        line = self._line_of(nodes[0].label, first)
         for node in nodes:
             state = self._last[node.label]
             self.demand(14, state.tentative == 0, node.label, "has tentative", self._tentative[node.label][:3])
             self.demand(14, state.set_aside == 0, node.label, "has set aside", state.set_aside)
             same = (state.csn, state.history, state.last) == (first.csn, first.history, first.last)
             self.demand(14, same, node.label, state.csn, state.history, "!=", first.csn, first.history)
+            log = self._line_of(node.label, state)
+            self.demand(14, log.ids[: state.csn] == line.ids[: first.csn], node.label, "has another log")
             self.demand(14, state.vector == first.vector, node.label, "V", state.vector, first.vector)
             self.whole(node)
-        line = self.lines.of(first)
         final = set(line.ids[: first.csn])
         asked = {self._asked(identifier) for identifier in final}  # what was made again has another id
         lost = {one for one in self.acknowledged - final - self.excused if self._asked(one) not in asked}

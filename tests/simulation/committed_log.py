@@ -96,9 +96,11 @@ class CommittedLogs:
         self._lines: dict[str, list[CommittedLog]] = {"[]": [CommittedLog()]}
         self.forks = 0
 
-    def of(self, state: State) -> CommittedLog:
-        """Return the log that a node in this state follows. A copy that has given up its history follows the log of the
-        history that it had."""
+    def of(self, state: State, followed: CommittedLog | None = None) -> CommittedLog:
+        """Return the log that a node in this state follows: `followed`, which it has followed, if that still fits. A
+        copy that has given up its history follows the log of the history that it had."""
+        if followed is not None and state.csn <= followed.csn and not _differing(followed, [(state.csn, state.last)]):
+            return followed
         is_copy = state.history == "[]" and state.csn > 0
         lines = list(itertools.chain(*self._lines.values())) if is_copy else self._of(state.history, None)
         return self._holding(lines, state)
