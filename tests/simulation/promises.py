@@ -137,17 +137,18 @@ def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, o
 
 def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str, before: Pages) -> None:
     """Check invariant 18: only the owner may change a reservation, but a manager may cancel any reservation with a
-    reason, and hand it over; and only a manager may make one for somebody else."""
-    is_manager = roles.get(write.user) == "manager"
+    reason. Only a write that needs a manager, which `judge_authority` checks, hands it over or makes one for somebody
+    else."""
+    needs_manager = bool(write.args.get("by_manager"))
     if write.op.startswith("reserve"):
-        demand(18, is_manager or write.args.get("owner", write.user) == write.user, write.id, "is for another")
+        demand(18, needs_manager or write.args.get("owner", write.user) == write.user, write.id, "is for another")
         return
     is_again = outcome == "duplicate" and "owner" in write.args
     if write.user == owner_on(before, subject_of(write)) or outcome.startswith("unknown") or is_again:
         return
     cancels = write.op.startswith("cancel") and bool(write.args.get("reason"))
     hands_over = write.op.startswith("edit") and "owner" in write.args and "purpose" not in write.args
-    may = is_manager and (cancels or hands_over)
+    may = (cancels and roles.get(write.user) == "manager") or (hands_over and needs_manager)
     demand(18, (outcome != "forbidden") == may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)
 
 
