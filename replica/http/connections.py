@@ -17,6 +17,7 @@ from aiohttp.web import BaseRequest
 CONNECTIONS_MAX = 1000
 ADDRESS_CONNECTIONS_MAX = 400  # of one address: a class of 40 behind one router needs 6 for each browser
 AHEAD_BYTES_MAX = 512 * 1024  # of a head that is not complete, or of requests after one that is being answered
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nServer: bayou\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 REFUSAL = b"HTTP/1.1 %s\r\nServer: bayou\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -88,7 +89,11 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
                 return
         if self._inner is not None:
-            self._inner.data_received(data)
+            try:
+                self._inner.data_received(data)
+            except IndexError:  # of yarl, for a URL such as `http://[]@`
+                self._transport.write(BAD_REQUEST)
+                self._transport.close()
 
     def eof_received(self) -> bool | None:
         return self._inner.eof_received() if self._inner is not None else None

@@ -120,6 +120,7 @@ def test_no_request_makes_the_replica_fail(
         b"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: \xff\r\n",
         b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\nExpect: \xff\r\n",
         b"DELETE /login%2f%2f HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET http://[]@ HTTP/1.1\r\nHost: localhost\r\n",
     ],
     ids=lambda sent: repr(sent[:70]),
 )
