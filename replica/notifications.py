@@ -134,7 +134,7 @@ class Notifications:
             return False
         progress = Progress()
         try:
-            entries = self._store.events(position[0], 1, TRANSACTIONS, self._client)
+            entries = self._store.events(position[0], None, TRANSACTIONS, self._client)
         except Gap:
             last = self._store.last_event()
             LOGGER.warning(

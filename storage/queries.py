@@ -217,11 +217,11 @@ class Queries(ScriptRunner):
         """Add the report of an anti-entropy session to the events."""
         self._add_event(self._redis, "session", report)
 
-    def events(self, after: str, block_ms: int, count_max: int, client: Any) -> list[tuple[str, dict[str, Any]]]:
+    def events(self, after: str, block_ms: int | None, count_max: int, client: Any) -> list[tuple[str, dict[str, Any]]]:
         """Return up to `count_max` pairs (id, event) after the event id `after`, oldest first. Waits up to `block_ms`
-        for the first event.
+        for the first event; None does not wait.
 
-        `client` makes the blocking call. Raises Gap if some events after `after` are no longer kept.
+        `client` makes the call, which may block. Raises Gap if some events after `after` are no longer kept.
         """
         oldest = self._redis.xrange(self._keys.events, count=1)
         if after != "0-0" and oldest and _event_order(after) < _event_order(oldest[0][0].decode()):

@@ -104,9 +104,9 @@ class EventFeed:
         """Return up to BATCH_MAX transactions of the store after the one with this id, oldest first, each with its id.
         If the store no longer has the first of these, begin with the oldest that it has."""
         try:
-            return [*self._store.events(after, 1, BATCH_MAX, self._client)]
+            return [*self._store.events(after, None, BATCH_MAX, self._client)]
         except Gap:
-            return [*self._store.events("0-0", 1, BATCH_MAX, self._client)]
+            return [*self._store.events("0-0", None, BATCH_MAX, self._client)]
 
     # For followers.
 
@@ -152,7 +152,7 @@ class EventFeed:
         the result of the last read is kept for them."""
         held = self._read_last
         if held is None or held[0] != (after, last):
-            entries = self._store.events(after.before_transaction(), 1, BATCH_MAX, self._client)
+            entries = self._store.events(after.before_transaction(), None, BATCH_MAX, self._client)
             writes = self._store.writes(write_ids(entries))
             transactions = [expand(key, entry, writes, self._describer, self._label) for key, entry in entries]
             events = [event for found in transactions for event in found.events if after < event.cursor <= last]

@@ -261,14 +261,16 @@ class FakeStore:
         with self._changed:
             self.entries = []
 
-    def events(self, after: str, block_ms: int, count_max: int, client: Redis) -> list[tuple[str, dict[str, Any]]]:
+    def events(
+        self, after: str, block_ms: int | None, count_max: int, client: Redis
+    ) -> list[tuple[str, dict[str, Any]]]:
         del client
         self._fail()
         kept = self.entries[self.trimmed :]
         if after != "0-0" and kept and _order(after) < _order(kept[0][0]):
             raise Gap
         with self._changed:
-            self._changed.wait_for(lambda: self._behind(after), block_ms / 1000)
+            self._changed.wait_for(lambda: self._behind(after), (block_ms or 0) / 1000)
             return self._behind(after)[:count_max]
 
     def _behind(self, after: str) -> list[tuple[str, dict[str, Any]]]:
