@@ -49,12 +49,13 @@ class _Goal:
 
 @dataclass(frozen=True, slots=True)
 class _InFlight:
-    """A frame in flight: its number of writes or pages, about how many bytes it has, and whether it passes on writes
-    that waited here."""
+    """A frame in flight: its number of writes or pages, about how many bytes it has, whether it passes on writes that
+    waited here, and whether it is the end of a full state."""
 
     count: int
     size_bytes: int
     has_waited: bool = False
+    ends_state: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -132,8 +133,10 @@ class Outgoing:
         return frames
 
     def expects(self, ack: Ack) -> bool:
-        """Whether the peer may send this Ack now."""
-        return self.has_in_flight or ack.plan < self.plan
+        """Whether the peer may send this Ack now. The one for the end of a full state always asks for a new plan."""
+        if ack.plan < self.plan:
+            return True
+        return self.has_in_flight and (ack.replan or not self._in_flight[0].ends_state)
 
     def take_ack(self, ack: Ack) -> int:
         """Take an Ack of the present plan. Return how many writes or pages the peer has acknowledged with it."""
@@ -239,4 +242,4 @@ class Outgoing:
             case StateChunk():
                 entries = sum(len(part.entries) for part in frame.lists)
                 return _InFlight(frame.pages.count, len(frame.pages.text) + entries * ITEM_BYTES)
-        return _InFlight(0, 0)
+        return _InFlight(0, 0, ends_state=True)

@@ -11,10 +11,11 @@ import pytest
 from bayou import sender
 from bayou.anti_entropy import ProtocolError
 from bayou.arrivals import Arrivals
-from bayou.frames import Batch, Frame, StateChunk, StateFinish
+from bayou.frames import Ack, Batch, Frame, StateChunk, StateFinish
 from bayou.payloads import StatePages
 from storage.full_state import Keep
-from tests.support.engine_harness import FIRST_US, Cluster, Meeting, Replica, meet
+from tests.support.engine_harness import FIRST_US, Cluster, Meeting, Replica, meet, session_of
+from tests.support.toy import RULES
 
 KEPT = 4
 
@@ -307,3 +308,19 @@ def test_commits_that_do_not_belong_to_the_state_are_refused(
         assert error is not None
         assert error.code == "malformed"
     assert new.state().csn == 0
+
+
+def test_the_end_of_a_full_state_is_acknowledged_by_asking_for_a_new_plan(cluster: Cluster) -> None:
+    """Another Ack would let the sender believe that the receiver holds what comes after the state."""
+    primary, _ = filled(cluster)
+    new = cluster.add("new")
+    giver, taker = session_of(primary, RULES, initiator=True), session_of(new, RULES, initiator=False)
+    giver.start()
+    (hello,) = taker.start()
+    frames = giver.receive(hello)
+    assert isinstance(frames[-1], StateFinish)
+    ack = Ack(0, replan=False, csn=0, vector={})
+    for _ in frames[:-1]:
+        assert giver.receive(ack) == []
+    with pytest.raises(ProtocolError, match="Ack"):
+        giver.receive(ack)
