@@ -117,6 +117,7 @@ class WorldBase:
 
     def _drop(self, session: Meeting) -> None:
         self.sessions.remove(session)
+        session.break_off()
 
     def _drop_all(self, node: Node) -> None:
         """Break all sessions of the node. Frames that the node has already sent may still arrive."""

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from bayou.anti_entropy import ProtocolError, Session
+from bayou.errors import PeerRefusalCode
 from bayou.frames import Ack, Answer, Batch, Frame, StateChunk, StateFinish
 from bayou.stamps import split_id
 from bayou.vectors import complete
@@ -67,7 +68,8 @@ class Meeting:
 
     @property
     def error(self) -> str:
-        return next((end.report.error.code for end in self.ends if end.report.error), "" if self.succeeded else "cut")
+        reports = [end.report for number, end in enumerate(self.ends) if number not in self.gone]
+        return next((report.error.code for report in reports if report.error), "" if self.succeeded else "cut")
 
     @property
     def echo(self) -> set[str]:
@@ -85,6 +87,16 @@ class Meeting:
         """Remove this end from the session. The other end still receives the frames that this end has already sent."""
         self.gone.add(end)
         self.wires[end].clear()
+        self._break(end)
+
+    def break_off(self) -> None:
+        """End the session at both ends, as a replica does when a connection breaks."""
+        for end in (0, 1):
+            self._break(end)
+
+    def _break(self, end: int) -> None:
+        if not self.ends[end].finished:
+            self.ends[end].refuse(PeerRefusalCode.UNREACHABLE, "the connection broke")
 
     def deliver(self, end: int, *, double: bool = False, encoded: bool = False) -> str:
         """Deliver the next frame to `end`, and return the kind of the frame.

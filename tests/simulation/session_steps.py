@@ -57,9 +57,11 @@ class SessionSteps(WorldBase):
         if session.stands:
             self._follow(session, end)
         if session.over:
-            self._drop(session)
+            self.sessions.remove(session)
             self._ended(session)
-            return f"{text} {kind} to {end}: {session.error or 'done'}"
+            told = session.error or "done"
+            session.break_off()
+            return f"{text} {kind} to {end}: {told}"
         return f"{text} {kind} to {end}"
 
     def _go_on(self, session: Meeting, end: int, choice: int) -> str:
