@@ -163,8 +163,8 @@ def test_streams_at_the_same_place_share_what_one_of_them_read(monkeypatch: pyte
     harness, reads = Harness(), []
     events = harness.store.events
 
-    def counted(after: str, block_ms: int, count_max: int, client: Redis) -> list[tuple[str, dict[str, Any]]]:
-        if block_ms < feed.BLOCK_MS:  # not the feed's own thread
+    def counted(after: str, block_ms: int | None, count_max: int, client: Redis) -> list[tuple[str, dict[str, Any]]]:
+        if block_ms is None:  # not the feed's own thread
             reads.append(after)
         return events(after, block_ms, count_max, client)
 
