@@ -68,9 +68,10 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A sentence for a user, with the subject of a message that has no other sentence."""
+    """A sentence for a user about the reservation `about`, with the subject of a message that has no other sentence."""
 
     user: str
+    about: str
     subject: str
     sentence: str
 
@@ -81,8 +82,7 @@ def notices(service: Service, news: News) -> Iterator[Notice]:
     told = [one for part in _parts(service, news) for one in _of_part(service, part, zone)]
     for user in dict.fromkeys(one.user for one in told):
         own = [one for one in told if one.user == user]
-        about = _parts_of(news.write, news.outcome)[0][0]
-        subject, text = own[0].subject, own[0].sentence
+        about, subject, text = own[0].about, own[0].subject, own[0].sentence
         if len(own) > 1:
             about, subject = about.rpartition("~")[0], f"{subject}, and {len(own) - 1} more"
             text = "\n".join(f"- {one.sentence}" for one in own)
@@ -143,15 +143,15 @@ def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> 
         by = part.args.get("back", {}).get("by", part.write.user)
         if part.op == "move":
             sentence = f"{by} has moved your reservation{name} to {where}. {end}"
-            yield _Told(part.owner, f"moved to {where}", sentence)
+            yield _Told(part.owner, part.id, f"moved to {where}", sentence)
         else:
             sentence = f"{by} has made a reservation for you: {where}{name}. {end}"
-            yield _Told(part.owner, f"{where}: reserved for you", sentence)
+            yield _Told(part.owner, part.id, f"{where}: reserved for you", sentence)
     elif before and before != slot:
         sentence = f"{_place(before, zone)}{name} was moved to {where}{_because(service, part.id, before, zone)}. {end}"
-        yield _Told(part.owner, f"moved to {where}", sentence)
+        yield _Told(part.owner, part.id, f"moved to {where}", sentence)
     elif part.is_final:
-        yield _Told(part.owner, f"{where}: final", f"{where}{name} is yours: final.")
+        yield _Told(part.owner, part.id, f"{where}: final", f"{where}{name} is yours: final.")
 
 
 def _handed_over(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
@@ -161,7 +161,7 @@ def _handed_over(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
         return
     where = _place(held.slot, zone)
     sentence = f"{part.write.user} has handed a reservation over to you: {where}{_quoted(held.purpose)}."
-    yield _Told(part.owner, f"{where}: handed over to you", sentence)
+    yield _Told(part.owner, part.id, f"{where}: handed over to you", sentence)
 
 
 def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
@@ -171,7 +171,7 @@ def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
     reason = f": {_plain(part.args['reason']).rstrip('.')}" if part.args.get("reason") else ""
     where, by = _place(part.held.asked[0], zone), part.write.user
     sentence = f"Your reservation{_quoted(part.held.purpose)}, asked for {where}, was cancelled by {by}{reason}."
-    yield _Told(part.owner, f"{where}: cancelled by {by}", sentence)
+    yield _Told(part.owner, part.id, f"{where}: cancelled by {by}", sentence)
 
 
 def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told]:
@@ -185,14 +185,15 @@ def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told
     stands = f" It is at {_place(held.slot, zone)}." if held and held.slot else ""
     if part.op in {"reserve", "extend"}:
         where = _place(RoomSlot(part.args["room"], *decode_slots(part.args["slots"])[0]), zone)
-        yield _Told(part.write.user, f"{where}: rejected", f"{where}{name} was rejected: {because}.{end}")
+        yield _Told(part.write.user, part.id, f"{where}: rejected", f"{where}{name} was rejected: {because}.{end}")
     else:
         sentence = f"The {part.op} of {part.id}{name} had no effect: {because}.{stands}{end}"
-        yield _Told(part.write.user, f"{part.id}: the {part.op} had no effect", sentence)
+        yield _Told(part.write.user, part.id, f"{part.id}: the {part.op} had no effect", sentence)
     if part.op == "cancel" and not part.is_by_owner and part.told and held and held.slot:
         where = _place(held.slot, zone)
         yield _Told(
             part.owner,
+            part.id,
             f"{where}: not cancelled",
             f"{where}{name} is yours again: the cancel by {part.write.user} had no effect.",
         )

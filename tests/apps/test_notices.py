@@ -158,6 +158,23 @@ def test_a_series_is_told_in_one_message(replicas: list[Told]) -> None:
     assert "Thursday" in third
 
 
+def test_a_message_about_one_occurrence_names_that_occurrence() -> None:
+    _, one, two = told_replicas("primary", "one", "two")
+    tomorrow = [{name: text.replace("12-01", "12-02") for name, text in slot(9).items()}]
+    one.ask("POST", "/reservations", "neil", room="6.12", slots=tomorrow, request="first")
+    two.ask("POST", "/reservations", room="6.12", slots=[slot(9)], rule="FREQ=DAILY;COUNT=3", request="s")
+    meet(two.store, one.store)
+    assert two.told() == []
+    two.clock.tick(31)
+    while two.notifications.step():
+        pass
+    (message,) = two.inbox.messages
+    assert (message.about, message.subject) == (
+        "vish/s~2026-12-02",
+        "6.12 on Wednesday 2026-12-02 09:00–10:00: rejected",
+    )
+
+
 def test_the_owner_is_told_what_a_manager_cancels() -> None:
     one, two = told_replicas("one", "two", managers=["boss"], users=["vish"])
     two.reserve("vish", "a", 9)
