@@ -175,8 +175,8 @@ def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
 
 
 def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell whoever asked for a write that it has no effect, and the owner of a reservation that it is not cancelled
-    after all."""
+    """Tell whoever asked for a write, and the owner whom it names, that it has no effect. Tell the owner of a
+    reservation that it is not cancelled after all."""
     asks = "slots" in part.args
     if part.told == part.outcome and not (asks and part.is_final):
         return
@@ -185,10 +185,12 @@ def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told
     stands = f" It is at {_place(held.slot, zone)}." if held and held.slot else ""
     if part.op in {"reserve", "extend"}:
         where = _place(RoomSlot(part.args["room"], *decode_slots(part.args["slots"])[0]), zone)
-        yield _Told(part.write.user, part.id, f"{where}: rejected", f"{where}{name} was rejected: {because}.{end}")
+        subject, sentence = f"{where}: rejected", f"{where}{name} was rejected: {because}.{end}"
     else:
+        subject = f"{part.id}: the {part.op} had no effect"
         sentence = f"The {part.op} of {part.id}{name} had no effect: {because}.{stands}{end}"
-        yield _Told(part.write.user, part.id, f"{part.id}: the {part.op} had no effect", sentence)
+    for user in dict.fromkeys([part.write.user, part.args.get("owner", part.write.user)]):
+        yield _Told(user, part.id, subject, sentence)
     if part.op == "cancel" and not part.is_by_owner and part.told and held and held.slot:
         where = _place(held.slot, zone)
         yield _Told(

@@ -220,6 +220,19 @@ def test_the_owner_is_told_what_somebody_else_makes_or_hands_over() -> None:
     assert one.told(60) == [("neil", cancelled)]
 
 
+def test_the_owner_is_told_too_that_what_somebody_else_made_is_rejected() -> None:
+    one, two = told_replicas("one", "two", managers=["boss"], users=["vish", "neil"])
+    one.reserve("neil", "first", 9)
+    body = {"room": "6.12", "slots": [slot(9)], "purpose": "standup", "request": "a", "owner": "vish"}
+    two.ask("POST", "/reservations", "boss", **body)
+    two.told()
+    assert two.told(31) == [("vish", f"boss has made a reservation for you: {STANDUP}. {NOT_FINAL}")]
+    meet(two.store, one.store)
+    because = "an earlier reservation took the slot, and nothing else that was asked for is free"
+    rejected = f"{STANDUP} was rejected: {because}. This is final."
+    assert two.told() == [("boss", rejected), ("vish", rejected)]
+
+
 def test_times_beyond_midnight(replicas: list[Told]) -> None:
     one, _ = replicas
     for start, end in (("02T22:00", "03T00:00"), ("03T08:00", "04T10:00")):
