@@ -35,9 +35,8 @@ class Rooms:
     def find(self, names: Sequence[str]) -> str:
         """Return the first of the names that is a known room, or several such as 6.12 + 6.14. If none is, return the
         first name."""
-        meant = [self.renamed.get(name, name) for name in names]
-        joined = (re.sub(r" *\+ *", "+", name) for name in meant)
-        return next((name for name in joined if self.is_known(name)), meant[0])
+        meant = [self.renamed.get(name, name) for name in map(_joined, names)]
+        return next((name for name in meant if self.is_known(name)), meant[0])
 
     def is_known(self, name: str) -> bool:
         """Return whether a name is that of a known room, or names several, such as 6.12+6.14."""
@@ -56,11 +55,16 @@ class Rooms:
         return folded[close[0]] if close else None
 
 
+def _joined(name: str) -> str:
+    """Return a name of several rooms as replicas write it, without blanks around the +."""
+    return re.sub(r" *\+ *", "+", name)
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, sign, room = text.rpartition("=")
     if not sign or not room_name(name) or not room_name(room):
         raise Usage(f"--map {text!r} cannot be read. Write it as --map 'Room 6.12 (Building A)=6.12'.")
-    return room_name(name), room_name(room)
+    return _joined(room_name(name)), _joined(room_name(room))
 
 
 def _hours(room: Json) -> tuple[timedelta, timedelta] | None:

@@ -75,3 +75,14 @@ def test_an_export_is_read_again_and_a_location_may_name_several_rooms(
     whole = event("z", "LOCATION:6.12+6.13", start="VALUE=DATE:20301204", end="VALUE=DATE:20301205")
     assert here.take(calendar(whole))[1]["added"] == 1
     assert here.booked()[-1] == "2030-12-04T09:00 660 6.12+6.13 Talk"
+
+
+def test_a_location_of_several_rooms_may_be_new_or_mapped(here: Desk) -> None:
+    times: Any = {"start": "20301203T090000", "end": "20301203T100000"}
+    file = calendar(event("x", "LOCATION:6.12 + Lab", **times))
+    _, answer = here.take(file)
+    assert [one["room"] for one in answer["unknown_rooms"]] == ["6.12+Lab"]
+    for name in ("6.12+Lab", "6.12 + Lab"):
+        assert here.take(file, "--dry-run", "--map", f"{name}=6.12 + 7.01")[1]["to_add"][0]["room"] == "6.12+7.01"
+    assert here.take(file, "--new-rooms")[1]["added"] == 1
+    assert here.booked() == ["2030-12-03T09:00 60 6.12+Lab Talk"]
