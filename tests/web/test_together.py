@@ -73,6 +73,23 @@ def test_rooms_are_reserved_together_and_stand_in_each_column(page: Page, proces
     assert page.problems() == []
 
 
+def test_a_room_together_is_marked_at_all_times_and_one_instead_at_the_first(page: Page, processes: Processes) -> None:
+    day = "2030-06-17"
+    open_calendar(page, processes, day)
+    for time, room in (("09:00", "6.12"), ("11:00", "6.12"), ("09:00", "6.13"), ("09:00", "7.01")):
+        page.click(cell(day, time, room))
+    marks = "return [...document.querySelectorAll('.layer')].map((layer) => [...layer.querySelectorAll('.choice')]"
+    marks += ".map((each) => each.textContent))"
+    nine, eleven = "09:00–10:00", "11:00–12:00"
+    times = [f"1{nine}", f"2{eleven}"]
+    assert page.run(marks) == [times, [f"3{nine}"], [f"4{nine}"]]
+    change(page, '[aria-label="What 6.13 is for"]', "together")
+    assert page.run(marks) == [times, [f"3{nine}", f"3{eleven}"], [f"4{nine}"]]
+    page.click(cell(day, "11:00", "6.13"))
+    assert page.run(marks) == [times, [], [f"3{nine}"]], "a click on a mark removes its room"
+    assert page.problems() == []
+
+
 def test_a_drag_takes_the_other_rooms_along(page: Page, processes: Processes) -> None:
     day = "2030-06-12"
     reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", room="6.12+6.13", request="g1")

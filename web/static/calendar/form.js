@@ -66,9 +66,17 @@ export class Form {
     }
   }
 
-  /** Everything that is chosen, in the order in which it is tried: [{room, start, end}]. */
+  /**
+   * Everything that is chosen, with its number in the list: [{number, room, start, end}]. A room that is wanted together
+   * with the first one has all times, any other room only the first time.
+   */
   get wanted() {
-    return [...this.choices, ...this.rooms.map(({ name }) => ({ ...this.choices[0], room: name }))];
+    const times = this.choices.map((choice, index) => ({ ...choice, number: index + 1 }));
+    const others = this.rooms.flatMap(({ name, together }, index) => {
+      const number = times.length + index + 1;
+      return (together ? times : times.slice(0, 1)).map((time) => ({ ...time, room: name, number }));
+    });
+    return [...times, ...others];
   }
 
   /** The room that is asked for: that of the times, and those together with it. */

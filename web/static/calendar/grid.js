@@ -35,9 +35,9 @@ export class Grid {
         others: othersWords(reservation.room, column),
       }));
       this.held[index] = held;
-      const chosen = choices.flatMap(({ room, start, end }, position) =>
-        room === column.room ? [{ from: start, to: end, number: position + 1 }] : [],
-      );
+      const chosen = choices
+        .filter(({ room }) => room === column.room)
+        .map(({ number, start, end }) => ({ number, from: start, to: end }));
       for (const cell of this.cells[index]) this.fill(cell, column, held, chosen);
       drawReservations(this.layers[index], column, held, me, marks);
       drawChoices(this.layers[index], column, chosen);
