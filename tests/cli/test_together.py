@@ -52,6 +52,17 @@ def test_rooms_are_reserved_together_and_moved(here: Desk, capsys: pytest.Captur
     assert client(capsys, "reserve", "6.13", "2030-12-03", "11-12")[0] == 0
 
 
+def test_the_refusal_of_an_unknown_room_names_the_flag_only_where_there_is_one(
+    here: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("reserve", "6.12+Lab", "2030-12-03", "9-10", "--request", "a")
+    status, said = client(capsys, *words)
+    assert (status, "There is no room Lab." in said, "`--new-room`" in said) == (1, True, True), said
+    assert client(capsys, *words, "--new-room")[0] == 0
+    status, said = client(capsys, "move", "a", "--at", "2030-12-03T11:00", "--room", "Hall")
+    assert (status, "There is no room Hall." in said, "--new-room" in said) == (1, True, False), said
+
+
 def test_whole_days_are_those_hours_when_all_rooms_are_open(here: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert client(capsys, "reserve", "6.12+6.13+7.01", "2030-12-03", "--all-day")[0] == 0
     assert here.booked() == ["2030-12-03T09:00 660 6.12+6.13+7.01"]

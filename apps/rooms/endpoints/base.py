@@ -54,9 +54,7 @@ _SAME_IDS = (
 )
 TAKEN = {"duplicate", "differs"}  # outcomes of writes whose request id was taken before
 _NOT_TAKEN = {"duplicate", "differs", "unknown", "forbidden"}  # outcomes of writes whose request was not taken
-
-
-IF_NEW = "If the room is new, add `new_room: true` (client.py: `--new-room`)."
+IF_NEW = "If the room is new, add `new_room: true`."
 
 
 class Handlers:

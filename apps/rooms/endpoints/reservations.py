@@ -42,7 +42,8 @@ class Reservations(SeriesHandlers):
         body, session = request.body, request.session
         context = self.context(request.caller, body.request, body.timezone)
         if not body.new_room:
-            self.require_rooms(body.room, body.merge, IF_NEW, session)
+            remedy = "If the room is new, add `new_room: true` (client.py: `--new-room`)."
+            self.require_rooms(body.room, body.merge, remedy, session)
         self.require_owner(body.owner, request.caller, session)
         identifier = f"{context.user}/{context.request}"
         if body.rule is not None:
