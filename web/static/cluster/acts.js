@@ -19,7 +19,7 @@ export class Acts {
     this.mayForce = false;
     const act = (name, onClick) => button(".act", onClick, { "data-act": name }, name);
     this.reserve = act("reserve", () => this.toggleForm());
-    this.commit = act("commit", () => this.send("commit", undefined, ({ committed }) => `${committed} committed`));
+    this.commit = act("commit", () => this.commitAll());
     this.promote = act("promote", () => this.takeOver());
     this.truncate = act("truncate", () => this.send("truncate", { keep: 0 }, ({ dropped }) => `${dropped} dropped`));
     this.crash = control && act("crash", () => control(this.isUp ? "crash" : "restart"));
@@ -42,6 +42,10 @@ export class Acts {
 
   send(path, body, words) {
     return this.run("POST", `/replica/${path}`, { body }, (answer) => `${this.label}: ${words(answer)}.`);
+  }
+
+  commitAll() {
+    return this.send("commit", undefined, ({ committed }) => `${committed} committed`);
   }
 
   /** Becomes the primary. If the present one cannot hand over, the next click does it by force. */

@@ -182,6 +182,6 @@ async function step() {
   const states = new Map(followers.filter(({ up }) => up === true).map(({ label, info }) => [label, info]));
   const { link, commit, why } = nextDue(links.links, states, lastLink);
   if (link) await meet(link);
-  else if (commit) await acts.get(commit).commit.click();
+  else if (commit) await acts.get(commit).commitAll();
   else say(why);
 }
