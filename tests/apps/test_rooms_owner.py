@@ -199,6 +199,18 @@ def test_a_move_of_a_series_that_was_handed_over_piece_by_piece_is_told_so(staff
         assert part["why"].endswith("only its owner, or a manager with a reason, may do that.")
     refused = one.ask("PATCH", "/series/vish/a", staff.vish, json={"slots": [LATER]})
     assert code(refused) == (403, "not_owner")
+    assert "Only neil may change the reservation vish/a~2099-12-01" in refused.json["error"]["message"]
+
+
+def test_what_was_handed_over_alone_stays_so_unless_a_manager_hands_over_the_series(staff: Staff) -> None:
+    one, path = staff.one, "/series/vish/a"
+    one.add("ravi", "user")
+    reserve(one, staff.vish, rule=RULE, slots=[SLOT])
+    give(one, staff.vish, "neil", "/reservations/vish/a~2099-12-02")
+    given = give(one, staff.vish, "ravi", path).json["series"]
+    assert (given["owner"], [held["owner"] for held in given["reservations"]]) == ("ravi", ["ravi", "neil", "ravi"])
+    given = give(one, staff.boss, "vish", path).json["series"]
+    assert {held["owner"] for held in given["reservations"]} == {"vish"}
 
 
 def test_a_series_has_an_owner_and_is_handed_over_from_a_date_on(staff: Staff) -> None:

@@ -12,6 +12,7 @@ from apps.rooms import answer_values, asked, drafts_series
 from apps.rooms.drafts_series import Occurrence
 from apps.rooms.endpoints.answer_schemas import CHANGED_SERIES, RESERVED, SERIES
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, IF_NEW, MOVE_CONFLICTS, OWN, TAKEN, Handlers, slots_asked
+from apps.rooms.outcomes import refusal
 from apps.rooms.pages import Series, decode_reservation, decode_series, is_final, owner_of, reservation_page
 from apps.rooms.policies import too_many
 from apps.rooms.schema import SeriesBody, SeriesCancelQuery, SeriesChangeBody, SeriesExtendBody, SeriesQuery
@@ -80,7 +81,7 @@ class SeriesHandlers(Handlers):
     ) -> list[Occurrence]:
         """Return the occurrences that are not cancelled. If `first` is given, leave out those before that date. If the
         caller owns the series, leave out those that were handed over to somebody else. Raise Conflict if all are
-        cancelled."""
+        cancelled, and Forbidden if all others were handed over."""
         found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""
@@ -88,7 +89,10 @@ class SeriesHandlers(Handlers):
             raise Conflict("cancelled", message, series=identifier)
         if caller.name != owner_of(identifier, series):
             return found
-        return [one for one in found if owner_of(one.id, one.reservation) == caller.name] or found
+        owners = {one.id: owner_of(one.id, one.reservation) for one in found}
+        if caller.name not in owners.values():
+            raise refusal("forbidden", found[0].id, owners[found[0].id])
+        return [one for one in found if owners[one.id] == caller.name]
 
     def submitted_series(
         self, draft: Draft, identifier: str, session: ClientSession, wanted: asked.Asked
