@@ -25,6 +25,7 @@ MARGIN = 24
 RADIUS = 9
 LINE = 18
 LEGEND = 84
+TOP = 48.0  # of the first row
 WIDTH_MIN = 1170  # for the legend
 STEP_LINES = 4  # columns of the list of steps at most
 STEP_WIDTH = 370
@@ -73,9 +74,9 @@ class _Drawing:
         self._rows = list(self._make_rows())
 
     def lines(self) -> Iterator[str]:
-        last = self._rows[-1]
+        bottom = self._bottom(self._rows[-1]) if self._rows else TOP
         width = max([MARGIN + row.left(row.end) for row in self._rows] + [WIDTH_MIN])
-        steps_top = self._bottom(last) + LEGEND
+        steps_top = bottom + LEGEND
         per_column = math.ceil(len(self._steps) / max(1, min(STEP_LINES, int((width - MARGIN) // STEP_WIDTH))))
         height = steps_top + LINE * (per_column + 1) + MARGIN
         yield (
@@ -86,7 +87,7 @@ class _Drawing:
         yield f'<text class="title" x="{MARGIN}" y="34">{escape(self._title)}</text>'
         for row in self._rows:
             yield from self._row(row)
-        yield from self._legend(self._bottom(last) + 8)
+        yield from self._legend(bottom + 8)
         yield from self._list_of_steps(steps_top, per_column)
         yield "</svg>\n"
 
@@ -103,7 +104,7 @@ class _Drawing:
             if end > start and missing > 0:
                 widths[start] += missing
         lefts = [sum(widths[:column]) for column in range(layout.columns + 1)]
-        first, top = 0, 48.0
+        first, top = 0, TOP
         for start, end, _ in [*self._step_columns(), (layout.columns, layout.columns, 0)]:
             is_last = start == layout.columns
             if start > first and (is_last or self._margin + lefts[end] - lefts[first] > WIDTH_MAX):

@@ -155,6 +155,12 @@ def test_names_of_users_stay_text(driver: SimulatedDriver) -> None:
     assert drawing.marks("a") == ["accepted <b>&'\"’s put 3"]
 
 
+def test_a_script_in_which_nothing_happens_has_an_empty_diagram(driver: SimulatedDriver) -> None:
+    drawing = drawn(driver, "# nothing\n")
+    assert drawing.titles("event") == drawing.titles("arrow") == []
+    assert title(drawing.root) == "A script"
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("options", [["--in-process"], []], ids=["in process", "real"])
 def test_run_writes_the_diagram_and_prints_the_same(options: list[str], tmp_path: Path) -> None:
