@@ -72,7 +72,7 @@ class _Up:
         self._in_class = in_class
         self._events: SimpleQueue[_Line | _Act | _Said | None] = SimpleQueue()
         self._stopping = Stopping()
-        self._has_stopped = threading.Event()
+        self._class_is_over = threading.Event()  # of the present class: starting over begins another one
         self._stopper: threading.Thread | None = None
         color = can_colorize()
         self._processes = Processes(configuration, lambda *line: self._events.put(_Line(*line)), color=color)
@@ -99,7 +99,7 @@ class _Up:
             while self._running or self._crashed:
                 self._take(self._events.get())
         finally:
-            self._has_stopped.set()
+            self._class_is_over.set()
             self._control.close()
             if self._stopper is not None:
                 self._stopper.join()
@@ -110,11 +110,13 @@ class _Up:
         self._processes.start()
         self._running = set(self._labels)
         if self._in_class:
-            threading.Thread(target=self._begin_class, name="class", daemon=True).start()
+            self._class_is_over = threading.Event()
+            threading.Thread(target=self._begin_class, args=[self._class_is_over], name="class", daemon=True).start()
 
     def _take(self, event: _Line | _Act | _Said | None) -> None:
         match event:
             case None:
+                self._class_is_over.set()
                 self._crashed.clear()
                 if self._stopper is None:
                     self._stopper = threading.Thread(target=self._processes.stop)
@@ -165,6 +167,7 @@ class _Up:
 
     def _reset(self) -> None:
         print("Starting over.")
+        self._class_is_over.set()
         for label in list(self._running):
             self._end(label)
         self._processes.stop()  # the Redis servers
@@ -179,7 +182,6 @@ class _Up:
 
     def _announce_stop(self) -> None:
         self._stopping.wait()
-        self._has_stopped.set()
         self._events.put(None)
 
     def _read_commands(self) -> None:
@@ -200,13 +202,17 @@ class _Up:
     def _show_page(self) -> None:
         self._events.put(_Said(f"For another page with control: {self._control.page_address}"))
 
-    def _begin_class(self) -> None:
+    def _begin_class(self, is_over: threading.Event) -> None:
+        """Begin a class, and say so, unless it is over before that."""
         try:
-            begin_class(self._processes, self._has_stopped)
+            begin_class(self._processes, is_over)
         except Stopped:
             return
         except (NotServing, TooLong, Refused, Silent) as problem:
-            self._events.put(_Said(f"The class cannot begin: {problem}"))
+            if not is_over.is_set():
+                self._events.put(_Said(f"The class cannot begin: {problem}"))
+            return
+        if is_over.is_set():
             return
         self._events.put(_Said("The class begins: nothing is sent or committed by itself. To start over, type reset."))
         address = self._control.page_address

@@ -32,11 +32,14 @@ class Terminal:
         self.process = process
         self.settings = settings
         self.lines: SimpleQueue[str] = SimpleQueue()
-        Thread(target=self._read, daemon=True).start()
+        self.shown = ""  # everything so far
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            self.shown += line
             self.lines.put(line)
 
     def wait_for(self, text: str) -> str:
@@ -44,6 +47,11 @@ class Terminal:
         while text not in (line := self.lines.get(timeout=BOUND_S)):
             pass
         return line
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(BOUND_S)
+        self._reader.join(BOUND_S)
 
     def claim(self, line: str) -> None:
         """Use the key of the address in a line."""
@@ -83,11 +91,11 @@ class Terminal:
 def terminal(name: str, configuration: Path, **environment: str) -> Iterator[Terminal]:
     words = ("cluster.py", name, "--config", configuration)
     with command(*words, environment=environment, stdin=subprocess.PIPE) as process:
+        found = Terminal(process, load(configuration))
         try:
-            yield Terminal(process, load(configuration))
+            yield found
         finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(BOUND_S)
+            found.end()
     assert process.returncode == 0
 
 
@@ -144,6 +152,18 @@ def test_a_class_leaves_the_data_of_the_configuration_alone(tmp_path: Path) -> N
     with terminal("up", configuration) as usual:
         wait_until(lambda: usual.rest("one").get("/replica"))
         assert (usual.log("one"), usual.paces()) == (["committed"], ["auto"])
+
+
+def test_starting_over_twice_begins_one_class(tmp_path: Path) -> None:
+    configuration = write_configuration(tmp_path, LABELS[:2], {})
+    with terminal("class", configuration, BROWSER="true") as teacher:
+        teacher.wait_for("The cluster page: ")
+        teacher.type("reset\nreset")  # the second one comes before the class has begun
+        teacher.wait_for("The cluster page: ")
+        wait_until(lambda: teacher.paces() == ["manual"] * 2)
+    assert teacher.shown.count("Starting over.") == 2
+    assert teacher.shown.count("The class begins: ") == 2
+    assert "The class cannot begin" not in teacher.shown
 
 
 def test_up_has_control_but_never_starts_over(tmp_path: Path) -> None:
