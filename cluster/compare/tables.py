@@ -10,15 +10,15 @@ from cluster.compare.story import Row, Story, rivals, verdicts
 from replica.events.marks import MARKS as STATES
 from replica.events.marks import paint
 
-MARKS = {
+MARKS: dict[str, tuple[str, str | None]] = {
     verdict_names.KEPT: ("✓", "green"),
     verdict_names.MOVED: ("→", "cyan"),
     verdict_names.REJECTED: ("⊘", "cyan"),
-    verdict_names.CANCELLED: ("–", "white"),
+    verdict_names.CANCELLED: ("–", None),
     verdict_names.STUCK: ("∞", "magenta"),
     verdict_names.LOST: ("✗", "red"),
     verdict_names.TWICE: ("‼", "magenta"),
-    verdict_names.TAKEN: ("∅", "white"),
+    verdict_names.TAKEN: ("∅", None),
     verdict_names.CUT_OFF: ("╳", "red"),
 }
 COUNTED = {  # the columns of the last table
@@ -89,7 +89,7 @@ def _width(head: str) -> int:
     return max(len(head), 4) + 2
 
 
-def _count(count: int, mark: str, color: str, width: int) -> str:
+def _count(count: int, mark: str, color: str | None, width: int) -> str:
     text = f"{mark} {count}" if count else "·"
     return " " * (width - len(text)) + (paint(text, color, attrs=["bold"]) if count else text)
 

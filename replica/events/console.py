@@ -68,7 +68,7 @@ class Console:
         return self._paint(harmless(label), LABEL_COLORS[number % len(LABEL_COLORS)])
 
     def warning(self, text: str) -> str:
-        return self._paint(text, "yellow")
+        return self._paint(text, attrs=["bold"])
 
     def _lines(self, transaction: Transaction) -> Iterator[str]:
         if transaction.kind == "link":
@@ -116,7 +116,7 @@ class Console:
             if membership["membership"] == "primary":
                 if event.name == "committed":
                     epoch = f" (epoch {harmless(membership['epoch'])})" if "epoch" in membership else ""
-                    yield self._paint(f"primary is now {label}{epoch}", "yellow")
+                    yield f"{self._paint('primary is now', attrs=['bold'])} {label}{epoch}"
             elif event.name in {"accepted", "received"}:
                 texts = {
                     "create": f"{label} joined through {self.name(str(membership.get('through')))}",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -270,6 +273,19 @@ def test_compare_prints_tables_or_the_error_of_a_script(
     for script in sorted(SCRIPTS.glob("*.test")):
         assert comparing.compare(script) == 0
         assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
+
+
+@pytest.mark.process
+def test_no_letters_are_white_or_yellow() -> None:
+    """They could not be read on a light terminal."""
+    command = [sys.executable, "cluster.py", "compare", str(SCRIPTS / "change_of_mind.test")]
+    environment = {"PATH": os.environ["PATH"], "FORCE_COLOR": "1"}
+    printed = subprocess.run(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True, encoding="utf-8"
+    ).stdout
+    assert "∅ refused: taken" in printed
+    assert "\x1b[32m✓ has it" in printed
+    assert not {"33", "37", "93", "97"} & set(re.findall(r"\x1b\[(\d+)m", printed))
 
 
 @pytest.mark.process

@@ -141,6 +141,15 @@ def test_states_and_replicas_have_colours() -> None:
     assert "\x1b[35mtwo\x1b[0m" in line
 
 
+def test_what_an_operator_should_see_is_bold() -> None:
+    """In the colour of the other letters: yellow ones cannot be read on a light terminal."""
+    terminal = Terminal(color=True)
+    assert terminal.show({"kind": "pace", "pace": "manual"}) == ["\x1b[1mmanual pace\x1b[0m"]
+    found = member("primary", label="two", to="two~x", epoch=1)
+    line = terminal.show({**one("received", "updated", found, csn=5), "from": "two"}, found)[1]
+    assert line == "\x1b[1mprimary is now\x1b[0m \x1b[35mtwo\x1b[0m (epoch 1)"
+
+
 def test_text_of_a_peer_cannot_control_the_terminal() -> None:
     found = write(5, user="a\x1b[2Jb\n")
     (line,) = Terminal().show(one("accepted", "updated 09"), found)
