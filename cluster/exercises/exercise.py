@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cluster import screens
 from cluster.exercises.checks import EXERCISES, Exercise, Finding, Played
+from cluster.language.parser import COMMENT
 from cluster.language.runner import Runner
 from cluster.run import simulation
 from cluster.waiting import on_stop, raise_stopped
@@ -79,7 +80,7 @@ def play(lines: Sequence[str]) -> list[Played]:
             printed.clear()
             notes.clear()
             runner.step(line)
-            if line.strip() and not line.strip().startswith(("#", "//")):
+            if line.strip() and not line.strip().startswith(COMMENT):
                 servers = {client.id: client.server for client in runner.world.clients.values()}
                 found.append(
                     Played(line.strip(), tuple(printed), servers, "; ".join(note.partition(": ")[2] for note in notes))

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+COMMENT = ("#", "//")  # how a line that is a comment begins
 USAGES: dict[str, tuple[str, int, int]] = {  # command -> arguments, least and greatest number of words
     "joinServer": ("ID", 1, 1),
     "retireServer": ("ID", 1, 1),
@@ -104,7 +105,7 @@ class ReserveRequest:
 def read_line(line: str) -> Command | None:
     """Parse a line and return its command; None for a blank line or a comment. Raise Complaint if it is malformed."""
     name, *words = line.split() or [""]
-    if not name or name.startswith(("#", "//")):
+    if not name or name.startswith(COMMENT):
         return None
     if name not in USAGES:
         close = difflib.get_close_matches(name, USAGES, n=1)

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster.language.parser import COMMENT
+
 FOLDER = Path(__file__).parent.parent.parent / "scenarios"
-COMMENT = ("#", "//")
 _OPENING = re.compile(r"#\s*(.+?)\s*\(([^()]+)\)\.")
 _PREPARING = {"joinServer", "joinClient", "breakConnection", "pause", "clock"}
 

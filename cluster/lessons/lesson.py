@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from bayou.frames import Frame
 from cluster import screens
 from cluster.drivers.driver import Driver
-from cluster.language.parser import Complaint
+from cluster.language.parser import COMMENT, Complaint
 from cluster.language.record_commands import read_file
 from cluster.language.runner import Runner
 from cluster.language.world import Server
-from cluster.lessons.catalogue import COMMENT, Lesson, NoLesson, Step, find_lesson, lessons
+from cluster.lessons.catalogue import Lesson, NoLesson, Step, find_lesson, lessons
 from cluster.lessons.frames import Sent, frame_blocks, pages
 from cluster.lessons.picture import (
     WRITES_MAX,

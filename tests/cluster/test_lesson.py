@@ -16,8 +16,9 @@ from bayou.stamps import write_id
 from cluster import screens
 from cluster.drivers.driver import BEGINNING_US
 from cluster.drivers.simulated import SimulatedDriver
+from cluster.language.parser import COMMENT
 from cluster.lessons import catalogue
-from cluster.lessons.catalogue import COMMENT, NoLesson, find_lesson, lessons, read_lesson
+from cluster.lessons.catalogue import NoLesson, find_lesson, lessons, read_lesson
 from cluster.lessons.frames import pages
 from cluster.lessons.lesson import Player, lesson
 from cluster.lessons.picture import Column, Entry, changes, columns, newest_changed, small_stamp
