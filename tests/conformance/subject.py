@@ -94,11 +94,8 @@ class Subject:
 
     def observer(self) -> Peer:
         """Return a peer that holds nothing."""
-        server = self.fresh("observer")
-        return Peer(Author(server), server.partition("~")[0], self.primary.birth, self._history_of_observer())
-
-    def _history_of_observer(self) -> str:
-        return f'[[0,"{self.primary.birth}",1]]'
+        server, birth = self.fresh("observer"), self.primary.birth
+        return Peer(Author(server), server.partition("~")[0], birth, f'[[0,"{birth}",1]]')
 
     def primary_at(self, view: View, commits: Sequence[wire.Item] = ()) -> Peer:
         """Return the primary, holding what the subject holds, and these next commits."""
