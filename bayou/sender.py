@@ -241,5 +241,6 @@ class Outgoing:
                 )
             case StateChunk():
                 entries = sum(len(part.entries) for part in frame.lists)
-                return _InFlight(frame.pages.count, len(frame.pages.text) + entries * ITEM_BYTES)
+                commits = sum(len(one.body) + len(one.outcome) + ITEM_BYTES for one in frame.commits)
+                return _InFlight(frame.pages.count, len(frame.pages.text) + entries * ITEM_BYTES + commits)
         return _InFlight(0, 0, ends_state=True)

@@ -324,3 +324,16 @@ def test_the_end_of_a_full_state_is_acknowledged_by_asking_for_a_new_plan(cluste
         assert giver.receive(ack) == []
     with pytest.raises(ProtocolError, match="Ack"):
         giver.receive(ack)
+
+
+def test_the_newest_commits_keep_to_the_window(small_batches: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver that does not acknowledge gets a few of them, however many come with the state."""
+    cluster = Cluster(2, keep=Keep(20))
+    monkeypatch.setattr(sender, "FAR_SHARE_MAX", 2)
+    monkeypatch.setattr(sender, "WINDOW_BYTES_FIRST", 300)  # less than a frame with two commits
+    monkeypatch.setattr(sender, "WINDOW_BYTES_MAX", 300)
+    primary, _ = filled(cluster)
+    meeting = Meeting(cluster.add("new"), primary)
+    while meeting.step():
+        assert sum(isinstance(one, StateChunk) and bool(one.commits) for one in meeting.wires[0]) <= 2
+    assert sum(len(frame.commits) for frame in meeting.frames(StateChunk, 0)) == 20
