@@ -12,12 +12,22 @@ from bayou.write import Write
 
 DONE = ("updated", "merged")  # the statuses of writes that did something; a client's write is only logged with these
 MEMBERSHIP = "members/1"  # the protocol's own application, which every replica plays; see storage/members.py
+_NAMES_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # inside a text of a write, its quotes are escaped
 
 
 def had_no_effect(outcome: str) -> bool:
     """Return whether a logged write with this outcome did nothing, although it was acknowledged: a replay in another
     place found something else than the write expects. A `duplicate` had its effect before."""
     return outcome.partition(" ")[0] not in {*DONE, "duplicate"}
+
+
+def membership_write(body: bytes) -> Write | None:
+    """Return the write with these canonical bytes if it belongs to the protocol's own application; None if it does not.
+    Almost no other write is decoded for this."""
+    if _NAMES_MEMBERSHIP not in body:
+        return None
+    write = Write.decode(body)
+    return write if write.app == MEMBERSHIP else None
 
 
 def refusal_of_judge(outcome: str) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bayou.application import MEMBERSHIP
+from bayou.application import membership_write
 from bayou.frames import StateChunk, StateFinish
 from bayou.payloads import ListPart, LoggedCommit, StateEnd, StatePages
 from bayou.seals import BEGINNING, folded_part
@@ -15,8 +15,6 @@ from bayou.stamps import split_id, stamp_text
 from bayou.state import Vector
 from bayou.store import AntiEntropyStore
 from bayou.write import Write, prev_of
-
-_IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # inside a text of a write, its quotes are escaped
 
 
 def state_frames(
@@ -136,8 +134,8 @@ class _StagedLog:
                 return False
             self._prevs.setdefault(origin, prev)
             self._stamps[origin] = stamp
-            if _IS_MEMBERSHIP in one.body:
-                self._note_member(Write.decode(one.body))
+            if (write := membership_write(one.body)) is not None:
+                self._note_member(write)
             self._last = one
             self._count += 1
         return True

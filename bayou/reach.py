@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bayou.application import MEMBERSHIP
+from bayou.application import membership_write
 from bayou.frames import Holds
 from bayou.payloads import Selection, StateEnd
 from bayou.stamps import split_id, stamp_text
 from bayou.state import Vector
 from bayou.vectors import complete
-from bayou.write import Write, prev_of
-
-_IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # inside a text of a write, its quotes are escaped
+from bayou.write import prev_of
 
 
 @dataclass(slots=True)
@@ -84,5 +82,6 @@ class Reach:
         """Raise the entry of a write's origin. If the write creates a server, also add an entry for that server.
         Otherwise the entry of the creator would say that the created server has retired."""
         self.vector[origin] = stamp
-        if _IS_MEMBERSHIP in body and Write.decode(body).op == "create":
+        write = membership_write(body)
+        if write is not None and write.op == "create":
             self.vector.setdefault(f"{stamp_text(stamp)}:{origin}", stamp)

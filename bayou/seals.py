@@ -20,7 +20,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
-from bayou.application import MEMBERSHIP
+from bayou.application import membership_write
 from bayou.frames import StateChunk
 from bayou.history import Epoch, decode
 from bayou.names import label_in
@@ -29,7 +29,6 @@ from bayou.write import Write
 
 HASH_BYTES = 32  # of SHA-256
 BEGINNING = bytes(HASH_BYTES)  # the running hash before the first commit
-_IS_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +78,8 @@ class Reign:
 
 def primary_write(body: bytes) -> Write | None:
     """Return the write with these canonical bytes if it names a primary; None if it does not."""
-    if _IS_MEMBERSHIP not in body:
-        return None
-    write = Write.decode(body)
-    return write if (write.app, write.op) == (MEMBERSHIP, "primary") else None
+    write = membership_write(body)
+    return write if write is not None and write.op == "primary" else None
 
 
 def epochs_at(history: str, csn: int) -> tuple[Epoch, ...]:
