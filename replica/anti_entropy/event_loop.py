@@ -21,24 +21,30 @@ class EventLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._is_closing = False
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="sessions")
         self._thread = threading.Thread(target=self._loop.run_forever, name="network", daemon=True)
         self._thread.start()
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine in the loop, and return its result. Raises Away `peer_unreachable` if the loop has ended."""
-        if self._loop.is_closed():
-            coroutine.close()
-            raise STOPPING
+        """Run a coroutine in the loop, and return its result. Raises Away `peer_unreachable` if the loop is closed
+        before the coroutine ends, and at once if it is being closed."""
+        with self._lock:  # otherwise the loop could end before it begins the coroutine, and nobody would answer
+            if self._is_closing:
+                coroutine.close()
+                raise STOPPING
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+            return future.result()
         except CancelledError:
             raise STOPPING from None
 
     def soon(self, function: Callable[[], object]) -> None:
-        """Call a function in the loop."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(function)
+        """Call a function in the loop, unless the loop has ended."""
+        with self._lock:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(function)
 
     async def in_worker(self, function: Callable[[], Result]) -> Result:
         """Run a function that may block, in a worker thread."""
@@ -46,14 +52,17 @@ class EventLoop:
 
     def close(self) -> None:
         """Cancel everything that runs in the loop, and end its threads."""
-        if self._loop.is_closed():
-            return
-        self.wait(_cancel_others())
-        self._workers.shutdown()  # before the loop stops: a worker may wait for it
-        self.wait(_cancel_others())
+        with self._lock:
+            if self._is_closing:
+                return
+            self._is_closing = True
+        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
+        self._workers.shutdown()  # before the loop stops: the workers still call `soon`
+        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.close()
+        with self._lock:
+            self._loop.close()
 
 
 class Tasks:
