@@ -487,7 +487,7 @@ class Session:
 
     def _take_batch(self, batch: Batch) -> list[Frame]:
         if self._late_refusal is not None:
-            return [Ack(batch.plan, replan=False, csn=0, vector={}), *self._send_rest()]
+            return [Ack(batch.plan, replan=False, csn=0, vector={}), *self.send_new()]
         now_us = self._clock_us()
         ahead = place_of_ahead(batch.selection, now_us)
         selection = batch.selection if ahead is None else batch.selection.first(ahead)
@@ -514,7 +514,7 @@ class Session:
                 return self._refuse(refuse_lost(self._label, self.report.peer))
             case PeerRefusalCode.FORK if not self._sent_done:
                 self._late_refusal = self._refusal_of(received.status)
-                return [Ack(plan, replan=False, csn=received.csn, vector={}), *self._send_rest()]
+                return [Ack(plan, replan=False, csn=received.csn, vector={}), *self.send_new()]
             case "bound":
                 return self.refuse(PeerRefusalCode.FORK, FORK_OF_MEMBERS)
             case "hole":
@@ -537,10 +537,6 @@ class Session:
         if self._check is None or self._is_claimed or self._precedes_the_birth():
             return None
         return self._check.commits(selection, self.report.peer)
-
-    def _send_rest(self) -> list[Frame]:
-        """In a standing session, send what is left before this side refuses the session."""
-        return self.send_new()
 
     def _refusal_of(self, status: str) -> Refuse:
         if status == PeerRefusalCode.FOREIGN_COMMIT:

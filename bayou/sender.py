@@ -24,7 +24,7 @@ WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
 SMALL_FRAMES_MAX = 8  # frames that may be in flight if they are smaller than a batch may be
 QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
 FAR_COMMITS_MIN = 20_000  # that a peer must lack before the full state may take the place of the log
-FAR_SHARE_MAX = 1.4  # pages and commits of a full state for each missing commit; each takes a third of its time
+FAR_SHARE_MAX = 1.4  # pages and commits of a full state for each missing one; each takes a third of the time of that
 
 
 class Due(Enum):
@@ -71,7 +71,6 @@ class Outgoing:
     is_caught_up     whether nothing is left to send; in a standing session, until somebody sets it to False
     is_holding_back  whether something has just arrived here, and waits because the peer may get it from others
     questions_left   how many questions the peer may ask; only between the end of a full state and its Ack
-    server           the id of this replica
     pause_s          how long what has just arrived here waits
 
     With `arrivals`, the session may stay open, and what has just arrived here may wait once everything was sent.
@@ -84,7 +83,7 @@ class Outgoing:
         self._csn = 0  # of this side, when the session began
         self._is_begun = False  # the present plan
         self._arrivals = arrivals
-        self.server = ""
+        self._server = ""  # the id of this replica
         self.pause_s = arrivals.pause_s if arrivals else 0.0
         self.reach = Reach(0, {}, ())
         self.plan = self.plans_in_vain = 0
@@ -101,7 +100,7 @@ class Outgoing:
 
     def begin(self, reach: Reach, state: State) -> None:
         """Begin to send to a peer that holds this. This side is in this state."""
-        self.reach, self.server, self._csn = reach, state.server, state.csn
+        self.reach, self._server, self._csn = reach, state.server, state.csn
 
     @property
     def has_in_flight(self) -> bool:
@@ -233,7 +232,7 @@ class Outgoing:
     def _in_flight_of(self, frame: Frame) -> _InFlight:
         match frame:
             case Batch(_, selection):
-                own = f"@{self.server}"
+                own = f"@{self._server}"
                 return _InFlight(
                     len(selection.items),
                     sum(len(item.body) + ITEM_BYTES for item in selection.items),
