@@ -82,7 +82,7 @@ from bayou.vectors import complete
 PROTOCOL = 9
 NO_SETTINGS: Mapping[str, str] = {}
 GOALS_MAX = 100  # unanswered Syncs of a peer
-PLANS_MAX = 20  # new plans without progress; a receiver for which nothing fits is not worth more
+PLANS_MAX = 20  # new plans without progress; then this side refuses the session
 
 
 @dataclass(slots=True)

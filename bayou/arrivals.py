@@ -1,11 +1,11 @@
 """What has just arrived at a replica from its peers.
 
-In a standing session, such writes are passed on only after a pause. By then, the other peers have told that they hold
-them, if the server that accepted them has sent them there too. So each body travels about once to each replica.
+In a standing session, such writes are passed on only after a pause. Meanwhile, a peer that gets them from the server
+that accepted them tells that it holds them. So each body travels about once to each replica.
 
-Each session finds out how long its pause must be: what was passed on in vain makes it longer, and what the peer did not
-have makes it shorter. So a peer that gets writes from here alone soon gets them at once, and the replicas of a large or
-slow cluster do not send each other what all of them have.
+Each session finds out how long its pause must be. A frame whose writes the peer had before makes it longer, and any
+other one makes it shorter. So a peer that gets writes from here alone soon gets them at once, and the replicas of a
+large or slow cluster do not send each other what all of them have.
 
 A full state arrives from one peer at a time: the parts of two would only replace each other.
 """
@@ -25,7 +25,7 @@ from bayou.payloads import Item, Selection
 from bayou.stamps import split_id
 
 PAUSE_S_MAX = 2.0
-LONGER, SHORTER = 2.0, 0.8  # what a frame that was passed on does to the pause of its session
+LONGER, SHORTER = 2.0, 0.8  # factors for the pause of a session, after a frame in vain and after a useful one
 
 
 @dataclass(frozen=True, slots=True)

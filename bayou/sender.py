@@ -24,7 +24,7 @@ WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
 SMALL_FRAMES_MAX = 8  # frames that may be in flight if they are smaller than a batch may be
 QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
 FAR_COMMITS_MIN = 20_000  # that a peer must lack before the full state may take the place of the log
-FAR_SHARE_MAX = 1.4  # pages and commits of a full state for each missing one; each takes a third of the time of that
+FAR_SHARE_MAX = 1.4  # pages and commits of a full state for each missing commit, which takes three times as long as one
 
 
 class Due(Enum):
@@ -38,8 +38,8 @@ class Due(Enum):
 
 @dataclass(slots=True)
 class _Goal:
-    """What the peer must hold before `sync` is sent. `frames` is the number of the last frame with which it does; None
-    while not all of these frames are sent."""
+    """What the peer must hold before `sync` is sent. It does once it has acknowledged the first `frames` frames of the
+    session; None while some of these are still to be sent."""
 
     sync: Sync
     csn: int
@@ -210,8 +210,8 @@ class Outgoing:
         return Batch(self.plan, selection)
 
     def _is_far(self) -> bool:
-        """Whether the peer, for which a new plan begins, lacks so many commits that the full state takes less than half
-        of their time. This is offered once in a session: if the peer cannot take it, the log goes on.
+        """Whether a new plan begins, and the peer lacks so many commits that the full state takes less than half of the
+        time of the log. The state is offered once in a session: if the peer cannot take it, the log goes on.
 
         With TLS it is not offered. A receiver of the log can prove the commits to others, and one of the state cannot.
         """

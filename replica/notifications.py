@@ -1,6 +1,6 @@
 """Tells users what becomes of the writes that this replica has accepted, at most once, at the targets of `notify`.
 
-One thread follows the event stream, so it also finds what it has not seen before a restart. It keeps the position, the
+One thread follows the event stream, so after a restart it continues where it stopped. It keeps the position, the
 writes that are not final yet, and the messages to send in Redis (storage/notices.py), and nothing in memory. What is
 final is told at once. A tentative change is held for HOLD_MS first: if it is undone by then, nobody is told.
 
@@ -53,7 +53,7 @@ class _Known(NamedTuple):
 
 class Notifications:
     """The notifications of one replica. `count` is called with `sent` or `failed` after each attempt. Without targets,
-    nothing is followed, and what changes is not told later either."""
+    nothing is followed, and what changes meanwhile is never told."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """What a replica keeps in Redis about its notifications: the writes that it follows, and the messages to send.
 
 Each method but `mark` is atomic, and it is safe to repeat a call. Only one thread may use these methods, because a
-message is looked at in one call and taken in the next. Messages and what is known of a write are texts to this module.
+message is looked at in one call and taken in the next. This module does not read the texts that it stores.
 """
 
 from __future__ import annotations

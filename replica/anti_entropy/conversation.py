@@ -26,14 +26,13 @@ from replica.anti_entropy.grpc_channel import reason_of
 from replica.anti_entropy.protobuf_codec import decode, encode
 from replica.events.frame_ring import SessionFrames
 
-SILENCE_S_MAX = 60.0  # for so long a session waits for a frame; then it is cancelled, and the next one goes on
-LOOK_EVERY_S = 5.0  # between two looks whether the peer is silent
+SILENCE_S_MAX = 60.0  # how long a session waits for a frame; then it is broken off, and the next one continues
+LOOK_EVERY_S = 5.0  # how often a session checks whether the peer is silent
 EXAMINED_MAX = 4  # frames that are examined in advance, while the session stores earlier ones
 SMALL_BYTES_MAX = 16 * 1024  # a message that is not worth a thread of its own
 FLUSH_S_MAX = 2.0  # how long the end of a session waits for the peer to read its last frames
 STEPS_MAX = 16  # steps between two reports, if there is always another one
-
-SYNC_S_MAX = 30.0
+SYNC_S_MAX = 30.0  # how long a sync waits until both sides have sent everything
 OUTBOX_MAX = 64  # messages that the peer has not read
 ENDED = Refuse(PeerRefusalCode.BUSY, "The session has just ended.")
 SILENT = Refuse(PeerRefusalCode.UNREACHABLE, f"it has not sent everything within {SYNC_S_MAX:.0f} s")
@@ -175,7 +174,7 @@ class Conversation:
         return _added(sync.done.result(), before, -1)
 
     def _push_early(self) -> None:
-        """Do not wait any longer with what the peer may have got from others: it has told what it holds."""
+        """If a push waits for its time, push now: the peer has told what it holds, so it gets only what it lacks."""
         if self._pushing is not None:
             self.push()
 

@@ -17,10 +17,10 @@ CHANNEL_OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 5000),  # the time for one attempt to connect: a busy peer needs it
 ]
 
-KEEP_ALIVE = [  # each side finds that the other is gone: a machine within 8 s, a process that stands still within 12 s
-    ("grpc.keepalive_time_ms", 4000),
-    ("grpc.keepalive_timeout_ms", 4000),  # of the kernel there
-    ("grpc.http2.ping_timeout_ms", 8000),  # of the process; by default a minute
+KEEP_ALIVE = [  # each side notices within 8 s that the peer's machine is gone, and within 12 s that its process hangs
+    ("grpc.keepalive_time_ms", 4000),  # between two pings
+    ("grpc.keepalive_timeout_ms", 4000),  # for the kernel of the peer to acknowledge a ping
+    ("grpc.http2.ping_timeout_ms", 8000),  # for its process to answer the ping; by default a minute
     ("grpc.http2.max_pings_without_data", 0),
 ]
 

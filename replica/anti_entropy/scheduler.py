@@ -44,9 +44,9 @@ BUSY_PAUSE_S_MAX = 0.05  # a busy peer is called again after a random part of th
 PAUSE_S_FIRST = 0.2  # before a peer that is down is called again; doubles each time
 PAUSE_S_MAX = 10.0
 BREAK_OFF_S_MAX = 5.0  # how long cutting a link waits for its session to end
-SYNC_S_MAX = 30.0  # how long a session on request waits for another one to end
-READ_EVERY_S = 0.2  # between two looks whether there are other peers, while writes arrive
-TELL_AFTER_S = 0.2  # after a write: whether the hellos of the standing sessions are still true
+SYNC_S_MAX = 30.0  # how long a request for a session tries again while the peer is busy
+READ_EVERY_S = 0.2  # how often the peers are read from the store while writes arrive
+TELL_AFTER_S = 0.2  # how long after a write the peers are told what this replica holds
 
 
 class _Peer:
@@ -175,7 +175,7 @@ class Scheduler:
         for peer in new.values():
             peer.task = asyncio.create_task(self._run(peer))
             if self._policy.after_write:
-                peer.wanted.set()  # what has arrived here may be on its way to the peers that were known before
+                peer.wanted.set()  # what arrived before this peer was known was passed on to the others only
         self._update(state)
 
     def _update(self, state: State) -> None:
@@ -435,8 +435,8 @@ class Scheduler:
         return report
 
     def _send_received(self, label: str, *, is_primary: bool) -> None:
-        """Send on what came from this peer, after a pause in which the others may tell that they hold it. A primary has
-        committed it meanwhile, and the peer waits for that."""
+        """Pass on what came from this peer, after a pause in which the others may tell that they hold it. A primary
+        answers the peer at once, which waits for the commits."""
         peer = self._peers.get(label)
         if peer is not None and is_primary:
             self._request(peer)

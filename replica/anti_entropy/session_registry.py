@@ -59,7 +59,7 @@ class SessionRegistry:
         return True
 
     def close(self) -> None:
-        """Let no session begin any more."""
+        """Refuse every new session from now on."""
         self._is_closed = True
 
     def _may_begin(self, peer: str, conversation: Conversation) -> bool:
@@ -121,8 +121,8 @@ class SessionRegistry:
             await asyncio.wait(waiting, timeout=wait_s)
 
     async def pause(self, reason: str, wait_s: float) -> None:
-        """Wait until only sessions are left for which a person asked, and which do not stay open. A session that stands
-        is closed. Break off the others that are left after `wait_s`."""
+        """Close the sessions that stand, and wait until only those are left that a paused replica may have. After
+        `wait_s`, break off the others."""
         deadline_s = time.monotonic() + wait_s
         while (left := self._unrequested()) and time.monotonic() < deadline_s:
             for conversation in left:
@@ -142,5 +142,5 @@ class SessionRegistry:
 
 
 def _is_on_request(conversation: Conversation) -> bool:
-    """Whether a session is one that also a paused replica has: a person asked for it, and it ends by itself."""
+    """Whether a paused replica may have this session: a person asked for it, and it ends by itself."""
     return conversation.session.is_requested and not conversation.session.may_stand

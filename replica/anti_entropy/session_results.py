@@ -60,8 +60,8 @@ class SessionResults:
         self._unknown_callers: dict[str, str] = {}  # label -> why it was refused
 
     def note_progress(self, label: str, report: Report) -> bool:
-        """Follow up what a standing session has sent and received. Return whether this replica is the primary, as far
-        as that was asked."""
+        """Follow up what a standing session has sent and received. Return whether this replica is the primary; False if
+        nothing was received, or if the storage cannot be reached."""
         is_primary = False
         try:
             if report.received or report.installed:

@@ -54,7 +54,7 @@ KINDS = {
 class FrameRing:
     """The newest frames that were sent and received. Any thread may use it.
 
-    While `is_wanted` returns false, nothing is recorded; what was recorded before stays. It must return at once.
+    While `is_wanted` returns false, nothing is recorded; what was recorded before stays. `is_wanted` must not block.
     """
 
     def __init__(self, is_wanted: Callable[[], bool]) -> None:

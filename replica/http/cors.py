@@ -2,7 +2,7 @@
 
 - A write from a page of another origin is refused, so that a foreign page cannot reserve in a user's name.
 - A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`, because the
-  cluster page shows all replicas and cuts links of all replicas. Those that take POST, such as a commit, it may use
+  cluster page shows all replicas and cuts links of all replicas. It may use those that take POST, such as a commit,
   only with `auth: none`, as in a class.
 - A replica that listens only on the loopback address, or asks for no tokens, refuses foreign names in the header Host.
   Otherwise a foreign page could point its own name at the replica's address, and would then seem to be the replica's

@@ -113,7 +113,7 @@ class _Marks:
 
     def of(self, entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the marks of a transaction in the order in which the engine works: it rolls back, plays what is new or
-        committed, and replays. The marks of one kind that are too many are one mark with a count."""
+        committed, and replays. After the first MARKS_MAX marks of a kind, one mark counts the others."""
         if entry["kind"] == "revoked":
             yield _mark("installed", 1)
         if revoked := [*entry.get("revoked", ()), *entry.get("lost", ())]:

@@ -3,7 +3,8 @@
 
 local Newest = {}
 
-local STEP, OLD_MAX = 100, 10 -- every 100th commit is looked at, until 10 in a row are old; the 99 after a young one count
+-- Every 100th commit is looked at, until 10 in a row are old. The 99 commits next to a young one count as young.
+local STEP, OLD_MAX = 100, 10
 
 -- How many of the commits after `osn` up to `csn` belong to the newest ones: the last `count` commits, and those whose
 -- stamp is not less than `since`. The cost depends on what is returned. Stamps do not quite grow with the CSN, because
