@@ -121,8 +121,8 @@ class CommittedLogs:
         lines = self._of(state.history, before)
         fitting = [line for line in lines if line.csn >= start_csn and not _differing(line, known)]
         if fitting:
-            if any(line is followed for line in fitting):
-                return next(line for line in fitting if line is followed)
+            if followed is not None and any(line is followed for line in fitting):
+                return followed
             return max(fitting, key=lambda line: sum(csn <= line.csn for csn, _ in known))
         differing = [(min(found), line) for line in lines if (found := _differing(line, known))]
         if len(lines) > self.forks or not differing:
