@@ -21,11 +21,11 @@ from apps.rooms.endpoints import feeds
 from apps.rooms.pages import decode_reservation
 from cli.calendar_files.rooms import Rooms
 from cli.calendar_files.timetable import read_timetable
-from replica.config import Address, parse
-from replica.http.server import WebServer
+from replica.config import parse
 from storage.store import Store
 from tests.support import sides_harness
 from tests.support.sides_harness import meet, new_stores
+from tests.support.web_server import served
 from tests.support.worker_redis import worker_redis
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -343,16 +343,12 @@ def test_khal_and_vdirsyncer_read_a_feed_over_http(sides: tuple[Side, Side], tmp
     PATH."""
     one, _ = sides
     one.reserve("vish", "a", 9, purpose="weekly tea")
-    server = WebServer(one.app, Address("127.0.0.1", 0))
-    server.start()
-    try:
-        read = _khal(tmp_path, f"http://{server.address}/rooms/6.12/calendar.ics")
+    with served(one.app) as address:
+        read = _khal(tmp_path, f"http://{address}/rooms/6.12/calendar.ics")
         assert "10:00-11:00 weekly tea @ 6.12" in read
         body = {"slots": [{"start": "2026-12-01T13:00Z", "end": "2026-12-01T14:00Z"}]}
         assert one.client.patch("/reservations/vish/a", json=body, headers={"Bayou-User": "vish"}).status_code == 200
         assert "14:00-15:00 weekly tea @ 6.12" in _khal(tmp_path, None)
-    finally:
-        server.stop()
 
 
 def _khal(folder: Path, url: str | None) -> str:

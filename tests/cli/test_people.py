@@ -11,9 +11,8 @@ import pytest
 
 from apps.api.model import ListQuery, part_of_list
 from cli.main import main
-from replica.config import Address
-from replica.http.server import WebServer
 from tests.apps.test_people import OPERATOR, Side, sides  # noqa: F401  # the fixture
+from tests.support.web_server import served
 
 pytestmark = pytest.mark.process
 
@@ -28,10 +27,7 @@ def run(
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Run]:
     """Return a function that runs one command with the given text as typed input, and returns (exit status, output)."""
-    server = WebServer(sides[0].app, Address("127.0.0.1", 0))
-    server.start()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("BAYOU_REPLICA", str(server.address))
     monkeypatch.delenv("BAYOU_TOKEN", raising=False)
 
     def command(*words: str, typed: str = "", token: str = "") -> tuple[int, str]:
@@ -41,8 +37,9 @@ def run(
         said = capsys.readouterr()
         return status, said.out + said.err
 
-    yield command
-    server.stop()
+    with served(sides[0].app) as address:
+        monkeypatch.setenv("BAYOU_REPLICA", str(address))
+        yield command
 
 
 def token_in(said: str) -> str:

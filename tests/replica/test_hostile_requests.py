@@ -15,9 +15,9 @@ from flask import Flask
 from apps.api.endpoint import Endpoint
 from replica import log_limit
 from replica.config import Address
-from replica.http.server import WebServer
 from replica.log_limit import RECORDS_MAX, LogLimit
 from tests.replica.test_openapi import app, endpoints, parts
+from tests.support.web_server import served
 
 __all__ = ["app", "endpoints", "parts"]  # fixtures
 
@@ -61,10 +61,8 @@ BODIES = [
 
 @pytest.fixture
 def address(app: Flask) -> Iterator[Address]:
-    server = WebServer(app, Address("127.0.0.1", 0))
-    server.start()
-    yield server.address
-    server.stop()
+    with served(app) as found:
+        yield found
 
 
 def answered(address: Address, sent: bytes, silent_s: float = BOUND_S) -> bytes:

@@ -11,10 +11,10 @@ import pytest
 
 from apps.people.tokens import hash_of, new_token
 from replica.config import Address, ConfigError, parse
-from replica.http.server import WebServer
 from storage.store import Store
 from tests.support import sides_harness
 from tests.support.sides_harness import meet, new_stores
+from tests.support.web_server import served
 
 PROXY = "10.0.6.9"
 OPERATOR = new_token("operator")
@@ -213,10 +213,8 @@ def test_a_page_of_another_site_cannot_use_the_login_of_the_proxy(one: Side) -> 
 
 @pytest.fixture
 def address(one: Side) -> Iterator[Address]:
-    server = WebServer(one.app, Address("127.0.0.1", 0), ["127.0.0.1"])
-    server.start()
-    yield server.address
-    server.stop()
+    with served(one.app, ["127.0.0.1"]) as found:
+        yield found
 
 
 def answered(address: Address, *headers: tuple[str, str]) -> tuple[int, bytes]:

@@ -17,26 +17,17 @@ import requests
 from cluster.processes import Processes
 from replica.config import Address, parse
 from replica.http import connections, wsgi
-from replica.http.server import THREADS, WebServer
+from replica.http.server import THREADS
 from tests.support.live import live
 from tests.support.replica_harness import Harness, serving
 from tests.support.waiting import wait_until
+from tests.support.web_server import served
 
 BOUND_S = 30
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 STRANGER = "127.0.0.2"
 MIB = 1024 * 1024
 TOKENS = "cluster: c\nprimary: one\nauth: tokens\nreplicas: {one: {rest: 127.0.0.1:8001, anti_entropy: 127.0.0.1:9001}}"
-
-
-@contextlib.contextmanager
-def running(app: Callable[..., Any]) -> Iterator[Address]:
-    web = WebServer(app, Address("127.0.0.1", 0))
-    web.start()
-    try:
-        yield web.address
-    finally:
-        web.stop()
 
 
 def opened(address: Address, source: str = "127.0.0.1") -> socket.socket:
@@ -67,7 +58,7 @@ def empty(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[
 
 def test_one_address_cannot_take_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "ADDRESS_CONNECTIONS_MAX", 5)
-    with running(empty) as address, contextlib.ExitStack() as clients:
+    with served(empty) as address, contextlib.ExitStack() as clients:
         for _ in range(5):
             clients.enter_context(opened(address, STRANGER))
         wait_until(lambda: status(address, source=STRANGER) == b"429")
@@ -85,7 +76,7 @@ def test_one_address_cannot_take_all_threads() -> None:
             may_end.wait(BOUND_S)
         return empty(environ, start_response)
 
-    with running(app) as address, contextlib.ExitStack() as clients:
+    with served(app) as address, contextlib.ExitStack() as clients:
         try:
             for _ in range(2 * THREADS):
                 clients.enter_context(opened(address, STRANGER)).sendall(GET)
@@ -105,7 +96,7 @@ def test_what_a_client_sends_ahead_is_bounded() -> None:
         return empty(_environ, start_response)
 
     head = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % (b"x" * 100_000)
-    with running(app) as address:
+    with served(app) as address:
         try:
             with opened(address) as connection, contextlib.suppress(ConnectionError):
                 connection.sendall(GET + 30 * head)
@@ -116,7 +107,7 @@ def test_what_a_client_sends_ahead_is_bounded() -> None:
 
 def test_a_head_of_many_long_headers_is_cut_off() -> None:
     header = b"X-Long: %s\r\n" % (b"x" * 10_000)
-    with running(empty) as address, opened(address) as connection, contextlib.suppress(ConnectionError):
+    with served(empty) as address, opened(address) as connection, contextlib.suppress(ConnectionError):
         connection.sendall(GET[:-2] + 100 * header + b"\r\n")
         assert received(connection)[:12] in {b"", b"HTTP/1.0 400"}
 
@@ -130,7 +121,7 @@ def test_answers_that_are_not_read_take_a_bounded_memory(monkeypatch: pytest.Mon
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
-    with running(app) as address, contextlib.ExitStack() as clients:
+    with served(app) as address, contextlib.ExitStack() as clients:
         silent = [clients.enter_context(opened(address, STRANGER)) for _ in range(12)]
         for connection in silent:
             connection.sendall(10 * GET)
@@ -152,7 +143,7 @@ def received_within(connection: socket.socket) -> bytes:
 
 def test_a_body_that_trickles_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wsgi, "PIECE_S", 0.3)
-    with running(empty) as address, opened(address) as connection:
+    with served(empty) as address, opened(address) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
         connection.settimeout(0.02)
         answer, ends = b"", time.monotonic() + BOUND_S

@@ -17,20 +17,11 @@ from replica.config import Address
 from replica.http import connections, server, wsgi
 from replica.http.server import THREADS, WebServer
 from tests.support.waiting import wait_until
+from tests.support.web_server import served
 
 BOUND_S = 30
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
-
-
-@contextlib.contextmanager
-def serving(app: Application) -> Iterator[Address]:
-    web = WebServer(app, Address("127.0.0.1", 0))
-    web.start()
-    try:
-        yield web.address
-    finally:
-        web.stop()
 
 
 @contextlib.contextmanager
@@ -73,7 +64,7 @@ class Recorder:
 
 def test_a_request_becomes_an_environ() -> None:
     app = Recorder()
-    with serving(app) as address:
+    with served(app) as address:
         head = (
             b"POST /rooms/6%2E12/%C3%A9%2F?a=%20b&c HTTP/1.1\r\nHost: localhost:1\r\nContent-Type: text/plain\r\n"
             b"Content-Length: 3\r\nX-One: 1\r\nX-One: 2\r\nBayou_User: forged\r\nX-Latin: \xe9\r\n\r\n"
@@ -104,7 +95,7 @@ def test_a_request_becomes_an_environ() -> None:
 )
 def test_a_path_arrives_as_it_was_sent(target: bytes, path: str, query: str) -> None:
     app = Recorder()
-    with serving(app) as address:
+    with served(app) as address:
         assert asked(address, GET.replace(b"/", target, 1))[0] == b"HTTP/1.1 204 No Content"
     environ, _ = app.seen[0]
     assert (environ["PATH_INFO"], environ["QUERY_STRING"]) == (path, query)
@@ -112,7 +103,7 @@ def test_a_path_arrives_as_it_was_sent(target: bytes, path: str, query: str) -> 
 
 def test_a_body_in_chunks_has_a_length() -> None:
     app = Recorder()
-    with serving(app) as address:
+    with served(app) as address:
         head = GET.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
         assert asked(address, head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")[0] == b"HTTP/1.1 204 No Content"
         assert b" 400 " in asked(address, head + b"3\r\nabcd")[0]
@@ -123,7 +114,7 @@ def test_a_body_in_chunks_has_a_length() -> None:
 
 def test_a_client_that_waits_to_be_asked_for_its_body_is_asked() -> None:
     app = Recorder()
-    with serving(app) as address, connected(address) as connection:
+    with served(app) as address, connected(address) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
         assert connection.recv(1 << 16) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"abc")
@@ -133,7 +124,7 @@ def test_a_client_that_waits_to_be_asked_for_its_body_is_asked() -> None:
 
 def test_a_long_body_arrives_whole() -> None:
     app, size = Recorder(), 5 * wsgi.PIECE_BYTES
-    with serving(app) as address:
+    with served(app) as address:
         head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode()
         asked(address, head + bytes(range(256)) * (size // 256))
     assert app.seen[0][1] == bytes(range(256)) * (size // 256)
@@ -152,7 +143,7 @@ def test_a_body_that_is_too_long_is_not_read_whole_and_the_application_answers(d
         return [b"few"]
 
     size = 10 * BODY_BYTES_MAX
-    with serving(app) as address, connected(address) as connection:
+    with served(app) as address, connected(address) as connection:
         framing = b"Content-Length: %d" % size if declared else b"Transfer-Encoding: chunked"
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n")
         with contextlib.suppress(ConnectionError):
@@ -169,7 +160,7 @@ def test_a_body_that_is_not_admitted_is_not_read_and_the_first_answer_counts() -
         start_response("401 Unauthorized", [("Content-Length", "2")])
         return [b"no"]
 
-    with serving(app) as address, connected(address) as connection:
+    with served(app) as address, connected(address) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 300000000\r\nExpect: 100-continue\r\n\r\n")
         answer = connection.recv(1 << 16)
         assert answer.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
@@ -182,7 +173,7 @@ def test_a_head_has_the_length_and_no_body() -> None:
         start_response("200 OK", [("Content-Length", "5"), ("Content-Type", "text/plain")])
         return []
 
-    with serving(app) as address:
+    with served(app) as address:
         _, headers, body = asked(address, GET.replace(b"GET", b"HEAD"))
     assert (headers[b"content-length"], body) == (b"5", b"")
 
@@ -194,14 +185,14 @@ def test_an_application_that_fails_is_logged_and_the_next_is_served(caplog: pyte
         start_response("200 OK", [("Content-Length", "0")])
         return []
 
-    with serving(app) as address:
+    with served(app) as address:
         assert asked(address, GET.replace(b"/", b"/bad", 1))[0] == b"HTTP/1.1 500 Internal Server Error"
         assert asked(address, GET)[0] == b"HTTP/1.1 200 OK"
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_malformed_request_is_refused_and_leaves_nothing_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    with serving(Recorder()) as address:
+    with served(Recorder()) as address:
         for sent in (
             b"GET\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
@@ -241,7 +232,7 @@ LONG = GET.replace(b"/", b"/long", 1)
 
 def test_a_long_answer_is_made_as_it_is_read_and_slow_readers_hold_no_thread() -> None:
     app = Answering()
-    with serving(app) as address, contextlib.ExitStack() as clients:
+    with served(app) as address, contextlib.ExitStack() as clients:
         for _ in range(THREADS + 1):
             clients.enter_context(connected(address)).sendall(LONG)
         assert asked(address, GET)[0] == b"HTTP/1.1 200 OK"
@@ -249,7 +240,7 @@ def test_a_long_answer_is_made_as_it_is_read_and_slow_readers_hold_no_thread() -
 
 
 def test_slow_senders_hold_no_thread() -> None:
-    with serving(Recorder()) as address, contextlib.ExitStack() as clients:
+    with served(Recorder()) as address, contextlib.ExitStack() as clients:
         for _ in range(THREADS + 1):
             clients.enter_context(connected(address)).sendall(
                 b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"
@@ -259,7 +250,7 @@ def test_slow_senders_hold_no_thread() -> None:
 
 def test_an_answer_whose_client_leaves_is_closed() -> None:
     app = Answering()
-    with serving(app) as address:
+    with served(app) as address:
         with connected(address) as connection:
             connection.sendall(LONG)
             assert connection.recv(1 << 10)
@@ -278,7 +269,7 @@ def test_an_answer_whose_client_leaves_before_it_is_there_is_closed() -> None:
             return super().__iter__()
 
     app = Slow()
-    with serving(app) as address:
+    with served(app) as address:
         with connected(address) as connection:
             connection.sendall(LONG)
             assert app.begun.wait(BOUND_S)
@@ -304,7 +295,7 @@ def test_an_async_answer_ends_when_its_client_leaves() -> None:
         start_response("200 OK", [])
         return answer
 
-    with serving(app) as address:
+    with served(app) as address:
         with connected(address) as connection:
             connection.sendall(GET)
             wait_until(lambda: b"first" in connection.recv(1 << 16))
@@ -316,7 +307,7 @@ def test_an_async_answer_ends_when_its_client_leaves() -> None:
 
 def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.1)
-    with serving(Recorder()) as address:
+    with served(Recorder()) as address:
         with connected(address) as silent:
             assert closes(silent) == b""
         with connected(address) as slow:
@@ -330,7 +321,7 @@ def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest.Monke
 def test_a_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wsgi, "PIECE_S", 0.1)
     app = Recorder()
-    with serving(app) as address, connected(address) as connection:
+    with served(app) as address, connected(address) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert app.seen == []
@@ -339,7 +330,7 @@ def test_a_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_an_answer_that_is_not_read_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wsgi, "PIECE_S", 0.1)
     app = Answering()
-    with serving(app) as address, connected(address) as connection:
+    with served(app) as address, connected(address) as connection:
         connection.sendall(LONG)
         assert app.closed.wait(BOUND_S)
         with contextlib.suppress(ConnectionResetError):
@@ -349,7 +340,7 @@ def test_an_answer_that_is_not_read_ends_the_connection(monkeypatch: pytest.Monk
 
 def test_a_connection_too_many_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "CONNECTIONS_MAX", 3)
-    with serving(Recorder()) as address, contextlib.ExitStack() as clients:
+    with served(Recorder()) as address, contextlib.ExitStack() as clients:
         for _ in range(3):
             connection = clients.enter_context(connected(address))
             connection.sendall(GET)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from cli.main import main
-from replica.config import Address, parse
-from replica.http.server import WebServer
+from replica.config import parse
 from tests.support.sides_harness import Side, new_stores
+from tests.support.web_server import served
 
 DATABASE = 11
 USER = "vish"
@@ -73,13 +73,8 @@ def desk(
     )
     (store,) = new_stores(settings, DATABASE, "one")
     side = Side(store, settings)
-    server = WebServer(side.app, Address("127.0.0.1", 0))
-    server.start()
-    try:
-        with pytest.MonkeyPatch.context() as environment:
-            environment.setenv("BAYOU_REPLICA", f"http://{server.address}")
-            environment.setenv("XDG_STATE_HOME", str(folder / "state"))
-            environment.chdir(folder)
-            yield Desk(side, folder)
-    finally:
-        server.stop()
+    with served(side.app) as address, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("BAYOU_REPLICA", f"http://{address}")
+        environment.setenv("XDG_STATE_HOME", str(folder / "state"))
+        environment.chdir(folder)
+        yield Desk(side, folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -32,11 +32,11 @@ from replica.events.expand import Transaction
 from replica.events.feed import EventFeed
 from replica.http.app import create_app
 from replica.http.parts import Parts
-from replica.http.server import WebServer
 from replica.http.service import ReplicaService
 from storage.members import Member
 from storage.queries import Digest, Gap, Pace, Vitals
 from storage.store import Store
+from tests.support.web_server import served
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
 SETTINGS = parse(
@@ -358,11 +358,9 @@ class Harness:
 @contextmanager
 def serving(harness: Harness) -> Iterator[Address]:
     """Run the event feed, and the real web server on a free port. Yield the address of the web server."""
-    server = WebServer(harness.app, replace(Address("127.0.0.1", 1), port=0))
     harness.feed.start()
-    server.start()
-    try:
-        yield server.address
-    finally:
-        harness.feed.stop()
-        server.stop()
+    with served(harness.app) as address:
+        try:
+            yield address
+        finally:
+            harness.feed.stop()

@@ -7,12 +7,11 @@ from selenium.webdriver.common.keys import Keys
 
 from cluster.processes import Processes
 from cluster.rest import Request, send
-from replica.config import Address
-from replica.http.server import WebServer
 from tests.apps.test_people import Side, sides  # noqa: F401  # the fixture
 from tests.support.booking_page import BLOCKS, open_calendar, page, press, processes, reserve, unfold
 from tests.support.browser import Page, browser
 from tests.support.waiting import wait_until
+from tests.support.web_server import served
 from tests.web.test_roles import DAY, log_in
 
 __all__ = ["page", "processes"]  # fixtures
@@ -25,51 +24,46 @@ MINE = "return [...document.querySelectorAll('.block[data-mine=\"true\"]')].map(
 def test_a_manager_reserves_for_a_user_who_hands_it_over(sides: tuple[Side, Side]) -> None:  # noqa: F811
     one, _ = sides
     tokens = {name: one.add(name, role) for name, role in (("vish", "user"), ("neil", "user"), ("max", "manager"))}
-    server = WebServer(one.app, Address("127.0.0.1", 0))
-    server.start()
-    try:
-        with browser(calm=True) as page:
-            log_in(page, server.address, tokens["max"])
-            page.click('[data-time="09:00"]')
-            page.type("#purpose", "tea")
-            page.type("#owner", "vish")
-            page.click("#form .main")
-            wait_until(lambda: page.run(BLOCKS) == [["vish", "09:00–10:00"]])
-            page.wait_for_text("#answer", "Reserved for vish: 6.12")
-            assert page.run(MINE) == []
-            page.click(".block")
-            page.wait_for_text("#details", "made by max")
-            assert "Move" not in page.text("#details")
-            page.press(Keys.ESCAPE)
+    with served(one.app) as address, browser(calm=True) as page:
+        log_in(page, address, tokens["max"])
+        page.click('[data-time="09:00"]')
+        page.type("#purpose", "tea")
+        page.type("#owner", "vish")
+        page.click("#form .main")
+        wait_until(lambda: page.run(BLOCKS) == [["vish", "09:00–10:00"]])
+        page.wait_for_text("#answer", "Reserved for vish: 6.12")
+        assert page.run(MINE) == []
+        page.click(".block")
+        page.wait_for_text("#details", "made by max")
+        assert "Move" not in page.text("#details")
+        page.press(Keys.ESCAPE)
 
-            log_in(page, server.address, tokens["vish"])
-            wait_until(lambda: len(page.run(MINE)) == 1)
-            assert not page.run("return document.querySelector('#owner').checkVisibility()")
-            page.wait_for_text("#mine", "tea")
-            page.click(".block")
-            page.wait_for_text("#details", "Hand over …")
-            press(page, "Hand over …")
-            page.press("neil", Keys.ENTER)
-            wait_until(lambda: page.run(BLOCKS) == [["neil", "09:00–10:00"]])
-            wait_until(lambda: not page.run("return document.querySelector('#mine').checkVisibility()"))
-            page.click(".block")
-            page.wait_for_text("#details", "What happened")
-            assert "Hand over" not in page.text("#details")
-            unfold(page, "What happened")
-            page.wait_for_text("#details .fold", "handed over to neil by vish")
-            assert "reserved for vish by max" in page.text("#details .fold")
-            page.press(Keys.ESCAPE)
+        log_in(page, address, tokens["vish"])
+        wait_until(lambda: len(page.run(MINE)) == 1)
+        assert not page.run("return document.querySelector('#owner').checkVisibility()")
+        page.wait_for_text("#mine", "tea")
+        page.click(".block")
+        page.wait_for_text("#details", "Hand over …")
+        press(page, "Hand over …")
+        page.press("neil", Keys.ENTER)
+        wait_until(lambda: page.run(BLOCKS) == [["neil", "09:00–10:00"]])
+        wait_until(lambda: not page.run("return document.querySelector('#mine').checkVisibility()"))
+        page.click(".block")
+        page.wait_for_text("#details", "What happened")
+        assert "Hand over" not in page.text("#details")
+        unfold(page, "What happened")
+        page.wait_for_text("#details .fold", "handed over to neil by vish")
+        assert "reserved for vish by max" in page.text("#details .fold")
+        page.press(Keys.ESCAPE)
 
-            log_in(page, server.address, tokens["neil"])
-            wait_until(lambda: len(page.run(MINE)) == 1)
-            (held,) = one.ask("GET", "/users/neil/reservations", tokens["max"]).json["reservations"]
-            path = f"/reservations/{held['id']}"
-            assert one.ask("DELETE", f"{path}?reason=paint", tokens["max"]).json["state"] == "cancelled"
-            log_in(page, server.address, tokens["neil"])
-            page.wait_for_text("#tray .card", "Cancelled by max: paint")
-            assert page.problems() == []
-    finally:
-        server.stop()
+        log_in(page, address, tokens["neil"])
+        wait_until(lambda: len(page.run(MINE)) == 1)
+        (held,) = one.ask("GET", "/users/neil/reservations", tokens["max"]).json["reservations"]
+        path = f"/reservations/{held['id']}"
+        assert one.ask("DELETE", f"{path}?reason=paint", tokens["max"]).json["state"] == "cancelled"
+        log_in(page, address, tokens["neil"])
+        page.wait_for_text("#tray .card", "Cancelled by max: paint")
+        assert page.problems() == []
 
 
 def test_what_others_make_for_the_user_and_hand_over_is_shown_at_once(page: Page, processes: Processes) -> None:
@@ -88,21 +82,16 @@ def test_a_manager_hands_over_what_a_user_owns(sides: tuple[Side, Side]) -> None
     tokens = {name: one.add(name, role) for name, role in (("vish", "user"), ("neil", "user"), ("max", "manager"))}
     slot = {"start": f"{DAY}T09:00Z", "end": f"{DAY}T10:00Z"}
     assert one.reserve(tokens["vish"], "r1", slot).status_code == 201
-    server = WebServer(one.app, Address("127.0.0.1", 0))
-    server.start()
-    try:
-        with browser(calm=True) as page:
-            log_in(page, server.address, tokens["max"])
-            wait_until(lambda: page.run(BLOCKS) == [["vish", "09:00–10:00"]])
-            page.click(".block")
-            page.wait_for_text("#details", "Hand over …")
-            press(page, "Hand over …")
-            page.press("nobody", Keys.ENTER)
-            page.wait_for_text("#details [role=alert]", "There is no person nobody here.")
-            page.run("document.querySelector('#details .mover input').value = 'neil'")
-            page.press(Keys.ENTER)
-            wait_until(lambda: page.run(BLOCKS) == [["neil", "09:00–10:00"]])
-            assert one.ask("GET", "/reservations/vish/r1", tokens["vish"]).json["owner"] == "neil"
-            page.problems()  # the browser names the refused request
-    finally:
-        server.stop()
+    with served(one.app) as address, browser(calm=True) as page:
+        log_in(page, address, tokens["max"])
+        wait_until(lambda: page.run(BLOCKS) == [["vish", "09:00–10:00"]])
+        page.click(".block")
+        page.wait_for_text("#details", "Hand over …")
+        press(page, "Hand over …")
+        page.press("nobody", Keys.ENTER)
+        page.wait_for_text("#details [role=alert]", "There is no person nobody here.")
+        page.run("document.querySelector('#details .mover input').value = 'neil'")
+        page.press(Keys.ENTER)
+        wait_until(lambda: page.run(BLOCKS) == [["neil", "09:00–10:00"]])
+        assert one.ask("GET", "/reservations/vish/r1", tokens["vish"]).json["owner"] == "neil"
+        page.problems()  # the browser names the refused request
