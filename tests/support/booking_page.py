@@ -85,6 +85,14 @@ def press(page: Page, text: str) -> None:
     _click(page, "#details button", text)
 
 
+def fill_mover(page: Page, start: str, end: str) -> None:
+    """Open the form that moves the reservation of the dialog, and fill in other times. `.mover .main` sends it."""
+    page.wait_for_text("#details", "Move …")
+    press(page, "Move …")
+    fill(page, ".mover [type=time]", start)
+    fill(page, ".mover label:nth-of-type(4) input", end)
+
+
 def cell(day: str, time: str, room: str = "6.12") -> str:
     """Return the CSS selector of the calendar cell of a room at a day and time."""
     return f'[data-room="{room}"][data-day="{day}"][data-time="{time}"]'

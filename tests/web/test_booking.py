@@ -12,6 +12,7 @@ from tests.support.booking_page import (
     FOCUSED,
     cell,
     fill,
+    fill_mover,
     open_calendar,
     page,
     press,
@@ -226,10 +227,7 @@ def test_a_move_of_a_series_says_which_stay_and_it_is_extended(page: Page, proce
     page.wait_for_text("#answer", "Reserved 3 of 3")
     reserve(processes, "neil", "2030-10-14T12:00Z", "2030-10-14T13:00Z")
     page.click(".block")
-    page.wait_for_text("#details", "Move …")
-    press(page, "Move …")
-    fill(page, ".mover [type=time]", "14:00")
-    fill(page, ".mover label:nth-of-type(4) input", "15:00")
+    fill_mover(page, "14:00", "15:00")
     page.run("document.querySelector('.mover .wide select').value = 'later'")
     page.click(".mover .main")
     page.wait_for_text("#details [role=alert]", "Nothing that you asked for is free on Mon 14 Oct: there it stays.")

@@ -31,11 +31,13 @@ def begin(page: Page, processes: Processes) -> None:
     page.wait_for_text("#pace", "Nothing is sent or committed by itself.")
 
 
-def reserve(page: Page, label: str) -> None:
-    """Reserve by the form of a replica, with what is proposed there."""
+def reserve(page: Page, label: str, user: str | None = None) -> None:
+    """Reserve by the form of a replica, with what is proposed there, or as another user."""
     button = f"[data-label='{label}'] [data-act='reserve']:enabled"
     page.wait_for("Boolean(document.querySelector(arguments[0])?.offsetParent)", button)  # it is seen
     page.click(button)
+    if user:
+        page.type(f"[data-label='{label}'] [name='user']", user)
     page.click(f"[data-label='{label}'] .reserve button")
     page.wait_for_text("#said", f"{label}: tentative.")
 
@@ -74,10 +76,7 @@ def test_a_conflict_goes_step_by_step_until_nothing_is_due(tmp_path: Path) -> No
 def test_a_session_runs_on_one_link_and_what_is_typed_cuts_none(tmp_path: Path) -> None:
     with live(tmp_path / "c", users=USERS) as processes, browser(calm=True) as page:
         begin(page, processes)
-        page.click("[data-label='three'] [data-act='reserve']")
-        page.type("[data-label='three'] [name='user']", "s1")
-        page.click("[data-label='three'] .reserve button")
-        page.wait_for_text("#said", "three: tentative.")
+        reserve(page, "three", "s1")
         page.click("[data-session='one-three']")
         page.wait_for_text("#said", "0 writes or commits from one to three, 1 from three to one.")
         wait_until(lambda: page.run(ROWS, "one") == [TENTATIVE("s1", "09:00–10:00")])

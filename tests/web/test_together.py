@@ -8,7 +8,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 
 from cluster.processes import Processes
-from tests.support.booking_page import cell, fill, open_calendar, page, press, processes, reserve
+from tests.support.booking_page import cell, fill_mover, open_calendar, page, press, processes, reserve
 from tests.support.browser import Page
 from tests.support.waiting import wait_until
 from tests.web.test_drag import hold, over, slot_of
@@ -57,9 +57,7 @@ def test_rooms_are_reserved_together_and_stand_in_each_column(page: Page, proces
 
     page.click('.block[data-mine="true"]')
     page.wait_for_text("#details dd", "6.12+7.01")
-    press(page, "Move …")
-    fill(page, ".mover [type=time]", "11:00")
-    fill(page, ".mover label:nth-of-type(4) input", "12:00")
+    fill_mover(page, "11:00", "12:00")
     page.click(".mover .main")
     page.wait_for("!document.querySelector('#details').open")
     found = processes.rest("one").get("/users/vish/reservations?from=2030-06-11T00:00Z&to=2030-06-12T00:00Z")
