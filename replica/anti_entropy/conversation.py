@@ -91,6 +91,7 @@ class Conversation:
         self._is_push_next = False  # among the steps
         self._pushed_at_s = 0.0
         self._state: State | None = None  # to tell the peer about
+        self._is_update_next = False  # among the steps
         self._syncs: list[_Sync] = []
         self._sum = Report()  # of the whole session so far
         self._has_reported = False
@@ -150,9 +151,10 @@ class Conversation:
     def update(self, state: State) -> None:
         """Tell the peer what this replica, which is now in this state, holds. End the session if its hello is no longer
         true."""
-        if self._state is None:
-            self._steps.put_nowait(self._update)
         self._state = state
+        if not self._is_update_next:
+            self._is_update_next = True
+            self._steps.put_nowait(self._update)
 
     async def sync(self) -> Report:
         """Wait until both sides have sent everything, and return what was sent and received meanwhile."""
@@ -192,9 +194,9 @@ class Conversation:
         return frames
 
     def _update(self) -> list[Frame]:
-        state, self._state = self._state, None
-        if state is None:
-            return []
+        self._is_update_next = False  # first: the state may be replaced at any time, and then needs another step
+        state = self._state
+        assert state is not None
         if self.session.has_changed(state):
             return self.session.close()
         reads = self._outbox.qsize() <= OUTBOX_MAX  # otherwise the peer has enough to read
