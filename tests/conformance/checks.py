@@ -128,8 +128,7 @@ def malformed_hello_is_refused(subject: Subject) -> None:
         {"birth": "", "history": '[[0,"x~y",1]]'},
     ):
         with closing(subject.talk(subject.observer(), **changes)) as talk:
-            talk.until(lambda: talk.refusal or talk.has_ended or talk.hello, "a refusal")
-            talk.drain()
+            talk.until(lambda: talk.refusal or talk.has_ended, f"a refusal of {changes}")
             code = talk.refusal.code if talk.refusal else "protocol"
             expect(code == "protocol" and not talk.items, f"a refusal `protocol` of {changes}", talk.summary())
     subject.expect_unchanged(before)
@@ -142,7 +141,8 @@ def first_frame_must_be_hello(subject: Subject) -> None:
     for frame in (wire.Frame(done=wire.Done()), wire.Frame(batch=wire.Batch(history="[]")), wire.Frame()):
         with closing(Talk(subject.address, frame.SerializeToString())) as talk:
             talk.until(lambda: talk.refusal or talk.has_ended, "a refusal")
-            expect(talk.hello is None and not talk.items, "no Hello and no writes", talk.summary())
+            code = talk.refusal.code if talk.refusal else "protocol"
+            expect(code == "protocol" and talk.hello is None, "a refusal `protocol` and no Hello", talk.summary())
     subject.expect_unchanged(before)
 
 
