@@ -11,6 +11,7 @@ from cluster.processes import Processes
 from cluster.waiting import wait_until
 from replica import yaml_lines
 from replica.config import ConfigError, load
+from replica.free_addresses import listen
 
 FOLDER = ".class"  # in the data folder of the configuration; no label of a replica has a dot
 MEET_S_MAX = 60.0
@@ -18,8 +19,11 @@ MEET_S_MAX = 60.0
 
 def write_class_configuration(configuration: Path) -> Path:
     """Write a copy of a configuration whose replicas have data of their own, each in an embedded Redis, so that a class
-    may delete it at any time. Return the path of the copy. Raise ConfigError if people have to log in, since the page
-    could not act at each replica."""
+    may delete it at any time. Return the path of the copy.
+
+    Raise ConfigError if people have to log in, since the page could not act at each replica. Raise Conflict if somebody
+    listens at an address of a replica already: a class would act on the replicas there, which may be a building's.
+    """
     settings = load(configuration)
     if settings.has_roles:
         raise ConfigError(
@@ -28,14 +32,16 @@ def write_class_configuration(configuration: Path) -> Path:
                 " logging in. Name another configuration with --config."
             ]
         )
+    for replica in settings.replicas.values():
+        listen(replica.rest).close()
     copied, _ = yaml_lines.read(configuration.read_text(encoding="utf-8"))
     folder = settings.data.resolve() / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     copied |= {"data": str(folder), "redis": "embedded"}
     if settings.tls is not None:
         copied["tls"] = str(settings.tls.resolve())
-    for replica in copied["replicas"].values():
-        replica.pop("redis", None)
+    for written in copied["replicas"].values():
+        written.pop("redis", None)
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(copied, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path

@@ -185,6 +185,18 @@ def test_up_has_control_but_never_starts_over(tmp_path: Path) -> None:
             operator.ask("/reset")
 
 
+def test_a_class_does_not_begin_beside_replicas_at_the_same_addresses(tmp_path: Path) -> None:
+    configuration = write_configuration(tmp_path, LABELS[:1], {})
+    with terminal("up", configuration) as building:
+        wait_until(lambda: building.rest("one").get("/replica"))
+        with command("cluster.py", "class", "--config", configuration) as process:
+            output, _ = process.communicate(timeout=BOUND_S)
+        assert process.returncode == 1
+        address = building.settings.replica("one").rest
+        assert output.startswith(f"Cannot listen on {address}: Address already in use. Stop the program that uses")
+        assert building.paces() == ["auto"]
+
+
 def test_a_class_needs_no_login(tmp_path: Path) -> None:
     configuration = write_configuration(tmp_path, LABELS[:1], {"auth": "tokens"})
     with command("cluster.py", "class", "--config", configuration) as process:
