@@ -43,6 +43,7 @@ LOGGER = logging.getLogger("bayou.replica")
 BUSY_PAUSE_S_MAX = 0.05  # a busy peer is called again after a random part of this
 PAUSE_S_FIRST = 0.2  # before a peer that is down is called again; doubles each time
 PAUSE_S_MAX = 10.0
+DOUBLINGS_MAX = 10  # of that pause; more than 1,000 failures in a row would be too many for a float
 BREAK_OFF_S_MAX = 5.0  # how long cutting a link waits for its session to end
 SYNC_S_MAX = 30.0  # how long a request for a session tries again while the peer is busy
 READ_EVERY_S = 0.2  # how often the peers are read from the store while writes arrive
@@ -71,6 +72,11 @@ def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
         yield random.uniform(0, PAUSE_S_FIRST)
     while policy.interval_s:
         yield policy.interval_s * random.uniform(1 - policy.jitter, 1 + policy.jitter)
+
+
+def retry_pause_s(failures: int) -> float:
+    """Return the seconds before a peer is called again after so many failed sessions in a row."""
+    return min(PAUSE_S_FIRST * 2.0 ** min(failures, DOUBLINGS_MAX), PAUSE_S_MAX) * random.uniform(0.8, 1.2)
 
 
 class Scheduler:
@@ -422,7 +428,7 @@ class Scheduler:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
         if peer.record.failures:
-            return min(PAUSE_S_FIRST * 2.0**peer.record.failures, PAUSE_S_MAX) * random.uniform(0.8, 1.2)
+            return retry_pause_s(peer.record.failures)
         return None
 
     async def _call(self, peer: _Peer, *, requested: bool = False) -> Report:

@@ -16,7 +16,7 @@ from bayou.errors import Conflict
 from cluster.local import write_configuration
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_channel import SERVICE
-from replica.anti_entropy.scheduler import PAUSE_S_FIRST, Scheduler, pauses_s
+from replica.anti_entropy.scheduler import PAUSE_S_FIRST, Scheduler, pauses_s, retry_pause_s
 from replica.config import Address, AntiEntropySettings, load
 from storage.store import Store
 from tests.support.engine_harness import memory_redis
@@ -47,6 +47,13 @@ def test_each_pause_varies_by_the_configured_share(policy: AntiEntropySettings, 
 def test_without_an_interval_there_is_at_most_one_round_at_the_start() -> None:
     assert len(list(islice(pauses_s(AntiEntropySettings(interval_s=0)), 3))) == 1
     assert list(islice(pauses_s(AntiEntropySettings(interval_s=0, after_write=False)), 3)) == []
+
+
+def test_a_peer_that_is_down_is_called_less_and_less_often_however_long_it_is_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda _least, _most: 1.0)
+    assert [retry_pause_s(failures) for failures in (1, 2, 3, 5, 6, 100_000)] == [0.4, 0.8, 1.6, 6.4, 10, 10]
 
 
 @contextmanager
