@@ -212,12 +212,12 @@ def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]
     return list(zip(occurrences, outcomes, strict=True))
 
 
-def outcomes_of(entry: LogEntry) -> list[tuple[str, str]]:
-    """Return the reservations that a write is about, each with its outcome."""
-    write, about = entry.write, _about(entry.write)
+def outcomes_of(write: Write, outcome: str) -> list[tuple[str, str]]:
+    """Return the reservations that a write with this outcome is about, each with its own outcome."""
+    about = _about(write)
     if "occurrences" not in write.args:
-        return [(about, entry.outcome)]
-    return [(f"{about}~{one['date']}", outcome) for one, outcome in _outcomes(write, entry.outcome)]
+        return [(about, outcome)]
+    return [(f"{about}~{one['date']}", part) for one, part in _outcomes(write, outcome)]
 
 
 def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:

@@ -31,7 +31,7 @@ def drafts_after(service: Service, entry: LogEntry) -> Iterator[Draft]:
     if write.op not in _OPS:
         return
     building = Building.of(service.settings)
-    for identifier, outcome in outcomes_of(entry):
+    for identifier, outcome in outcomes_of(write, entry.outcome):
         page = reservation_page(identifier)
         reservation = decode_reservation(service.read([page], ClientSession(Token())).pages[page].tentative)
         if outcome in WORDS and reservation is not None and reservation.slot is not None:

@@ -28,7 +28,7 @@ from apps.rooms.pages import (
     owner_of,
     reservation_page,
 )
-from bayou.application import DONE, LogEntry
+from bayou.application import DONE
 from bayou.session_token import Token
 from bayou.write import Write
 
@@ -92,9 +92,9 @@ def notices(service: Service, news: News) -> Iterator[Notice]:
 def _parts(service: Service, news: News) -> Iterator[_Part]:
     """Yield the reservations that the write is about."""
     write = news.write
-    parts = _parts_of(write, news.outcome)
+    parts = outcomes_of(write, news.outcome)
     earlier = [
-        [None] * len(parts) if outcome is None else [part for _, part in _parts_of(write, outcome)]
+        [None] * len(parts) if outcome is None else [part for _, part in outcomes_of(write, outcome)]
         for outcome in (news.accepted, news.told)
     ]
     occurrences = write.args.get("occurrences", [{}])
@@ -112,10 +112,6 @@ def _parts(service: Service, news: News) -> Iterator[_Part]:
             is_final=news.is_final,
             held=decode_reservation(views[reservation_page(identifier)].tentative),
         )
-
-
-def _parts_of(write: Write, outcome: str) -> list[tuple[str, str]]:
-    return outcomes_of(LogEntry(write, None, outcome))
 
 
 def _of_part(service: Service, part: _Part, zone: ZoneInfo) -> Iterator[_Told]:

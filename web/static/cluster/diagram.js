@@ -4,7 +4,7 @@ import { button, element, setText } from "../shared/dom.js";
 import { single } from "../shared/single.js";
 import { draw } from "./diagram-drawing.js";
 import { layOut } from "./diagram-layout.js";
-import { Words } from "./diagram-words.js";
+import { SIGNS, Words } from "./diagram-words.js";
 import { isShortcut } from "./keys.js";
 import { Recording } from "./recording.js";
 import { clockOfStamp } from "./vectors.js";
@@ -166,6 +166,6 @@ export class Diagram {
 }
 
 function legend() {
-  const signs = [["+", "accepted"], ["↓", "received"], ["↶", "rolled back"], ["↷", "replayed"], ["✓", "committed"]];
-  return element("p.soft.signs", signs.map(([sign, word]) => `${sign} ${word}`).join("   "));
+  const shown = ["accepted", "received", "rolled_back", "replayed", "committed"];
+  return element("p.soft.signs", shown.map((what) => `${SIGNS[what]} ${what.replace("_", " ")}`).join("   "));
 }
