@@ -186,9 +186,9 @@ class Context:
         return [one for one in found if one["user"] == user]
 
     def _whole_names(self, kind: str, user: str, typed: str, known: Collection[str]) -> set[str]:
-        """Return what was typed, in a set, if no id in `known` begins with it and it is the whole id of a reservation
-        or series: what this user made and somebody else owns is in the list of its owner only. Otherwise return an
-        empty set."""
+        """Return what was typed, in a set, if it is the whole id of a reservation or series, and no id in `known`
+        begins with it. Otherwise return an empty set. What this user made and somebody else owns is in no list of this
+        user, so it can only be found by its whole id."""
         if not typed or any(_begins(one, typed) for one in known):
             return set()
         try:

@@ -47,9 +47,9 @@ class FollowUp:
 class News:
     """What became of a write that this replica has accepted.
 
-    accepted  the outcome that the answer to its user named, or that a forced promotion has revoked; None if there is no
-              such outcome
-    told      the outcome at the last time when this replica told somebody about it; None if it never did
+    accepted  the outcome in the answer to its user or, if a forced promotion has revoked its commit, the one before
+              that; None if there was neither
+    told      the outcome when this replica last told somebody about it; None if it never did
     outcome   the present outcome
     is_final  whether the write is committed
     """

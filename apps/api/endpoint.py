@@ -52,7 +52,7 @@ class Endpoint:
     body_is_required      if False, a request without a body is treated as if its body were {}
     is_refused_when_busy  a client that sends too many requests is refused here too
     in_session            the endpoint keeps the guarantees of the client's session
-    for_cluster_pages     web pages of other replicas of the cluster may use the endpoint; a POST only without roles
+    for_cluster_pages     web pages of other replicas may use the endpoint; a POST only in a cluster without roles
     is_endless            the answer is a stream without an end
     """
 

@@ -38,8 +38,8 @@ NOT_FINAL = "This may change until it is final."
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One reservation of a write. The outcomes are those of News, for this reservation. `held` is the reservation as it
-    stands, in the view with the tentative writes; None if there is none."""
+    """One reservation of a write. The outcomes are those of News, for this reservation. `held` is what the tentative
+    view has of it; None if it has nothing."""
 
     write: Write
     id: str
@@ -128,7 +128,7 @@ def _of_part(service: Service, part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
 
 
 def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell that a reservation has a slot: if it is final, or if its owner knows another slot."""
+    """Tell the owner which slot a reservation has, if it is final or if the owner knows another slot."""
     held = part.held
     if held is None or held.slot != slot:
         return

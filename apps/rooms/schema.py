@@ -98,7 +98,7 @@ RoomNames = Annotated[
 ]
 Purpose = Annotated[str, Field(max_length=200, description="What it is for."), AfterValidator(one_line)]
 Reason = Annotated[str, Field(max_length=200), AfterValidator(_reason)]
-Owner = Annotated[Name | None, Field(description="Who owns it from now on; of a new one only a manager may say so.")]
+Owner = Annotated[Name | None, Field(description="Who owns it. Only a manager may make one for somebody else.")]
 NewRoom = Annotated[bool, Field(description="The room may be one that nobody has named before.")]
 LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema(dict(DATE))]
 TimeZone = Annotated[

@@ -62,7 +62,7 @@ def _reserve(commands: Parser) -> None:
     parser.add("--room", "ROOM", "the room, instead of the first word; 6.12+6.14 for both")
     _add_slots(parser, required=False)
     parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", default="")
-    parser.add("--owner", "USER", "whose it is to be, if not yours; for managers", type=values.name("user name"))
+    parser.add("--owner", "USER", "for whom it is, if not for you; for managers", type=values.name("user name"))
     _add_merge(parser)
     _add_repeat(parser)
     add_until_final(parser, "; not with a series")
@@ -190,7 +190,7 @@ def _edit(commands: Parser) -> None:
     )
     parser.add("reservation", "ID", ID_HELP)
     parser.add("--purpose", "TEXT", "what it is for, up to 200 characters")
-    parser.add("--owner", "USER", "whose it is from now on", type=values.name("user name"))
+    parser.add("--owner", "USER", "who owns it from now on", type=values.name("user name"))
     _add_reach(parser, "edit")
     add_request(parser)
 

@@ -33,13 +33,13 @@ class Rooms:
         )
 
     def find(self, names: Sequence[str]) -> str:
-        """Return the first of the names that is a known room, or several such as 6.12 + 6.14. If none is, return the
-        first name."""
+        """Return the first of the names that is a known room, or that names several known rooms, such as 6.12 + 6.14.
+        If there is none, return the first name."""
         meant = [self.renamed.get(name, name) for name in map(_joined, names)]
         return next((name for name in meant if self.is_known(name)), meant[0])
 
     def is_known(self, name: str) -> bool:
-        """Return whether a name is that of a known room, or names several, such as 6.12+6.14."""
+        """Return whether a name is that of a known room, or names several known rooms, such as 6.12+6.14."""
         return all(room in self.known for room in name.split("+"))
 
     def hours(self, name: str) -> tuple[timedelta, timedelta] | None:

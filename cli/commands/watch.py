@@ -136,8 +136,8 @@ def _show_current(context: Context, event: Event, path: str | None) -> None:
 
 
 def _concerns(event: Event, user: str, only: str | None, others: Collection[str]) -> bool:
-    """Return whether the user watches what an event is about. `others` has the ids of what others made and the user
-    owns or has owned since the watch began; of an occurrence, that of its series."""
+    """Return whether an event is about something of the user. `others` has the ids of reservations and series that
+    others made, and that the user has owned since the watch began; for an occurrence it has the id of its series."""
     if event.name == "reset":
         return True
     name = _name_of(event.data)

@@ -100,7 +100,7 @@ class PromptCompleter(Completer):
         return {"cut": "", "heal": ""} if command == "link" else {}
 
     def _rooms(self, last: str = "") -> Offers:
-        """Return the rooms. If `last` ends an earlier one with a +, return each as the next of several."""
+        """Return the rooms. After a + in `last`, return each behind the rooms that are there: 6.12+7.01."""
         before = "".join(last.rpartition("+")[:2])
         return {f"{before}{room}": "" for room in self._monitor.rooms if room not in before.split("+")}
 

@@ -1,4 +1,4 @@
-"""Replicas whose notifications a test lets go step by step: a clock that the test sets, and a target in memory."""
+"""Replicas whose notifications a test runs step by step, with a clock that the test sets and a target in memory."""
 
 from __future__ import annotations
 

@@ -25,8 +25,9 @@ moved and freed in all of them or in none; each entry of `rooms` is one room.
                   occurrences = {{date, slots; room, purpose, ...}, ...}; rule, limit: adds these occurrences, or
                   brings them back. One that has a slot keeps it.
   edit_series     check every_reservation_stands  args series, room, occurrences = {{date}, ...}; purpose, owner, limit
-  owner is another user than that of the write, who is to own it. by_manager is true where only a manager may ask for
-  that: to make something for somebody else, or to hand over what somebody else owns.
+  owner is who is to own it; without it, what is made belongs to the user of the write, and an edit leaves the owner.
+  by_manager is true where only a manager may ask for that: to make something for somebody else, or to hand over what
+  somebody else owns.
   occurrences_wanted is all_or_nothing or best_effort; limit = {open, at}: see Occupancy.limit_reached.
 
 Merge procedures of the writes that want a slot; a series uses its procedure for every occurrence. All but give_up first
@@ -41,9 +42,9 @@ try the other slots in args.room, in the order of preference. Then:
 
 Pages (apps/rooms/pages.py reads the same format).
   room:ROOM/YYYY-MM-DD      one for each room and UTC day. Field: start, eight digits. Value: END8 \t USER \t REQUEST \t
-                            PURPOSE, and \t ROOM where it has several rooms. USER is USER OWNER where somebody else
-                            owns it. A slot over midnight stands on the page of each day that it touches, same field,
-                            same value.
+                            PURPOSE, and \t ROOM where it has several rooms. Where somebody else owns it, USER is
+                            followed by a blank and OWNER. A slot over midnight stands on the page of each day that it
+                            touches, same field, same value.
   reservation:USER/REQUEST  of a reservation:
                               state     reserved START8/END8 ROOM, rejected CODE, cancelled, or cancelled USER \t REASON
                               asked     what was asked for last: ROOM \t START8/END8 ... \t PURPOSE

@@ -172,7 +172,7 @@ local function refuse(pages, write, request, code)
   return "rejected", code
 end
 
--- Gives the reservation another owner. Returns whether it does: not where the policy of open reservations forbids it.
+-- Gives the reservation another owner, unless the policy of open reservations forbids it. Returns whether it did.
 local function hand_over(pages, write, request)
   local before, owner = request.owner, request.args.owner
   request.owner = owner

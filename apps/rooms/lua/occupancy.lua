@@ -76,8 +76,8 @@ local function give(pages, page, user, owner)
 end
 
 -- Whether the user of the write may change a reservation of this owner. The owner may. A manager may give it another
--- owner, which the judge sees to (`needs` of the application). A manager may cancel for a reason, which is kept; what
--- counts is the role that the user has where the write stands in the order. Such a write declares the page of the
+-- owner; `needs` of the application makes sure that the user is one. A manager may cancel for a reason, which is kept;
+-- what counts is the role that the user has where the write stands in the order. Such a cancel declares the page of the
 -- manager (apps/people/people.lua).
 local function may_change(pages, write, owner)
   if write.user == owner then
@@ -102,7 +102,7 @@ local function was_asked(pages, page, write)
   return match(requests, "^[^ ]*", stop + 1) == Requests.what(write) and "duplicate" or "differs"
 end
 
--- Whether this is a request to hand over that comes again, from somebody who is no longer the owner because of it.
+-- Whether a request to hand over comes again. Its user may no longer be the owner, because of that request itself.
 local function was_handed_over(write, asked_before)
   return asked_before == "duplicate" and write.args.owner
 end

@@ -203,7 +203,7 @@ local function play(pages, write, first_is_free)
   end
   local status = done == 0 and first or updated == #outcomes and "updated" or "merged"
   if status == "forbidden" then
-    return status -- with a detail it would be the outcome of what a judge forbids
+    return status -- with a detail it would look like a write that may not be committed
   end
   return status, table.concat(outcomes, "\t")
 end

@@ -1,6 +1,6 @@
 -- Slots, days and the pages of rooms.
 --
--- What a slot calls its room is one room, or several that are reserved together, joined by `+`: 6.12+6.14.
+-- The room of a slot is one room, or several that are reserved together, joined by `+`: 6.12+6.14.
 --
 -- A time is a count of whole minutes since 1970 (UTC), written with eight digits so that times compare as text. A slot
 -- is START8/END8. A day is a count of days since 1970 (UTC).

@@ -51,7 +51,7 @@ export class Form {
     }
   }
 
-  /** Another room will do too, at the first time; only for that a request takes other rooms. */
+  /** Adds another room, which will do instead at the first time: for other times a request takes none. */
   addRoom(room, start, end) {
     const [first] = this.choices;
     const times = span({ start: iso(first.start), end: iso(first.end) }, this.zoneOf(first.room));

@@ -5,7 +5,7 @@ import { MINUTE_MS, addDays, iso, momentOf, wallClock } from "../shared/times.js
 
 const HOUR_MS = 60 * MINUTE_MS;
 const HOURS = Array.from({ length: 24 }, (_, hour) => `${String(hour).padStart(2, "0")}:00`);
-const NO_PRIMARY = ["peer_unreachable", "no_primary", "link_cut"]; // refusals of a hand-over that force would get round
+const NO_PRIMARY = ["peer_unreachable", "no_primary", "link_cut"]; // refusals of `promote` that force overcomes
 
 export class Acts {
   /**

@@ -24,7 +24,7 @@ export function layOut(steps) {
   return layout;
 }
 
-/** What happened at a replica, in order. What a frame brought comes after it; else the times decide. */
+/** What happened at a replica, in order. What a frame brought comes after that frame; otherwise the times decide. */
 function itemsOf(lane, { transactions, frames }, matcher) {
   const items = [];
   let at = 0;

@@ -33,7 +33,7 @@ export class Links {
     document.addEventListener("keydown", (event) => this.press(event));
   }
 
-  /** Draws what the replicas say. A link is cut as soon as one end says so. Sessions are for a class, `inClass`. */
+  /** Draws what the replicas say. A link is cut as soon as one end says so. `inClass` shows the buttons of sessions. */
   show(followers, inClass) {
     for (const follower of followers) {
       const node = this.nodes.get(follower.label);

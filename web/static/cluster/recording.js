@@ -1,4 +1,4 @@
-// What the replicas have recorded, as the steps of a space-time diagram: a pause of all of them begins a step.
+// What the replicas have recorded, as the steps of a space-time diagram: a step begins after a pause of all replicas.
 
 import { ask } from "../shared/rest.js";
 
