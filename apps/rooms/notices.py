@@ -2,8 +2,8 @@
 else.
 
 A reservation may have several writes, each accepted by some replica. Whatever the write was, the text is about the
-reservation as it stands. So a write says nothing once a later one has moved or cancelled the reservation: the replica
-that accepted the later one tells its user.
+reservation as it stands. So a write says nothing once a later one has moved, handed over or cancelled the reservation:
+the replica that accepted the later one tells what became of that.
 """
 
 from __future__ import annotations
@@ -121,16 +121,15 @@ def _of_part(service: Service, part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
     elif part.outcome.partition(" ")[0] in DONE:
         if part.op == "cancel":
             yield from _cancelled(part, zone)
-        elif part.op == "edit":
-            yield from _handed_over(part, zone)
-        elif slot := slot_of(part.outcome):
+        elif (slot := slot_of(part.outcome)) and (part.op != "edit" or "owner" in part.args):
             yield from _standing(service, part, slot, zone)
 
 
 def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell the owner which slot a reservation has, if it is final or if the owner knows another slot."""
+    """Tell the owner which slot a reservation has, if it is final or if the owner knows another slot. Tell nobody if
+    the write gave it to an earlier owner."""
     held = part.held
-    if held is None or held.slot != slot:
+    if held is None or held.slot != slot or part.args.get("owner", part.write.user) != part.owner:
         return
     before = slot_of(part.known) if part.known else None
     end = FINAL if part.is_final else NOT_FINAL
@@ -140,6 +139,9 @@ def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> 
         if part.op == "move":
             sentence = f"{by} has moved your reservation{name} to {where}. {end}"
             yield _Told(part.owner, part.id, f"moved to {where}", sentence)
+        elif part.op == "edit":
+            sentence = f"{by} has handed a reservation over to you: {where}{name}. {end}"
+            yield _Told(part.owner, part.id, f"{where}: handed over to you", sentence)
         else:
             sentence = f"{by} has made a reservation for you: {where}{name}. {end}"
             yield _Told(part.owner, part.id, f"{where}: reserved for you", sentence)
@@ -148,16 +150,6 @@ def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> 
         yield _Told(part.owner, part.id, f"moved to {where}", sentence)
     elif part.is_final:
         yield _Told(part.owner, part.id, f"{where}: final", f"{where}{name} is yours: final.")
-
-
-def _handed_over(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell the new owner that somebody else has handed over a reservation."""
-    held = part.held
-    if part.args.get("owner") != part.owner or part.is_by_owner or part.told or held is None or held.slot is None:
-        return
-    where = _place(held.slot, zone)
-    sentence = f"{part.write.user} has handed a reservation over to you: {where}{_quoted(held.purpose)}."
-    yield _Told(part.owner, part.id, f"{where}: handed over to you", sentence)
 
 
 def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:

@@ -212,12 +212,28 @@ def test_the_owner_is_told_what_somebody_else_makes_or_hands_over() -> None:
     one.ask("POST", "/reservations", "boss", **body)
     assert one.told() == [("vish", f"boss has made a reservation for you: {STANDUP}. This is final.")]
     one.ask("PATCH", "/reservations/boss/a", "vish", owner="neil", request="h")
-    assert one.told() == [("neil", f"vish has handed a reservation over to you: {STANDUP}.")]
+    assert one.told() == [("neil", f"vish has handed a reservation over to you: {STANDUP}. This is final.")]
     one.ask("PATCH", "/reservations/boss/a", "neil", slots=[slot(10)], request="m")
     assert one.told() == [("neil", f"{TEN} (“standup”) is yours: final.")]
     one.ask("DELETE", "/reservations/boss/a?request=c&reason=painted", "boss")
     cancelled = f"Your reservation (“standup”), asked for {TEN}, was cancelled by boss: painted."
     assert one.told(60) == [("neil", cancelled)]
+
+
+def test_a_reservation_that_was_handed_over_before_it_is_final_is_told_to_its_new_owner_alone() -> None:
+    primary, one, two = told_replicas("primary", "one", "two")
+    one.reserve("priyal", "first", 9)
+    two.reserve("vish", "a", 9, 10)
+    two.ask("PATCH", "/reservations/vish/a", "vish", owner="neil", request="h")
+    assert two.told() == []
+    handed_over = "vish has handed a reservation over to you"
+    assert two.told(31) == [("neil", f"{handed_over}: {STANDUP}. {NOT_FINAL}")]
+    meet(two.store, one.store)
+    assert two.told() == []
+    because = "because priyal has 6.12 at 09:00–10:00"
+    assert two.told(31) == [("neil", f"{STANDUP} was moved to {TEN}, {because}. {NOT_FINAL}")]
+    meet(two.store, primary.store)
+    assert two.told(60) == [("neil", f"{TEN} (“standup”) is yours: final.")]
 
 
 def test_the_owner_is_told_too_that_what_somebody_else_made_is_rejected() -> None:
