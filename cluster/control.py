@@ -37,7 +37,7 @@ Act = Callable[[str, str | None], None]
 class Control:
     """The control endpoint for the replicas of these settings. `act(name, label)` crashes or restarts a replica; the
     name `reset`, with None, starts over, if `resets`. It raises Conflict if that is not possible now. `on_claimed` is
-    called when a page has used the key of `page_address`, which then has another one."""
+    called when a page has used the key of `page_address`, which then has a new key."""
 
     def __init__(self, settings: Config, act: Act, on_claimed: Callable[[], object], *, resets: bool) -> None:
         self._settings = settings
@@ -59,7 +59,7 @@ class Control:
 
     @property
     def page_address(self) -> str:
-        """The address of the cluster page with the present key. A browser does not send what comes after #."""
+        """The address of the cluster page, with a key after the #, which a browser never sends."""
         rest = next(iter(self._settings.replicas.values())).rest
         return f"http://{rest}/cluster#control={self.address.port}.{self._key}"
 

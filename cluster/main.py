@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     teaches = add(
         "class",
-        help="start all replicas anew for a class, with manual pace, and open the cluster page",
+        help="start all replicas on new data for a class, with manual pace, and open the cluster page",
         description="Start all replicas of the configuration on new data of their own, in the folder .class of\n"
         "its data folder. Nothing is sent or committed by itself: the cluster page does the steps, and\n"
         "crashes, restarts and starts over, as does `reset` in the terminal. Ctrl-C stops the replicas.",

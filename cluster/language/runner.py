@@ -62,9 +62,7 @@ class Runner:
         self.is_paused = False
         self.names = printing.Names()  # of server ids
         self._cut_at: set[tuple[str, str]] = set()  # (here, there): the server `here` has cut its link to `there`
-        self._cut_in_copy: dict[
-            str, set[tuple[str, str]]
-        ] = {}  # label -> of `_cut_at`, what the copy of its folder has
+        self._cut_in_copy: dict[str, set[tuple[str, str]]] = {}  # label -> its part of `_cut_at` in its copied folder
         self._has_primary = False
         self._line = 0
         self._offsets_us: dict[str, int] = {}  # by label

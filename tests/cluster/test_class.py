@@ -142,7 +142,7 @@ def test_a_class_leaves_the_data_of_the_configuration_alone(tmp_path: Path) -> N
     for _ in range(2):
         with terminal("class", configuration, BROWSER="true") as teacher:
             teacher.wait_for("The cluster page: ")
-            assert teacher.log("one") == [], "a class begins anew"
+            assert teacher.log("one") == [], "a class begins with empty logs"
             teacher.reserve("one")
             teacher.type("help")  # is no command
             teacher.type("reset")
