@@ -55,9 +55,9 @@ def _moves_twice(played: Sequence[Played]) -> Iterator[Finding]:
 
 def _backwards(played: Sequence[Played]) -> Iterator[Finding]:
     reads = [
-        (one.line.split()[1], one.servers.get(one.line.split()[1]), line.partition(":")[2])
+        (words[1], one.servers.get(words[1]), line.partition(":")[2])
         for one in played
-        if one.line.split()[0] == "get" and one.line.split()[2] == "song"
+        if (words := one.line.split())[0] == "get" and words[2:] == ["song"]
         for line in one.printed
     ]
     shown = ", ".join(f"{client} read {value} at {server}" for client, server, value in reads) or "nobody read anything"
@@ -83,7 +83,9 @@ def _no_overlap(played: Sequence[Played]) -> Iterator[Finding]:
         if not one.line.startswith("read "):
             continue
         server = one.servers[one.line.split()[1]]
-        meetings = [(int(start), int(stop), who) for start, stop, who in map(str.split, one.printed)]
+        meetings = [
+            (int(start), int(stop), who) for start, stop, who in (line.split(maxsplit=2) for line in one.printed)
+        ]
         shown = ", ".join(f"{who} {_minutes(str(start))}–{_minutes(str(stop))}" for start, stop, who in meetings)
         instead = f"{server} holds: {shown or 'nothing'}"
         overlaps = any(later[0] < earlier[1] for earlier, later in pairwise(meetings))
