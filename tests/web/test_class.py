@@ -123,6 +123,13 @@ def test_the_primary_commits_drops_its_log_hands_over_and_is_replaced(tmp_path: 
         page.wait_for_text("[data-label='one'] .mark", "★ primary")
 
 
+def test_a_cluster_that_plays_no_rooms_has_nothing_to_reserve(tmp_path: Path) -> None:
+    with live(tmp_path / "c", users=USERS, applications=["records"]) as processes, browser(calm=True) as page:
+        begin(page, processes)
+        seen = "[...document.querySelectorAll('[data-label=one] .act')].filter((each) => each.checkVisibility())"
+        assert page.run(f"return {seen}.map((each) => each.dataset.act)") == ["commit", "truncate"]
+
+
 @pytest.mark.timeout(300)  # it starts eight processes and a browser
 def test_the_page_of_a_class_crashes_a_replica_restarts_it_and_starts_over(tmp_path: Path) -> None:
     configuration = write_configuration(tmp_path, LABELS, {"users": USERS})

@@ -19,6 +19,7 @@ export class Acts {
     this.mayForce = false;
     const act = (name, onClick) => button(".act", onClick, { "data-act": name }, name);
     this.reserve = act("reserve", () => this.toggleForm());
+    this.reserve.hidden = rooms.length === 0;
     this.commit = act("commit", () => this.commitAll());
     this.promote = act("promote", () => this.takeOver());
     this.truncate = act("truncate", () => this.send("truncate", { keep: 0 }, ({ dropped }) => `${dropped} dropped`));

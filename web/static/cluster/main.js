@@ -1,7 +1,7 @@
 // The cluster page: follows every replica of the configuration, and puts the parts together.
 
 import { byId, element, setText } from "../shared/dom.js";
-import { ask, askUntilAnswered, sentenceFor } from "../shared/rest.js";
+import { answers, ask, askUntilAnswered, sentenceFor } from "../shared/rest.js";
 import { colourOf, plural } from "../shared/words.js";
 import { Acts } from "./acts.js";
 import { Column } from "./column.js";
@@ -22,7 +22,7 @@ const colours = new Map(labels.map((label, index) => [label, colourOf(index)]));
 const zone = members.timezone;
 const columns = new Map(labels.map((label) => [label, new Column(label, { zone, colours, labelOf, sourceOf, whyGone })]));
 const links = new Links(labels, colours, { toggle, meet });
-const { rooms } = await askUntilAnswered("/rooms", say);
+const rooms = await readRooms();
 const control = await findControl(say);
 const acts = new Map(labels.map((label, index) => [label, makeActs(label, index)]));
 const bar = new PaceBar(byId("pace"), { set: setPace, step, reset: control?.resets ? startOver : null });
@@ -126,6 +126,16 @@ async function run(label, method, path, options, words) {
   return code;
 }
 
+/** The names of the rooms; none in a cluster that does not play the rooms. */
+async function readRooms() {
+  let names = [];
+  await answers(async () => {
+    const { rooms: found } = await ask("", "GET", "/rooms");
+    names = found.map(({ name }) => name);
+  });
+  return names;
+}
+
 function makeActs(label, index) {
   const { users } = members;
   return new Acts(label, {
@@ -134,7 +144,7 @@ function makeActs(label, index) {
     zone,
     user: users.length ? users[index % users.length] : "",
     users,
-    rooms: rooms.map(({ name }) => name),
+    rooms,
   });
 }
 
