@@ -162,8 +162,8 @@ def _parser() -> argparse.ArgumentParser:
         help="play a script of reservations under eight designs, side by side",
         description="Play a script of reservations against a central server, last writer wins, a grow-only set,\n"
         "a two-phase set, an observed-remove set, an operation-based set, commit by stable stamps, and Bayou:\n"
-        "who believes to have the room, and what was lost, booked twice, or refused while cut off. On a\n"
-        "terminal, Enter goes on and ← goes back. The script may use joinServer, joinClient,\n"
+        "who believes that they have the room, and what was lost, booked twice, or refused while cut off.\n"
+        "On a terminal, Enter goes on and ← goes back. The script may use joinServer, joinClient,\n"
         "breakConnection, restoreConnection, pause, start, stabilize, reserve and cancel.",
     )
     compared.add_argument("script", metavar="SCRIPT", type=Path, help="such as scenarios/compare/same_room.test")

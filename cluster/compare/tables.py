@@ -35,7 +35,7 @@ OPEN = "open"
 HARM = {verdict_names.LOST, verdict_names.TWICE, verdict_names.STUCK, verdict_names.CUT_OFF}
 LEGEND = (
     "moved, rejected: by the rules of the request, and reported to the user · refused: at once",
-    "lost: overwritten without notice · twice: two users believe to have the room",
+    "lost: overwritten without notice · twice: two users believe that they have the room",
     "cut off: refused for that · no cancel: a cancel without effect · open: not final, may still move",
 )
 NAME, USER, ANSWER, DESIGN = 4, 9, 21, 24
@@ -100,7 +100,7 @@ def _cell(booking: Booking | None, otherwise: str, *, is_final: bool) -> str:
         return f"{otherwise:<{ANSWER}}"
     mark, color = STATES["committed" if is_final else "tentative"]
     text = _text(booking)
-    return f"{paint(mark, color)} {text:<{ANSWER - 2}}"
+    return f"{paint(mark, color)} {text:<{ANSWER - 3}} "
 
 
 def _because(row: Row, verdict: str, story: Story) -> str:

@@ -25,6 +25,7 @@ from cluster.compare.play import COMMANDS, NotComparable, play, read_script
 from cluster.compare.stable_stamps import StampedLog, Write
 from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, ObservedRemoveSet, TwoPhaseSet
 from cluster.compare.story import Story, verdicts
+from cluster.compare.tables import table
 from cluster.drivers.simulated import SimulatedDriver
 from cluster.language.parser import USAGES, read_slot
 from tests.support.scenario_harness import ROOT
@@ -273,6 +274,12 @@ def test_compare_prints_tables_or_the_error_of_a_script(
     for script in sorted(SCRIPTS.glob("*.test")):
         assert comparing.compare(script) == 0
         assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
+
+
+def test_several_rooms_leave_a_blank_before_the_next_column(stories_of: StoriesOf) -> None:
+    stories = stories_of(["joinServer a", "joinClient x a", "reserve x 6.12+6.14 2026-12-01T09:00/10:00"])
+    printed = re.sub(r"\x1b\[\d+m", "", "\n".join(table(1, stories["Bayou"])))
+    assert "✓ 6.12+6.14 09:00–10:00 ✓ 6.12+6.14 09:00–10:00 ✓ has it" in printed
 
 
 @pytest.mark.process
