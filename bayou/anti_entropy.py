@@ -22,13 +22,14 @@ Ack asks for a new plan.
 An acknowledged frame is stored for good. So a session may break at any point: the next session continues from what each
 side then holds.
 
-A peer may be faulty, and bayou/trust.py has what is not taken from it. If its hello claims writes of this replica that
-the replica does not hold, this side only looks through the batches for one of these writes: it stores none of them and
-sends nothing. Such a session always ends with a refusal, unless a full state has brought this replica a new id.
+A peer may be faulty, and bayou/trust.py says what a replica refuses to believe. If the peer's hello claims writes of
+this replica that this replica does not hold, this side only searches the batches for one of these writes. It stores
+nothing and sends nothing. Such a session always ends with a refusal, unless a full state has brought this replica a new
+id.
 
-A server id may have been used twice, by a copy of a data folder. If the peer sends a tentative write that follows the
-same write as another one here, this side takes nothing more, but goes on sending: a commit that it sends may decide
-between the two. It refuses the session when it has nothing left to send.
+A server id may have been used twice, by a copy of a data folder. Then the peer may send a tentative write that follows
+the same write as a different write here. From then on this side stores nothing more but goes on sending, because one of
+its commits may decide between the two writes. When it has nothing left to send, it refuses the session.
 """
 
 from __future__ import annotations
@@ -244,8 +245,8 @@ class Session:
         raise ProtocolError(f"The peer's {type(frame).__name__} frame is not allowed at this point of a session")
 
     def _take_control(self, frame: Frame) -> list[Frame] | None:
-        """Take a frame that says how far the peer is. Return None for any other frame, and for one that is not allowed
-        now."""
+        """Take a frame that says how far the peer is, and return the frames to send. Return None for any other frame,
+        and for a frame that is not allowed now."""
         match frame:
             case Ack() if self._outgoing.expects(frame):
                 return self._take_ack(frame)
@@ -286,12 +287,12 @@ class Session:
 
     @property
     def is_holding_back(self) -> bool:
-        """Whether something waits to be sent until a later call of `send_new`, because it has just arrived here."""
+        """Whether this side holds back writes that have just arrived here. A later call of `send_new` sends them."""
         return self._outgoing.is_holding_back
 
     @property
     def pause_s(self) -> float:
-        """How long what has just arrived here waits before it is passed on, in seconds."""
+        """How many seconds a write that has just arrived here waits before this side passes it on."""
         return self._outgoing.pause_s
 
     @property
@@ -308,8 +309,8 @@ class Session:
         return frames if self.finished else [*frames, *self._send_on()]
 
     def tell(self, state: State) -> list[Frame]:
-        """Return a frame that tells the peer what this replica, which is in this state, holds by now. Return no frame
-        if nothing has changed."""
+        """Return a frame that tells the peer what this replica holds in this state. Return no frame if the peer knows
+        it already."""
         if not self.is_open or self._verdict is not Verdict.AGREE or self._is_claimed:
             return []
         assert self._peer is not None
@@ -321,14 +322,14 @@ class Session:
         return [Holds(state.csn, changed, state.retired_servers)]
 
     def sync(self) -> tuple[int, list[Frame]]:
-        """Ask whether both sides have sent everything. Return a number, and the frames to send. The peer confirms when
-        `syncs_answered` has reached the number."""
+        """Ask whether both sides have sent everything. Return a number, and the frames to send. The peer has confirmed
+        it once `syncs_answered` reaches the number."""
         self._syncs += 1
         self._outgoing.add_goal(Sync(self._syncs), self._store.state())
         return self._syncs, self.send_new()
 
     def has_changed(self, state: State) -> bool:
-        """Whether the hello of this side is no longer true of the replica, which is now in this state."""
+        """Whether what this side said in its hello is no longer true, now that the replica is in this state."""
         said = self._said
         return said is not None and (
             (said.server, said.birth, said.history, said.retired, said.log_applications)
@@ -343,7 +344,7 @@ class Session:
         return [*self._take_waiting(), *self._send_on()]
 
     def take_report(self) -> Report:
-        """Return what has happened since the last call."""
+        """Return a report of what has happened since the last call."""
         report = self.report
         report.held = report.held or self.held()
         self.report = Report(
@@ -368,7 +369,7 @@ class Session:
     def _take_sync(self, sync: Sync) -> list[Frame]:
         if not sync.is_answer:
             if self._outgoing.goals >= GOALS_MAX:
-                raise malformed(sync, f"more than {GOALS_MAX} of them are not answered")
+                raise malformed(sync, f"more than {GOALS_MAX} Syncs wait for an answer")
             self._outgoing.add_goal(Sync(sync.number, is_answer=True), self._store.state())
             self._outgoing.is_caught_up = False
             return self._send_on()
@@ -428,7 +429,7 @@ class Session:
         return self._send_on()
 
     def _lacks(self, hello: Hello, state: State) -> bool:
-        """Return whether the log here has another commit than the peer's in the place of its last one, or before."""
+        """Return whether the log here is known to differ from the peer's at the peer's last commit, or before it."""
         if not 0 < hello.csn <= state.csn:
             return False
         answer = self._store.answer(Question((hello.csn,)))
@@ -524,8 +525,8 @@ class Session:
         return self._refuse(self._refusal_of(received.status))
 
     def _received(self, selection: Selection) -> tuple[Received, Item | None]:
-        """Store a selection, unless nothing is taken from this peer, or its commits do not belong to a history that was
-        compared with the history here. Return the result, and the first item that was not stored."""
+        """Store a selection. Store nothing if this side takes nothing from the peer, or if nobody has compared the
+        history of the commits with the history here. Return the result, and the first item that was not stored."""
         if self._is_claimed:
             return Received("taken", 0, 0, 0, 0, 0, 0), None
         has_commits = any(item.csn is not None for item in selection.items)
@@ -651,9 +652,9 @@ class Session:
         return [self._replan(frame.plan), *self._send_on()]
 
     def _replan(self, plan: int, unknown: Item | None = None) -> Ack:
-        """Ask the peer for a new plan. If it has sent a notification of a write that is not here, although the vector
-        covers it, the id of that server was used twice: the peer shall send the writes of that server as a whole, from
-        the committed ones on."""
+        """Return an Ack that asks the peer for a new plan. `unknown` is a notification of a write that is not here. If
+        the vector here covers that write, the id of its server was used twice, so the Ack asks for all writes of that
+        server after the committed ones."""
         self._plan_of_peer = plan + 1
         self._waiting = []
         self._end_state()

@@ -16,14 +16,14 @@ _NAMES_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # inside a text of a write
 
 
 def had_no_effect(outcome: str) -> bool:
-    """Return whether a logged write with this outcome did nothing, although it was acknowledged: a replay in another
-    place found something else than the write expects. A `duplicate` had its effect before."""
+    """Return whether a logged write with this outcome did nothing. It was acknowledged, but a later play found a state
+    that the write does not expect. A `duplicate` does not count, because its request had its effect before."""
     return outcome.partition(" ")[0] not in {*DONE, "duplicate"}
 
 
 def membership_write(body: bytes) -> Write | None:
     """Return the write with these canonical bytes if it belongs to the protocol's own application; None if it does not.
-    Almost no other write is decoded for this."""
+    The bytes are searched first, so that hardly any other write is decoded."""
     if _NAMES_MEMBERSHIP not in body:
         return None
     write = Write.decode(body)
@@ -31,8 +31,8 @@ def membership_write(body: bytes) -> Write | None:
 
 
 def refusal_of_judge(outcome: str) -> str | None:
-    """Return why a judge forbids the write with this outcome; None if no judge does. An application that says
-    `forbidden` itself gives no detail."""
+    """Return why a judge forbids the write with this outcome; None if no judge does. If the application of the write
+    itself says `forbidden`, the outcome has no detail."""
     status, _, detail = outcome.partition(" ")
     return detail if status == "forbidden" and detail else None
 
@@ -154,8 +154,8 @@ class LogEntry:
 class LuaApplication:
     """An application in the form that the store plays. `lua` is the path of its Lua file; see
     docs/write-an-application.md for what the file returns. `older` maps earlier versions to their Lua files, since
-    writes of these versions may still be in a log. A judge decides whether the user of a write, of any application, may
-    do it where it is committed."""
+    writes of these versions may still be in a log. If the application `is_judge`, it decides at the commit of each
+    write, of any application, whether the user may make that write."""
 
     name: str
     version: int

@@ -36,8 +36,8 @@ class _Arrival:
 
 
 class Arrivals:
-    """The arrivals of the last seconds at one replica, `PAUSE_S_MAX` at most. `pause_s` is the shortest pause; 0 means
-    that nothing waits. Any thread may call any method. `now_s` is a clock in seconds that never falls back."""
+    """What has arrived at one replica in the last `PAUSE_S_MAX` seconds. `pause_s` is the shortest pause of a session;
+    with 0, nothing waits. Any thread may call any method. `now_s` is a clock in seconds that never falls back."""
 
     def __init__(self, pause_s: float, now_s: Callable[[], float] = time.monotonic) -> None:
         self.pause_s = pause_s
@@ -60,7 +60,8 @@ class Arrivals:
             self._arrivals.append(_Arrival(self._now_s(), csn, stamps))
 
     def next_pause_s(self, pause_s: float, *, in_vain: bool) -> float:
-        """Return the pause of a session after a frame that was passed on after `pause_s`."""
+        """Return the next pause of a session whose last pause was `pause_s`. The frame after that pause was sent
+        `in_vain` if the peer had its writes already."""
         if in_vain:
             return min(pause_s * LONGER, PAUSE_S_MAX)
         return max(pause_s * SHORTER, self.pause_s)
@@ -96,8 +97,8 @@ class Arrivals:
         return selection if len(kept) == len(selection.items) else replace(selection, items=tuple(kept))
 
     def may_take_state(self, session: object) -> bool:
-        """Whether this session may take a full state. From then on no other one may, until `end_state` is called for
-        this session, or it is gone."""
+        """Whether this session may take a full state. If it may, no other session may, until `end_state` is called for
+        this session or the session object no longer exists."""
         with self._lock:
             taker = self._state_taker() if self._state_taker is not None else None
             if taker is None:

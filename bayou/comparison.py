@@ -1,8 +1,8 @@
 """Compares the logs of two replicas, by questions, before one of them installs the full state of the other one.
 
-The vectors cannot tell everything: if a server id was used twice, as a copy of a data folder uses it, two different
-writes may have the same place. So the receiver asks what its vector and its CSN do not say: which of its commits the
-sender also has, and which of its other writes the sender has never held.
+The vectors cannot tell everything: if a copy of a data folder has used a server id a second time, two different writes
+may have the same place. So the receiver asks which of its commits the sender also has, and which of its other writes
+the sender has never held.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Comparison:
         self._ids: list[str] | None = None  # to ask for; None while the common CSN is not known
 
     def result(self, *, takes_birth: bool) -> Compared:
-        """Return what is known after the last answer."""
+        """Return what is known once the last question is answered."""
         return Compared(self.common_csn, tuple(self.lacking), tuple(self.asked), takes_birth)
 
     def next_question(self) -> Question | None:
@@ -48,7 +48,7 @@ class Comparison:
         return Question((self.common_csn + 1,), tuple(part)) if part else None
 
     def take(self, answer: Answer) -> bool:
-        """Take the answer to the last question. Return whether it is one."""
+        """Take the answer to the last question. Return False if its length does not fit the question."""
         if not self._csns:
             self.lacking += answer.lacking
             knows_all = any(answer.commits)
@@ -70,8 +70,8 @@ class Comparison:
 
 
 def is_other(ours: Answer, theirs: Answer, number: int) -> bool:
-    """Return whether two logs differ at the CSN with this number in both answers, or before it. Return False if one of
-    the logs no longer holds that commit."""
+    """Return whether two logs differ at the CSN that has the index `number` in both answers, or before that CSN. Return
+    False if one of the logs no longer holds that commit."""
     commits = ours.commits[number], theirs.commits[number]
     digests = [(answer.digests or ("",) * len(answer.commits))[number] for answer in (ours, theirs)]
     return all(commits) and (commits[0] != commits[1] or (all(digests) and digests[0] != digests[1]))

@@ -283,9 +283,9 @@ def _is_seal(seal: Seal) -> bool:
 
 
 def _history(text: str, birth: str | None = None, csn: int = CSN_MAX) -> str | None:
-    """Return what is wrong with a history; None if nothing is. Its epochs are numbered from 0 on, and each begins with
-    a commit, so at a CSN up to `csn`. If `birth` is given, the history begins with it or has no epoch, and it has none
-    if `birth` is empty."""
+    """Return what is wrong with a history; None if nothing is. The epochs must be numbered from 0 on, and each must
+    begin at a CSN up to `csn`. If `birth` is given, the first epoch must be that of the birth. A history may have no
+    epoch, and must have none if `birth` is empty."""
     if len(text) > HISTORY_BYTES_MAX:
         return "the history is too long"
     try:

@@ -53,8 +53,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class StateChunk:
-    """A part of the sender's full state. `number` counts the parts of a plan from 0. `commits` are consecutive ones of
-    the newest commits, which the receiver puts into its log.
+    """A part of the sender's full state. `number` counts the parts of a plan from 0. `commits` are some of the newest
+    commits, with consecutive CSNs; the receiver puts them into its log.
 
     If `first` is true, the state begins with this part, and the receiver gives up the parts that it has staged before.
     This may happen in the middle of a plan, if the sender itself has installed another state meanwhile.
@@ -90,10 +90,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answers a Question. `commits` has an id for each CSN, which is empty if the log does not hold that commit, and
-    `digests` the digest of the log up to there, which is empty if it is not known. `lacking` has those of the ids that
-    the sender of the state has never held, and `unknown` those that are not in its log but may have been dropped from
-    it."""
+    """Answers a Question. For each CSN of the question, `commits` has the id of the commit, empty if the log does not
+    hold it, and `digests` has the digest of the log up to that CSN, empty if it is not known. The ids of the question
+    that the sender of the state has never held are in `lacking`. The ids that are not in its log, but may have been
+    dropped from it, are in `unknown`."""
 
     commits: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """In a standing session: tells the peer what the sender holds by now, so that the peer does not send it.
+    """In a standing session: tells the peer what the sender holds by now, so that the peer does not send these writes.
 
     `csn` is the sender's. `vector` has the entries of its vector that have changed since it last told the peer;
     `retired_servers` is complete.
@@ -130,8 +130,8 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """In a standing session: confirms that the peer has acknowledged all that the sender held at some moment. For an
-    answer, that is the moment when the sender received the Sync with the same number.
+    """In a standing session: confirms that the peer has acknowledged everything that the sender held at an earlier
+    moment. If the Sync is an answer, that is the moment when the sender received the Sync with the same number.
 
     A Sync that is not an answer asks for one.
     """

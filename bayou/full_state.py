@@ -112,8 +112,8 @@ class Staging:
 
 
 class _StagedLog:
-    """What is known of the commits that came with a full state. They are consecutive, and each follows the one before
-    of its server."""
+    """What is known of the commits that came with a full state. Their CSNs are consecutive, and each commit follows the
+    previous commit of its server."""
 
     def __init__(self) -> None:
         self._last: LoggedCommit | None = None
@@ -124,7 +124,7 @@ class _StagedLog:
         self._retired: set[str] = set()  # servers
 
     def add(self, commits: tuple[LoggedCommit, ...]) -> bool:
-        """Add the next commits. Return False if they do not follow those before."""
+        """Add the next commits. Return False if they do not follow the commits that were added before."""
         for one in commits:
             stamp, origin = split_id(one.id)
             prev = prev_of(one.body)
@@ -147,7 +147,7 @@ class _StagedLog:
             self._retired.add(write.origin)
 
     def ends_with(self, end: StateEnd) -> bool:
-        """Whether these are the commits that come with the state, by its end."""
+        """Whether these are the commits that must come with the state, as its end says."""
         if self._last is None or self._count != end.commits:
             return self._count == end.commits
         stamps = {server: stamp for server, stamp in self._stamps.items() if server not in self._retired}

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 class Epoch(NamedTuple):
     """One epoch of a history. `promoter` is the server that began it, with the commit `first_csn`. If `heals` is true,
-    it began because a copy of the primary had run: then another log of the epoch before may differ from the promoter's
-    even before `first_csn`."""
+    it began because a copy of the primary had run. Then another replica's log of the previous epoch may differ from the
+    promoter's log even before `first_csn`."""
 
     number: int
     promoter: str

@@ -27,9 +27,9 @@ class Item:
 class Seal:
     """A primary's signature over its commits up to `csn`; see bayou/seals.py.
 
-    before       the running hash before the first commit that the seal comes with
-    after        the hashes of the covered commits that come after the last one that it comes with
-    certificate  of the signer
+    before       the running hash before the first of the commits that are sent with the seal
+    after        the hashes of the later commits that the seal covers, but that are not sent with it
+    certificate  the certificate of the signer
     """
 
     csn: int
@@ -41,8 +41,8 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class StoredSeal:
-    """A seal as a store keeps it, beside the commits that it covers: from the one after `start` up to `csn`. `before`
-    and `digest` are the running hash before and after them. `epoch` is the promoter of the epoch of these commits."""
+    """A seal as a store keeps it. It covers the commits after `start` up to `csn`. `before` and `digest` are the
+    running hash before and after these commits. `epoch` is the promoter of the epoch of these commits."""
 
     start: int
     csn: int
@@ -67,8 +67,8 @@ class Succession:
 
 @dataclass(frozen=True, slots=True)
 class StateProof:
-    """A primary's signature over its full state, and all commits with which it, and others before it, became the
-    primary."""
+    """A primary's signature over its full state. `successions` are all commits that made this replica, or another one
+    before it, the primary."""
 
     certificate: bytes
     signature: bytes
@@ -81,8 +81,8 @@ class Selection:
     with `after_csn` and `after_id`.
 
     `history` is the history of the sender's log (the epochs as canonical JSON), because a write may have the same CSN
-    in two histories. `seals` prove the commits; without TLS there are none. Each covers the commits up to its CSN, from
-    the first one of the selection or the one after the seal before.
+    in two histories. `seals` prove the commits; without TLS there are none. Each seal covers the commits of the
+    selection that come after the previous seal, up to its own CSN.
     """
 
     after_csn: int
@@ -184,8 +184,8 @@ class StateEnd:
 
 @dataclass(frozen=True, slots=True)
 class StateSize:
-    """How large the full state of a replica is, at the CSN `csn`: its pages, and the commits that would come with
-    it."""
+    """How large the full state of a replica is at the CSN `csn`: the number of pages, and of the commits that come with
+    them."""
 
     csn: int
     pages: int

@@ -1,4 +1,4 @@
-"""The receiver's side of seals: it takes no commit that the primary has not signed. bayou/seals.py has the idea."""
+"""The receiver's side of seals: it takes no commit that the primary has not signed. bayou/seals.py explains seals."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class _Found:
 
 
 class _Unsigned(Exception):
-    """A commit, up to which the others are signed, is not. The first argument is the label of who should have signed
+    """A commit is not signed as it should be. The first argument is the label of the replica that should have signed
     it."""
 
 
 class SealCheck:
-    """Checks what a replica receives."""
+    """Checks the commits and full states that a replica receives."""
 
     def __init__(self, store: AntiEntropyStore, signing: Signing) -> None:
         self._store = store
@@ -87,8 +87,8 @@ class SealCheck:
 
     def state(self, finish: StateFinish, staging: Staging, source: str) -> Refuse | None:
         """Check a full state with these parts. Return a Refuse if it is not signed by the primary that it names, or if
-        that server is not known to be the primary. If the last commit is a hand-over, the primary before may sign. A
-        state without any commit has no pages, and needs no proof: its entries of lists come with their writes."""
+        that server is not known to be the primary. If the last commit is a hand-over, the previous primary may sign
+        too. A state without any commit or page needs no proof; its list entries are ignored."""
         if finish.end.csn == 0 and staging.is_empty:
             staging.forget_lists()
             return None
@@ -115,7 +115,8 @@ class SealCheck:
         return refuse_unsigned_state(state.label, source, reign.label or label_in(end.primary) or end.primary)
 
     def _check(self, selection: Selection, bodies: Sequence[bytes], state: State, found: _Found) -> None:
-        """Check the commits after that of `state`. Raise _Unsigned at the first one that is not signed."""
+        """Check the commits of a selection that are new to a replica in this state, and add what they bring to `found`.
+        Raise _Unsigned at the first commit that is not signed."""
         reign, csn, left = self._reign(state), selection.after_csn, list(bodies)
         for seal in selection.seals:
             part, left = left[: max(seal.csn - csn, 0)], left[max(seal.csn - csn, 0) :]
@@ -150,8 +151,8 @@ class SealCheck:
             raise _Unsigned(reign.label)
 
     def _is_signed(self, seal: Seal, csn: int, digest: bytes, maker: Reign, state: State) -> bool:
-        """Whether `maker` has signed the commits up to `csn`, after which the running hash is `digest`, and those whose
-        hashes the seal has."""
+        """Whether the seal is a signature of `maker` over the commits up to `csn`, and over the later ones whose hashes
+        the seal has. `digest` is the running hash at `csn`."""
         if not maker.label or len(seal.after) != (seal.csn - csn) * HASH_BYTES:
             return False
         text = text_of_commits(state.cluster, maker.epochs, seal.csn, folded_hashes(digest, seal.after))

@@ -37,7 +37,7 @@ Reigns = Sequence[tuple[float, str]]  # (the last CSN of a reign, the label of t
 
 
 class Sealing:
-    """Chooses what a receiver lacks. If `signing` is None, there is no TLS: the choice is that of the store."""
+    """Chooses the writes that a receiver lacks. If `signing` is None, there is no TLS, and the store alone chooses."""
 
     def __init__(self, store: AntiEntropyStore, signing: Signing | None) -> None:
         self._store = store
@@ -46,13 +46,13 @@ class Sealing:
         self.is_incomplete = False  # the receiver lacks writes that it gets from the primary only
 
     def begin_again(self) -> None:
-        """Look for proofs again: the receiver has said what it holds now."""
+        """Look for proofs again, because the receiver has said what it holds now."""
         self.passed_csn, self.is_incomplete = None, False
 
     def can_give_state(self) -> bool:
-        """Whether a receiver takes a full state of this replica: from the primary, and from the one before it if the
-        hand-over is the last commit. It takes an empty one from everybody: where two clusters begin at once, one of
-        them learns its birth from such a state."""
+        """Whether a receiver takes a full state from this replica. It does if this replica is the primary, or was the
+        primary until the last commit, which is a hand-over. It also takes a state without commits: where two clusters
+        begin at once, one of them learns its birth from such a state."""
         if self._signing is None:
             return True
         state = self._store.state()
@@ -61,10 +61,9 @@ class Sealing:
         return _reign_at(self._reigns(state.history, state.primary), state.csn)[2] == self._signing.label
 
     def select(self, reach: Reach, count_max: int, bytes_max: int, choose: Choose | None = None) -> Selection | None:
-        """Return the next writes for a receiver, with seals. As in AntiEntropyStore.select, it is None if the receiver
-        needs the full state; but if this replica cannot give it, the selection is empty, and `is_incomplete` is set.
-        Without TLS it comes from there as it is. With `choose`, the selection is only what that function returns of
-        it."""
+        """Return the next writes for a receiver, with seals. Return None if the receiver needs the full state, as
+        AntiEntropyStore.select does. If this replica cannot give the full state, return an empty selection instead, and
+        set `is_incomplete`. Without TLS, the selection is the store's. `choose` may reduce the store's selection."""
         bounds = count_max, bytes_max
         if self.passed_csn is None:
             selection = self._store.select(reach.csn, reach.vector, reach.retired, *bounds)
@@ -106,8 +105,8 @@ class Sealing:
         return Selection(reach.csn, "", ())
 
     def _as_tentative(self, items: Iterable[Item]) -> tuple[Item, ...]:
-        """Return the items without CSNs, up to the first commit that names a primary: as a tentative write it would
-        only be refused, or be committed a second time."""
+        """Return the items without their CSNs, up to the first commit that names a primary. That commit stays out: as a
+        tentative write it would be refused, or be committed a second time."""
         found = []
         for item in items:
             if item.csn is not None and item.body and primary_write(item.body):
@@ -177,8 +176,9 @@ class Sealing:
         return None
 
     def _reigns(self, history: str, primary: str) -> Reigns:
-        """Return who made which commits, in CSN order. A replica that promoted itself has a reign of one commit, which
-        opens the epoch, and then another one: so that the first commit of the epoch gets a seal of its own."""
+        """Return who made which commits, in CSN order. A replica that promoted itself has two reigns: one of the commit
+        that opens the epoch, and one of the commits after it. So the first commit of the epoch gets a seal of its
+        own."""
         epochs = decode(history)
         label = label_in(epochs[0].promoter) or "" if epochs else ""
         found: list[tuple[float, str]] = []

@@ -1,9 +1,9 @@
-"""Seals: with TLS, a primary signs its commits with the key of its certificate, and nobody takes commits without that.
+"""Seals: with TLS, a primary signs its commits with the key of its certificate, and no replica takes unsigned commits.
 
 A seal covers commits of one primary, up to its CSN. What is signed is a running hash over the bytes of these commits,
 in CSN order, with the cluster and the epochs of the log. So a seal binds the writes, their order, their CSNs and the
-epoch. It fits nowhere else: neither another order nor another content has this hash, and each commit has its place
-counted back from the CSN of the seal.
+epoch. No other order and no other content has this hash, and the CSN of each commit is counted back from the CSN of the
+seal.
 
 The running hash may begin before any commit; there it is BEGINNING. A replica that passes on only some of the commits
 sends the running hash before the first of them (`before`), and the hashes of the later commits (`after`).
@@ -55,11 +55,11 @@ class Reign:
     epochs: tuple[Epoch, ...]
 
     def of_commit(self, csn: int, body: bytes) -> tuple[Reign, Reign]:
-        """Return in whose reign the next commit is made, and in whose reign the one after it. `body` are the canonical
-        bytes of the write that becomes the commit `csn`.
+        """Return two reigns: that in which the commit `csn` is made, and that in which the commit after it is made.
+        `body` has the canonical bytes of the commit `csn`.
 
-        The rules are those of storage/lua/engine/membership.lua. The two differ for a hand-over. A promoter makes the
-        commit that opens its epoch.
+        The rules are those of storage/lua/engine/membership.lua. The two reigns differ if the commit is a hand-over.
+        The commit that opens an epoch belongs to the reign of its promoter.
         """
         write = primary_write(body)
         if write is None:

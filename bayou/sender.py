@@ -38,8 +38,8 @@ class Due(Enum):
 
 @dataclass(slots=True)
 class _Goal:
-    """What the peer must hold before `sync` is sent. It does once it has acknowledged the first `frames` frames of the
-    session; None while some of these are still to be sent."""
+    """What the peer must hold before `sync` is sent. The peer holds it once it has acknowledged the first `frames`
+    frames of the session. `frames` is None while some of these frames are not sent."""
 
     sync: Sync
     csn: int
@@ -109,7 +109,7 @@ class Outgoing:
 
     @property
     def goals(self) -> int:
-        """How many Syncs wait until the peer holds something."""
+        """How many Syncs wait, because the peer does not yet hold everything that they confirm."""
         return len(self._goals)
 
     def next_frames(self, due: Due, *, stands: bool, must_send_all: bool) -> list[Frame]:
@@ -165,8 +165,8 @@ class Outgoing:
         self._goals.append(_Goal(sync, state.csn, state.vector))
 
     def reached(self, *, is_claimed: bool) -> list[Sync]:
-        """Return the Syncs for all that the peer now holds. If this side `is_claimed`, it sends nothing, so the peer
-        need not hold anything."""
+        """Return the Syncs that can be sent, because the peer holds everything that they confirm. If the peer's claim
+        is not proven (`is_claimed`), this side sends no writes, so the peer need not hold any."""
         acknowledged = self._frames_sent - len(self._in_flight)
         csn = max(self.reach.csn, self.sealing.passed_csn or 0)  # what goes as tentative writes counts, too
         for goal in self._goals:

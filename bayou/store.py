@@ -42,7 +42,8 @@ class AntiEntropyStore(Protocol):
         """
 
     def note_log_applications(self, tags: Sequence[str]) -> None:
-        """Add tags to those of the applications whose writes, or the results of which, are here."""
+        """Record these tags: this replica holds writes of these applications, or pages that their writes have
+        changed."""
 
     def select(
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
@@ -80,12 +81,12 @@ class AntiEntropyStore(Protocol):
     def commits_part(
         self, generation: str, after_csn: int, end: StateEnd, count_max: int, bytes_max: int
     ) -> tuple[LoggedCommit, ...]:
-        """Return the commits after `after_csn`, of those that come with the full state that ends with `end`, in CSN
-        order. The bounds are those of `select`. Return none if the log no longer holds the first one, or if this
-        replica has another generation than that of the state."""
+        """Return the next commits that come with a full state, beginning after `after_csn`, in CSN order. `end` is the
+        end of the state, and `generation` that of its pages. The bounds are those of `select`. Return no commits if the
+        log no longer holds the first of them, or if this replica has another generation by now."""
 
     def state_size(self) -> StateSize:
-        """Return how large the full state is. The cost does not depend on its pages."""
+        """Return how large the full state is. The cost does not depend on the number of pages."""
 
     def stage(
         self, staging: str, pages: StatePages, lists: tuple[ListPart, ...], commits: tuple[LoggedCommit, ...] = ()
@@ -101,11 +102,11 @@ class AntiEntropyStore(Protocol):
 
     def log_digest(self, csn: int) -> str:
         """Return a text that depends on all commits up to this CSN. Logs with the same text are the same up to there.
-        Return '' if it is not known; it is not if the log does not hold that commit."""
+        Return '' if the text is not known, for example because the log does not hold that commit."""
 
     def answer(self, question: Question) -> Answer:
-        """Answer a question of another replica about the log here. An id that is not in the log is unknown instead of
-        lacking if that write may have been dropped: the log has dropped it or a later write of its server."""
+        """Answer a question of another replica about the log here. An id that is not in the log is `unknown` if the log
+        has dropped that write, or a later write of its server. Otherwise it is `lacking`."""
 
     def install(
         self,
@@ -136,7 +137,7 @@ class AntiEntropyStore(Protocol):
         the log does not hold all of them."""
 
     def bodies(self, ids: Sequence[str]) -> Mapping[str, bytes]:
-        """Return the canonical bytes of those of these writes that the log holds, by id."""
+        """Return the canonical bytes of these writes by id, as far as the log holds them."""
 
     def seals(self, csn: int) -> list[StoredSeal]:
         """Return the first few stored seals that end with this commit or a later one, in the order of their ends."""

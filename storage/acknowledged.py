@@ -15,8 +15,8 @@ from bayou.state import State
 
 
 class Acknowledged:
-    """The greatest stamp of a write of each server id of this replica, the greatest of a committed one, and the last
-    CSN. Any thread may call any method."""
+    """What was acknowledged: for each server id of this replica the greatest stamp of a write, and of a committed
+    write; and the last CSN. Any thread may call any method."""
 
     def __init__(self) -> None:
         self._changing = threading.Lock()
@@ -30,7 +30,7 @@ class Acknowledged:
         self._server = f"@{server}"
 
     def note_sent(self, ids: Iterable[str]) -> None:
-        """Note writes that a peer gets; only those of this replica count."""
+        """Note writes that are sent to a peer. Writes of other replicas are ignored."""
         newest = max((identifier for identifier in ids if identifier.endswith(self._server)), default="")
         if newest and self._server:
             stamp, server = split_id(newest)

@@ -41,8 +41,8 @@ KEEP_COMMITS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Which commits of the log come with a full state: the newest `count`, and those whose stamp is not less than
-    `since_us` returns."""
+    """Which commits of the log come with a full state: the newest `count` commits, and all with a stamp of at least
+    `since_us()`."""
 
     count: int = KEEP_COMMITS
     since_us: Callable[[], int] = lambda: STAMP_MAX
@@ -101,17 +101,18 @@ class FullStateStore(SealStore):
         return replace(end, digest=self._digests.at(end.csn - end.commits, generation))
 
     def state_size(self) -> StateSize:
-        """Return how large the full state is. The cost does not depend on its pages."""
+        """Return how large the full state is. The cost does not depend on the number of pages."""
         return StateSize(*self.run("read_size", self._keep.count, self._keep.since_us()))
 
     def commits_part(
         self, generation: str, after_csn: int, end: StateEnd, count_max: int, bytes_max: int
     ) -> tuple[LoggedCommit, ...]:
-        """Return the commits after `after_csn`, of those that come with the full state that ends with `end`, in CSN
-        order. The part ends after `count_max` commits, or with the one that reaches `bytes_max`.
+        """Return the next commits that come with a full state, beginning after `after_csn`, in CSN order. `end` is the
+        end of the state, and `generation` that of its pages. The part ends after `count_max` commits, or with the one
+        that reaches `bytes_max`.
 
-        Return none if the log no longer holds the first one, or if this replica has another generation than that of
-        the state.
+        Return no commits if the log no longer holds the first of them, or if this replica has another generation by
+        now.
         """
         flat = self.run("read_commits", generation, after_csn, end.csn, count_max, bytes_max)
         found = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
@@ -136,7 +137,7 @@ class FullStateStore(SealStore):
             yield tuple(parts)
 
     def _list_entries(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield pairs of a list and some of its entries. Most lists are short, so many are read in one trip."""
+        """Yield pairs of a list and some of its entries. Most lists are short, so one round trip reads many lists."""
         names = iter([name.decode() for name in self._redis.smembers(self._keys.lists)])
         unread = [(name, 0) for name in islice(names, LISTS_AT_ONCE)]
         while unread:

@@ -1,7 +1,7 @@
 """Digests of the committed log: for each CSN one text, which depends on all commits up to it.
 
 Two replicas whose digests at a CSN are the same have the same log up to there. The id of the commit alone does not say
-that: a copy of a primary that has run may have committed the same write at the same CSN, after other ones.
+that: if a copy of a primary has run, it may have committed the same write at the same CSN, after other commits.
 
 The namespace stores the digest at OSN (lua/engine/digest.lua). The others are computed from the ids in the log when
 they are asked for, and some of them are kept in memory.

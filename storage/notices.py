@@ -48,8 +48,8 @@ class NoticeStore:
         return (event.decode(), server.decode()) if event and server else None
 
     def start(self, event: str, server: str) -> int:
-        """Begin after this event, and forget all writes and messages but the ids of those sent. Return how many
-        messages were waiting."""
+        """Begin after this event. Forget all followed writes and all messages, but keep the ids of the messages that
+        were sent. Return how many messages were waiting."""
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.llen(self._keys.notices_waiting)
             transaction.delete(self._keys.notices_followed, self._keys.notices_held, self._keys.notices_waiting)
@@ -80,7 +80,8 @@ class NoticeStore:
         return int(found[0][1]) if found else None
 
     def save(self, progress: Progress, position: tuple[str, str] | None = None) -> None:
-        """Record progress; with a position (see `position`), up to there."""
+        """Record progress. If `position` is given (event id, server id), also record that all events up to this one
+        were seen."""
         keys = self._keys
         with self._redis.pipeline(transaction=True) as transaction:
             if progress.followed:

@@ -128,11 +128,13 @@ class Queries(ScriptRunner):
     def newest_writes(
         self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
     ) -> list[LogEntry]:
-        """Return the newest NEWEST_MAX writes of an application, of those by this user, with this request id, and with
-        an outcome that contains one of these words, such as `rejected`. What is empty does not count. Tentative writes
-        come first, then the committed writes that the log still holds. Both begin with the newest write. Atomic.
+        """Return the newest writes of an application, NEWEST_MAX at most. Only writes of `user`, with the id `request`,
+        and with an outcome that contains one of `words` (such as `rejected`) are returned; an empty argument allows
+        every write. Tentative writes come first, then the committed writes that the log still holds. Both begin with
+        the newest write. Atomic.
 
-        The method looks at the newest OUTCOMES_READ writes of the log if it is given words, and else at WRITES_READ.
+        The method searches only the newest WRITES_READ writes of the log, or OUTCOMES_READ of them if `words` are
+        given.
         """
         flat = self.run("read_newest", app, user, request, NEWEST_MAX, OUTCOMES_READ if words else WRITES_READ, *words)
         return [

@@ -73,7 +73,7 @@ class ScriptRunner:
         self._hung = self._hung | {name}
 
     def _load_hung(self) -> None:
-        """Load the records of `_note_hung`. Delete those whose rules have changed."""
+        """Load the records of `_note_hung`. Delete the records of applications whose rules have changed."""
         found = {name.decode(): rules.decode() for name, rules in self._redis.hgetall(self._keys.hung).items()}
         known = {f"{tag} {its_hash}" for tag, its_hash in self._rules.items()}
         for name in [name for name, rules in found.items() if rules not in known]:

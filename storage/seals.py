@@ -20,7 +20,8 @@ Record = TypeVar("Record", Seal, StoredSeal)
 
 
 class SealStore(Queries):
-    """The part of a store that keeps seals. None of its methods is atomic: seals prove commits that are there."""
+    """The part of a store that keeps seals. None of its methods is atomic. They need not be, because a seal does not
+    change."""
 
     def commits(self, after_csn: int, upto_csn: int) -> list[bytes] | None:
         """Return the canonical bytes of the commits after `after_csn` up to `upto_csn`, in CSN order. Return None if
@@ -31,7 +32,7 @@ class SealStore(Queries):
         return list(bodies) if len(ids) == max(count, 0) and all(bodies) else None
 
     def bodies(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the canonical bytes of those of these writes that the log holds."""
+        """Return the canonical bytes of these writes by id, as far as the log holds them."""
         found = self._redis.hmget(self._keys.writes, ids) if ids else []
         return {one: body for one, body in zip(ids, found, strict=True) if body is not None}
 
@@ -42,7 +43,7 @@ class SealStore(Queries):
 
     def note_seals(self, seals: Iterable[StoredSeal], successions: Iterable[Succession]) -> None:
         """Store seals that were checked, and the seals of these successions. A seal that goes on where a stored one
-        ends replaces it, if both have the same running hash."""
+        ends is joined with it into one, if both have the same running hash there."""
         for seal in seals:
             new, replaced = seal, []
             for text in self._redis.zrangebyscore(self._keys.seals, seal.start, seal.csn):

@@ -469,9 +469,9 @@ class Store(FullStateStore):
         return accepted.id
 
     def active_tag(self, name: str) -> str:
-        """Return the tag of the version of an application that clients write. This is the version that was activated
-        last, or a newer one that is noted for the log: every replica that meets this one can play it. Without either,
-        it is the oldest version that this replica can play."""
+        """Return the tag of the version of an application that clients write. This is the version that was activated,
+        or a newer one that is noted among the applications of the log, because every replica that meets this one can
+        play it. If there is neither, this is the oldest version that this replica can play."""
         versions = self._versions[name]
         newest = f"{name}/{max(versions)}"
         if newest in self._active_for_good:

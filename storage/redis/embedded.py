@@ -138,7 +138,7 @@ class EmbeddedRedis(Source):
                 self.socket.parent.rmdir()
 
     def kill(self) -> bool:
-        """Kill the server, which loses nothing. The next one has a `lua-time-limit`."""
+        """Kill the server. No acknowledged write is lost. The next start gives the server a `lua-time-limit`."""
         self._lua_time_limit_ms = LUA_TIME_LIMIT_MS
         if self._pid:
             with contextlib.suppress(ProcessLookupError):

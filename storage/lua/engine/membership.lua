@@ -9,8 +9,8 @@ local Membership = {}
 
 function Membership.is_membership(write) return write.app == 'members/1' end
 
--- Whether the write says something about its own server, or its own place in the order: it cannot be made again as
--- another server's write.
+-- Whether the write concerns its own server or its own place in the order. Such a write cannot be made again as a write
+-- of another server.
 function Membership.is_bound(write)
   return Membership.is_membership(write) and (write.op == 'create' or write.op == 'retire' or write.op == 'primary')
 end
