@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from apps.people.pages import OPERATOR
+from apps.people.pages import OPERATOR, person_page
 from apps.rooms.pages import decode_reservation, decode_series
 from bayou.application import MEMBERSHIP
 from bayou.write import Write
@@ -137,8 +137,8 @@ def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, o
 
 def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str, before: Pages) -> None:
     """Check invariant 18: only the owner may change a reservation, but a manager may cancel any reservation with a
-    reason. Only a write that needs a manager, which `judge_authority` checks, hands it over or makes one for somebody
-    else."""
+    reason. Such a cancel declares the page of its user, if the user was a manager where the replica accepted it. Only a
+    write that needs a manager, which `judge_authority` checks, hands it over or makes one for somebody else."""
     needs_manager = bool(write.args.get("by_manager"))
     if write.op.startswith("reserve"):
         demand(18, needs_manager or write.args.get("owner", write.user) == write.user, write.id, "is for another")
@@ -146,7 +146,8 @@ def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outc
     is_again = outcome == "duplicate" and "owner" in write.args
     if write.user == owner_on(before, subject_of(write)) or outcome.startswith("unknown") or is_again:
         return
-    cancels = write.op.startswith("cancel") and bool(write.args.get("reason"))
+    declares_user = person_page(write.user) in write.pages
+    cancels = write.op.startswith("cancel") and bool(write.args.get("reason")) and declares_user
     hands_over = write.op.startswith("edit") and "owner" in write.args and "purpose" not in write.args
     may = (cancels and roles.get(write.user) == "manager") or (hands_over and needs_manager)
     demand(18, (outcome != "forbidden") == may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)

@@ -3,6 +3,7 @@ people."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ LIMIT = {"open": 1, "at": 0}
 
 def write(op: str, user: str = "vish", request: str = "w", **args: Any) -> Write:
     app = "people/1" if "name" in args else "rooms/1"
-    pages = (f"user:{user}",) if "limit" in args else ()
+    pages = (f"user:{user}",) if "limit" in args else (f"person:{user}",) if "reason" in args else ()
     return Write(
         app=app,
         op=op,
@@ -54,6 +55,7 @@ MANAGER: Commit = (write("add", "operator", name="neil", role="manager"), "updat
 GUEST: Commit = (write("add", "operator", name="neil", role="guest"), "updated", {})
 REVOKED: Commit = (write("revoke", "operator", name="neil"), "updated", {})
 CANCELLED: Commit = (write("cancel", "neil", reservation="vish/w", reason="painted"), "updated", {})
+CANCEL_OF_USER = replace(CANCELLED[0], pages=())  # of somebody who became a manager after asking for it
 
 
 def series(outcome: str, changes: Pages) -> Commit:
@@ -76,6 +78,7 @@ HALF = {f"reservation:vish/w~{DAYS[0]}": reserved()}
         (18, [CANCELLED]),
         (18, [MANAGER, REVOKED, CANCELLED]),
         (18, [MANAGER, (CANCELLED[0], "forbidden", {})]),
+        (18, [MANAGER, (CANCEL_OF_USER, "updated", {})]),
         (18, [MANAGER, (CANCELLED[0], "forbidden revoked", {})]),
         (18, [MANAGER, REVOKED, (write("reserve", "neil"), f"updated {PLACE}", {})]),
         (18, [GUEST, (write("reserve", "neil"), f"updated {PLACE}", {})]),
@@ -94,6 +97,7 @@ def test_a_log_that_keeps_all_promises_passes() -> None:
     demand = judged(
         MANAGER,
         CANCELLED,
+        (CANCEL_OF_USER, "forbidden", {}),
         REVOKED,
         (CANCELLED[0], "forbidden revoked", {}),
         (write("reserve", limit=LIMIT), f"updated {PLACE}", kept),
