@@ -1,7 +1,7 @@
 """The control endpoint of `cluster.py up`: the cluster page crashes and restarts replicas through it.
 
-It listens on the loopback address only, and answers only to web pages of the replicas. A page gives the key that is in
-its address, and gets a token for its requests. A key counts once, so nobody can use one that is read from a projector.
+It listens on the loopback address only, and answers only web pages of the replicas. A page sends the key that is in its
+address, and gets a token for its requests. A key works once, so nobody can use a key that they read from a projector.
 
     POST /claim            {"key"}    -> {"token", "resets"}; `resets` says whether the page may start over
     POST /crash/LABEL      {"token"}  -> {}
@@ -35,9 +35,10 @@ Act = Callable[[str, str | None], None]
 
 
 class Control:
-    """The control endpoint for the replicas of these settings. `act(name, label)` crashes or restarts a replica; the
-    name `reset`, with None, starts over, if `resets`. It raises Conflict if that is not possible now. `on_claimed` is
-    called when a page has used the key of `page_address`, which then has a new key."""
+    """The control endpoint for the replicas of these settings. `act("crash", label)` crashes a replica and
+    `act("restart", label)` restarts it. `act("reset", None)` starts over; pages may ask for this only if `resets`.
+    `act` raises Conflict if it is not possible now. `on_claimed` is called when a page has used the key in
+    `page_address`, which then has a new key."""
 
     def __init__(self, settings: Config, act: Act, on_claimed: Callable[[], object], *, resets: bool) -> None:
         self._settings = settings
@@ -82,7 +83,9 @@ class Control:
         if name == "claim" and not labels:
             return self._claim(asked.get("key", ""))
         if not any(hmac.compare_digest(token, asked.get("token", "")) for token in self._tokens):
-            raise Forbidden("token_wrong", "This page has no control. Open the address that the terminal shows.")
+            raise Forbidden(
+                "token_wrong", "This page may not control replicas. Open the address that the terminal shows."
+            )
         if name == "reset" and not labels and self._resets:
             self._act(name, None)
         elif name in ACTS and len(labels) == 1 and labels[0] in self._settings.replicas:

@@ -241,13 +241,12 @@ class Config(Settings):
         return f"There is no replica {label!r}; the configuration has {', '.join(self.replicas)}.{hint}"
 
     def redis_of(self, label: str) -> str:
-        """Return the setting `redis` that applies to a replica: the one of the replica itself, else the one of the
-        cluster."""
+        """Return the setting `redis` of a replica: its own setting or, if it has none, that of the cluster."""
         return self.replica(label).redis or self.redis
 
     def proxies_of(self, label: str) -> Collection[str]:
-        """Return the addresses of the reverse proxies that a replica believes when they say who the client is: those of
-        the configuration. Without any, a replica that has a public name has its proxy on the same machine."""
+        """Return the addresses of the reverse proxies that may tell a replica who the client is: the setting `proxies`.
+        If that is empty and the replica has a public name, its proxy is on the same machine."""
         return self.proxies or (LOOPBACK if self.replica(label).public else ())
 
     @property
@@ -332,7 +331,7 @@ def _cross_check(config: Config) -> Iterator[tuple[yaml_lines.Path, str]]:
         message = "needs `proxies`, the addresses of the proxies that may say who a user is, such as [127.0.0.1]"
         yield ("auth",), f"'proxy' {message}"
     if config.has_roles and config.applications is not None and "people" not in config.applications:
-        yield ("applications",), f"with `auth: {config.auth}` the list must have people, the application of the roles"
+        yield ("applications",), f"with `auth: {config.auth}` the list must have people, which keeps the roles"
     listed = config.anti_entropy.partners
     for number, label in enumerate(listed if isinstance(listed, tuple) else ()):
         if label not in config.replicas:

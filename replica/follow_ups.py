@@ -1,7 +1,7 @@
-"""Keeps what this replica has acknowledged: if a replay makes an accepted write do nothing, its application may submit
+"""Makes up for accepted writes that a replay has left without effect: the application of such a write may submit
 another write that does what was promised.
 
-One thread looks at the start, and whenever an outcome has changed. It looks at the log, not at the events, so it also
+One thread searches the log at the start, and whenever an outcome has changed. It does not rely on events, so it also
 finds what changed while the replica was down.
 """
 
@@ -56,7 +56,7 @@ class FollowUps:
             self._wanted.set()
 
     def look(self) -> bool:
-        """Submit the writes that follow up what is in the log now. Returns False if one was refused."""
+        """Submit a follow-up for each write in the log that needs one now. Returns False if a follow-up was refused."""
         is_done = True
         for application in self._applications:
             follow_up = application.follow_up

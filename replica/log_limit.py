@@ -1,4 +1,4 @@
-"""Bounds the log: what strangers cause must not fill the disk."""
+"""Limits what this program logs, so that requests of strangers cannot fill the disk."""
 
 from __future__ import annotations
 

@@ -96,22 +96,23 @@ class Notifications:
         self._wanted.set()
 
     def open(self) -> None:
-        """Find the position from which to go on. Data that came under another id since is a copy or was restored, and
-        its messages may have been sent elsewhere: then begin after the newest event, as at the first start."""
+        """Find the position from which to go on. If the replica has another id than before, its data is a copy or was
+        restored, and its messages may have been sent elsewhere. Then begin after the newest event, as at the first
+        start."""
         position, server = self._notices.position(), self._store.server() or ""
         if position is None or position[1] != server:
             dropped = self._notices.start(self._store.last_event(), server)
             if position is not None:
                 LOGGER.warning(
-                    "Notifications begin again, because this replica runs under another id. What changed before is not"
-                    " told; %d waiting messages are dropped. Their users find it in the calendar.",
+                    "Notifications begin again, because this replica runs under another id. Nobody is notified of"
+                    " earlier changes, and %d waiting messages are dropped. The calendar shows these changes.",
                     dropped,
                 )
         self._name_interrupted()
 
     def step(self) -> bool:
-        """Look at the next events, at what has been held long enough, and send some messages. Returns whether there is
-        more to do at once."""
+        """Look at the next events and at the changes that were held long enough, and send some messages. Returns
+        whether there is more to do at once."""
         self._name_interrupted()
         has_more = self._notices.count_waiting() < WAITING_MAX and (self._look() or self._release())
         return self._send() or has_more
@@ -126,8 +127,8 @@ class Notifications:
     # Events.
 
     def _look(self) -> bool:
-        """Follow the writes of the next events, and make the messages about what is final. Returns whether there were
-        events."""
+        """Follow the writes of the next events, and make the messages about writes that became final. Returns whether
+        there were events."""
         position, server = self._notices.position(), self._store.server()
         if position is None or server is None:  # the namespace was emptied
             self._notices.start(self._store.last_event(), server or "")
@@ -138,8 +139,8 @@ class Notifications:
         except Gap:
             last = self._store.last_event()
             LOGGER.warning(
-                "Notifications came after events were dropped, so some were not made. See that the targets of `notify`"
-                " answer in time."
+                "Notifications were so late that events were dropped before them, so some messages were not made."
+                " Check that the targets of `notify` answer in time."
             )
             self._catch_up(progress)
             self._notices.save(progress, (last, server))
@@ -249,7 +250,8 @@ class Notifications:
     # Messages.
 
     def _messages(self, write: Write, known: _Known, when: str) -> list[str]:
-        """Return the messages about a write. `when` is `final`, or tells this change from other ones of the write."""
+        """Return the messages about a write. `when` is `final`, or a text that differs for each tentative change of the
+        write."""
         make = self._yielding.get(write.app)
         news = News(write, known.accepted, known.told, known.outcome, when == "final")
         try:
@@ -340,5 +342,5 @@ def _forget(identifier: str, progress: Progress) -> None:
 
 
 def _line(text: str) -> str:
-    """Return a text as one line without characters that nobody sees."""
+    """Return a text as one line, without invisible characters."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

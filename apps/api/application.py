@@ -47,8 +47,8 @@ class FollowUp:
 class News:
     """What became of a write that this replica has accepted.
 
-    accepted  the outcome in the answer to its user or, if a forced promotion has revoked its commit, the one before
-              that; None if there was neither
+    accepted  the outcome that the answer to its user named; if a forced promotion has revoked the commit, the outcome
+              before the promotion; None if there was neither
     told      the outcome when this replica last told somebody about it; None if it never did
     outcome   the present outcome
     is_final  whether the write is committed

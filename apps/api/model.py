@@ -73,7 +73,7 @@ Count = Annotated[int, BeforeValidator(_count), WithJsonSchema(COUNT)]  # in a q
 View = Literal["tentative", "committed"]
 RequestId = Annotated[
     Name | None,
-    Field(description="Your id of this request. Sent again with the same id, the request is done once."),
+    Field(description="Your id of this request. A request that comes again with the same id is done only once."),
 ]
 
 

@@ -51,10 +51,10 @@ class Service(Protocol):
     def newest_writes(
         self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
     ) -> Sequence[LogEntry]:
-        """Return the newest 200 writes of the application `app` (NAME/VERSION), of those by this user, with this
-        request id, and with an outcome that contains one of these words. What is empty does not count. Tentative writes
-        come first, then the committed writes that the log still holds. Both begin with the newest write. Without words,
-        only the newest 5,000 writes of the log are looked at."""
+        """Return the newest writes of the application `app` (NAME/VERSION), 200 at most. Only writes of `user`, with
+        the id `request`, and with an outcome that contains one of `words` are returned; an empty argument allows every
+        write. Tentative writes come first, then the committed writes that the log still holds. Both begin with the
+        newest write. Without `words`, only the newest 5,000 writes of the log are searched."""
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time of the

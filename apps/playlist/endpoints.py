@@ -96,8 +96,8 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
 
 
 def _differs(draft: Draft, page: Mapping[str, str]) -> Conflict:
-    """Return the refusal for a request whose id was taken before. If the earlier request is the newest of the song, say
-    what it asked for; the page does not tell that of others."""
+    """Return the refusal for a request whose id was used before. If the earlier request was the last one about the
+    song, the refusal says what it asked for; the page does not say that of older requests."""
     was, details = "asked for something else", {}
     if page["requests"].split(" ")[-1].startswith(f"{draft.user}/{draft.request}="):
         url = page.get("url")

@@ -168,8 +168,8 @@ def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Jso
     fixed = {name for name, operator, _ in triples(query["where"]) if operator in {"=", "in"}}
     if missing := [name for name in relation.page_by if name not in fixed]:
         source.refuse(
-            f"the query must say which {missing[0]}, as in {missing[0]} = …: records are kept by"
-            f" {', '.join(relation.page_by)}, and a query reads one such page"
+            f"the query must say which {missing[0]}, as in {missing[0]} = …: records with the same"
+            f" {', '.join(relation.page_by)} share a page, and a query reads one page"
         )
     return relation, query
 

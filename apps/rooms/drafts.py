@@ -138,8 +138,8 @@ def cancel(context: DraftContext, identifier: str, reservation: Reservation, rea
 def edit(
     context: DraftContext, identifier: str, reservation: Reservation, purpose: str | None, owner: str | None = None
 ) -> Draft:
-    """Return the draft that gives a reservation another purpose, another owner, or both. Both stand on the pages of the
-    room too, so the draft declares the same ones as that of a cancel."""
+    """Return the draft that gives a reservation another purpose, another owner, or both. Purpose and owner are on the
+    pages of the room too, so the draft declares the same pages as a cancel."""
     args = {"reservation": identifier, "room": reservation.room}
     change = edited(context, owner_of(identifier, reservation), purpose, owner)
     pages = [*pages_holding(identifier, reservation, final=False), *change.pages]
@@ -147,8 +147,8 @@ def edit(
 
 
 def made_for(context: DraftContext, owner: str | None) -> dict[str, Any]:
-    """Return the arguments of a write that makes something for this owner; none are needed for its user. Raise
-    Forbidden if the user may not do that."""
+    """Return the arguments with which a write makes a reservation or series for this owner. There are none if the owner
+    is the user. Raise Forbidden if the user may not make one for somebody else."""
     if owner in {None, context.user}:
         return {}
     if not context.manages:
@@ -162,7 +162,8 @@ def made_for(context: DraftContext, owner: str | None) -> dict[str, Any]:
 
 
 def edited(context: DraftContext, before: str, purpose: str | None, owner: str | None) -> Needs:
-    """Return the arguments of an edit, and the pages that it needs for them. `before` owns what is edited."""
+    """Return the arguments of an edit, and the pages that the edit needs because of them. `before` is the present
+    owner."""
     args: dict[str, Any] = {
         name: value for name, value in {"purpose": purpose, "owner": owner}.items() if value is not None
     }
@@ -251,7 +252,7 @@ def pages_holding(identifier: str, reservation: Reservation, final: bool) -> lis
 
 
 def local_times(context: DraftContext, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that say at which local times the slots are that a write with these arguments may get; see
+    """Return the arguments that say the local times of all slots that a write with the arguments `args` may get; see
     lua/local_times.lua."""
     spans: list[tuple[int, int]] = []
     for occurrence in args.get("occurrences", [{}]):

@@ -199,8 +199,8 @@ def extend(
         days = [day for day in recurrence.dates(rule, begins, zone) if day.isoformat() > last]
     days = [day for day in days if (found := known.get(day.isoformat())) is None or found[0].slot is None]
     if not days:
-        field = "dates" if body.until is None else "until"
-        raise BadInput("bad_input", f"The series has all of these dates already. Give a later `{field}`.", field=field)
+        field, other = ("dates", "other `dates`") if body.until is None else ("until", "a later `until`")
+        raise BadInput("bad_input", f"The series has all of these dates already. Give {other}.", field=field)
     limit = limit_of(context, context.user)
     collected = _Collected(len(days), [reservation_page(identifier), *limit.pages], "Extend it in several steps.")
     shared = like[max(like)]
@@ -237,8 +237,8 @@ def extend(
 
 
 def _may_skip(context: DraftContext, wanted: str, room: str, slot: Slot, others: object) -> bool:
-    """Return whether a series leaves out an occurrence because its room is closed on that day. If the series wants all
-    or nothing, or if no other occurrence is left, it does not, and the policy refuses it."""
+    """Return whether a series may leave out an occurrence because its room is closed on that day. It may not if it
+    wants all occurrences or none, or if no other occurrence is left. Then the policy refuses the series."""
     is_closed = context.policies.closed_on(RoomSlot(room, slot.start, slot.end), context.zone)
     return bool(is_closed and wanted == "best_effort" and others)
 
@@ -288,7 +288,7 @@ def _changing(
     more: Mapping[str, Any],
     verb: str,
 ) -> Draft:
-    """Return the draft of a change that wants no slot. `more` has its arguments beyond the occurrences."""
+    """Return the draft of a change that needs no slot. `more` has its arguments apart from the occurrences."""
     remedy = f"{verb} the later occurrences first: give their first date as `from`."
     collected = _Collected(len(occurrences), [reservation_page(series), *pages], remedy)
     for occurrence in occurrences:

@@ -53,8 +53,8 @@ class Shifted:
 
 
 def slot_asked_at(held: Reservation, building: ZoneInfo) -> RoomSlot | None:
-    """Return the slot that has the local times for which a reservation was asked, by the present rules. Return None if
-    that is its slot, and if its local times are not known."""
+    """Return the slot that has, by the present rules, the local times that a reservation was asked for. Return None if
+    the reservation has that slot already, or if its local times are not known."""
     slot, local = held.slot, held.local
     if slot is None or local is None:
         return None
@@ -80,8 +80,8 @@ class Part:
 
 
 class Search:
-    """Finds the reservations that are not over and stand at another local time than they were asked for, in a period if
-    `start` and `end` (minutes since 1970) say one. The tentative view counts.
+    """Finds the reservations that are not over and stand at another local time than they were asked for. `start` and
+    `end` (minutes since 1970) may bound the period that is searched. The search reads the tentative view.
 
     days  the UTC days of the period on which such a reservation may stand, in order
     """
@@ -97,9 +97,10 @@ class Search:
         self._rooms = service.list_entries("rooms", self._session) if self.days else []
 
     def parts(self, days: Sequence[str], limit: int) -> Iterator[Part]:
-        """Yield what stands on `days`, which are some of those of this search, in their order. A part ends with the day
-        on which `limit` reservations were looked at, or PAGES_MAX pages of rooms. In a part, the reservations are in
-        the order of the times asked for. One of several days stands on the first one that is a day of this search."""
+        """Yield the reservations that stand on `days`, which are days of this search, in order. A part ends with the
+        day on which `limit` reservations, or PAGES_MAX pages of rooms, have been read. In a part, the reservations are
+        in the order of the times that were asked for. A reservation of several days belongs to the first of them that
+        is a day of this search."""
         taken, ids = list[str](), dict[str, None]()
         for some in _split(days, max(PAGES_AT_ONCE // max(len(self._rooms), 1), 1)):
             found = self._on_pages(f"room:{room}/{day}" for day in some for room in self._rooms)
@@ -175,8 +176,8 @@ class Search:
 
 
 def warnings(service: Service) -> Iterator[str]:
-    """Yield what the operator should know when the replica has started. Only the next PARTS_AT_START parts are looked
-    at, so that the start does not take long."""
+    """Yield what the operator should know when the replica has started. Only the first PARTS_AT_START parts are
+    searched, so that the start does not take long."""
     search = Search(service, Building.of(service.settings))
     parts = list(islice(search.parts(search.days, PART), PARTS_AT_START))
     count = sum(len(part.shifted) for part in parts)

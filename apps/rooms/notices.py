@@ -220,5 +220,5 @@ def _quoted(purpose: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text of a user on one line, without characters that nobody sees."""
+    """Return a text of a user on one line, without invisible characters."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -57,7 +57,7 @@ def no_effect(user: str, op: str, identifier: str, room: str, outcome: str) -> s
 
 def why_no_effect(op: str, outcome: str) -> str | None:
     """Return why an acknowledged write had no effect, as the end of a sentence; None if it had its effect. A cancel of
-    what is cancelled already has it."""
+    a reservation that is already cancelled counts as having its effect."""
     status, _, detail = outcome.partition(" ")
     if not had_no_effect(outcome) or (op, status) == ("cancel", "cancelled"):
         return None

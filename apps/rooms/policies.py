@@ -1,10 +1,10 @@
-"""The policies of a building: opening hours and closed days, the length and the grid of reservations, and between how
-soon and how far ahead they may begin.
+"""The policies of a building: opening hours and closed days, the length and the grid of reservations, and how soon and
+how far ahead they may begin.
 
 These policies are checked when a write is accepted, because they need the time zone and the clock, which the Lua does
-not have. What counts is the clock of the replica that accepts: a stamp is no clock, and no play looks at it. So a
-reservation that waited elsewhere for a link keeps its place. The limit of open reservations is different: it depends on
-the pages. So the write carries this limit, and each play of the write checks it.
+not have. The clock of the replica that accepts the write decides; a play never looks at the time. So a reservation that
+has waited for a link to another replica is not refused there. The limit of open reservations is different, because it
+depends on the pages. So the write carries this limit, and each play of the write checks it.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ Merge = Annotated[
 Slots = Annotated[list[Slot], Field(min_length=1, max_length=10, description="Times, in order of preference.")]
 Occurrences = Annotated[
     Literal["all_or_nothing", "best_effort"],
-    Field(description="Whether the occurrences that find a slot are kept where another one finds none."),
+    Field(description="Whether occurrences that find a slot are kept if another one finds none."),
 ]
 
 
@@ -344,7 +344,9 @@ class SeriesQuery(Model):
     """The query that selects occurrences of a series."""
 
     first: Annotated[str, AfterValidator(_first)] | None = Field(
-        default=None, alias="from", description="The first occurrence that is meant, by its date or id; all without it."
+        default=None,
+        alias="from",
+        description="The date or id of the first occurrence that is meant; without it, all are.",
     )
 
 

@@ -84,7 +84,7 @@ def _closed_days(value: Any) -> Any:
         found = ClosedDays(value, first=parse_date(first), last=parse_date(last if slash else first))
     except ValueError:
         raise ValueError(
-            f"{value[:64]!r} is no day; write saturday, 2026-12-25 or 2026-12-24/2027-01-01, and a reason after it"
+            f"{value[:64]!r} is not a day; write saturday, 2026-12-25 or 2026-12-24/2027-01-01, and a reason after it"
             " if there is one"
         ) from None
     if found.last < found.first:

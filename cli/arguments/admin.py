@@ -26,14 +26,14 @@ def add_commands(commands: Parser) -> None:
     retire.add("--to", "LABEL", "the peer to hand over to; it gets the writes first")
     forget = admin.add_command(
         "forget",
-        "retire another replica that is lost for good; what the others hold of it is kept",
+        "forget another replica that is lost for good; its writes that others hold are kept",
         "  admin forget three        says what may be lost\n  admin forget three --yes",
     )
     forget.add("lost", "ID", "the label or the id of the lost replica")
     forget.add_flag("--yes", "even if writes that only it holds are lost")
     admin.add_command(
         "waiting",
-        "list tentative writes that wait for long, or whose replica is lost; and what helps",
+        "list tentative writes that wait for long or whose replica is lost, and say what to do",
         "  admin waiting --replica two",
     )
     promote = admin.add_command(

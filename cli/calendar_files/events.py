@@ -1,4 +1,4 @@
-"""Reads one VEVENT: what it names and when it takes place. Every time gets the zone that its file means by it."""
+"""Reads one VEVENT: what it names and when it takes place. Every time gets the time zone that the file means."""
 
 from __future__ import annotations
 

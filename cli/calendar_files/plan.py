@@ -1,9 +1,9 @@
 """Compares what a calendar file asks for with what an earlier import made of it, and plans what to do.
 
 The SEQUENCE of an event says which of two versions is newer. A newer version moves, changes and cancels what older ones
-made. The same version changes nothing, even if somebody has moved a reservation by hand since. What a version says of
-single occurrences (EXDATE, RECURRENCE-ID, CANCELLED) counts from an equal SEQUENCE on, because many programs do not
-raise it then.
+made. The same version changes nothing, even if somebody has moved a reservation by hand since. There is one exception:
+what a file says about single occurrences (EXDATE, RECURRENCE-ID, CANCELLED) is followed even if the SEQUENCE is the
+same, because many programs do not raise the SEQUENCE for such a change.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class Plan:
     """What an import is to do. The order is the same each time: of two events that overlap, the first of the file wins.
 
     unknown  each name that is not a known room, with what was wanted there
-    kept     (what the file wants, reservation that stays another) for those that differ but are not followed
-    without  (what the file wants, reservation) for those that are there but have no slot
+    kept     (what the file wants, the reservation) for each reservation that differs and is left as it is
+    without  (what the file wants, the reservation) for each reservation that has no slot
     """
 
     cancels: list[Cancel] = field(default_factory=list)
@@ -227,7 +227,8 @@ class _Following:
             self.plan.skipped.append(Skipped(self.course.title, "it is cancelled", expected=True))
 
     def matched(self) -> tuple[list[tuple[Wanted, Held]], list[Wanted], list[Held]]:
-        """Return what belongs together by its key, then what is wanted beyond, and what is held beyond."""
+        """Return the pairs of a wanted and a held reservation with the same key, then the other wanted reservations,
+        then the other held ones."""
         pairs, wanted_left, held_left = [], [], []
         keys = {one.key for one in self.course.wanted}
         for key in sorted(keys | {one.key for one in self.held}):
@@ -245,7 +246,8 @@ class _Following:
         return pairs, wanted_left, held_left
 
     def match_the_rest(self, wanted: list[Wanted], held: list[Held]) -> None:
-        """Pair what is left in the order of time: an event whose days have changed keeps its reservations."""
+        """Pair the other reservations in the order of time, so that an event whose days have changed keeps its
+        reservations."""
         if not self.course.complete:
             held = []
         if self.until and self.course.repeats:
@@ -312,7 +314,8 @@ class _Following:
 
 
 def _first_part(wanted: Sequence[Wanted], pages_of: PageCount) -> list[Wanted]:
-    """Return the first of those wanted that fit into one series: on different days, and not too many pages."""
+    """Return as many of the first wanted reservations as fit into one series: on different days, with not too many
+    pages."""
     part: list[Wanted] = []
     days: set[str] = set()
     pages = 0

@@ -96,8 +96,8 @@ class Rule:
     def _ever_matches(self, first: datetime) -> bool:
         """Return whether the rule matches within some decades.
 
-        Without a match, python-dateutil would search all years up to 9999, for minutes. So this looks at the last
-        decades before 9999 alone: at those that begin with a year that has the same days as the year of `first`.
+        Without a match, python-dateutil would search all years up to 9999, for minutes. So this method searches only
+        the last decades before 9999, beginning with a year that has the same calendar as the year of `first`.
         """
         new_year, leap = date(first.year, 1, 1).weekday(), _is_leap(first.year)
         year = next(y for y in range(9915, 9945) if _is_leap(y) == leap and date(y, 1, 1).weekday() == new_year)

@@ -31,7 +31,8 @@ class Report:
 
     @property
     def refused(self) -> list[tuple[Wanted, Problem]]:
-        """What is wanted and has no slot: refused now, or without a slot since an earlier import."""
+        """The wanted reservations that have no slot: those refused now, and those without a slot since an earlier
+        import."""
         found = list(self.tally.refused) if self.tally else []
         found += [(one, Problem("slot_taken", held.reason or "It has no slot.")) for one, held in self.plan.without]
         return sorted(found, key=lambda pair: (pair[0].slot.start, pair[0].room, pair[0].key))

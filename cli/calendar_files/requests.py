@@ -6,7 +6,8 @@ An id begins with its base, which comes from the UID. Marks follow:
     BASE+sN                moves a reservation, or changes its purpose or room
     BASE+cN                cancels a reservation
 
-So the same version of an event is followed once, whoever asks how often, and no older version is followed after it.
+So each version of an event is followed once, however often the file is imported. After it, no older version is
+followed.
 """
 
 from __future__ import annotations

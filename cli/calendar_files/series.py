@@ -30,7 +30,8 @@ class Occurrence:
 
 @dataclass
 class Occurrences:
-    """The occurrences of a series. `removed` are the keys of those that it has not, each with its SEQUENCE."""
+    """The occurrences of a series. `removed` has the keys of occurrences that do not take place, each with the SEQUENCE
+    of the event that says so."""
 
     kept: list[Occurrence] = field(default_factory=list)
     removed: dict[date, int] = field(default_factory=dict)
@@ -154,7 +155,8 @@ def _as_start(when: When, series: Event) -> When:
 
 
 def _resolved(when: When | None, series: Event | None, zone: tzinfo) -> When:
-    """Return when an occurrence starts that an exception names. A floating time has the zone of the series."""
+    """Return the start that an exception names as that of its occurrence. A floating time has the zone of the
+    series."""
     assert when is not None, "an exception has a key"
     if isinstance(when, datetime):
         return when if when.tzinfo else when.replace(tzinfo=(series and series.zone) or zone)
@@ -164,7 +166,8 @@ def _resolved(when: When | None, series: Event | None, zone: tzinfo) -> When:
 def _hits(when: When | None, starts: Iterable[When], zone: tzinfo) -> list[When]:
     """Return the starts that a RECURRENCE-ID or EXDATE means: those at that moment or, for a day, on that day.
 
-    A floating time has the zone of the series. If nothing starts then, it has the zone of the building.
+    A floating time has the zone of the series. If no occurrence starts at that moment, the zone of the building is
+    tried.
     """
     all_starts = list(starts)
     if not isinstance(when, datetime):

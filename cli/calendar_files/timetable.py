@@ -50,7 +50,7 @@ class Course:
 
     request   the beginning of all request ids that come from this UID
     own       the reservation USER/REQUEST of the importing user that it was exported from; empty if it was not
-    sequence  that of the event itself; `newest` is the highest one, also of its exceptions
+    sequence  the SEQUENCE of the event itself; `newest` is the highest one of the event and its exceptions
     repeats   whether it becomes a series
     timezone  the time zone of its local times, if the event names one
     removed   the keys of occurrences that it has no longer, with the SEQUENCE that says so
@@ -82,8 +82,8 @@ class Skipped:
 
 @dataclass
 class Timetable:
-    """What a file asks for. `events` counts its events. `damage` names what could not be read outside of events, and
-    `remarks` how something was read that is not obvious."""
+    """What a file asks for. `events` counts its events. `damage` has a sentence for each part outside of events that
+    could not be read. `remarks` has one for each part that was read in a way that is not obvious."""
 
     events: int = 0
     courses: list[Course] = field(default_factory=list)

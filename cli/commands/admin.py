@@ -51,7 +51,7 @@ def _forget(context: Context, arguments: Namespace) -> None:
     body = {"replica": arguments.lost, "confirmed": arguments.yes}
     answer = context.replica.act("POST", "/replica/forget", body)
     context.screen.json(answer)
-    context.screen.line(f"{context.label(answer['label'])} is forgotten; what the others hold of it is kept")
+    context.screen.line(f"{context.label(answer['label'])} is forgotten; its writes that others hold are kept")
 
 
 def _waiting(context: Context, _arguments: Namespace) -> None:

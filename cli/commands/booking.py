@@ -199,7 +199,7 @@ def rooms(context: Context, _arguments: Namespace) -> None:
 
 @contextmanager
 def _naming_days() -> Iterator[None]:
-    """Name the days on which a series found no slot in the message of a refusal."""
+    """Add the days on which a series found no slot to the message of a refusal."""
     try:
         yield
     except Refused as problem:

@@ -13,7 +13,7 @@ POLL_S = 0.2
 
 def awaited(context: Context, answer: Json, path: str, seconds: float, is_open: Callable[[Json], bool]) -> Json:
     """Ask for `path` until its answer is no longer open, for at most `seconds`, and return the latest answer. `answer`
-    is the first one. If it is still open at the end, say so."""
+    is the first one. If the latest answer is still open, tell the user."""
     deadline = time.monotonic() + seconds
     while is_open(answer) and (left_s := deadline - time.monotonic()) > 0:
         time.sleep(min(POLL_S, left_s))

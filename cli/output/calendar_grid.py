@@ -72,7 +72,8 @@ def is_closed_on(closed: Sequence[str], day: date) -> bool:
 
 
 def show_list(viewer: Viewer, days: Sequence[date], calendars: Mapping[str, Sequence[Json]]) -> None:
-    """Show each day with its reservations in time order. One of several rooms has one line, which names them all."""
+    """Show each day with its reservations in time order. A reservation of several rooms has one line, which names all
+    of them."""
     screen, zone = viewer.screen, viewer.zone
     shown = 0
     for day in days:

@@ -100,7 +100,7 @@ class PromptCompleter(Completer):
         return {"cut": "", "heal": ""} if command == "link" else {}
 
     def _rooms(self, last: str = "") -> Offers:
-        """Return the rooms. After a + in `last`, return each behind the rooms that are there: 6.12+7.01."""
+        """Return the rooms. If `last` has a +, add each room to those before the +, as in 6.12+7.01."""
         before = "".join(last.rpartition("+")[:2])
         return {f"{before}{room}": "" for room in self._monitor.rooms if room not in before.split("+")}
 

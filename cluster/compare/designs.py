@@ -68,7 +68,7 @@ class Design:
 
     def outcome(self, server: str, asked_at: int, answer: Booking) -> tuple[Booking | None, bool]:
         """Return the booking that this server shows by now for the request of the line `asked_at`, and whether it is
-        final. Most designs give their answer once."""
+        final. In most designs, that is the `answer` that the user got at first."""
         return answer, True
 
     def meet(self, one: str, other: str, now: int) -> None:
@@ -202,8 +202,9 @@ class OperationBased(Design):
 
 
 class StableStamps(Design):
-    """All play the same writes in the order of their stamps, and nobody decides. A write is final once every server has
-    been heard of after its stamp: one server that is off, and nothing is final any more."""
+    """All servers play the same writes in the order of their stamps, and no server decides. A write is final once this
+    server has heard from every other one after the stamp of the write. So while one server is off, no new write becomes
+    final."""
 
     name = "commit by stable stamps"
     idea = "in the order of stamps; final once every server was heard of later"

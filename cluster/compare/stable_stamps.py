@@ -1,8 +1,8 @@
 """A log of reservations in the order of their stamps, which becomes final without a primary.
 
-A stamp is the number of the line of the script: no two writes have the same. Servers exchange all the writes that the
-other lacks, together with how far they have heard of each server. So a server that has heard of another up to some
-stamp holds all writes of it up to there.
+A stamp is the number of the line of the script, so no two writes have the same stamp. Two servers exchange all writes
+that one of them lacks, and up to which stamp they have heard of each server. So a server that has heard of another one
+up to a stamp holds all its writes up to that stamp.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from cluster.compare.booking import Booking, Refused, first_free
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A request: the first of `choices` that is free is booked. If `cancels` is the stamp of another request, what that
-    one has booked is removed."""
+    """A request: the first of `choices` that is free is booked. If `cancels` is the stamp of another request, the
+    booking of that request is removed."""
 
     choices: tuple[Booking, ...] = ()
     cancels: int | None = None

@@ -108,8 +108,8 @@ def lay_out(steps: Sequence[Step]) -> Layout:
 
 
 def _items(lane: str, found: Mapping[str, Sequence[Mapping[str, Any]]], matcher: _Matcher) -> Iterator[_Item]:
-    """Yield what happened at a replica, in order. Redis gives the time of a transaction in milliseconds, so what a peer
-    sent orders it more exactly: it comes after the frame that brought it."""
+    """Yield what happened at a replica, in order. Redis gives the time of a transaction in milliseconds only. So a
+    transaction that stores the writes of a frame comes after that frame, whatever the times say."""
     frames, at = list(found["frames"]), 0
     for transaction in found["transactions"]:
         upto = _place_of(transaction, frames)
@@ -136,8 +136,9 @@ def _place_of(transaction: Mapping[str, Any], frames: Sequence[Mapping[str, Any]
 
 
 class _Matcher:
-    """Makes arrows of frames: one that was sent, and the one with the same content that its peer received in the same
-    session. Two replicas number their sessions differently, so the hellos tell which belong together."""
+    """Makes arrows. An arrow joins a frame that was sent and the frame with the same content that the peer received in
+    the same session. Two replicas number their sessions differently, so the hellos show which numbers mean the same
+    session."""
 
     def __init__(self) -> None:
         self._sent: list[tuple[str, _Item]] = []
@@ -204,7 +205,7 @@ class _Placer:
         self._absent = dict.fromkeys(layout.lanes, 0)  # since when
 
     def begin(self, lanes: Mapping[str, Any]) -> None:
-        """Begin a step in which these lanes run. It takes a column at least."""
+        """Begin a step in which these lanes run. A step takes at least one column."""
         layout = self._layout
         start = max([layout.columns, *self._free.values()])
         layout.steps.append(start)

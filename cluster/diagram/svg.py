@@ -92,7 +92,7 @@ class _Drawing:
         yield "</svg>\n"
 
     def _make_rows(self) -> Iterator[_Row]:
-        """Break the diagram into rows, each before a step."""
+        """Break the diagram into rows. Each row begins with a step."""
         layout = self._layout
         widths = [float(COLUMN_MIN)] * (layout.columns + 1)
         for found in layout.marks:
@@ -268,7 +268,7 @@ def _between(gaps: Sequence[Gap], start: int, end: int) -> Iterator[tuple[int, i
 
 
 def _shortened(text: str, characters: int, least: str) -> str:
-    """Return a text with at most so many characters. Nothing is cut from its beginning `least`."""
+    """Return the text, cut to this number of characters. Its beginning `least` is never cut."""
     if len(text) <= characters:
         return text
     return f"{text[: characters - 1]}…" if characters > len(least) + 8 else least
@@ -281,7 +281,8 @@ def _state(found: Mark) -> str:
 
 
 def _class(arrow: Arrow) -> str:
-    """Return the classes of an arrow. Of a batch they say whether it has writes, and whether all are committed."""
+    """Return the CSS classes of an arrow. For a batch, they say whether it has writes, and whether all are
+    committed."""
     half = "" if arrow.sent is not None and arrow.received is not None else " half"
     if arrow.kind != "batch":
         return arrow.kind + half

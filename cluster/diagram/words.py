@@ -103,7 +103,7 @@ class Words:
 
     @staticmethod
     def _who(write: Mapping[str, Any]) -> str:
-        """Whose write it is; of the cluster's own writes, what they do."""
+        """Return whose write it is. For a membership write, return what it does."""
         return str(write["op"]) if write["app"] == MEMBERSHIP else client_of(write["user"])
 
     def _server(self, server: str) -> str:

@@ -71,7 +71,7 @@ class Driver(Protocol):
     def put_back(self, label: str) -> None:
         """Stop a server if it runs, put the copy in the place of its data folder, and start it. Return when it answers.
 
-        It takes a new server id, unless all others can be asked and none holds later writes of it.
+        The server takes a new id, unless all other servers can be asked and none holds later writes of this server.
         """
 
     def set_clock(self, label: str, moment_us: int) -> None:

@@ -1,5 +1,5 @@
-"""What each exercise asks for. Exercises 1 and 2 are scripts of the student; in 3 and 4 a script of ours plays rules of
-the student."""
+"""What each exercise asks for. In exercises 1 and 2 the student writes a script. In 3 and 4 the student writes rules,
+and a given script plays them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cluster.py exercise`: gives a student a file to edit, plays it, and says where it differs from what is asked for."""
+"""`cluster.py exercise`: gives a student a file to edit, plays the file, and says which demands it does not meet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ WRONG = 2
 
 
 def exercise(number: int | None) -> int:
-    """List the exercises, or give or check one in the current folder.
+    """List the exercises if `number` is None. Otherwise copy the file of this exercise into the current folder or, if
+    it is there already, check it.
 
     Return 0 if the exercise is done, listed or just given, 1 if it is not done yet, and 2 if there is none with this
     number. Raise Stopped if the user stops the program, and OSError if a file cannot be read or written.
@@ -89,7 +90,7 @@ def play(lines: Sequence[str]) -> list[Played]:
 
 
 def _given(chosen: Exercise, lines: Sequence[str]) -> Iterator[Finding]:
-    """Yield whether a script still has all the lines that were given, in their order."""
+    """Yield one finding about a student's script: whether it still has all given lines, in their order."""
     if chosen.script is not None:
         return
     left = iter([line.strip() for line in lines])

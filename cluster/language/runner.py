@@ -48,8 +48,8 @@ class Runner:
     """Runs the lines of a script. It calls `print_result` with each line of the results, and `note` with each
     complaint.
 
-    `failures` is the number of `expect` commands that did not hold. `has_understood` is False while no line was a
-    command, though there were lines other than comments; it is None before the first of them.
+    `failures` is the number of `expect` commands that did not hold. `has_understood` says whether any line was a
+    command; it is None until there was a line that is neither blank nor a comment.
     """
 
     def __init__(self, driver: Driver, print_result: Print, note: Print) -> None:

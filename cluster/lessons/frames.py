@@ -39,7 +39,8 @@ def frame_blocks(sent: Sequence[Sent], world: World, names: Names, width: int) -
 
 
 def pages(blocks: Sequence[Sequence[str]], height: int | None) -> Iterator[list[str]]:
-    """Put as many blocks on a page as have room in `height` lines, but at least one. None stands for one page."""
+    """Divide blocks into pages of at most `height` lines each; a block that is higher has a page of its own. If
+    `height` is None, all blocks are on one page."""
     page: list[str] = []
     for block in blocks:
         if page and height is not None and len(page) + len(block) > height:

@@ -83,8 +83,8 @@ class Player:
         self._files: set[str] = set()  # that have been shown
 
     def steps(self) -> Iterator[str]:
-        """Play step after step. Yield what the screen shows after each; before it each file of rules that the step uses
-        for the first time, and after it the frames of its sessions."""
+        """Play one step after the other. For each step, yield one screen for each file of rules that it uses for the
+        first time, then the screen after the step, then the screens of the frames in its sessions, if there are any."""
         for number, step in enumerate(self._lesson.steps, 1):
             yield from self._new_files(step)
             self._shown, self._frames = [], []
@@ -107,7 +107,7 @@ class Player:
         self._frames.append((here, there, frame))
 
     def _new_files(self, step: Step) -> Iterator[str]:
-        """Yield what the files of relations and rules say, without their comments."""
+        """Yield the content of each new file of relations or rules, without its comments."""
         for line in step.lines:
             words = line.split()
             if words[:1] not in (["define"], ["write"]) or len(words) < 3 or words[2] in self._files:

@@ -133,7 +133,8 @@ def link_line(world: World) -> str:
 
 
 def newest_changed(column: Column) -> int:
-    """Return how many of the newest writes of a log one must see to see all that have changed; 0 if none has."""
+    """Return how many of the newest writes of a log must be shown so that all changed writes are visible; 0 if none has
+    changed."""
     changed = [place for place, write in enumerate(column.log) if column.changes.get(write.id)]
     return len(column.log) - changed[0] if changed else 0
 

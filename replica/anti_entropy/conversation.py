@@ -1,6 +1,6 @@
 """Runs one end of a session over a stream of messages, for as long as the session goes on.
 
-The event loop reads and writes messages. What uses the storage runs in a worker thread, one step after the other.
+The event loop reads and writes messages. Each step that uses the storage runs in a worker thread, one after the other.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ Judge = Callable[[Hello], Refuse | None]
 
 @dataclass(slots=True, eq=False)
 class _Sync:
-    """Somebody who waits until both sides have sent everything. `number` is None until the session was asked."""
+    """A call of `Conversation.sync` that waits. `number` is that of `Session.sync`, or None until that method was
+    called."""
 
     done: asyncio.Future[Report]
     number: int | None = None
@@ -54,8 +55,8 @@ class _Sync:
 @dataclass(frozen=True, slots=True)
 class Listener:
     """Functions that a conversation calls. `judge` may refuse the peer's hello, before the session takes it. `opened`
-    is called, in the event loop, when the hello was taken. `progress` is called in a worker thread, with what has
-    happened since the call before; only in a standing session."""
+    is called, in the event loop, when the hello was taken. In a standing session, `progress` is called in a worker
+    thread with a report of what has happened since its last call."""
 
     judge: Judge
     opened: Callable[[Hello], object]
@@ -99,8 +100,8 @@ class Conversation:
         self._ended = asyncio.Event()
 
     async def run(self, messages: AsyncIterator[wire.Frame], hello: Hello | None = None) -> Report:
-        """Run the session to its end, and return the report of what was not reported yet. The responder gives the hello
-        with which its peer began."""
+        """Run the session to its end, and return a report of what `progress` was not told. A responder passes the
+        `hello` with which its peer began."""
         self._steps.put_nowait(partial(self._begin, hello))
         tasks = [asyncio.create_task(work) for work in (self._read(messages), self._send(), self._watch())]
         try:
@@ -130,11 +131,12 @@ class Conversation:
         self._steps.put_nowait(end)
 
     def close(self) -> None:
-        """End the session if it stands. What the peer still sends is taken."""
+        """End the session if it is a standing one. Frames that the peer still sends are taken."""
         self._steps.put_nowait(self.session.close)
 
     def push(self, delay_s: float = 0.0) -> None:
-        """Send what this replica has stored since, after this delay. Pushes keep a pause, except for the first one."""
+        """Send what this replica has stored since the last push, after `delay_s` seconds. Between two pushes there is
+        always a pause."""
         now_s = time.monotonic()
         at_s = max(now_s + delay_s, self._pushed_at_s + self._pause_s)
         loop = asyncio.get_running_loop()
@@ -149,7 +151,7 @@ class Conversation:
             self._pushing = loop.call_later(at_s - now_s, self._push)
 
     def update(self, state: State) -> None:
-        """Tell the peer what this replica, which is now in this state, holds. End the session if its hello is no longer
+        """Tell the peer what this replica holds in this state. End the session if the hello of this side is no longer
         true."""
         self._state = state
         if not self._is_update_next:
@@ -176,7 +178,7 @@ class Conversation:
         return _added(sync.done.result(), before, -1)
 
     def _push_early(self) -> None:
-        """If a push waits for its time, push now: the peer has told what it holds, so it gets only what it lacks."""
+        """If a push waits for its time, push now: the peer has said what it holds, so only what it lacks is sent."""
         if self._pushing is not None:
             self.push()
 
@@ -266,7 +268,7 @@ class Conversation:
                 await self._report()
 
     async def _report(self) -> None:
-        """Report what has happened, if it is anything, and answer the syncs that are done."""
+        """Report what has happened, if anything has, and answer the calls of `sync` that are done."""
         report = self.session.take_report()
         self.held = report.held or self.held
         is_first = self.held is not None and not self._has_reported

@@ -44,8 +44,8 @@ class PeerClient:
 
     async def call(self, *, stands: bool = False, requested: bool = False) -> Report:
         """Run one session to its end and return its report. If the session fails, the report has an error with a code
-        such as `unreachable` or `busy`. If it `stands`, the session goes on until one of the two ends it. It is
-        `requested` if a person asked for it."""
+        such as `unreachable` or `busy`. With `stands`, the session goes on until one side ends it. `requested` says
+        that a person asked for the session."""
         if self._is_closed:
             gone = Refuse(PeerRefusalCode.UNREACHABLE, "the peer has left the cluster")
             return Report(peer=self._peer, error=gone)
@@ -73,9 +73,9 @@ class PeerClient:
         return report
 
     def _judge(self, hello: Hello) -> Refuse | None:
-        """Refuse the session if, under TLS, another replica answers than the one that was called. Its certificate is
-        valid for the address, which belongs to one label. A server that joins calls an address, since it knows no label
-        yet."""
+        """With TLS, refuse the session if the replica that answers has another label than the one that was called. gRPC
+        has checked only that its certificate is valid for the address. A server that joins knows no label yet; it calls
+        an address, and any label may answer."""
         has_label = self._parts.credentials is not None and ":" not in self._peer
         if has_label and not is_of(hello, self._peer):
             return certificate_differs(hello, f"this is the address of {self._peer}")

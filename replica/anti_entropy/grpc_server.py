@@ -55,9 +55,10 @@ class UnaryCall:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Functions that the server calls. `is_cut(label)` returns whether the link to a peer is cut, `is_paused()` whether
-    only sessions are answered for which a person asked, and `is_peer(hello)` whether the caller is a peer, so that a
-    session with it may stay open. `progress` is called while a session is open, and `report` after each session."""
+    """Functions that the server calls. `is_cut(label)` returns whether the link to a peer is cut. `is_paused()` returns
+    whether the server answers only sessions that a person asked for. `is_peer(hello)` returns whether the caller is a
+    peer; only a session with a peer may stay open. `progress` is called while a session is open, and `report` after
+    each session."""
 
     is_peer: Callable[[Hello], bool]
     is_cut: Callable[[str], bool]
@@ -171,7 +172,8 @@ class PeerServer:
 
 
 async def _first(messages: Messages) -> Hello | Refuse | None:
-    """Return the hello of the caller. Return a refusal of another first frame, and None if there is none."""
+    """Return the hello of the caller. Return a refusal if its first frame is not a hello, and None if it sends no
+    frame."""
     try:
         message = await asyncio.wait_for(anext(messages), HELLO_S_MAX)
         hello = decode(message)

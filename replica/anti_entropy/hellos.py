@@ -13,7 +13,8 @@ HELLOS_MAX = 1000
 
 
 class Hellos:
-    """The hellos that came to the replica with this label, whose settings are `alike`. `now_us` is its wall clock."""
+    """The hellos that came to the replica `label`. `alike` has its settings that should be the same everywhere, and
+    `now_us` returns its wall clock, in microseconds since 1970."""
 
     def __init__(self, label: str, cluster: str, alike: Mapping[str, str], now_us: Callable[[], int]) -> None:
         self._label = label

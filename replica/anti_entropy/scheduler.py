@@ -1,6 +1,6 @@
 """Decides when sessions run, and with whom: at an interval, after a write, and on request.
 
-By the policy `after_write`, the sessions with the partners stand: once open, they carry whatever comes up, in both
+With the policy `after_write`, the sessions with the partners stay open: they carry whatever comes up, in both
 directions. All sessions run in one event loop, and each peer has a task there that calls it. If a peer does not answer,
 its task calls again after pauses that grow. Peers are added and removed as membership writes arrive.
 """
@@ -270,8 +270,8 @@ class Scheduler:
         return report
 
     async def _sync(self, peer: _Peer) -> Report:
-        """Use the open session; begin it if there is none. With a policy that keeps no session open, run one from
-        beginning to end."""
+        """Exchange everything with a peer, in the open session or in a new one. If the policy keeps no session open,
+        run one from beginning to end."""
         deadline_s = time.monotonic() + SYNC_S_MAX
         while True:
             standing = self._registry.standing(peer.label)
@@ -285,8 +285,8 @@ class Scheduler:
                 await self._registry.wait_change(left_s if self._registry.has_session(peer.label) else pause_s)
 
     async def _request_session(self, peer: _Peer) -> Report:
-        """Call a peer because a person asked for it. Return the report when the session ends, or one with the error
-        `busy` when it stands, and so can be used."""
+        """Call a peer because a person asked for it. Return the report of the session when it ends. If a standing
+        session opens first, return a report with the error `busy`: the caller can use that session."""
         call = asyncio.create_task(self._call(peer, requested=True))
         self._tasks.keep(call)
         opening = [call, asyncio.create_task(self._registry.wait_standing(peer.label))]
@@ -341,7 +341,7 @@ class Scheduler:
         return self._store.pace == "manual"
 
     def _is_peer(self, hello: Hello) -> bool:
-        """Whether a hello comes from a peer of this release, as far as the hello tells."""
+        """Whether the hello names a peer of this cluster that has the same version of the protocol."""
         ours = hello.cluster == self._settings.cluster_id and hello.protocol == PROTOCOL
         return ours and hello.label in self._peers
 
@@ -379,7 +379,8 @@ class Scheduler:
                 self._request(peers[label])
 
     def _request(self, peer: _Peer, *, waits: bool = False) -> None:
-        """Send what is new in the session that stands, or ask for a session."""
+        """Send what is new in the open session with the peer, after that session's pause if it `waits`. If there is no
+        open session, ask for one."""
         standing = self._registry.standing(peer.label)
         if standing is not None:
             standing.push(standing.session.pause_s if waits else 0.0)
@@ -405,7 +406,7 @@ class Scheduler:
             peer.is_resting = pause_s is not None
 
     async def _go_on(self, peer: _Peer) -> float | None:
-        """Use the session that stands, or call a peer. Return as `_pause` does."""
+        """Send what is new in the open session with the peer, or call the peer. Return what `_pause` returns."""
         if standing := self._registry.standing(peer.label):
             standing.push()
             return None
@@ -441,8 +442,8 @@ class Scheduler:
         return report
 
     def _send_received(self, label: str, *, is_primary: bool) -> None:
-        """Pass on what came from this peer, after a pause in which the others may tell that they hold it. A primary
-        answers the peer at once, which waits for the commits."""
+        """Pass on what came from this peer, after a pause in which the others may say that they hold it. A primary
+        answers the peer at once, because the peer waits for the commits."""
         peer = self._peers.get(label)
         if peer is not None and is_primary:
             self._request(peer)
@@ -450,7 +451,8 @@ class Scheduler:
         self._tell_in(self._pause_s / 2)
 
     def _pass_on(self, but: str | None = None, *, waits: bool = False) -> None:
-        """Send what is new to every peer with which a session stands, and to the partners of the policy."""
+        """Send what is new to every peer that has an open session with this replica, and to the partners of the policy;
+        not to the peer `but`."""
         if not self._policy.after_write:
             return
         peers = self._peers
@@ -460,7 +462,8 @@ class Scheduler:
             self._request(peers[label], waits=waits)
 
     def _tell_in(self, delay_s: float) -> None:
-        """Tell the peers soon what this replica holds, and end the sessions whose hello is no longer true."""
+        """After `delay_s` seconds, tell the peers what this replica holds, and end the sessions whose hello is no
+        longer true."""
         loop = asyncio.get_running_loop()
         if self._telling is not None:
             if self._telling.when() <= loop.time() + delay_s:
@@ -497,7 +500,7 @@ class Scheduler:
         self._note(report, report.peer, None)
 
     def _note_progress(self, label: str, report: Report) -> None:
-        """Follow up what a standing session has sent and received, and pass on what has arrived."""
+        """Follow up on what a standing session has sent and received, and pass on what has arrived."""
         if self._is_stopping:
             return
         is_primary = self._results.note_progress(label, report)

@@ -16,7 +16,7 @@ BROKEN_OFF = "The peer has begun another session."
 class SessionRegistry:
     """The running sessions. If two replicas call each other at the same time, the call of the replica with the smaller
     label continues, and the other call is refused. `is_cut` returns whether the link to a peer is cut, and `is_paused`
-    whether only sessions may begin for which a person asked.
+    whether only sessions that a person asked for may begin.
 
     Only the event loop may call the methods, except for `is_busy` and `standing`."""
 
@@ -45,8 +45,8 @@ class SessionRegistry:
 
     def begin_answer(self, peer: str, conversation: Conversation, *, replaces: bool) -> bool:
         """Record the start of a session that the peer starts. Returns False if another session with the peer takes
-        precedence, or if none may begin. If the new session `replaces` others, one that stands is broken off: the peer
-        would not call if it still had that session."""
+        precedence, or if none may begin. With `replaces`, an open session with the peer is broken off: the peer would
+        not call if it still had that session."""
         if not self._may_begin(peer, conversation):
             return False
         for running in self._running(peer):
@@ -77,7 +77,7 @@ class SessionRegistry:
         self.note_change()
 
     def standing(self, peer: str) -> Conversation | None:
-        """Return the session with this peer that stands; None if there is none."""
+        """Return the open standing session with this peer; None if there is none."""
         return next((one for one in self._running(peer) if one.session.is_open), None)
 
     def labels(self) -> set[str]:
@@ -121,8 +121,8 @@ class SessionRegistry:
             await asyncio.wait(waiting, timeout=wait_s)
 
     async def pause(self, reason: str, wait_s: float) -> None:
-        """Close the sessions that stand, and wait until only those are left that a paused replica may have. After
-        `wait_s`, break off the others."""
+        """Close the standing sessions. Wait until only sessions are left that a paused replica may have. After `wait_s`
+        seconds, break off all other sessions."""
         deadline_s = time.monotonic() + wait_s
         while (left := self._unrequested()) and time.monotonic() < deadline_s:
             for conversation in left:

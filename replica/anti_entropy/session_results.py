@@ -23,8 +23,8 @@ AfterSession = Callable[[Report], bool]
 
 @dataclass(slots=True)
 class PeerRecord:
-    """What the sessions with one peer have shown. `failures` counts the failed sessions in a row, `last` has the fields
-    of the last session that GET /replica/links shows, and `held` is what the peer held when this was last certain."""
+    """What the sessions with one peer have shown. `failures` counts the failed sessions in a row. `last` is what GET
+    /replica/links shows about the last session. `held` is what the peer held when this was last certain."""
 
     reachable: bool | None = None
     failures: int = 0
@@ -42,8 +42,8 @@ class SessionResults:
 
     record_of  returns the record of the peer with a label; None if there is no such peer
     refresh    reads the peers from the store again
-    after      is called after each session, and after each exchange of a standing one; it heals what was shown, commits
-               if this replica is the primary, and returns whether it is
+    after      is called after each session, and after each exchange of a standing one; it heals faults that the session
+               has shown, commits if this replica is the primary, and returns whether it is
     """
 
     def __init__(

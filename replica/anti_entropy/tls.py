@@ -55,7 +55,7 @@ def read_credentials(settings: Config, label: str) -> Credentials | None:
 
 
 def read_signing(settings: Config, label: str) -> Signing | None:
-    """Return how this replica signs; None without TLS. Raises ConfigError as `read_credentials` does, and if the
+    """Return the Signing of this replica; None without TLS. Raises ConfigError as `read_credentials` does, and if the
     certificate cannot be used for signatures."""
     credentials = read_credentials(settings, label)
     if settings.tls is None or credentials is None:

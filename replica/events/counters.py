@@ -22,7 +22,7 @@ class Counters:
             self._writes.labels(event)  # so that each row is there from the start
         self._rolled_back = Counter("bayou_rolled_back_writes", "Writes rolled back.", registry=registry)
         self._notifications = Counter(
-            "bayou_notifications", "Attempts to tell a user something.", ["result"], registry=registry
+            "bayou_notifications", "Attempts to send a notification.", ["result"], registry=registry
         )
         for result in ("sent", "failed"):
             self._notifications.labels(result)

@@ -160,7 +160,7 @@ class ForgetBody(Model):
     model_config = ConfigDict(json_schema_extra={"examples": [{"replica": "three", "confirmed": True}]})
 
     replica: Annotated[str, Field(description="The label or the id of the replica.")]
-    confirmed: Annotated[bool, Field(description="Also if writes that only it holds are lost.")] = False
+    confirmed: Annotated[bool, Field(description="Forget it even if writes that only it holds are lost.")] = False
 
 
 class ActivateBody(Model):
@@ -271,8 +271,8 @@ class Admin:
         }
 
     def show_digest(self, _request: Request[None, None]) -> Answer:
-        """Show hashes of all pages of data. Two replicas with the same pages show the same hashes. It takes seconds
-        where there are many pages, so one request at a time computes it, and only if something has changed."""
+        """Show hashes of all pages of data. Two replicas with the same pages show the same hashes. If there are many
+        pages, computing the hashes takes seconds. So only one request at a time does it, and only after a change."""
         moment = self._store.moment()
         if self._digest is None or self._digest[0] != moment:
             with self._digesting:
@@ -311,8 +311,8 @@ class Admin:
 
     def list_waiting(self, _request: Request[None, None]) -> Answer:
         """List the tentative writes that wait for more than ten minutes, or whose replica does not answer or was
-        forgotten: who asked for what, when and where, and which replicas are known to hold it. `help` says what
-        helps. The answer covers the first 1,000 tentative writes in the order."""
+        forgotten: who asked for what, when and where, and which replicas are known to hold it. `help` says what to do.
+        The answer covers the first 1,000 tentative writes in the order."""
         state = self._store.state()
         entries = self._store.log(state.last or None, TENTATIVE_LOOKED_AT)
         if entries is None:  # the last commit was dropped from the log, and all commits before it
@@ -356,7 +356,8 @@ class Admin:
 
     def set_pace(self, request: Request[None, PaceBody]) -> Answer:
         """Let sessions and commits run by themselves (`auto`), or only on request (`manual`). Manual pace ends the open
-        sessions, and refuses those that a peer starts by itself with `paused`. The pace is kept over a restart."""
+        sessions. A session that a peer starts by itself is refused with the code `paused`. The pace is kept over a
+        restart."""
         self._peers.set_pace(request.body.pace)
         if request.body.pace == "auto":
             self._store.catch_up()
@@ -388,8 +389,8 @@ class MembershipChanges:
         return {"retired": True, "write": retired.write, "held_by": retired.held_by}
 
     def forget(self, request: Request[None, ForgetBody]) -> Answer:
-        """Retire another replica that is lost for good. What another replica holds of it is kept. Without `confirmed`
-        the request is refused, and the refusal says what may be lost."""
+        """Forget another replica that is lost for good. Its writes that any other replica holds are kept. Without
+        `confirmed` the request is refused, and the refusal says what may be lost."""
         name = request.body.replica
         write = self._membership.forget(name, confirmed=request.body.confirmed)
         return {"label": label_of(name, self._store.members()) or name, "write": write}

@@ -111,9 +111,10 @@ class Security:
         return user if person is None else Caller(user.name, min(user.role, person.role, key=lambda role: RANKS[role]))
 
     def add_manager_of_proxy(self, caller: Caller, service: Service) -> None:
-        """Add the caller as a person, if they are a manager and only a proxy knows them. What managers do to others
-        counts by the role that is on their page where the write stands in the order. So the page keeps the role with
-        which this replica accepted the write, and every replica has it before the write. Nobody gets the token."""
+        """Add the caller as a person, if they are a manager whom only a proxy knows. Whether a write of a manager about
+        others counts is decided by the role on the manager's page where the write stands in the order. This method puts
+        the role on that page, so that every replica has the role before the write. Nobody gets the token of the
+        person."""
         if self._proxy_login is None or caller.role != "manager" or caller.name == OPERATOR:
             return
         if self._person(caller.name)[0] is None:
@@ -122,7 +123,7 @@ class Security:
             service.submit(draft, ClientSession(Token()))  # if a peer has added them meanwhile, it changes nothing
 
     def _person(self, name: str) -> tuple[Person | None, bool]:
-        """Return a person, None if there is none with this name now; and whether there ever was one."""
+        """Return the person with this name, or None if there is none now; and whether there ever was one."""
         page = person_page(name)
         fields = self._read([page]).pages[page].tentative
         return decode_person(fields), bool(fields)

@@ -1,4 +1,4 @@
-"""The client's session in HTTP: the headers that carry it.
+"""The client session in HTTP: the headers that carry it.
 
     Bayou-Session: TOKEN          the session token of the last answer; an empty one begins a session
     Bayou-Guarantees: RYW,MR      the guarantees that this request wants; by default all four with a token, else none

@@ -27,7 +27,7 @@ class ConcurrencyLimit:
         self._held: Counter[str] = Counter()
 
     def acquire(self, client: str) -> None:
-        """`client` is the client of the ClientSession."""
+        """Count one more for `client`, which is the client of a ClientSession. Raises TooMany if a limit is reached."""
         of_one = self._user_max if client.startswith(USER) else self._address_max if client else self._count_max
         with self._lock:
             is_full = self._held.total() >= self._count_max

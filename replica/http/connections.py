@@ -35,8 +35,8 @@ class Connections:
         return self._by_transport.get(transport) if transport is not None else None
 
     def client_of(self, request: BaseRequest) -> str:
-        """Return the address of the client, as limits count it: the network, with IPv6. A proxy says it in the header
-        X-Forwarded-For; empty if it does not."""
+        """Return the address under which limits count the client; with IPv6, the network. If the request comes from a
+        proxy, the header X-Forwarded-For has the address; without that header the result is empty."""
         address = request.remote or ""
         if address in self._proxies:
             hops = map(str.strip, ",".join(request.headers.getall("X-Forwarded-For", [])).split(","))
@@ -44,7 +44,7 @@ class Connections:
         return network_of(address)
 
     def refusal_of(self, client: str) -> bytes | None:
-        """Return the answer to a connection that is one too many; None if it may be opened."""
+        """Return the answer that refuses another connection of this client; None if the connection may be opened."""
         if len(self._by_transport) >= CONNECTIONS_MAX:
             return REFUSAL % (b"503 Service Unavailable", 1)
         if client not in self._proxies and self._counts[network_of(client)] >= ADDRESS_CONNECTIONS_MAX:
@@ -61,8 +61,8 @@ class Connections:
 
 
 class Connection(asyncio.Protocol):
-    """One connection. It passes everything on to a protocol that `server` makes, and ends when too many bytes come
-    ahead."""
+    """One connection. It passes everything on to a protocol that `server` makes. It ends if the client sends too many
+    bytes ahead, before the current request is answered."""
 
     def __init__(self, connections: Connections, server: Callable[[], asyncio.Protocol]) -> None:
         self._connections = connections
@@ -112,11 +112,12 @@ class Connection(asyncio.Protocol):
             self._inner.connection_lost(error)
 
     def expects_body(self) -> None:
-        """The head of a request has come. Its body may have more bytes than a client may send ahead."""
+        """Note that the head of a request has come. The body that follows may have more bytes than a client may send
+        ahead."""
         self._ahead = None
 
     def expects_head(self) -> None:
-        """A request has come whole. What comes now belongs to the next one."""
+        """Note that a whole request has come. What comes now belongs to the next request."""
         self._ahead = 0
 
 

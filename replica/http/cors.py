@@ -6,8 +6,8 @@
   only with `auth: none`, as in a class.
 - A replica that listens only on the loopback address, or asks for no tokens, refuses foreign names in the header Host.
   Otherwise a foreign page could point its own name at the replica's address, and would then seem to be the replica's
-  own page (DNS rebinding). With tokens this gains nothing, since browsers send a cookie only to the name that set it.
-  What a proxy takes for a login may come with any name.
+  own page (DNS rebinding). With tokens this gains nothing, since browsers send a cookie only to the name that set it. A
+  browser may send the login of a proxy under any name, so the rule also holds with `auth: proxy`.
 
 Only browsers send the header Origin. So only the third rule applies to other programs.
 """

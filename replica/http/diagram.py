@@ -1,5 +1,5 @@
-"""GET /replica/diagram: this replica's lane of a space-time diagram. Its transactions come from the store, its frames
-from the ring in memory, which has some only while they are recorded."""
+"""GET /replica/diagram: this replica's lane of a space-time diagram. Its transactions come from the store. Its frames
+come from memory, where they are only while this replica records them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def endpoint(parts: Parts) -> Endpoint:
 
     def show_diagram(request: Request[DiagramQuery, None]) -> Answer:
         """List what a space-time diagram shows of this replica, in two lists: its transactions and, while they are
-        recorded, the frames of its sessions. Ask again with `next` for what came later."""
+        recorded, the frames of its sessions. Ask again with the values of `next` for what came later."""
         after, after_frame = request.query.after, request.query.after_frame
         # The frames first: what a frame did here is then among the transactions, or comes with the next answer.
         frames = parts.frames.after(after_frame, FRAMES_AT_ONCE)
@@ -95,7 +95,7 @@ def endpoint(parts: Parts) -> Endpoint:
 
 
 def _transaction(key: str, entry: Mapping[str, Any], marks: _Marks) -> dict[str, Any] | None:
-    """Return a transaction as a diagram shows it; None if a diagram has nothing of it."""
+    """Return a transaction as a diagram shows it; None if a diagram shows nothing of it."""
     link = ("up" if entry["up"] else "cut") if entry["kind"] == "link" else None
     found = [*marks.of(entry)]
     if not found and link is None:

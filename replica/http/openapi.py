@@ -42,22 +42,20 @@ WRITE_ERRORS = {
 REQUEST_HEADERS = {
     # name: (description, example)
     "Bayou-User": (
-        "Who writes, by name. With `auth: tokens` or `proxy` the login says it, and the header may be left out.",
+        "The name of the user. With `auth: tokens` or `proxy` the login says it, and the header may be left out.",
         "vish",
     ),
-    "Bayou-Session": ("The session of the client, as the last answer gave it. Empty, it begins a session.", ""),
+    "Bayou-Session": ("The session token of the last answer. An empty one begins a session.", ""),
     "Bayou-Guarantees": (
-        "Which session guarantees this request wants, of RYW, MR, WFR and MW; all four where a session is sent.",
+        "Which of the session guarantees RYW, MR, WFR and MW this request wants; with a session, all four by default.",
         "RYW,MR",
     ),
     "Bayou-Wait": (
-        "How long the replica may wait until it has seen what the session has seen, in milliseconds.",
+        "How long the replica may wait until it has received what the session has seen, in milliseconds.",
         "2000",
     ),
 }
-SESSION_ANSWERED = (
-    "The session after this request, for the next one; where a session was sent or something was written."
-)
+SESSION_ANSWERED = "The session token to send with the next request, if a session was sent or something was written."
 
 
 def endpoint(tables: Tables) -> Endpoint:

@@ -48,7 +48,7 @@ class RateLimit:
             who = "You have sent" if client.startswith(USER) else "Your address has sent"
             raise TooMany(
                 "too_many_requests",
-                f"{who} more requests than this replica takes from one ({rate:g} a second). Try again in {seconds} s.",
+                f"{who} more requests than this replica allows ({rate:g} a second). Try again in {seconds} s.",
                 retry_after_s=seconds,
             )
 

@@ -5,9 +5,9 @@ The event loop reads the body of a request before it uses a thread, and sends th
 for a client. An application may return an async iterable instead of an iterable; the event loop sends it without a
 thread. GET /events uses this.
 
-A long body is read only after the application has admitted the request, which it is asked first without the body. It
-admits the request by calling `environ[ADMIT]` with the greatest number of bytes that it takes; whatever it returns then
-is thrown away. Otherwise its answer is the answer.
+Before a long body is read, the application is called without the body. If it accepts the request, it calls
+`environ[ADMIT]` with the greatest number of bytes that the body may have. Then its answer is thrown away, the body is
+read, and the application is called again. If it does not call `environ[ADMIT]`, its answer is sent.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ class WSGIHandler:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if not _is_host(",".join(request.headers.getall("Host", ["localhost"]))):
-            text = "The header Host is not a name or an address, with a port or without."
+            text = "The header Host must be a name or an address, with or without a port."
             raise web.HTTPBadRequest(text=text, headers=SERVER)
         if request.headers.get("Expect", "100-continue").lower() != "100-continue":
-            raise web.HTTPExpectationFailed(text="The only expectation that is met is 100-continue.", headers=SERVER)
+            raise web.HTTPExpectationFailed(text="The header Expect may only be 100-continue.", headers=SERVER)
         connection = self._connections.of(request.transport)
         with tempfile.SpooledTemporaryFile(PIECE_BYTES) as body, contextlib.ExitStack() as held:
             if request.body_exists:
@@ -129,7 +129,7 @@ class WSGIHandler:
     @contextlib.contextmanager
     def _large_body(self) -> Iterator[None]:
         if self._large_bodies >= LARGE_BODIES_MAX:
-            text = f"At most {LARGE_BODIES_MAX} large bodies are taken at a time. Send it again when one has ended."
+            text = f"This replica takes at most {LARGE_BODIES_MAX} large bodies at a time. Try again shortly."
             raise web.HTTPServiceUnavailable(text=text, headers={**SERVER, "Retry-After": "5"})
         self._large_bodies += 1
         try:
@@ -289,7 +289,7 @@ class _Answer:
 
 async def _receive(request: web.BaseRequest, body: IO[bytes], bytes_max: int) -> None:
     """Write the body of the request to `body`. If the body has more than `bytes_max`, read no more than that: the
-    application refuses it, in its own shape."""
+    application then refuses the request in its own form."""
     if (request.content_length or 0) > bytes_max:
         return
     if request.content.is_eof():  # it came with the head
@@ -314,7 +314,7 @@ async def _receive(request: web.BaseRequest, body: IO[bytes], bytes_max: int) ->
 
 @lru_cache(256)
 def _is_host(text: str) -> bool:
-    """Return whether Werkzeug can read a header Host. It fails outside of Flask's handling of errors if it cannot."""
+    """Return whether Werkzeug can read a header Host. If it cannot, it fails where Flask does not handle errors."""
     found = _HOST.fullmatch(text)
     try:
         return found is not None and (found[1] is None or bool(found[1].encode("idna")))

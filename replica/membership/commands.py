@@ -130,10 +130,10 @@ class Membership:
         return self._invitations.invite(label)
 
     def forget(self, name: str, *, confirmed: bool) -> str:
-        """Retire another replica that will never come back. `name` is its label or its id. Returns the id of the write.
+        """Forget another replica that will never come back. `name` is its label or its id. Returns the id of the write.
 
-        The vectors keep the entries of the replica, so that writes of it which some replica holds are still taken.
-        Raises Conflict `not_confirmed`, which says what may be lost, unless `confirmed`; and Conflict if the replica is
+        The vectors keep the entries of the replica, so its writes that any replica holds are still taken. Raises
+        Conflict `not_confirmed`, which says what may be lost, unless `confirmed`. Raises Conflict if the replica is
         this one, is the primary, answers, or was forgotten before.
         """
         with self._one_at_a_time():
@@ -149,7 +149,7 @@ class Membership:
                 raise Conflict(
                     "is_primary",
                     f"{label} is the primary, and nothing is committed without one. First promote a replica that is"
-                    " there: admin promote --force. Then forget it.",
+                    f" there: admin promote --force. Then forget {label}.",
                 )
             if self._answers(label):
                 raise Conflict(
@@ -168,11 +168,9 @@ class Membership:
     def _what_may_be_lost(self, label: str, state: State) -> str:
         created = self._store.members()
         newest = max((stamp for one, stamp in state.vector.items() if label_of(one, created) == label), default=0)
-        since = (
-            f"after {moment(newest)}, when it accepted the newest of its writes that is held here," if newest else ""
-        )
+        since = f" after {moment(newest)}" if newest else ""
         return (
-            f"What {label} accepted {since or 'at any time'} is not held here. Where no other replica holds it, it is"
+            f"This replica holds no write that {label} accepted{since}. If no other replica holds such a write, it is"
             f" lost with {label}. To forget {label}, add --yes (in REST: confirmed)."
         )
 
@@ -197,8 +195,8 @@ class Membership:
             if lacking := self._peers.lacking(tag):
                 raise Conflict(
                     "not_everywhere",
-                    f"Not known to play {tag}: {', '.join(lacking)}. Start the new release there, let each of them have"
-                    " a session with this replica, and try again.",
+                    f"These replicas are not known to play {tag}: {', '.join(lacking)}. Start the new release there,"
+                    " let each of them have a session with this replica, and try again.",
                     lacking=lacking,
                 )
             write = self._store.activate(tag, self._now_us())
@@ -340,7 +338,7 @@ class Membership:
 
     def _answers(self, label: str, server: str | None = None, *, but: str = "") -> bool:
         """Return whether the replica with this label answers; with `server`, whether it does so under this id, and in
-        another process than `but`. A replica whose link is cut does not."""
+        another process than `but`. A replica behind a cut link counts as not answering."""
         try:
             address = self._peers.linked_address(label)
             held = rpc.request_held(address, self._introduction(), self._credentials, is_probe=True)

@@ -1,7 +1,7 @@
 """Invitations: unless `auth: none`, a server joins the cluster only with an invitation, which a manager asks for.
 
 An invitation is for one label, at one replica, for an hour. It is a text that only this replica can make, so no replica
-stores invitations. A replica that restarts takes earlier invitations no longer.
+stores invitations. A replica that has restarted no longer accepts earlier invitations.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Invitations:
         raise Conflict(
             "not_invited",
             f"{guest} can join only {problem}. A manager gets one with `admin invite {guest} --replica {self._label}`."
-            f" Start {guest} with --join {self._label} --invitation and this text within an hour.",
+            f" Start {guest} with --join {self._label} --invitation TEXT within an hour.",
         )
 
     def _code(self, guest: str, until_s: int) -> str:

@@ -20,18 +20,18 @@ _LINE_START = re.compile(r"^.* - WARNING - ", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class ChatTarget:
-    """An URL of apprise, with {user} and {id} for values of the message."""
+    """A URL for apprise. `{user}` and `{id}` in it stand for the user and the id of the message."""
 
     url: str = field(repr=False)
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Raises ValueError if apprise does not know the URL."""
+        """Return the target of a URL. Raises ValueError if apprise does not accept the URL."""
         found = cls(text)
         if not apprise.Apprise().add(found._filled("user", "id")):
             scheme = urlsplit(text).scheme
             raise ValueError(
-                f"apprise takes no such {scheme}:// target; see https://appriseit.com/services/ for its form"
+                f"apprise does not accept this {scheme}:// URL; see https://appriseit.com/services/ for its form"
             )
         return found
 

@@ -21,7 +21,7 @@ PORTS = {("mailto", "starttls"): 25, ("mailtos", "starttls"): 587, ("mailtos", "
 @dataclass(frozen=True, slots=True)
 class MailTarget:
     """A mail server. With `tls` starttls or ssl the link is encrypted, and the server's certificate is checked; with an
-    empty `tls` it is not. `password` needs one of the two."""
+    empty `tls` it is not. A target with a `password` must have one of the two."""
 
     host: str
     port: int
@@ -34,7 +34,7 @@ class MailTarget:
     @classmethod
     def read(cls, text: str) -> Self:
         """Read mailto://[USER:PASSWORD@]HOST[:PORT]?from=…&to=… or mailtos://…, with `mode` starttls or ssl. Raises
-        ValueError."""
+        ValueError, with the reason, for any other text."""
         try:
             url = urlsplit(text)
             pairs = parse_qsl(url.query, keep_blank_values=True, strict_parsing=True)

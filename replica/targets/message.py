@@ -18,7 +18,7 @@ class Message:
 
     id     the same for the same news of the same write, at every replica and after each restart
     at     when it was made, as ISO 8601
-    about  the id of what it is about, such as a reservation
+    about  the id of the thing that the message is about, such as a reservation
     """
 
     id: str
@@ -45,7 +45,7 @@ class Target(Protocol):
 
     @property
     def name(self) -> str:
-        """What the configuration calls it, without secrets."""
+        """The name of the target in the configuration, without secrets."""
 
     def send(self, message: Message) -> None:
         """Send a message, once. Raises SendError."""

@@ -281,7 +281,7 @@ def test_what_is_over_may_be_cancelled_and_given_another_purpose(lua: Lua) -> No
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"closed": ["someday"]}, "'someday' is no day"),
+        ({"closed": ["someday"]}, "'someday' is not a day"),
         ({"closed": ["2026-12-24/2026-12-01"]}, "ends before it begins"),
         ({"grid_min": 7}, "7 minutes do not divide a day"),
         ({"shortest_min": 90, "longest_h": 1}, "nothing could be reserved"),

@@ -172,8 +172,9 @@ class Handlers:
     def require_same(self, wanted: asked.Asked, identifier: str, request: str, session: ClientSession) -> None:
         """Raise Conflict if a request with this id was accepted that asked for something else than `wanted`.
 
-        What it asked for is in the log. If the log has dropped it, the page tells much of what a new reservation or
-        series asked for, and nothing of what a move or a cancel did; then these count as the same.
+        What the earlier request asked for is in the log. If the log has dropped it, the page says most of what a new
+        reservation or series asked for. The page says nothing of what a move or a cancel asked for, so such a request
+        counts as the same.
         """
         ops = next(group for group in _SAME_IDS if wanted["op"] in group)
         write = self._accepted_before(identifier, request, ops)

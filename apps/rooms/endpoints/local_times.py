@@ -84,9 +84,10 @@ class LocalTimes(Handlers):
 
 
 def _in_order(search: Search) -> Iterator[Shifted]:
-    """Yield what a search finds in an order in which one that moves makes room for the next: those that move to earlier
-    times, from the earliest on; and the others, from the latest on. The direction of the first one comes first: mostly
-    all have the same, and the days need not be gone through for the other."""
+    """Yield what a search finds, in an order in which each reservation that moves makes room for the next. Reservations
+    that move to earlier times come from the earliest on, and those that move to later times from the latest on. The
+    direction of the first reservation comes first. If all have that direction, the days are not searched again for the
+    other direction."""
     first = next((one for part in search.parts(search.days, PART) for one in part.shifted), None)
     if first is None:
         return

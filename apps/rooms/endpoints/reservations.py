@@ -89,7 +89,7 @@ class Reservations(SeriesHandlers):
         return self.shown(identifier, views)
 
     def list_reservations(self, request: Request[ReservationsQuery, None], user: str) -> Answer:
-        """List the reservations that a user owns in time order, those without a slot last."""
+        """List the reservations that a user owns, in time order. Those without a slot come last."""
         query, session = request.query, request.session
         names, following = part_of_list(self.service.list_entries(f"user:{user}", session), query)
         identifiers = [owned_id(user, name) for name in names]

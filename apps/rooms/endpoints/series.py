@@ -59,7 +59,8 @@ class SeriesHandlers(Handlers):
 
     def reserved(self, identifier: str, recorded: PageViews | None, session: ClientSession) -> tuple[Answer, int]:
         """Return the answer to a request that reserves, and its status. `recorded` is the page as the write leaves it;
-        None if the request was taken before. Such a request keeps its kind: a reservation or a series."""
+        None if the request was accepted before. What that request made, a reservation or a series, decides the form of
+        the answer."""
         views = recorded or self.views_of(identifier, session)
         answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
         return answer, 201 if recorded else 200

@@ -7,8 +7,8 @@ local Newest = {}
 local STEP, OLD_MAX = 100, 10
 
 -- How many of the commits after `osn` up to `csn` belong to the newest ones: the last `count` commits, and those whose
--- stamp is not less than `since`. The cost depends on what is returned. Stamps do not quite grow with the CSN, because
--- a write may have waited in a partition, so the search does not end at the first old one.
+-- stamp is not less than `since`. The cost depends on what is returned. Stamps do not always grow with the CSN, because
+-- a write may have waited in a partition. So the search does not end at the first old commit.
 function Newest.count(csn, osn, count, since)
   local held = csn - osn
   local found, place, old = math.min(count, held), count + 1, 0

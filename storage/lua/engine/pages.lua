@@ -202,8 +202,8 @@ function Pages.index(page, from, upto)
   return ids
 end
 
--- Whether the write is the first in the index of the page. Writes that left the index were its first ones, unless it is
--- torn; if it is torn, no write counts as the first.
+-- Whether the write is the first in the index of the page. Writes that have left the index were its first ones, unless
+-- a write was set aside (`is_torn`); then no write counts as the first.
 function Pages.is_first(page, id)
   if page.is_torn then return false end
   local gone = #(page.left or NONE)
