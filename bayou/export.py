@@ -18,13 +18,13 @@ from bayou.frames import Ack, Batch, Hello, Refuse, StateChunk, StateFinish
 from bayou.full_state import Staging
 from bayou.handshake import EARLY_PROMOTION, FORK_OF_MEMBERS, LOGS_DIFFER, LOGS_FORK, judge_hello
 from bayou.history import Verdict, heals
-from bayou.payloads import Compared, Selection
+from bayou.payloads import Compared, Selection, StateEnd
 from bayou.reach import Reach
 from bayou.seal_check import SealCheck, Unheld
 from bayou.sealing import Sealing
 from bayou.seals import Signing
 from bayou.sender import BATCH_BYTES_MAX, BATCH_COUNT_MAX
-from bayou.state import Vector
+from bayou.state import State, Vector
 from bayou.store import AntiEntropyStore
 from bayou.trust import check_end, lost_write, place_of_ahead, refuse_ahead, refuse_foreign, refuse_lost
 from bayou.vectors import missing
@@ -123,6 +123,7 @@ class Importer:
         self._applications = dict(applications)
         self._clock_us = clock_us
         self._common_csn: int | None = None
+        self._retired: tuple[str, ...] = ()  # servers that the vectors of the file leave out
         self._check = SealCheck(store, signing) if signing else None
         self._staging = Staging(store, is_checked=signing is not None)
         self.report = Report()
@@ -197,7 +198,7 @@ class Importer:
                 "export_damaged", "The file is damaged: a volume begins twice. Export the file again.", field="file"
             )
         state = self._store.state()
-        self.report.peer = head.hello.label
+        self.report.peer, self._retired = head.hello.label, head.hello.retired_servers
         judged = judge_hello(state, PROTOCOL, self._applications, head.hello, None)
         if isinstance(judged, Refuse):
             if judged.code == PeerRefusalCode.SAME_SERVER:
@@ -243,6 +244,8 @@ class Importer:
             return  # it is not newer; the batches after it may be
         if refusal := check_end(state.label, self._clock_us(), self.report.peer, frame.end):
             raise _conflict(refusal)
+        if self._common_csn is None and not self._continues(state, frame.end):
+            raise Conflict("export_does_not_fit", LOGS_DIFFER)
         if self._check and (refusal := self._check.state(frame, self._staging, self.report.peer)):
             raise _conflict(refusal)
         self._staging.store_lists()
@@ -256,6 +259,13 @@ class Importer:
         if installed.status == PeerRefusalCode.FOREIGN_COMMIT:
             raise _conflict(refuse_foreign(state.label, self.report.peer))
         self.report.installed = installed
+
+    def _continues(self, state: State, end: StateEnd) -> bool:
+        """Return False if the log that a full state stands for does not begin with the log of this replica, as far as
+        the end of the full state tells. A file cannot answer questions about older commits."""
+        place = state.csn - (end.csn - len(end.recent))  # of the last commit here among the recent ones of the file
+        is_same = not state.csn or place <= 0 or end.recent[place - 1] == state.last
+        return is_same and not missing(end.vector, self._retired, state.committed_vector)
 
     def _count(self, new: int, rolled_back: int, replayed: int) -> None:
         self.report.received += new

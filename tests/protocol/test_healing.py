@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from bayou.anti_entropy import Report
+from bayou.errors import Conflict
 from bayou.export import Importer, export_volumes
-from bayou.handshake import FORK_OF_MEMBERS
+from bayou.handshake import FORK_OF_MEMBERS, LOGS_DIFFER
 from bayou.healing import PAUSE_S, Cure, Healing
 from storage.identity_file import mint
 from tests.support.engine_harness import Cluster, Meeting, Replica
@@ -104,6 +105,13 @@ def requests(replica: Replica) -> list[str]:
     return sorted(entry.write.request for entry in replica.log(None, 100_000) or ())
 
 
+def import_whole(giver: Replica, receiver: Replica) -> Report:
+    importer = Importer(receiver, RULES, lambda: receiver.clock.now_us)
+    for frame in export_volumes(giver, RULES, 0, {}, 1 << 30):
+        importer.take(frame)
+    return importer.report
+
+
 def assert_all_kept(replicas: Sequence[Replica], wanted: set[str]) -> None:
     """Every request has its slot exactly once, on all replicas alike."""
     first = replicas[0]
@@ -193,17 +201,34 @@ def test_writes_that_a_full_state_covers_and_does_not_have(
     Meeting(two, one).run()
     giver = one if is_by_primary else two
     giver.truncate(0)
-    if is_in_file:
-        importer = Importer(other, RULES, lambda: other.clock.now_us)
-        for frame in export_volumes(giver, RULES, 0, {}, 1 << 30):
-            importer.take(frame)
-        report = importer.report
-    else:
-        report = Meeting(giver, other).run().ends[1].report
+    report = import_whole(giver, other) if is_in_file else Meeting(giver, other).run().ends[1].report
     assert report.installed is not None
     assert len(report.installed.set_aside) == len(lost)
     settle(three)
     assert_all_kept(three, wanted)
+
+
+@pytest.mark.parametrize("is_covered", [True, False])
+def test_a_full_state_of_another_log_is_not_imported(
+    few_ids: int, three: tuple[Replica, Replica, Replica], is_covered: bool
+) -> None:
+    """The ids of its newest commits show it, or its vector, which does not cover a commit of the replica."""
+    one, two, other = three
+    copy = Replica(one.client, f"copy-{one.label}", one.clock)
+    put(copy_of(one), one, copy)
+    if is_covered:
+        wanted = want(copy, "copy", 1) | want(one, "original", 2)
+    else:
+        wanted = want(one, "original", few_ids + 1) | want(copy, "copy", 1)
+    Meeting(copy, two).run()
+    before = two.state()
+    one.truncate(0)
+    with pytest.raises(Conflict) as refusal:
+        import_whole(one, two)
+    assert (refusal.value.code, refusal.value.message) == ("export_does_not_fit", LOGS_DIFFER)
+    assert two.state() == before
+    settle([one, two, other, copy], originals=[one])
+    assert_all_kept([one, two, other, copy], wanted)
 
 
 def test_writes_that_a_full_state_covers_are_found_before_the_log_of_its_sender(
