@@ -228,7 +228,10 @@ class Session:
         """
         frame = examined.frame
         if self.finished:
-            raise ProtocolError(f"The peer's {type(frame).__name__} frame came after the end of the session")
+            raise ProtocolError(
+                f"The peer's {type(frame).__name__} frame came after the end of the session. Check that both replicas"
+                " run the same release."
+            )
         if isinstance(frame, Refuse):
             self._end(frame)
             return []
@@ -242,7 +245,10 @@ class Session:
             answers = self._take_control(frame) if answers is None else answers
             if answers is not None:
                 return answers
-        raise ProtocolError(f"The peer's {type(frame).__name__} frame is not allowed at this point of a session")
+        raise ProtocolError(
+            f"The peer's {type(frame).__name__} frame is not allowed at this point of a session. Check that both"
+            " replicas run the same release."
+        )
 
     def _take_control(self, frame: Frame) -> list[Frame] | None:
         """Take a frame that says how far the peer is, and return the frames to send. Return None for any other frame,

@@ -1,11 +1,11 @@
 """What has just arrived at a replica from its peers.
 
-In a standing session, such writes are passed on only after a pause. Meanwhile, a peer that gets them from the server
-that accepted them tells that it holds them. So each body travels about once to each replica.
+In a standing session, such writes are passed on only after a pause. If a peer gets the writes meanwhile from the server
+that accepted them, it says that it holds them. So each body travels about once to each replica.
 
-Each session finds out how long its pause must be. A frame whose writes the peer had before makes it longer, and any
-other one makes it shorter. So a peer that gets writes from here alone soon gets them at once, and the replicas of a
-large or slow cluster do not send each other what all of them have.
+Each session finds out how long its pause must be. A frame whose writes the peer had before makes the pause longer, and
+any other frame makes it shorter. So a peer that gets writes only from this replica soon gets them at once, and the
+replicas of a large or slow cluster do not send each other writes that all of them have.
 
 A full state arrives from one peer at a time: the parts of two would only replace each other.
 """

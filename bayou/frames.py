@@ -81,8 +81,8 @@ class StateFinish:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Asks the sender of a full state, before it is installed, for the ids of its commits with the CSNs `csns`, and
-    which of the writes `ids` it has never held."""
+    """Asks the sender of a full state, before the state is installed: which ids do its commits with the CSNs `csns`
+    have, and which of the writes `ids` has it never held?"""
 
     csns: tuple[int, ...] = ()
     ids: tuple[str, ...] = ()

@@ -52,8 +52,9 @@ def state_frames(
 class Staging:
     """Stores the parts of one full state, in order and each once. A missing part would make the state inconsistent.
 
-    If the state `is_checked`, `digest` is the running hash of its parts, and no entry of a list is stored before
-    `store_lists`: the store could not take it back. `is_empty` says whether the parts have no page.
+    If the state `is_checked`, `digest` is the running hash of its parts, and no list entry is stored before
+    `store_lists` is called, because the store cannot take an entry back. `is_empty` says whether the parts have no
+    page.
     """
 
     def __init__(self, store: AntiEntropyStore, *, is_checked: bool) -> None:
@@ -78,7 +79,7 @@ class Staging:
 
     def take(self, chunk: StateChunk) -> bool:
         """Store a part; ignore a part that is stored already. Return False if the store has begun another staging
-        meanwhile, or if the commits of the part do not follow those before."""
+        meanwhile, or if the commits of the part do not follow those of the earlier parts."""
         if chunk.number < self._taken:
             return True
         log = _StagedLog() if chunk.first else self._log
@@ -155,7 +156,7 @@ class _StagedLog:
         return covers and (self._last.id, self._last.csn) == (end.last, end.csn) and not self._retired & {*end.vector}
 
     def vector_before(self, vector: Vector) -> Vector:
-        """Return the vector before the first of these commits. `vector` is that after the last one."""
+        """Return the vector before the first of these commits. `vector` is the vector after the last one."""
         before = {**vector, **self._prevs}
         gone = {server for server, prev in self._prevs.items() if not prev} | self._created
         return {server: stamp for server, stamp in before.items() if server not in gone}

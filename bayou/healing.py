@@ -1,8 +1,8 @@
 """Decides what heals a replica, after a session has shown that a server id was used twice.
 
-That happens if a copy of a replica's data runs: an older one instead of the replica, or one beside it. Then two writes
-have the same place in the order of their server or, if the replica is the primary, two committed logs have the same
-epoch. docs/design.md, "A copy that has run", says how the replicas become equal again.
+That happens if a copy of a replica's data runs: an older copy instead of the replica, or a copy beside the replica.
+Then two writes have the same place in the order of their server or, if the replica is the primary, two committed logs
+have the same epoch. docs/design.md, "A copy that has run", says how the replicas become equal again.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def prevails(one: str, other: str) -> bool:
 
 
 def heals(one: str, other: str) -> bool:
-    """Return whether an epoch of the history `one` that is not in `other` heals."""
+    """Return whether the history `one` has an epoch that heals and that is not in `other`."""
     return any(epoch.heals for epoch in set(decode(one)) - set(decode(other)))
 
 

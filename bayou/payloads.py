@@ -162,8 +162,8 @@ class LoggedCommit:
 @dataclass(frozen=True, slots=True)
 class StateEnd:
     """The end of a full state. It describes the replica at the moment of that state: its CSN, the vector of its
-    commits, its history as canonical JSON, and the ids of its newest commits, at most RECENT_MAX of them. With these,
-    the receiver can compare its log with those of others, although it gets few writes.
+    commits, its history as canonical JSON, and the ids of its newest commits, at most RECENT_MAX of them. With these
+    ids, the receiver can compare its log with the logs of others, although it gets few writes.
 
     The newest `commits` of the log come with the state; `before` is the id of the commit before these, and `digest`
     that of the log up to there, or '' if it is not known.

@@ -5,7 +5,7 @@ in CSN order, with the cluster and the epochs of the log. So a seal binds the wr
 epoch. No other order and no other content has this hash, and the CSN of each commit is counted back from the CSN of the
 seal.
 
-The running hash may begin before any commit; there it is BEGINNING. A replica that passes on only some of the commits
+Before the first commit of the log, the running hash is BEGINNING. A replica that passes on only some of the commits
 sends the running hash before the first of them (`before`), and the hashes of the later commits (`after`).
 
 A primary changes with a commit (a hand-over), or with the first commit of an epoch (a forced promotion, which the
@@ -117,7 +117,8 @@ def text_of_state(cluster: str, digest: bytes, end: StateEnd) -> bytes:
 
 
 def folded_part(digest: bytes, part: StateChunk) -> bytes:
-    """Return the running hash of the parts of a full state after this part. It begins with BEGINNING."""
+    """Return the running hash of the parts of a full state after this part. `digest` is that before it; BEGINNING for
+    the first part."""
     lists = json.dumps([[entries.name, *entries.entries] for entries in part.lists]).encode()
     commits = json.dumps([[one.id, one.csn, hash_of(one.body).hex(), one.outcome] for one in part.commits]).encode()
     contents = b"".join(hashlib.sha256(content).digest() for content in (part.pages.text, lists, commits))

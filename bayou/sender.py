@@ -99,7 +99,7 @@ class Outgoing:
         self._goals: list[_Goal] = []
 
     def begin(self, reach: Reach, state: State) -> None:
-        """Begin to send to a peer that holds this. This side is in this state."""
+        """Begin to send to a peer that holds what `reach` says. `state` is the state of this side."""
         self.reach, self._server, self._csn = reach, state.server, state.csn
 
     @property
@@ -132,7 +132,7 @@ class Outgoing:
         return frames
 
     def expects(self, ack: Ack) -> bool:
-        """Whether the peer may send this Ack now. The one for the end of a full state always asks for a new plan."""
+        """Whether the peer may send this Ack now. The Ack for the end of a full state always asks for a new plan."""
         if ack.plan < self.plan:
             return True
         return self.has_in_flight and (ack.replan or not self._in_flight[0].ends_state)

@@ -120,9 +120,9 @@ class AntiEntropyStore(Protocol):
         """Replace the state and the log with the staged ones, and replay the writes that the staged state does not
         cover. `omitted` is the vector of the commits before those that came with the state; None if none came.
 
-        Commits of this replica after `compared.common_csn` are revoked. A write is set aside if the staged state's
-        vector covers it, but the state does not have it (it is in `compared.lacking`, or `end` shows it), or if it
-        follows a missing write. `successions` are those that the sender has sent.
+        Commits of this replica after `compared.common_csn` are revoked. A write is set aside in two cases: the staged
+        state's vector covers the write although the state does not have it (as `compared.lacking` or `end` shows), or
+        the write follows a missing write. `successions` are those that the sender has sent.
 
         If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
         for), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the

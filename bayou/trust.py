@@ -1,6 +1,6 @@
 """Refuses well-formed frames, of a peer or a file, that a replica must not believe.
 
-One faulty peer must not stop the others. So a stamp far beyond the own clock is refused, and a replica believes that it
+One faulty peer must not stop the others. So a replica refuses a stamp far beyond its own clock, and believes that it
 has lost writes only when it sees one of them. docs/design.md, "Whom a replica trusts", says what is not promised.
 """
 
@@ -75,8 +75,8 @@ def is_missing_own(state: State, vector_of_peer: int) -> bool:
 def lost_write(selection: Selection, state: State) -> Item | None:
     """Return a write of this replica that the replica itself has lost; None if there is none.
 
-    Only a whole write is evidence. It must follow a write that is held here: either it is the next one of this server,
-    or another one has the place of the next one.
+    Only a whole write is evidence. It must follow a write that is held here, and must be newer than all writes of this
+    server that are held here.
     """
     if state.retired:
         return None

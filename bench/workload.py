@@ -43,7 +43,7 @@ def undisputed(count: int, origin: str, *, first: int = 0) -> list[Item]:
 
 def spread(count: int, origin: str, *, first: int = 0) -> list[Item]:
     """Make writes for hours from 8:00 to 16:00 of working days in all MANY_ROOMS, week after week. `desk` makes every
-    tenth, and 4,500 other users make equally many."""
+    tenth write, and 4,500 other users share the rest equally."""
     members = []
     for number in range(first, first + count):
         row, room = divmod(number, len(MANY_ROOMS))

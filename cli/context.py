@@ -181,14 +181,14 @@ class Context:
         return f"/series/{segment(user)}/{segment(whole)}"
 
     def _made_by(self, user: str) -> list[Json]:
-        """Return the reservations that this user made, as far as they or the user of the client own them."""
+        """Return the reservations that this user made, and that this user or the user of the client owns."""
         found = self.reservations(user) + (self.reservations() if user != self.user else [])
         return [one for one in found if one["user"] == user]
 
     def _whole_names(self, kind: str, user: str, typed: str, known: Collection[str]) -> set[str]:
-        """Return what was typed, in a set, if it is the whole id of a reservation or series, and no id in `known`
-        begins with it. Otherwise return an empty set. What this user made and somebody else owns is in no list of this
-        user, so it can only be found by its whole id."""
+        """Return the typed text, in a set, if it is the whole id of a reservation or series, and no id in `known`
+        begins with it. Otherwise return an empty set. A reservation that this user made and somebody else owns is in no
+        list of this user, so it can only be found by its whole id."""
         if not typed or any(_begins(one, typed) for one in known):
             return set()
         try:

@@ -228,7 +228,7 @@ class Replica:
             if _error_of(response).get("code") != "too_many_requests":
                 break
             wait_s = min(int(response.headers.get("Retry-After", 1)), TURN_S_MAX)
-            self._note(f"{self.address.label} has too many requests from here; going on in {wait_s} s")
+            self._note(f"{self.address.label} gets too many requests from here; trying again in {wait_s} s")
             time.sleep(wait_s)
         return response
 

@@ -91,7 +91,7 @@ class Control:
         elif name in ACTS and len(labels) == 1 and labels[0] in self._settings.replicas:
             self._act(name, labels[0])
         else:
-            raise Unknown("not_found", "There is nothing here.")
+            raise Unknown("not_found", "There is no such path here, or no replica with this label.")
         return {}
 
     def _claim(self, key: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Shows texts one after another on a terminal. A key goes on, another goes back. Elsewhere all texts are printed."""
+"""Shows texts one after another on a terminal. One key goes on, another goes back. If there is no terminal, all texts
+are printed."""
 
 from __future__ import annotations
 
@@ -62,7 +63,7 @@ def show(texts: Iterator[str]) -> None:
 
 
 def lines_of(text: Sequence[str]) -> int:
-    """Return the number of lines that a text takes on the terminal. A line that is too long goes on below."""
+    """Return the number of lines that a text takes on the terminal. A line that is too long takes several."""
     columns = shutil.get_terminal_size(SIZE_OF_NO_TERMINAL).columns
     lengths = (len(_ESCAPE.sub("", line)) for line in text)
     return sum(max(1, -(-length // columns)) for length in lengths)

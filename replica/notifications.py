@@ -1,8 +1,9 @@
 """Tells users what becomes of the writes that this replica has accepted, at most once, at the targets of `notify`.
 
-One thread follows the event stream, so after a restart it continues where it stopped. It keeps the position, the
-writes that are not final yet, and the messages to send in Redis (storage/notices.py), and nothing in memory. What is
-final is told at once. A tentative change is held for HOLD_MS first: if it is undone by then, nobody is told.
+One thread follows the event stream, so after a restart it continues where it stopped. It keeps the position, the writes
+that are not final yet, and the messages to send in Redis (storage/notices.py), and nothing in memory. Messages about
+final outcomes are made at once. A tentative change is held for HOLD_MS first: if it is undone by then, nobody is
+notified.
 
 A message is marked as sent before it is sent, and an attempt is never repeated. If the replica ends during an attempt,
 the next start names that message.
@@ -44,7 +45,7 @@ STOP_S = 3.0  # how long a stop waits for an attempt
 
 
 class _Known(NamedTuple):
-    """What is known of a followed write. `accepted` and `told` are those of News; `outcome` is the newest one."""
+    """What is known of a followed write. `accepted` and `told` are those of News; `outcome` is the newest outcome."""
 
     accepted: str | None
     told: str | None
@@ -53,7 +54,7 @@ class _Known(NamedTuple):
 
 class Notifications:
     """The notifications of one replica. `count` is called with `sent` or `failed` after each attempt. Without targets,
-    nothing is followed, and what changes meanwhile is never told."""
+    no write is followed, and nobody is notified later of what changes meanwhile."""
 
     def __init__(
         self,
@@ -118,7 +119,7 @@ class Notifications:
         return self._send() or has_more
 
     def _due_s(self) -> float:
-        """Return after how many seconds to look again: when the next held write is due, at the latest after LOOK_S."""
+        """Return in how many seconds to look again: when the next held write is due, but after LOOK_S at the latest."""
         oldest_ms = self._notices.oldest_held_ms()
         if oldest_ms is None:
             return LOOK_S
@@ -180,7 +181,8 @@ class Notifications:
             progress.held.setdefault(change.write, self._now_ms())
 
     def _follow_again(self, revoked: Sequence[str], changes: Sequence[tuple[str, Change]], progress: Progress) -> None:
-        """Follow the writes of this replica whose commits were revoked. Their users know what they were before."""
+        """Follow the writes of this replica whose commits were revoked. Their users know the outcomes from before the
+        revocation."""
         before = {change.write: change.was for _, change in reversed(changes)}  # of its first change
         for identifier in revoked:
             if self._service.label(split_id(identifier)[1]) == self._store.label:

@@ -1,8 +1,8 @@
 """Remembers what this process has told clients and peers about its namespace. A Redis that comes back must still hold
 all of it.
 
-Redis keeps its changes in their order. So if the namespace holds the last change that anybody was told of, it holds all
-of them, and the replica need not take a new id.
+Redis keeps its changes in their order. So if the namespace holds the last change that was acknowledged, it holds all of
+them, and the replica need not take a new id.
 """
 
 from __future__ import annotations

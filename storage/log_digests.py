@@ -40,7 +40,7 @@ class LogDigests:
 
     def at(self, csn: int, generation: str | None = None) -> str:
         """Return the digest at a CSN, 40 hexadecimal digits. Return '' if the log does not hold that commit, if an
-        older release has dropped commits before it, or if the namespace has another generation than the given one."""
+        older release has dropped commits of the log, or if the namespace has another generation than the given one."""
         with self._lock:
             mark = self._nearest(csn)
             while True:

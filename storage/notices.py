@@ -61,7 +61,7 @@ class NoticeStore:
         self._redis.delete(self._keys.notices)
 
     def followed(self, ids: Sequence[str]) -> dict[str, str]:
-        """Return what is known of those of these writes that are followed."""
+        """Return what is known of these writes by id, as far as they are followed."""
         found = self._redis.hmget(self._keys.notices_followed, list(ids)) if ids else []
         return {one: known.decode() for one, known in zip(ids, found, strict=True) if known}
 
@@ -108,7 +108,7 @@ class NoticeStore:
 
     def mark(self, identifier: str, now_ms: int) -> bool:
         """Mark the oldest message that waits, which has this id, as sent. Return whether to send it now: False if a
-        message of this id was marked before; then it is dropped."""
+        message with this id was marked before; then the message is dropped."""
         keys = self._keys
         if self._redis.zscore(keys.notices_sent, identifier) is not None:
             self._redis.lpop(keys.notices_waiting)

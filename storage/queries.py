@@ -203,7 +203,7 @@ class Queries(ScriptRunner):
         return self._pace
 
     def set_pace(self, pace: Pace) -> None:
-        """Atomically change the pace, and add an event. It stays until the next call, also after a restart."""
+        """Atomically change the pace, and add an event. The pace stays until the next call, also after a restart."""
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.hset(self._keys.meta, "pace", pace)
             self._add_event(transaction, "pace", {"pace": pace})

@@ -16,8 +16,8 @@ A script consists of these parts, in this order:
    (storage/keys.py).
 3. The included files, then the command.
 
-If a command plays writes, these parts but the first are a function, and a last line calls it. This line returns the
-error HUNG if SCRIPT KILL has ended the play of a write.
+If a command plays writes, all parts but the first are the body of a function, which the last line of the script calls.
+That line returns the error HUNG if SCRIPT KILL has ended the play of a write.
 """
 
 from __future__ import annotations

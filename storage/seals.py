@@ -20,8 +20,7 @@ Record = TypeVar("Record", Seal, StoredSeal)
 
 
 class SealStore(Queries):
-    """The part of a store that keeps seals. None of its methods is atomic. They need not be, because a seal does not
-    change."""
+    """The part of a store that keeps seals. None of its methods is atomic: each seal is valid by itself."""
 
     def commits(self, after_csn: int, upto_csn: int) -> list[bytes] | None:
         """Return the canonical bytes of the commits after `after_csn` up to `upto_csn`, in CSN order. Return None if
@@ -42,8 +41,8 @@ class SealStore(Queries):
         return [_decode(StoredSeal, text) for text in found]
 
     def note_seals(self, seals: Iterable[StoredSeal], successions: Iterable[Succession]) -> None:
-        """Store seals that were checked, and the seals of these successions. A seal that goes on where a stored one
-        ends is joined with it into one, if both have the same running hash there."""
+        """Store seals that were checked, and the seals of these successions. If a new seal begins where a stored one
+        ends, and both have the same running hash there, the two are joined into one."""
         for seal in seals:
             new, replaced = seal, []
             for text in self._redis.zrangebyscore(self._keys.seals, seal.start, seal.csn):

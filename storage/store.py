@@ -110,12 +110,12 @@ class Store(FullStateStore):
         self, *, server: str, cluster: str, first_primary: bool, clock_us: int | None = None, manner: str = ""
     ) -> bool:
         """Open the namespace under the id `server`. If the namespace does not exist, create it. If its data has the
-        format before the present one, change the data to the present format. Returns whether the data was changed.
+        previous format, convert the data to the present format. Returns whether the data was converted.
 
         With `first_primary`, a server with a new namespace becomes the first primary of the cluster. With the wall
-        clock `clock_us`, the stamps of a new id go on from it, even if the log has stamps more than a year beyond it.
-        With the `manner` "copy", the commits here give way to those of any peer, because the replica is a copy of
-        another one; with "retires", this id shall retire once it has made the writes again that were set aside.
+        clock `clock_us`, the stamps of a new id start from that clock, even if the log has stamps more than a year
+        later. With the `manner` "copy", the commits here give way to those of any peer, because the replica is a copy
+        of another one; with "retires", this id shall retire once it has made the writes again that were set aside.
         Raises Conflict `other_release` or `other_cluster` if the namespace has another format or belongs to another
         cluster.
         """
@@ -463,7 +463,7 @@ class Store(FullStateStore):
 
     def activate(self, tag: str, now_us: int) -> str:
         """Accept a write that makes this version, NAME/VERSION, the one that clients write. Returns the id of the
-        write. It counts once it is committed."""
+        write. The write takes effect once it is committed."""
         accepted = self._accept_membership("activate", f"activate-{now_us}", now_us, {"application": tag})
         assert accepted.id is not None, "an activation is always logged"
         return accepted.id

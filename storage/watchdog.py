@@ -1,9 +1,10 @@
 """Watches the storage of a replica: ends a script that does not end by itself, and notices that the data folder is
 gone.
 
-A script does not end if an application's Lua has a loop that calls nothing. It blocks Redis for everybody. SCRIPT KILL
-ends it, if Redis has a `lua-time-limit`. The embedded Redis has none at first, because counting the instructions of Lua
-costs 5 %. It is killed once, and started again with a limit.
+A script does not end if an application's Lua has a loop that calls nothing. Such a script blocks Redis for everybody.
+SCRIPT KILL ends it if Redis has a `lua-time-limit`. The embedded Redis has no limit at first, because counting the
+instructions of Lua costs 5 %. The first such script makes this module kill the embedded Redis, which is then started
+again with a limit.
 """
 
 from __future__ import annotations

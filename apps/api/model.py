@@ -45,8 +45,8 @@ def readable_name(text: str, characters_max: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text. Raise ValueError if it has more than one line, or characters that are not seen but have an
-    effect: controls, and those that change the direction of text."""
+    """Return the text. Raise ValueError if it has more than one line, or invisible characters with an effect: control
+    characters, and characters that change the direction of text."""
     if any(character in names.BIDI_CONTROLS or unicodedata.category(character) in _NOT_IN_A_LINE for character in text):
         raise ValueError("must be one line, without control characters or characters that change the direction of text")
     return text
@@ -142,8 +142,8 @@ _SENTENCES = {  # pydantic's kind of error -> the sentence for a user; braces ho
 
 
 def _first(errors: Sequence[ErrorDetails]) -> ErrorDetails:
-    """Return the error to report. A misspelt field makes two errors, of which the unknown name says more than the
-    missing one."""
+    """Return the error to report. A misspelt field makes two errors: an unknown field and a missing one. The unknown
+    field is reported, because it says more."""
     first = errors[0]
     unknown = (one for one in errors if one["type"] == "extra_forbidden" and one["loc"][:-1] == first["loc"][:-1])
     return next(unknown, first) if first["type"] == "missing" else first
@@ -165,7 +165,7 @@ def _fields_of(models: Iterable[type[BaseModel]]) -> dict[str, FieldInfo]:
 
 
 def _models_at(model: type[BaseModel], steps: Iterable[str]) -> list[type[BaseModel]]:
-    """Return the models of the object to which a path leads; a union may have several."""
+    """Return the models that may describe the object at a path: one, or several for a union."""
     models = [model]
     for step in steps:
         if field := _fields_of(models).get(step):  # an index of a list leads to no other model

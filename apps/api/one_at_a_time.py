@@ -1,4 +1,4 @@
-"""Large questions are answered one at a time, so that they take a part of the processor and not all of it."""
+"""Answers large questions one at a time, so that they do not use the whole processor."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ RETRY_AFTER_S = 5
 
 
 class OneAtATime:
-    """A `with` block that only one thread at a time may enter. Another one waits for WAIT_S, since most questions are
-    answered by then. After that it raises Away `busy`, because a request that waits holds a thread. `what` names the
-    question in the message."""
+    """A `with` block that only one thread at a time may enter. Another thread waits for WAIT_S at most, since most
+    questions are answered by then. After that, entering raises Away `busy`, because a request that waits holds a
+    thread. `what` names the question in the message."""
 
     def __init__(self, what: str) -> None:
         self._what = what

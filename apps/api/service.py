@@ -69,9 +69,9 @@ class Service(Protocol):
         it comes first. A peer follows if it held them at the end of its last session with this replica."""
 
     def active_tag(self, name: str) -> str:
-        """Return the tag NAME/VERSION that clients' writes of an application carry: that of the version that was
-        activated last or, if none was, of the oldest that this replica can play. An application with one version need
-        not ask."""
+        """Return the tag NAME/VERSION that clients' writes of an application carry. It is that of the activated
+        version, or of a newer one that the log is known to hold; without either, that of the oldest version that this
+        replica can play. An application with one version need not ask."""
 
     def label(self, server: str) -> str:
         """Return the label of a server. If no server of the cluster has this id, return the id itself."""

@@ -97,7 +97,7 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
 
 def _differs(draft: Draft, page: Mapping[str, str]) -> Conflict:
     """Return the refusal for a request whose id was used before. If the earlier request was the last one about the
-    song, the refusal says what it asked for; the page does not say that of older requests."""
+    song, the refusal says what it asked for. The page does not say what older requests asked for."""
     was, details = "asked for something else", {}
     if page["requests"].split(" ")[-1].startswith(f"{draft.user}/{draft.request}="):
         url = page.get("url")

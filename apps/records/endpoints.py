@@ -195,8 +195,8 @@ class Records:
         return {"user": user, "writes": list(map(self._state_of, self._writes_of(user, request.query.request or "")))}
 
     def list_merged(self, request: Request[MergedQuery, None]) -> Answer:
-        """List the writes of records whose merge procedure did something else than they wanted: up to 200. Tentative
-        writes come first, then committed writes. Both begin with the newest write."""
+        """List the writes of records for which a step of the merge procedure was done instead of the update: up to 200.
+        Tentative writes come first, then committed writes. Both begin with the newest write."""
         self._service.read([], request.session)
         entries = self._service.newest_writes(WRITE.app, user=request.query.user or "", words=["merged"])
         return {"writes": [self._state_of(entry) for entry in entries if entry.outcome.startswith("merged")]}
@@ -221,7 +221,8 @@ class Records:
         return next((entry for entry in found if entry.outcome.startswith(("updated", "merged"))), None)
 
     def _writes_of(self, user: str, request: str) -> Iterator[LogEntry]:
-        """Yield the newest writes of a user, or those with one request id. A request sent twice counts once."""
+        """Yield the newest writes of a user, or only those with the id `request`. A request that was sent twice is
+        yielded once."""
         for entry in self._service.newest_writes(WRITE.app, user=user, request=request):
             if entry.write.op == "write" and not entry.outcome.startswith("duplicate"):
                 yield entry
@@ -350,7 +351,8 @@ def _unknown(name: str) -> Unknown:
 
 
 def _text_of(records: Iterable[Json]) -> str:
-    """Return records, and what changed them, as text, such as `insert meetings 6.12 2026-12-01 540 600 vish`."""
+    """Return records as text, each with the operation that changed it, if there is one, such as `insert meetings 6.12
+    2026-12-01 540 600 vish`."""
     texts = ((one.get("op", ""), base_name_of(one["relation"]), *map(str, one["record"].values())) for one in records)
     return "; ".join(" ".join(filter(None, words)) for words in texts)
 

@@ -202,7 +202,8 @@ function updates.define(pages, write)
   return 'updated'
 end
 
--- The same definition twice is one relation. Another one with the name is kept, beside the one that owns the name.
+-- Two equal definitions are one relation. A different definition with the same name is kept beside the one that owns
+-- the name.
 function merges.define(pages, write)
   local page, args = definition_page(write), write.args
   if pages.get(page, args.hash) then return 'duplicate' end

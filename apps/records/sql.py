@@ -61,8 +61,8 @@ class Source:
         raise BadInput("bad_input", f"{self.place}{position}: {reason}.", field=self.place, text=self.text)
 
     def operand(self, relation: Relation, attribute: str, node: Any) -> Operand:
-        """Return the operand for `node`, a value or parameter with which the text compares the attribute, or to which
-        it sets the attribute."""
+        """Return the operand for `node`: a value or parameter that the text compares with the attribute, or gives to
+        the attribute."""
         if isinstance(node, exp.Placeholder) and isinstance(node.this, str):
             return self.parameter(relation, attribute, node.this)
         value: object

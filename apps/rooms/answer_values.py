@@ -290,8 +290,8 @@ def slot_shown(slot: RoomSlot | None, zone: ZoneInfo) -> dict[str, str] | None:
 
 
 def reason(held: Reservation) -> dict[str, str] | None:
-    """Return why a reservation is rejected or cancelled, as a code and a message, and of a cancel `by` whom; None if it
-    is neither."""
+    """Return why a reservation is rejected or cancelled: a code, a message and, for a cancel, `by` whom. Return None if
+    it is neither."""
     if held.reason is None:
         return None
     if held.why:

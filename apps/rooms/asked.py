@@ -65,7 +65,8 @@ def in_page(identifier: str, fields: Mapping[str, str]) -> Asked:
 
 
 def by_reserve(draft: Draft, merge: Merge) -> Asked:
-    """Return what a request to reserve asks for; `draft` was made from it, and `merge` is its merge procedure."""
+    """Return what a request to reserve asks for. `draft` was made from the request, and `merge` is the merge procedure
+    of the request."""
     asked = {name: value for name, value in in_write(draft).items() if name not in {*_OF_THE_MERGE, "from"}}
     return {**asked, **_merge(merge)}
 

@@ -110,8 +110,8 @@ def move(
 
 def move_back(context: DraftContext, identifier: str, held: Reservation, to: RoomSlot, by: str) -> Draft:
     """Return the draft that moves a reservation to the slot `to`, which has the local times that it was asked for. The
-    draft is in the name of its owner; `by` is the user who asked for it. It does nothing if the owner moves the
-    reservation meanwhile. Raise Conflict if the policies forbid the slot."""
+    draft is in the name of its owner; `by` is the user who asked for it. If the owner moves the reservation meanwhile,
+    the draft does nothing. Raise Conflict if the policies forbid the slot."""
     assert held.slot is not None, "only a reservation with a slot has local times"
     body = ReservationChangeBody.model_construct(
         slots=[Slot.model_construct(start=to.start, end=to.end)], merge=GiveUp(name="give_up")

@@ -141,8 +141,8 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     TooLarge or Conflict if the request cannot be granted.
 
     The first occurrence gets the slots of the body. Every other occurrence gets the same local times, moved by the
-    number of days between its date and the date of the first occurrence. Under the policy of a notice, an occurrence
-    that is over stays, unless all are.
+    number of days between its date and the date of the first occurrence. If the policies demand a notice, an occurrence
+    that is over stays where it is, unless all occurrences are over.
     """
     assert body.slots is not None, "a move has slots"
     zone, first = context.local_zone, date.fromisoformat(occurrences[0].day)

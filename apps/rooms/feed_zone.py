@@ -15,7 +15,7 @@ _SECOND = timedelta(seconds=1)
 
 @lru_cache(maxsize=8)
 def described(key: str, first_year: int, last_year: int) -> Timezone:
-    """Return the description of a time zone from the first year to the end of the last."""
+    """Return the description of a time zone from the beginning of the first year to the end of the last year."""
     zone = ZoneInfo(key)
     found = Timezone()
     found.add("tzid", key)

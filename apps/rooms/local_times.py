@@ -42,8 +42,8 @@ _FIRST_DAY = date(1970, 1, 1)
 class Shifted:
     """A reservation that stands at another local time than it was asked for.
 
-    asked_at  where the local time of the request is by the present rules
-    overlaps  the ids of reservations that overlap it at these local times
+    asked_at  the slot that has, by the present rules, the local times that were asked for
+    overlaps  the ids of reservations that overlap `asked_at`
     """
 
     id: str
@@ -73,7 +73,7 @@ def slot_asked_at(held: Reservation, building: ZoneInfo) -> RoomSlot | None:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a search has found on some days. `last_day` is the last one of these."""
+    """What a search has found on some days. `last_day` is the last of these days."""
 
     shifted: list[Shifted]
     last_day: str
@@ -138,7 +138,7 @@ class Search:
         return found
 
     def _shifted(self, ids: Iterable[str]) -> list[Shifted]:
-        """Return those of these reservations that are not over and stand at another local time than asked for."""
+        """Return the reservations with these ids that are not over and stand at another local time than asked for."""
         found = []
         for part in in_parts(ids):
             views = self._service.read([reservation_page(one) for one in part], self._session).pages
@@ -150,7 +150,8 @@ class Search:
         return found
 
     def _near(self, shifted: Iterable[Shifted]) -> set[str]:
-        """Return the ids of the reservations that may overlap these, if all move to the times they were asked for."""
+        """Return the ids of the reservations that may overlap a reservation of `shifted` once it has moved to the time
+        that it was asked for."""
         doubtful, pages = set(self._doubtful), set[str]()
         for one in shifted:
             at = one.asked_at
@@ -159,8 +160,8 @@ class Search:
         return {identifier for ids in self._on_pages(pages).values() for identifier in ids}
 
     def _standing(self, shifted: Iterable[Shifted], moving: Mapping[str, Shifted]) -> dict[str, dict[str, RoomSlot]]:
-        """Return what would stand on the pages of the slots that `shifted` were asked for, if all of `moving` had the
-        slots that these were asked for: page -> id -> slot."""
+        """Return what would stand on some pages if all reservations of `moving` had the slots that they were asked for:
+        page -> id -> slot. The pages are those of the slots that the reservations of `shifted` were asked for."""
         found: dict[str, dict[str, RoomSlot]] = {page: {} for one in shifted for page in one.asked_at.pages}
         for part in in_parts(found):
             views = self._service.read(part, self._session).pages
@@ -191,8 +192,8 @@ def warnings(service: Service) -> Iterator[str]:
 
 
 def _doubtful_days(entries: Collection[str], first: int, building: ZoneInfo) -> list[str]:
-    """Return the UTC days, from the day `first` on, on which a local time may have been said with another offset than
-    the present rules give. A day on which clocks change is always one."""
+    """Return the UTC days, from the day `first` on, on which the offset of a local time in `entries` may differ from
+    the offset that the present rules give. Days on which clocks change are always included."""
     found = set()
     for entry in entries:
         text, offset, *own = entry.split(" ")

@@ -3,7 +3,7 @@ else.
 
 A reservation may have several writes, each accepted by some replica. Whatever the write was, the text is about the
 reservation as it stands. So a write says nothing once a later one has moved, handed over or cancelled the reservation:
-the replica that accepted the later one tells what became of that.
+the replica that accepted the later write sends the notices about it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ NOT_FINAL = "This may change until it is final."
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One reservation of a write. The outcomes are those of News, for this reservation. `held` is what the tentative
-    view has of it; None if it has nothing."""
+    """One reservation of a write. The outcomes are those of News, for this reservation. `held` is the reservation in
+    the tentative view; None if it is not there."""
 
     write: Write
     id: str
@@ -57,7 +57,8 @@ class _Part:
 
     @property
     def is_by_owner(self) -> bool:
-        """Whether the owner asked for it. A move back carries the owner's name, and a manager asks for it."""
+        """Whether the owner asked for the write. For a move back the answer is no: it carries the owner's name, but a
+        manager asked for it."""
         return self.write.user == self.owner and "back" not in self.args
 
     @property
@@ -68,7 +69,8 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A sentence for a user about the reservation `about`, with the subject of a message that has no other sentence."""
+    """A sentence for a user about the reservation `about`. `subject` is the subject of the message if this is its only
+    sentence."""
 
     user: str
     about: str
@@ -163,8 +165,8 @@ def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
 
 
 def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell whoever asked for a write, and the owner whom it names, that it has no effect. Tell the owner of a
-    reservation that it is not cancelled after all."""
+    """Tell the user who made a write, and the owner whom the write names, that the write has no effect. Tell an owner
+    who was told of a cancel that the reservation is not cancelled after all."""
     asks = "slots" in part.args
     if part.told == part.outcome and not (asks and part.is_final):
         return

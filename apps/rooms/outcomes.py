@@ -1,5 +1,5 @@
-"""Says what an outcome of the rooms means: as a Refusal if a write is refused, which is then not recorded, and as a
-sentence if a replay turned an acknowledged write into one without effect."""
+"""Says what an outcome of the rooms means. For a write that is refused, and so not recorded, it makes a Refusal. For an
+acknowledged write that a replay has left without effect, it makes a sentence."""
 
 from __future__ import annotations
 

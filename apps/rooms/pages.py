@@ -23,7 +23,8 @@ def rooms_of(room: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class RoomSlot:
-    """A room from `start` up to, not including, `end` (minutes since 1970). `room` may be several; see `rooms_of`."""
+    """A room from `start` up to, not including, `end` (minutes since 1970). `room` may name several rooms; see
+    `rooms_of`."""
 
     room: str
     start: int
@@ -223,7 +224,8 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
 
 
 def _request_ids(fields: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the ids of the last moves and cancels. The page has them with what each asked for."""
+    """Return the ids of the last moves and cancels. The page stores each id together with what that request asked
+    for."""
     return tuple(request.partition("=")[0] for request in fields.get("requests", "").split(" ") if request)
 
 

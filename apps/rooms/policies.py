@@ -101,7 +101,7 @@ class Policies:
         return True
 
     def on_grid(self, minute: int, zone: ZoneInfo) -> int:
-        """Return the first minute (since 1970) from this one on at which a reservation may begin by the grid."""
+        """Return the first minute (since 1970), not before `minute`, at which the grid lets a reservation begin."""
         return minute if self.grid_min is None else minute + -minute_of_day(minute, zone) % self.grid_min
 
     def opening(self, room: str, day: date, zone: ZoneInfo) -> int:
@@ -130,9 +130,9 @@ class Policies:
         return None
 
     def bounds(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> tuple[int, int]:
-        """Return the minutes (since 1970) between which the merge procedure `nearest_free_time` may put the slot, which
-        was asked for at the minute `at_min`: within the local day and what the policies allow. A slot of several days
-        in a room with opening hours has no other time, because it could begin or end at night."""
+        """Return the minutes (since 1970) between which the merge procedure `nearest_free_time` may put the slot. They
+        lie within the local day, and within what the policies allow for a request at the minute `at_min`. A slot of
+        several days in a room with opening hours has no other time, because it could begin or end at night."""
         low, high = local_day(slot.start, slot.end, zone)
         for one in slot.in_each_room:
             if one.room in self.hours:

@@ -129,8 +129,8 @@ def offset_min(minute: int, zone: ZoneInfo) -> int:
 
 
 def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
-    """Return by how many minutes local time is ahead of UTC in these spans of minutes, as a write carries it:
-    OFFSET, then MINUTE:OFFSET for each change. Between the spans the text means nothing."""
+    """Return by how many minutes local time is ahead of UTC in these spans of minutes. The text has the form that a
+    write carries: OFFSET, then MINUTE:OFFSET for each change. It says nothing about the time between the spans."""
     found: dict[int, int] = {}
     for low, high in spans:
         found[low] = offset_min(low, zone)
@@ -144,8 +144,8 @@ def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
 
 
 def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
-    """Return the minute at which clocks in `zone` show, by the rules that this machine knows, what clocks showed at
-    `minute` when local time was `offset` minutes ahead of UTC."""
+    """Return the minute that has, by the rules that this machine knows for `zone`, the same local time as `minute` had
+    when local time was `offset` minutes ahead of UTC."""
     if offset_min(minute, zone) == offset:
         return minute
     wall = datetime(1970, 1, 1) + timedelta(minutes=minute + offset)  # a wall clock has no zone

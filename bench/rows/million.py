@@ -4,8 +4,8 @@ The reservations are spread as in a university: 100 rooms, eight hours of each w
 users; `desk` makes every tenth one. The replica receives them in batches, as from a peer, into its embedded Redis. The
 time to make the writes does not count.
 
-What a question touches is the same at both times, except for lists of users, which have ten times as many entries. So a
-figure that has grown shows a cost that depends on what else is held.
+Each question reads as much at both times, except for lists of users, which have ten times as many entries. So a figure
+that has grown shows a cost that depends on what else is held.
 """
 
 from __future__ import annotations

@@ -102,7 +102,8 @@ def sides(workspace: Workspace, client: redis.Redis, replicas: int) -> Iterator[
 
 
 def _take_turns(running: list[Side], numbers: range) -> None:
-    """Let one replica after the other accept one of these drafts, each when the one before has arrived everywhere."""
+    """Let one replica after the other accept one of these drafts. Each waits until the previous write has arrived
+    everywhere."""
     for number in numbers:
         running[number % len(running)].accept(number)
         wait_until(lambda: _are_equal(running), WAIT_S, "all replicas hold the same")

@@ -78,8 +78,8 @@ class Parser(argparse.ArgumentParser):
         self._below = self.add_subparsers(dest=dest, metavar=metavar, required=required)
 
     def add_command(self, name: str, summary: str, examples: str, group: str = "") -> Parser:
-        """Add a subcommand. One of a group is listed by `groups` instead of the list of argparse, which has no groups
-        of subcommands."""
+        """Add a subcommand. If it belongs to a group, `groups` lists it, because argparse cannot list subcommands in
+        groups."""
         listed = {} if group else {"help": summary}
         parser: Parser = self._below.add_parser(
             name, description=f"{summary[:1].upper()}{summary[1:]}.", epilog=f"examples:\n{examples}", **listed

@@ -1,5 +1,5 @@
-"""Reads the bytes of a calendar file into components. A part that cannot be read is left out and named: one bad line
-costs that line alone, and a file that is cut off costs the event in which it ends."""
+"""Reads the bytes of a calendar file into components. A part that cannot be read is left out and named. A bad line is
+left out alone; if the file is cut off, the event in which it ends is left out."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ class _Tree:
             self._open[-1].children.append(ended)
 
     def _close(self, depth: int) -> None:
-        """Close the components beyond this depth, which have no END. An entry of a calendar is not kept: nobody knows
-        what it lacks."""
+        """Close the components beyond this depth, which have no END. An entry of a calendar without END is left out,
+        because nobody knows what it lacks."""
         while len(self._open) > depth:
             left = self._open.pop()
             if left.name == "VCALENDAR":

@@ -4,7 +4,7 @@
 class UnusableError(Exception):
     """Raised for an event that cannot be read. The text of the error is the reason, as the end of a sentence.
 
-    expected  whether nothing is lost by it: the event names no room, or is cancelled and was never here
+    expected  whether the event need not be read: it names no room, or it is cancelled and was never imported
     """
 
     def __init__(self, why: str, *, expected: bool = False) -> None:

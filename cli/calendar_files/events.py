@@ -27,7 +27,7 @@ When = date | datetime  # a whole day, a moment with its zone, or a floating tim
 
 @dataclass(frozen=True)
 class Length:
-    """How long an event lasts: days of the calendar, which may have 23 or 25 hours, and then exact time."""
+    """How long an event lasts: first calendar days, which may have 23 or 25 hours, then an exact time."""
 
     days: int
     exact: timedelta
@@ -160,8 +160,8 @@ class Reader:
                 yield start, _between(start, self._moment(last, one))
 
     def _texts(self, one: Property) -> list[str]:
-        """Return the texts of a list, which may be empty. Raise UnusableError if its TZID is not known: in a line
-        without a colon, the dates are read as the TZID."""
+        """Return the texts of a list, which may be empty. Raise UnusableError if its TZID is not known. This also finds
+        a line that lacks the colon, because its dates are then part of the TZID."""
         if one.params.get("TZID"):
             self.zones.zone(one.params["TZID"])
         return [text for text in one.value.split(",") if text.strip()]

@@ -116,7 +116,8 @@ class Follower:
 
 
 def _time(one: Wanted, first: Wanted) -> Json:
-    """Return an occurrence in the form of POST /series. It has its own room and purpose if they are not the first's."""
+    """Return an occurrence in the form of POST /series. It names its room and its purpose only if they differ from
+    those of the first occurrence."""
     own: Json = {}
     if one.room != first.room:
         own["room"] = one.room

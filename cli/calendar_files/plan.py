@@ -25,9 +25,9 @@ from cli.times import Slot, slot_of
 class Held:
     """A reservation that the user has already.
 
-    request   its own id; `made_by` is the id of the request that made it, without the date of an occurrence
+    request   its own request id; `made_by` is the id of the request that made it, without the date of an occurrence
     key       the day that names it in its series; of a single reservation, the day on which it starts
-    asked     what was asked for last, wherever it stands now
+    asked     the slot that was asked for last; the reservation may have another one now
     sequence  the newest version of its event that was followed
     by_hand   whether its last change was not made by an import
     """
@@ -294,7 +294,7 @@ class _Following:
         self.plan.kept.append((one.id, "the file has it no longer, but the SEQUENCE of the event is not higher"))
 
     def is_known(self, one: Wanted) -> bool:
-        """Return whether the room of what is wanted may be used. If not, note that it is unknown."""
+        """Return whether the room of a wanted reservation may be used. If not, note that the room is unknown."""
         if self.rooms.is_known(one.room) or self.new_rooms:
             return True
         self.plan.unknown.setdefault(one.room, []).append(one)

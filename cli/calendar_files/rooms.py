@@ -43,7 +43,8 @@ class Rooms:
         return all(room in self.known for room in name.split("+"))
 
     def hours(self, name: str) -> tuple[timedelta, timedelta] | None:
-        """Return when the room is open, or when all of several rooms are; None if it has no opening hours."""
+        """Return the opening hours of a room; for several rooms, the time in which all are open. Return None if there
+        are none."""
         found = [hours for room in name.split("+") if (hours := self.known.get(room))]
         return (max(opens for opens, _ in found), min(closes for _, closes in found)) if found else None
 

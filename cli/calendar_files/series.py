@@ -14,8 +14,8 @@ from cli.calendar_files.zones import is_skipped
 
 @dataclass(frozen=True)
 class Occurrence:
-    """One time at which an event takes place. `key` is the day of its start before any exception moved it; that day
-    names it for good. `unmoved` is that start."""
+    """One time at which an event takes place. `unmoved` is its start before any exception moved it. `key` is the day of
+    `unmoved`, and identifies the occurrence for good."""
 
     key: date
     unmoved: When
@@ -146,7 +146,7 @@ def _placed(local: datetime, like: When) -> When:
 
 
 def _as_start(when: When, series: Event) -> When:
-    """Return a date of RDATE as a start of this series: a day alone has the time of DTSTART."""
+    """Return a date of RDATE as a start of this series. A date without a time gets the time of DTSTART."""
     if not isinstance(series.start, datetime):
         return when.date() if isinstance(when, datetime) else when
     if not isinstance(when, datetime):

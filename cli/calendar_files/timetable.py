@@ -271,8 +271,9 @@ def _at(day: date, clock: timedelta, zone: tzinfo) -> datetime:
 
 
 def _versions(masters: list[Event]) -> list[Event]:
-    """Return the events that count of those with one UID: of two versions the one with the higher SEQUENCE, of two with
-    the same SEQUENCE and start the one that was changed last. Others are different events that share the UID."""
+    """Return those of several events with one UID that count. Events with a lower SEQUENCE than another one do not
+    count. If the others were changed at different times, only the one that was changed last counts. If not, they are
+    different events that share the UID; of two with the same start, the later one in the file counts."""
     newest = [one for one in masters if one.sequence == max(other.sequence for other in masters)]
     if len({one.changed for one in newest if one.changed}) > 1:
         return [max(newest, key=lambda one: one.changed)]
@@ -283,7 +284,7 @@ def _versions(masters: list[Event]) -> list[Event]:
 
 
 def _newest(versions: list[Event]) -> Event:
-    """Return the version that counts. Of versions that are equally new the last in the file counts."""
+    """Return the newest version. If several are equally new, return the last one in the file."""
     return max(reversed(versions), key=lambda one: (one.sequence, one.changed, one.stamped))
 
 

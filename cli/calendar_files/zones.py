@@ -60,7 +60,7 @@ class Zones:
 
 
 def zone_name(moment: datetime) -> str | None:
-    """Return the name in the zone database of the time zone of a moment. Return None if it has none."""
+    """Return the name that the zone database has for the time zone of a moment; None if it has none."""
     zone = moment.tzinfo
     if isinstance(zone, DefinedZone):
         zone = zone.by_name
@@ -108,7 +108,7 @@ def _zone_of_city(city: str) -> tzinfo | None:
 class DefinedZone(tzinfo):
     """A time zone as a VTIMEZONE defines it. Raise ValueError or UnusableError if the definition cannot be read.
 
-    `by_name` counts outside of the years that the definition describes; it may be None.
+    `by_name` is the zone that applies outside of the years that the definition describes; it may be None.
     """
 
     def __init__(self, name: str, definition: Component, by_name: tzinfo | None) -> None:
@@ -164,7 +164,7 @@ class DefinedZone(tzinfo):
         return utc.replace(tzinfo=UTC).astimezone(self.by_name).utcoffset() or timedelta()
 
     def _agrees(self, onset: int) -> bool:
-        """Return whether the time zone of that name has the same offset after this onset."""
+        """Return whether the zone `by_name` has the same offset after this onset."""
         return self.by_name is not None and self._at_by_name(self._times[onset]) == self._offsets[onset + 1]
 
 
@@ -191,7 +191,7 @@ def _onsets(observance: Component, before: timedelta) -> Iterator[datetime]:
 
 
 def _is_yearly(rule: Rule) -> bool:
-    """Return whether the rule may be computed from any of its years on."""
+    """Return whether the dates of the rule stay the same if its computation starts in another year."""
     parts = rule.text.split(";")
     return (
         "FREQ=YEARLY" in parts and rule.count is None and {"INTERVAL=1"} >= {one for one in parts if "INTERVAL" in one}

@@ -121,7 +121,8 @@ def _conflicts_of_rooms(context: Context, arguments: Namespace) -> list[Json]:
 
 
 def _merged(context: Context, arguments: Namespace) -> list[Json]:
-    """Return the writes of records that did something else than they wanted, in the form of GET /writes/merged."""
+    """Return the writes of records for which a step of the merge procedure was done, in the form of GET
+    /writes/merged."""
     found = context.replica.get("/writes/merged", {"user": arguments.of_user})["writes"]
     named = arguments.relation and str(arguments.relation).partition("~")[0]
     return [
@@ -132,8 +133,8 @@ def _merged(context: Context, arguments: Namespace) -> list[Json]:
 
 
 def _merged_row(context: Context, one: Json) -> Row:
-    """Return the table row of a write of records that did something else than it wanted: what it wanted, and what it
-    did."""
+    """Return the table row of a write of records for which a step of the merge procedure was done: what the user
+    wanted, and what was done instead."""
     wanted, done = ("; ".join(map(change_text, one[name])) for name in ("wanted", "changed"))
     write = f"{one['user']}/{one['request']}"
     return context.screen.mark(str(one["state"])), write, f"{wanted} → {done}", f"moved, {_finality(one)}"

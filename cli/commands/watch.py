@@ -147,7 +147,7 @@ def _concerns(event: Event, user: str, only: str | None, others: Collection[str]
 
 
 def _whole(name: str) -> str:
-    """Return the id of the series that an occurrence belongs to; any other id stays."""
+    """Return the id of the series that an occurrence belongs to; return any other id unchanged."""
     return name.partition("~")[0]
 
 

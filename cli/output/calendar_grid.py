@@ -106,7 +106,8 @@ def show_list(viewer: Viewer, days: Sequence[date], calendars: Mapping[str, Sequ
 
 
 def _clock(moment: datetime, today: Slot) -> str:
-    """Return the local time of a moment, with its offset on a day on which clocks change: an hour may come twice."""
+    """Return the local time of a moment. On a day on which clocks change, add the offset, because an hour may come
+    twice."""
     local = moment.astimezone(today.start.tzinfo)
     changes = today.start.utcoffset() != today.end.utcoffset()
     return f"{local:%H:%M}{show_offset(local) if changes else ''}"

@@ -131,8 +131,8 @@ def width_of_terminal(out: TextIO) -> int | None:
 
 
 def wrapped(text: str, width: int | None) -> str:
-    """Return the text with its lines broken at blanks, so that a terminal of this width breaks no word. A line goes on
-    below its first word, or two columns in. Colours take no columns."""
+    """Return the text with its lines broken at blanks, so that a terminal of this width breaks no word. The rest of a
+    broken line is indented two columns more than the line. Colours take no columns."""
     if width is None:
         return text
     return "\n".join(_wrapped_line(line, width) for line in text.split("\n"))

@@ -133,7 +133,7 @@ class _Player:
         row.cancelled, row.belief = "done", None
 
     def _look_up(self, row: Row) -> None:
-        """Set the belief of a row to what its user's server shows by now, if the user has a link to one."""
+        """Set the belief of a row to what its user's server shows by now, if the user has a link to a server."""
         server = self._world.clients[row.user].server
         if row.belief is not None and row.answer is not None and server is not None:
             row.belief, row.is_final = self._design.outcome(server, self._asked_at[row.name], row.answer)

@@ -1,8 +1,8 @@
 """A log of reservations in the order of their stamps, which becomes final without a primary.
 
-A stamp is the number of the line of the script, so no two writes have the same stamp. Two servers exchange all writes
-that one of them lacks, and up to which stamp they have heard of each server. So a server that has heard of another one
-up to a stamp holds all its writes up to that stamp.
+A stamp is the number of the line of the script, so no two writes have the same stamp. Two servers that meet exchange
+all writes that one of them lacks. They also say up to which stamp they have heard from each server. So a server that
+has heard from another one up to a stamp holds all writes of that server up to that stamp.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ class _Matcher:
         return item
 
     def join(self) -> None:
-        """Give both ends of each frame one arrow. Call it when all frames are known."""
+        """Give the two ends of each frame the same arrow. Call this method when all frames are known."""
         self._join_sessions()
         sent: defaultdict[tuple[str, str], deque[Arrow]] = defaultdict(deque)
         for content, item in self._sent:
@@ -279,8 +279,8 @@ class _Placer:
 
 
 def _send_late(items: Sequence[_Item]) -> None:
-    """Move the beginnings of arrows to the right, as far as their ends and the next item of the replica allow. So an
-    arrow is short, even if its sender had nothing to do for long."""
+    """Move the start of each arrow to the right, as far as its end and the next item of the sender allow. This keeps
+    arrows short, even if their senders had nothing to do for long."""
     limit: int | None = None
     for item in reversed(items):
         arrow = item.arrow

@@ -43,7 +43,7 @@ class Recorder:
         while True:
             answer = self._driver.send(label, Request("GET", f"/replica/diagram?{urlencode(after)}"))
             if answer.is_refusal:
-                raise Failed(f"{label} gives nothing for the diagram: {answer.message}")
+                raise Failed(f"the diagram lacks what happened at {label}: {answer.message}")
             for name in found:
                 found[name] += answer.body[name]
             self.writes |= answer.body["writes"]

@@ -114,7 +114,7 @@ class _Drawing:
                 first, top = start, self._bottom(row) + 10
 
     def _step_columns(self) -> list[tuple[int, int, int]]:
-        """Return the first column of each step, the column after its last one, and its number."""
+        """Return for each step its first column, the column after its last column, and its number."""
         bounds = pairwise([*self._layout.steps, self._layout.columns])
         return [(start, end, step.number) for (start, end), step in zip(bounds, self._steps, strict=True)]
 
@@ -160,7 +160,7 @@ class _Drawing:
         yield "</g>"
 
     def _track(self, row: _Row, names: tuple[str, ...], y: float) -> Iterator[str]:
-        """A line for a link, with a gap where it is cut."""
+        """Yield the line of a link, with a gap where the link is cut."""
         cuts = [gap for gap in self._layout.cuts if gap.names == names and row.touches(gap)]
         link = escape(self._link(names))
         yield f'<g class="track" data-link="{escape("-".join(names))}"><title>the link {link}</title>'
@@ -258,7 +258,7 @@ def _style() -> str:
 
 
 def _between(gaps: Sequence[Gap], start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield what the gaps leave of the columns from `start` up to `end`."""
+    """Yield the parts of the columns from `start` up to `end` that no gap covers."""
     for gap in sorted(gaps, key=lambda gap: gap.start):
         if gap.start > start:
             yield start, gap.start

@@ -1,4 +1,4 @@
-"""What a diagram says about a mark or an arrow, in lines."""
+"""The lines of text with which a diagram explains a mark or an arrow."""
 
 from __future__ import annotations
 

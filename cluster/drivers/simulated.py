@@ -176,7 +176,8 @@ class SimulatedDriver:
             raise Failed(f"no session between {caller} and {answerer}: {error.message}")
 
     def _can_keep(self, own: State, label: str, other: str) -> bool:
-        """Return whether another server can be asked, and holds no later writes of this one."""
+        """Return whether the server `other` can be asked, and holds no later writes of the server `label`, whose state
+        is `own`."""
         if other not in self._servers or other in self.store(label).cut_links():
             return False
         asked = self.store(other)

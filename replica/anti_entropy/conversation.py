@@ -228,7 +228,7 @@ class Conversation:
             self.break_off(PeerRefusalCode.BROKEN_OFF, FAULT)
 
     async def _send(self) -> None:
-        """Write the messages in the outbox, until there is a None."""
+        """Write the messages of the outbox to the stream, until a None comes."""
         try:
             while (message := await self._outbox.get()) is not None:
                 self._sending_since_s = time.monotonic()

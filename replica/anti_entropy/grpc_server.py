@@ -83,7 +83,7 @@ class PeerServer:
         self._parts.loop.wait(self._start(unary_calls))
 
     async def stop(self) -> None:
-        """Stop listening, in the event loop. It ends the sessions that still run."""
+        """Stop listening, in the event loop. This ends the sessions that still run."""
         if self._server is not None:
             await self._server.stop(grace=None)
 
@@ -187,8 +187,8 @@ async def _first(messages: Messages) -> Hello | Refuse | None:
 
 
 def is_of(hello: Hello, label: str) -> bool:
-    """Return whether a hello names this label, and an id that may belong to the label: the id of a created server has
-    no label."""
+    """Return whether a hello names this label, and a server id that may belong to it. The id of a created server
+    contains no label, so it may belong to any."""
     return hello.label == label and label_in(hello.server) in {label, None}
 
 

@@ -1,10 +1,10 @@
 """Finds the peers of a replica: the founders and the created servers, except the replica itself and servers that have
 retired or were forgotten.
 
-The label of a founder stays the same, but its id may change at any time. So a founder counts as retired only
-if one of its ids has retired and this replica knows no other id of the founder, neither from writes nor from a session.
-A forgotten server is no peer, unless it is the primary: it may have become the primary where the one who forgot it
-could not see that.
+The label of a founder stays the same, but its id may change at any time. So a founder counts as retired only if one of
+its ids has retired and this replica knows no other id of the founder, neither from writes nor from a session. A
+forgotten server is no peer, unless it is the primary: it may have become the primary while the replica that forgot it
+was cut off.
 """
 
 from __future__ import annotations

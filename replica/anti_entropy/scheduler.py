@@ -508,7 +508,7 @@ class Scheduler:
             self._loop.soon(partial(self._send_received, label, is_primary=is_primary))
 
     def _note(self, report: Report, label: str, seconds: float | None) -> None:
-        """Follow up a session that has ended, and pass on the writes that arrived."""
+        """Follow up on a session that has ended, and pass on the writes that arrived."""
         if self._is_stopping:
             return
         self._results.note(label, report, seconds)

@@ -107,7 +107,7 @@ class SessionRegistry:
             self._waiting.remove(future)
 
     async def wait_standing(self, peer: str) -> None:
-        """Wait until a session with this peer stands."""
+        """Wait until there is an open standing session with this peer."""
         while self.standing(peer) is None:
             await self.wait_change(CHANGE_S_MAX)
 

@@ -32,13 +32,13 @@ class PeerRecord:
     held: Reach | None = None
 
     def note_still_open(self) -> None:
-        """Record that the session stands, and that nothing is on its way."""
+        """Record that the standing session is open, and that nothing is in flight."""
         if self.last is not None:
             self.last = self.last | {"at": _now()}
 
 
 class SessionResults:
-    """Follows up the results of all sessions of a replica, in worker threads.
+    """Follows up on the results of all sessions of a replica, in worker threads.
 
     record_of  returns the record of the peer with a label; None if there is no such peer
     refresh    reads the peers from the store again
@@ -60,8 +60,8 @@ class SessionResults:
         self._unknown_callers: dict[str, str] = {}  # label -> why it was refused
 
     def note_progress(self, label: str, report: Report) -> bool:
-        """Follow up what a standing session has sent and received. Return whether this replica is the primary; False if
-        nothing was received, or if the storage cannot be reached."""
+        """Follow up on what a standing session has sent and received. Return whether this replica is the primary; False
+        if nothing was received, or if the storage cannot be reached."""
         is_primary = False
         try:
             if report.received or report.installed:
@@ -74,7 +74,7 @@ class SessionResults:
         return is_primary
 
     def note(self, label: str, report: Report, seconds: float | None) -> None:
-        """Follow up a session that has ended. `seconds` is how long it took, if that is known. If the storage cannot
+        """Follow up on a session that has ended. `seconds` is how long it took, if that is known. If the storage cannot
         be reached, only count a failure. A session that could not begin changes nothing."""
         if report.code == PeerRefusalCode.BUSY:
             if not (report.sent or report.received or report.installed):

@@ -19,7 +19,8 @@ class Describer:
     application, `describe` returns an empty description.
 
     The member `why` of a description, or of each of its `parts`, is a sentence that says why an acknowledged write had
-    no effect; it is None if the write had its effect. An application that does not say why gets a general sentence."""
+    no effect; it is None if the write had its effect. If the application does not say why, `why` is a general
+    sentence."""
 
     def __init__(self, applications: Sequence[Application]) -> None:
         self._applications = {tag: application for application in applications for tag in application.rules}

@@ -79,8 +79,8 @@ class EventFeed:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wake every follower, and ask the thread to end. It ends when its read of the store does, after up to BLOCK_MS
-        or when the storage is closed."""
+        """Wake every follower, and ask the thread to end. The thread ends as soon as its present read of the store
+        ends: after up to BLOCK_MS, or when the storage is closed."""
         self._stopping.set()
         with self._changed:
             self._notify()

@@ -76,7 +76,7 @@ class FrameRing:
         """Return up to `count_max` records after this time, oldest first. Each has `at`, `session` (a number here),
         `peer`, `way` (sent or received), `kind` and `carries`.
 
-        A time is in microseconds since 1970, of the machine's clock. No two records have the same."""
+        Times are in microseconds since 1970, by the machine's clock. No two records have the same time."""
         with self._lock:
             newer = [*itertools.takewhile(lambda record: record["at"] > at, reversed(self._records))]
         return newer[::-1][:count_max]

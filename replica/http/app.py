@@ -1,8 +1,8 @@
 """The WSGI application of one replica: Flask with the declared endpoints, one shape of errors, one way of writing JSON.
 
-Each request passes these steps, in this order: the origin of the web page that makes it is checked (cors.py), the
-headers of the client session are read (client_session.py), the caller is identified and authorised (auth.py), and the
-number of requests is checked (rate_limit.py). Then the endpoint's handler runs (routing.py).
+Each request passes these steps in order. The origin of the web page that makes the request is checked (cors.py). The
+headers of the client session are read (client_session.py). The caller is identified and authorised (auth.py). The
+number of the caller's requests is checked (rate_limit.py). Then the endpoint's handler runs (routing.py).
 """
 
 from __future__ import annotations

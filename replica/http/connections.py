@@ -1,4 +1,4 @@
-"""The connections of a web server: how many there may be, and what one that has connected may make the server keep.
+"""The connections of a web server: how many there may be, and how many bytes one connection may make the server keep.
 
 aiohttp bounds each header, but reads up to 32 requests ahead while it answers one, and counts no connections. So each
 of its protocols gets its bytes through a Connection, which counts them.

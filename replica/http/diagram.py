@@ -1,5 +1,5 @@
 """GET /replica/diagram: this replica's lane of a space-time diagram. Its transactions come from the store. Its frames
-come from memory, where they are only while this replica records them."""
+come from memory: those that this replica has recorded."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ class _Marks:
         self._describer = describer
 
     def of(self, entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the marks of a transaction in the order in which the engine works: it rolls back, plays what is new or
-        committed, and replays. After the first MARKS_MAX marks of a kind, one mark counts the others."""
+        """Yield the marks of a transaction in the order in which the engine works: it rolls writes back, plays new and
+        committed writes, and replays writes. After the first MARKS_MAX marks of a kind, one mark counts the others."""
         if entry["kind"] == "revoked":
             yield _mark("installed", 1)
         if revoked := [*entry.get("revoked", ()), *entry.get("lost", ())]:

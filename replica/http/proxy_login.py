@@ -1,6 +1,6 @@
 """The login of a building, with `auth: proxy`: a trusted proxy logs users in, and names them in headers.
 
-Anybody can send such headers. So they count from the addresses of the proxies only, and a request with one of them from
+Anybody can send such headers. So they count only from the addresses of the proxies. A request with such a header from
 another address is refused: either somebody tries to take a name, or a proxy is missing in the configuration. A proxy
 must replace the headers that its client sends. If it adds its own to them, the request is refused here too.
 """
@@ -60,7 +60,7 @@ class ProxyLogin:
             raise BadInput(
                 "bad_input",
                 f"{user_header} has the name {name[:64]!r}, which cannot be used here: a name has 1 to 64 letters,"
-                f" digits and . _ @ + -, and is not {OPERATOR}. Let the proxy send another name of the user.",
+                f" digits and . _ @ + -, and is not {OPERATOR}. Let the proxy send another name for the user.",
                 field=user_header,
             )
         roles = [self._settings.roles.get(group.strip()) for group in groups.split(",")]

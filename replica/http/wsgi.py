@@ -166,8 +166,8 @@ class WSGIHandler:
 
 
 class _Turns:
-    """Lets each client use CLIENT_THREADS_MAX threads at a time. Its other requests wait for them, and use none. Call
-    `give` once for each `take`."""
+    """Lets each client use CLIENT_THREADS_MAX threads at a time. Further requests of the client wait, and use no
+    thread. Call `give` once for each `take`."""
 
     def __init__(self) -> None:
         self._by_client: dict[str, asyncio.Semaphore] = {}
@@ -220,7 +220,7 @@ class _Unread:
 class _Answer:
     """The application's answer to one request. `begin` and `close` run in a thread.
 
-    After `begin`, `piece` is the first part of the body. If `is_closed` is then set, it is the whole body.
+    After `begin`, `piece` is the first part of the body. If `is_closed` is then set, `piece` is the whole body.
     """
 
     def __init__(self, app: WSGIApplication, threads: Executor) -> None:
@@ -314,7 +314,8 @@ async def _receive(request: web.BaseRequest, body: IO[bytes], bytes_max: int) ->
 
 @lru_cache(256)
 def _is_host(text: str) -> bool:
-    """Return whether Werkzeug can read a header Host. If it cannot, it fails where Flask does not handle errors."""
+    """Return whether Werkzeug can read a header Host. If Werkzeug cannot, it raises an error where Flask does not
+    handle errors."""
     found = _HOST.fullmatch(text)
     try:
         return found is not None and (found[1] is None or bool(found[1].encode("idna")))

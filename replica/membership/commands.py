@@ -143,7 +143,7 @@ class Membership:
             if label == self._label:
                 raise Conflict("own_label", f"A replica cannot forget itself. To let {label} leave: admin retire.")
             if label in self._store.forgotten() and label not in self._peers.labels():
-                raise Conflict("forgotten", f"{label} was forgotten before.")
+                raise Conflict("forgotten", f"{label} was forgotten already. There is nothing to do.")
             self._peers.check_known(label)
             if label == label_of(state.primary, created):
                 raise Conflict(
@@ -261,9 +261,10 @@ class Membership:
         return state.is_primary
 
     def _heal_primary(self, peer: str, server: str) -> None:
-        """Heal two committed logs of one epoch, which there are because an older copy of this primary, `server`, has
-        run. If the original goes on elsewhere, this replica gives way to it. Otherwise this replica begins a new epoch
-        under a new id. Then the other side gives up its commits after the common ones, and makes its writes again."""
+        """Heal the cluster after an older copy of this primary, `server`, has run, so that two committed logs have the
+        same epoch. If the original goes on elsewhere, this replica gives way to it. Otherwise this replica begins a new
+        epoch under a new id. Then the other side gives up its commits after the common ones, and makes its writes
+        again."""
         with self._one_at_a_time():
             if self._store.state().server != server:
                 return
@@ -373,8 +374,8 @@ class Membership:
         return server
 
     def _check_free(self, label: str, but: str = "") -> bool:
-        """Raise Conflict `label_taken` if there is a replica of this label that was not created by the request `but`.
-        Return whether there is none at all."""
+        """Return whether there is no replica of this label. Raise Conflict `label_taken` if there is one that was not
+        created by the request `but`."""
         other = next((member for member in self._store.members() if member.label == label), None)
         if label in self._settings.founders or (other is not None and other.request != but):
             raise Conflict("label_taken", f"There is a replica {label} already. Choose another label.")

@@ -177,8 +177,8 @@ class Identity:
         self, store: Store, server: str, *, first_primary: bool, restored: bool = False, manner: str = ""
     ) -> None:
         """Record the id in the identity file, then open the namespace under the id. At a first start, record
-        `founded_at` last. If the operator says that the data is an older copy, the stamps of a new id go on from the
-        clock even if a wrong clock has left stamps far beyond it."""
+        `founded_at` last. If the operator says that the data is an older copy, the stamps of a new id start from the
+        clock, even if a wrong clock has left later stamps in the log."""
         cluster, now = self.settings.cluster_id, self._now()
         noted = self._storage.identity_file or IdentityFile(id=server, label=self.label, cluster=cluster, founded_at="")
         if noted.id != server:

@@ -16,7 +16,7 @@ TIMEOUT_S = 15.0  # of each step of an attempt
 class Message:
     """A message for a user. The subject is one line.
 
-    id     the same for the same news of the same write, at every replica and after each restart
+    id     the same text for the same news about the same write, at every replica and after each restart
     at     when it was made, as ISO 8601
     about  the id of the thing that the message is about, such as a reservation
     """

@@ -1,4 +1,5 @@
-"""Reads the targets that the setting `notify` names. Each kind of target is loaded with the first of its kind."""
+"""Reads the targets that the setting `notify` names. The code for a kind of target is loaded when the first target of
+that kind is read."""
 
 from __future__ import annotations
 

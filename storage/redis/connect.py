@@ -2,8 +2,8 @@
 
 Every new connection is checked: it must reach the Redis process that the replica has confirmed. A Redis that was
 restarted or that failed over is treated as unreachable until the callback `on_restart` has checked its data. Otherwise
-a replica could continue to write under an id whose last writes were lost. This module knows Redis, but of the keys it
-knows only their prefix.
+a replica could continue to write under an id whose last writes were lost. This module knows Redis, but knows only the
+prefix of the keys.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_behind_a_proxy_the_forwarded_address_counts_and_the_proxy_has_no_limit(
 def test_the_command_line_says_so_and_goes_on_when_it_may(few: Processes, capsys: pytest.CaptureFixture[str]) -> None:
     used_up(few, "127.0.0.1")
     assert main(["vish", "rooms", "--config", str(few.configuration)]) == 0
-    assert "too many requests from here; going on in" in capsys.readouterr().err
+    assert "too many requests from here; trying again in" in capsys.readouterr().err
 
 
 def test_a_user_with_a_token_is_limited_at_every_address_and_others_beside_them_are_not(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ class Handlers:
         return name
 
     def require_owner(self, owner: str | None, caller: Caller, session: ClientSession) -> None:
-        """Raise Unknown if a request names somebody else as the owner whom this cluster does not know."""
+        """Raise Unknown if a request names an owner other than the caller, and this cluster does not know that
+        person."""
         if owner in {None, caller.name} or self.service.settings.auth != "tokens":
             return
         page = person_page(owner)

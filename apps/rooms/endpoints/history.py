@@ -122,8 +122,8 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
 
 
 def _accepted_at(event: _Event) -> datetime:
-    """Return when a write was accepted. Its stamp says this to the microsecond, unless a clock was ahead, because a
-    stamp is never smaller than an earlier one."""
+    """Return when a write was accepted. The stamp of the write says this to the microsecond. But the stamp is too high
+    if a clock was ahead before, because stamps never fall; then the time in `accepted_at` is returned."""
     stamped = _EPOCH + timedelta(microseconds=split_id(event.write)[0])
     try:
         accepted = datetime.fromisoformat(event.accepted_at)

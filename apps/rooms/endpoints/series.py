@@ -82,7 +82,7 @@ class SeriesHandlers(Handlers):
     ) -> list[Occurrence]:
         """Return the occurrences that are not cancelled. If `first` is given, leave out those before that date. If the
         caller owns the series, leave out those that were handed over to somebody else. Raise Conflict if all are
-        cancelled, and Forbidden if all others were handed over."""
+        cancelled, and Forbidden if all that are not cancelled were handed over."""
         found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""

@@ -72,9 +72,9 @@ local function sign(pages, write, request)
   end
 end
 
--- The room pages that may hold the reservation from now on, beyond those of the slots that the request asks for. For a
--- write about this reservation alone these are all that it declares. For an occurrence of a series they are, among the
--- declared ones, those where it may have been before and those where this request may put it.
+-- The room pages that may hold the reservation from now on, apart from the pages of the slots that the request asks
+-- for. For a write about this reservation alone, these are all room pages that the write declares. For an occurrence of
+-- a series, they are the declared pages that may have held it before, and those where this request may put it.
 local function pages_beyond(pages, write, request)
   local args, found, listed = request.args, {}, {}
   local function skip(page)

@@ -131,7 +131,7 @@ end
 
 app.forbidden = Application.forbidden
 
--- A move back is in the name of the owner. It is the manager who asked for it that must be allowed to.
+-- A move back is in the name of the owner, but the manager who asked for it must be allowed to.
 function app.needs(write)
   local back = write.args.back
   if back and back.by then

@@ -7,7 +7,7 @@
 local any_page, days_of, room_page, rooms_of = Slots.any_page, Slots.days_of, Slots.room_page, Slots.rooms_of
 local find, match, sub = string.find, string.match, string.sub
 
--- The field under which a moving reservation itself stands on the pages of this one room; nil where it does not.
+-- The field in which the pages of this one room hold a moving reservation itself; nil if it is not in this room.
 local function own_field(current_slot, room)
   for _, own in ipairs(current_slot and rooms_of(current_slot.room) or {}) do
     if own == room then

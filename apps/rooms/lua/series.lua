@@ -69,8 +69,8 @@ local function is_free(pages, write)
   return not requests[1].ends or are_apart(requests)
 end
 
--- Tries one request. Sets `claimed`, the slot that it got; or `code`, why it got none. Neither where an obstacle stands
--- in its way, and where the request wants none.
+-- Tries one request. Sets `claimed` to the slot that it got, or `code` to the reason why it got none. Sets neither if
+-- an obstacle stands in its way, or if the request wants no slot.
 local function try(pages, write, request, first_is_free)
   Occupancy.inspect(pages, write, request)
   if request.obstacle or not request.ends then

@@ -1,4 +1,4 @@
--- Reads the newest writes of an application, of those that fit.
+-- Reads the newest writes of an application that fit the arguments.
 --
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  string   the tag of the application
@@ -8,7 +8,7 @@
 -- ARGV[5]  integer  how many writes of the log are looked at, about
 -- ARGV[6+] string   words: a write is returned if its outcome holds one of them; without any, its outcome may be any
 -- Returns a flat list {CSN or '', outcome, bytes, CSN, ...}: tentative writes, then committed ones that the log still
--- holds, each the newest first. Changes nothing.
+-- holds, both with the newest first. Changes nothing.
 
 --- @include "engine/redis"
 

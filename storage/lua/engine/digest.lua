@@ -5,8 +5,8 @@ local Digest = {BEGINNING = ('0'):rep(40)} -- at CSN 0
 
 function Digest.after(digest, id) return redis.sha1hex(digest .. id) end
 
--- The digest at OSN, where `noted` is the field `osn_digest`; '' if it is not known. The field names its OSN, because an
--- older release drops commits without changing it.
+-- The digest at OSN; '' if it is not known. `noted` is the field `osn_digest`. It names the OSN to which it belongs,
+-- because an older release drops commits without changing the field.
 function Digest.at_osn(osn, noted)
   if tonumber(osn) == 0 then return Digest.BEGINNING end
   local at, digest = (noted or ''):match('^(%d+):(%x+)$')
