@@ -31,6 +31,7 @@ SLOW_S_MAX = 0.15
 RESET_SHARE = 0.3  # share of weather changes that reset all open connections
 LOSSES = (0.0, 0.0, 0.0, 0.0, 0.05, 0.3, 1.0)  # shares of the packets in one direction that are dropped
 ACTION_S_MAX = 20.0
+ACCEPT_ROUNDS = 5  # of the loop, until a new connection is accepted and carried; asyncio never closes one in between
 
 
 class Wire:
@@ -75,24 +76,22 @@ class Wire:
             await self._carry(reader, writer)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.weather == CUT:
-            writer.transport.abort()
-            return
+        ends = {writer}
         try:
+            if self.weather == CUT:
+                return
             onward_reader, onward = await asyncio.open_connection(*self.target, local_addr=(self.host, 0))
-        except OSError:
-            writer.transport.abort()
-            return
-        both = {writer, onward}
-        self._open |= both
-        try:
+            ends.add(onward)
+            self._open |= ends
             await asyncio.gather(
                 self._pump(reader, onward, {STALLED, STALLED_THERE}),
                 self._pump(onward_reader, writer, {STALLED, STALLED_BACK}),
             )
-        finally:
-            self._open -= both
-            for end in both:
+        except OSError:
+            return
+        finally:  # also if the network closes while the listener has not answered yet
+            self._open -= ends
+            for end in ends:
                 end.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stalls: set[str]) -> None:
@@ -207,6 +206,8 @@ class Network:
 
     async def _close(self) -> None:
         await self._stop_weather()
+        for _ in range(ACCEPT_ROUNDS):
+            await asyncio.sleep(0)
         for server in self._servers:
             server.close()
         for wire in self.wires:
