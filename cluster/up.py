@@ -21,9 +21,8 @@ from cluster.fresh import delete_data
 from cluster.processes import NotServing, Processes
 from cluster.rest import Refused, Silent
 from cluster.waiting import Stopped, TooLong
-from replica.config import ConfigError
+from replica.config import CONTROL_VARIABLE, ConfigError
 from replica.events.console import Console
-from replica.http.web_pages import CONTROL_VARIABLE
 from replica.signals import Stopping
 
 # A console line begins with the time and already contains the label.

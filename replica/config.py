@@ -30,6 +30,8 @@ from storage.redis.connect import check_setting
 LOOPBACK = ("127.0.0.1", "::1")
 PARTNERS = ("all", "random", "primary_first")
 HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
+# HOST:PORT of the control endpoint of `cluster.py up`, in the environment of the replicas that it starts.
+CONTROL_VARIABLE = "BAYOU_CONTROL"
 
 
 class ConfigError(Exception):

@@ -18,13 +18,11 @@ from werkzeug.exceptions import NotFound
 
 from apps.api.endpoint import Answer, Endpoint, Tables
 from bayou.names import split_address
-from replica.config import Address
+from replica.config import CONTROL_VARIABLE, Address
 from replica.http.json import json_response
 from replica.http.parts import Parts
 from replica.http.routing import HttpRequest, own_endpoint
 
-# HOST:PORT of the control endpoint of `cluster.py up`, in the environment of the replicas that it starts.
-CONTROL_VARIABLE = "BAYOU_CONTROL"
 WEB = Path(__file__).parent.parent.parent / "web"
 
 # Fixed here, since the table of the machine may say that a script is text/plain, and browsers refuse to run that.
