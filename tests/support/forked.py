@@ -1,14 +1,15 @@
 """Replicas that are forked from one process of the test worker, which has loaded their code once.
 
 A replica that starts from scratch spends most of its start on loading code. A forked one is a process like any other,
-and runs the same `main` with the same arguments and environment. The tests of the commands (`server.py`, `cluster.py`)
-start them from scratch.
+and runs the same program, `server.py` or what a test has put in its place, with the same arguments and environment. The
+tests of the commands (`server.py`, `cluster.py`) start them from scratch.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -19,11 +20,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
 
-import cluster.processes
-from cluster.processes import Processes
+from cluster.processes import Process, Processes
 
 ROOT = Path(__file__).parent.parent.parent
-SERVER = cluster.processes.SERVER
 LOADED = ["apps", "replica.main", "replica.anti_entropy.scheduler", __name__]
 
 _context = multiprocessing.get_context("forkserver")
@@ -31,11 +30,11 @@ _context.set_forkserver_preload(LOADED)
 
 
 class Forked:
-    """The process of `server.py ARGUMENTS`, forked. It implements cluster.processes.Process. A warning is an error."""
+    """The process of `PROGRAM ARGUMENTS`, forked. It implements cluster.processes.Process. A warning is an error."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
         read_end, write_end = multiprocessing.Pipe(duplex=False)
-        self._process = _context.Process(target=_serve, args=(list(arguments), dict(environment), write_end))
+        self._process = _context.Process(target=_run, args=(list(words), dict(environment), write_end))
         with chdir(ROOT):  # the fork server, which the first process starts, finds our modules there
             self._process.start()
         write_end.close()
@@ -65,19 +64,15 @@ class Forked:
 
 
 class ForkedProcesses(Processes):
-    """The processes of a configuration's replicas, forked unless a test has replaced `server.py` by its own."""
+    """The processes of a configuration's replicas, forked."""
 
-    def launch(self, label: str) -> cluster.processes.Process:
-        if cluster.processes.SERVER != SERVER:
-            return super().launch(label)
-        return Forked([label, "--config", str(self.configuration)], self.environment)
+    def launch(self, label: str) -> Process:
+        _, *words = self.command(label)
+        return Forked(words, self.environment)
 
 
-def _serve(arguments: Sequence[str], environment: Mapping[str, str], output: Connection) -> None:
-    """Run `server.py ARGUMENTS` in the forked process."""
-    from apps import APPLICATIONS  # noqa: PLC0415
-    from replica.main import main  # noqa: PLC0415
-
+def _run(words: Sequence[str], environment: Mapping[str, str], output: Connection) -> None:
+    """Run `PROGRAM ARGUMENTS` in the forked process."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
@@ -88,4 +83,5 @@ def _serve(arguments: Sequence[str], environment: Mapping[str, str], output: Con
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", "'imghdr' is deprecated", DeprecationWarning)  # as in pyproject.toml
     sys.stdout, sys.stderr = (os.fdopen(standard, "w", encoding="utf-8") for standard in (1, 2))
-    sys.exit(main(arguments, APPLICATIONS))
+    sys.argv = list(words)
+    runpy.run_path(words[0], run_name="__main__")
