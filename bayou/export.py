@@ -218,9 +218,9 @@ class Importer:
         if heals(head.hello.history, state.history):
             raise Conflict(
                 "export_revokes",
-                f"A new epoch has revoked commits of {state.label}. To keep its writes, {state.label} must compare its"
-                f" log with that of {head.hello.label}, and a file cannot answer questions. Run a session between the"
-                " two, or between any other replica of the new epoch and this one.",
+                f"A new epoch has revoked commits of {state.label}. To keep its writes, {state.label} must compare"
+                f" its log with that of {head.hello.label}, and a file cannot answer questions. Run a session between"
+                f" the two, or between {state.label} and another replica of the new epoch.",
             )
         if verdict is Verdict.YIELD:
             self._common_csn = common

@@ -132,10 +132,10 @@ def refuse_unsigned(label: str, source: str, primary: str, csn: int) -> Refuse:
     """Return the Refuse for commits up to `csn`, not all of which the replica `primary` has signed."""
     return Refuse(
         PeerRefusalCode.COMMIT_NOT_SIGNED,
-        f"{source} has commits up to CSN {csn} that the primary, {primary or 'which is not known'}, has not signed as"
-        f" they are, so {label} does not take them. Either {source} is faulty: start it again without its data; it gets"
-        f" back what its peers hold. Or {label} holds an altered write: if several replicas are refused, start {label}"
-        " again without its data.",
+        f"{source} has commits up to CSN {csn} without a valid signature of the primary,"
+        f" {primary or 'which is not known'}, so {label} does not take them. Either {source} is faulty: start it again"
+        f" without its data; it gets back what its peers hold. Or {label} holds an altered write: if several replicas"
+        f" are refused, start {label} again without its data.",
     )
 
 

@@ -19,7 +19,7 @@ def _url(text: str) -> str:
     """Return the text, which need not be a URL. Raise ValueError if a click on it may run something."""
     scheme = re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]*):", text)
     if scheme and scheme[1].lower() not in {"http", "https"}:
-        raise ValueError(f"must be http://…, https://… or plain text, which does not begin with a scheme ({scheme[0]})")
+        raise ValueError(f"must be http://…, https://… or plain text that does not begin with {scheme[0]!r}")
     return one_line(text)
 
 

@@ -77,7 +77,7 @@ def _whole_days(context: Context, arguments: Namespace, room: str) -> list[Slot]
     first = read_date(" ".join(arguments.at), zone, now)
     last = read_date(" ".join(arguments.to), zone, now) if arguments.to else first
     if last < first:
-        raise Usage(f"--to {last} is before the first day, {first}.")
+        raise Usage(f"--to {last} is before the first day, {first}. Give a later day.")
     known = [one for one in context.rooms()["rooms"] if one["name"] in room.split("+")]
     opens = max((one.get("opens") or "00:00" for one in known), default="00:00")
     closes = min((one.get("closes") or "24:00" for one in known), default="24:00")

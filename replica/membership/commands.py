@@ -190,7 +190,7 @@ class Membership:
             active = self._store.active_tag(name)
             if int(version) < int(active.partition("/")[2]):
                 raise BadInput(
-                    "bad_input", f"application: clients write {active} already, and never go back.", field="application"
+                    "bad_input", f"application: clients write {active}, and cannot go back.", field="application"
                 )
             if lacking := self._peers.lacking(tag):
                 raise Conflict(
