@@ -13,8 +13,8 @@ the user is `operator`, who runs the machine of a replica.
   revoke  args name               takes the role and the token away
 
 Page person:NAME (apps/people/pages.py and apps/rooms/lua/occupancy.lua read the same format).
-  role   user | manager | guest; absent where there is no such person, or the person was revoked
-  hash   SHA-256 of the token, 64 hexadecimal digits; absent where the role is
+  role   user | manager | guest; absent if there is no such person, or the person was revoked
+  hash   SHA-256 of the token, 64 hexadecimal digits; absent if `role` is
   write  the id of the write that changed the page last
 
 Statuses.
@@ -36,7 +36,7 @@ local function page_of(name)
   return "person:" .. name
 end
 
--- The status that stands in the way of the write; nil where nothing does.
+-- The status that stands in the way of the write; nil if nothing does.
 local function obstacle_of(pages, write)
   if write.user ~= OPERATOR and pages.get(page_of(write.user), "role") ~= "manager" then
     return "forbidden"
@@ -86,7 +86,7 @@ function app.lists(write)
   return {}
 end
 
--- Why this user may not do a write that needs this role (nil: user) and is the next to be committed; nil where nothing
+-- Why this user may not do a write that needs this role (nil: user) and is the next to be committed; nil if nothing
 -- forbids it. A name without a page was never added as a person, and is not judged. The page of a person who was revoked
 -- stays, without a role.
 function app.authority(committed, user, role)

@@ -9,7 +9,7 @@ Writes. Both check request_is_new and merge by keep_first.
   delete  args song; a song that is not there may be deleted, too
 
 Page song:SONG (apps/playlist/endpoints.py reads the same format).
-  url       where the song is; absent where it was deleted or never put
+  url       where the song is; absent if it was deleted or never put
   requests  USER/REQUEST=CHECKSUM of the last writes, oldest first, separated by blanks; they stay when the song goes.
             The checksum is that of what the write asked for
 
@@ -49,7 +49,7 @@ function app.check(pages, write)
   return not stop, stop and string.match(requests, "^%x+", stop + 1)
 end
 
--- Remembers the request, and forgets the oldest where there are too many.
+-- Remembers the request, and forgets the oldest one if there are too many.
 local function sign(pages, page, write)
   local requests, own = pages.get(page, "requests"), signature(write) .. checksum(write)
   requests = requests and requests .. " " .. own or own

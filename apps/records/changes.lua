@@ -48,7 +48,7 @@ local function only(names, values)
   return found
 end
 
--- Returns the changes of these statements, for Changes.make. Where a statement does not hold, returns nil and why:
+-- Returns the changes of these statements, for Changes.make. If a statement does not hold, returns nil and why:
 --   'exists'   and the record that has the key already
 --   'missing'  and the key of the record that is not there
 --   'full'     the page would hold too much

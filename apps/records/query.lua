@@ -80,7 +80,7 @@ local function sort(records, order, key)
   end)
 end
 
--- The records that the query selects, whole and in its order (ascending by key where it has none or a tie), and how
+-- The records that the query selects, whole and in its order (ascending by key if it has none or a tie), and how
 -- many records were looked at.
 function Query.records(pages, relation, query, alternative)
   local conditions, page = bound(relation, query, alternative)
@@ -116,7 +116,7 @@ local function row_texts(rows, query, value_of)
   return texts
 end
 
--- Whether the records are what the check expects: the same rows, in the same order where the query has one.
+-- Whether the records are what the check expects: the same rows, in the same order if the query has one.
 function Query.is_expected(records, check, alternative)
   if #records ~= #check.expect then return false end
   if #records == 0 then return true end

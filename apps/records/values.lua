@@ -12,7 +12,7 @@ local abs, floor = math.abs, math.floor
 local byte, find, format, gsub = string.byte, string.find, string.format, string.gsub
 local concat = table.concat
 
--- The text of a value. An error where the value is not of this type.
+-- The text of a value. An error if the value is not of this type.
 local function text_of(value, kind)
   if kind == 'text' then
     if find(value, SEPARATOR, 1, true) then error('a text holds the separator') end

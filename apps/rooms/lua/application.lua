@@ -26,7 +26,7 @@ moved and freed in all of them or in none; each entry of `rooms` is one room.
                   brings them back. One that has a slot keeps it.
   edit_series     check every_reservation_stands  args series, room, occurrences = {{date}, ...}; purpose, owner, limit
   owner is who is to own it; without it, what is made belongs to the user of the write, and an edit leaves the owner.
-  by_manager is true where only a manager may ask for that: to make something for somebody else, or to hand over what
+  by_manager is true if only a manager may ask for that: to make something for somebody else, or to hand over what
   somebody else owns.
   occurrences_wanted is all_or_nothing or best_effort; limit = {open, at}: see Occupancy.limit_reached.
 
@@ -42,7 +42,7 @@ try the other slots in args.room, in the order of preference. Then:
 
 Pages (apps/rooms/pages.py reads the same format).
   room:ROOM/YYYY-MM-DD      one for each room and UTC day. Field: start, eight digits. Value: END8 \t USER \t REQUEST \t
-                            PURPOSE, and \t ROOM where it has several rooms. Where somebody else owns it, USER is
+                            PURPOSE, and \t ROOM if it has several rooms. If somebody else owns it, USER is
                             followed by a blank and OWNER. A slot over midnight stands on the page of each day that it
                             touches, same field, same value.
   reservation:USER/REQUEST  of a reservation:
@@ -51,7 +51,7 @@ Pages (apps/rooms/pages.py reads the same format).
                               first     the same of the request that made it, once a move or an edit has replaced `asked`
                               series    the request of the series that it belongs to
                               pages     the room pages that may hold it beyond those of the slots, separated by newlines
-                              owner     who owns it, where that is not USER
+                              owner     who owns it, if that is not USER
                               made_for  the first owner, once it was handed over
                               write     the id of the last move, edit or cancel that changed it
                               requests  the last of these, as REQUEST=WHAT (Requests.what), separated by blanks
@@ -60,9 +60,9 @@ Pages (apps/rooms/pages.py reads the same format).
                             by blanks), write, requests, owner, made_for; first, the rule before it was extended. So one
                             request is one reservation or one series.
   user:USER                 the open reservations that a user owns, kept only under that policy. Field: request, or
-                            USER/REQUEST where somebody else made it. Value: END8.
+                            USER/REQUEST if somebody else made it. Value: END8.
   Notes, on the page of a reservation: WRITE ID \t OP (empty for reserve) \t OUTCOME \t USER (empty for who made it) \t
-  ACCEPTED_AT (empty where the stamp of the write is its time) \t OWNER (empty where the write gives none). Empty values
+  ACCEPTED_AT (empty if the stamp of the write is its time) \t OWNER (empty if the write gives none). Empty values
   at the end are left out.
 
 Statuses.
@@ -145,7 +145,7 @@ local function reserve(pages, write, request, room, start8, stop8)
   return Changes.reserve(pages, write, request, room, start8, stop8)
 end
 
--- The user of the write and, where it needs more than a user, the role that it needs.
+-- The user of the write and, if it needs more than a user, the role that it needs.
 function app.needs(write)
   return write.user, write.args.by_manager and "manager" or nil
 end

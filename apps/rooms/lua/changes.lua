@@ -207,7 +207,7 @@ local function edit(pages, write, request)
   return "updated", slot and Occupancy.detail_of(slot.room, slot.start8, slot.stop8)
 end
 
--- Ends the reservation. Where a reason was given, the page keeps who ended it.
+-- Ends the reservation. If a reason was given, the page keeps who ended it.
 local function cancel(pages, write, request)
   local reason = request.args.reason
   if request.current_slot then

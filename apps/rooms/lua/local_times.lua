@@ -8,20 +8,20 @@ zone database here, so a write brings the offsets of all times that a play of it
 
 Arguments of a write that wants a slot, beyond those of version 1:
   zone      the time zone of its local times
-  own_zone  true where the request named this zone; without it, the zone is the building's
+  own_zone  true if the request named this zone; without it, the zone is the building's
   offsets   by how many minutes local time is ahead of UTC: OFFSET, then MINUTE:OFFSET for each change, in order,
             separated by blanks. They hold for the slots that the write may get, and for no other time.
   back      of a move that takes a reservation back to its local time: {by = who asked for it, from = the detail of the
             slot that it was to leave}. The write is in the name of the owner.
 
 The page of a reservation has one more field:
-  local     START8 OFFSET, for the slot that begins at START8. OFFSET is START_OFFSET/END_OFFSET where the two differ.
-            ` ZONE` follows where the request named the zone; the building's is not kept, since the present one counts.
-            Where START8 is not the start of the slot, a write of version 1 has moved the reservation since, and no
+  local     START8 OFFSET, for the slot that begins at START8. OFFSET is START_OFFSET/END_OFFSET if the two differ.
+            ` ZONE` follows if the request named the zone; the building's is not kept, since the present one counts.
+            If START8 is not the start of the slot, a write of version 1 has moved the reservation since, and no
             local time is known.
 
 The list `local_days` has an entry `YYYY-MM-DD OFFSET` for each UTC day on which a slot may begin or end, followed by
-` ZONE` where the request named the zone. So whether any reservation can be affected is known without reading all pages.
+` ZONE` if the request named the zone. So whether any reservation can be affected is known without reading all pages.
 
 A move with `back` has the outcome moved_meanwhile where the reservation is not where it was then: its owner moved it.
 ]]
@@ -75,7 +75,7 @@ local function date_of(day)
   return date
 end
 
--- Keeps the local time of a reservation, where this outcome grants a slot.
+-- Keeps the local time of a reservation, if this outcome grants a slot.
 local function keep(pages, args, page, status, detail)
   if status ~= "updated" and status ~= "merged" then
     return

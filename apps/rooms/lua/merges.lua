@@ -1,4 +1,4 @@
--- The merge procedures: (pages, request) -> room, start8, stop8 of a free slot; nil where there is none. The caller
+-- The merge procedures: (pages, request) -> room, start8, stop8 of a free slot; nil if there is none. The caller
 -- knows that the first choice is taken.
 
 --- @include "occupancy"
@@ -11,7 +11,7 @@ local abs, floor, huge, max, min = math.abs, math.floor, math.huge, math.max, ma
 local concat, format, sort, sub = table.concat, string.format, table.sort, string.sub
 
 -- The start nearest to `wanted` of a time of this duration inside [low, high) that is free in each room of the slot; nil
--- where no gap is long enough. Each gap between two entries offers its nearest point. Gaps come in the order of time, so
+-- if no gap is long enough. Each gap between two entries offers its nearest point. Gaps come in the order of time, so
 -- of two equally near the earlier one wins.
 local function nearest_start(pages, room, wanted, duration, low, high, current_slot)
   local best, best_distance = nil, huge

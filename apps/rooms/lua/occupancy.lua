@@ -17,8 +17,8 @@ local function own_field(current_slot, room)
   return nil
 end
 
--- Whether the slot is free in each of its rooms, apart from the current slot of a reservation that moves. The entries of
--- a room do not overlap. So of those that begin before `stop8` only the last can overlap the slot or, where that one is
+-- Whether the slot is free in each of its rooms, apart from the current slot of a reservation that moves. The entries
+-- of a room do not overlap. So of those that begin before `stop8` only the last can overlap the slot or, if the last is
 -- the current slot, the one before it.
 local function is_free(pages, room, start8, stop8, current_slot)
   local first_day, last_day = days_of(start8, stop8)
@@ -43,7 +43,7 @@ local function asked_of(pages, page)
   return match(pages.get(page, "asked"), "^([^\t]*)\t([^\t]*)\t(.*)$")
 end
 
--- The purpose of the reservation: the one that the request gives it; where a move gives none, the one that it has.
+-- The purpose of the reservation: the one that the request gives it or, if a move gives none, the present one.
 local function purpose_of(pages, request)
   return request.args.purpose or select(3, asked_of(pages, request.page))
 end
@@ -92,7 +92,7 @@ local function may_change(pages, write, owner)
 end
 
 -- The status of a move or a cancel whose request id the page of the reservation or series remembers: `duplicate`, or
--- `differs` where that request asked for something else; nil where the page does not remember it.
+-- `differs` if that request asked for something else; nil if the page does not remember it.
 local function was_asked(pages, page, write)
   local requests = " " .. (pages.get(page, "requests") or "") .. " "
   local _, stop = find(requests, " " .. write.request .. "=", 1, true)
@@ -115,7 +115,7 @@ local function was_made_by(pages, request)
   return made == args.room .. "\t" .. args.slots .. "\t" .. args.purpose and made_for == request.owner
 end
 
--- The slot that a reservation in this state holds, {room, start8, stop8}; nil where it holds none.
+-- The slot that a reservation in this state holds, {room, start8, stop8}; nil if it holds none.
 local function slot_of(state)
   local start8, stop8, room = match(state or "", "^reserved (%d+)/(%d+) (.*)$")
   return start8 and { room = room, start8 = start8, stop8 = stop8 }
@@ -148,8 +148,8 @@ end
 
 -- Looks at the page of the reservation, and sets these fields of the request:
 --   owner         who owns it; that of `reserve` and `extend` is known
---   current_slot  {room, start8, stop8} that the reservation holds; nil where it holds none, and for `reserve` and `extend`
---   obstacle      the status that stands in the way of the request, whatever is free; nil where nothing does
+--   current_slot  {room, start8, stop8} that the reservation holds; nil if it holds none, and for `reserve` and `extend`
+--   obstacle      the status that stands in the way of the request, whatever is free; nil if nothing does
 local function inspect(pages, write, request)
   local state = pages.get(request.page, "state")
   if request.op == "extend" then
@@ -198,13 +198,13 @@ local function hand_over_reaches_limit(pages, write, request)
   return limit and slot and tonumber(slot.stop8) > limit.at and holds_limit(pages, limit, request)
 end
 
--- Until when the page of the owner says that the reservation is open; nil where it does not.
+-- Until when the page of the owner says that the reservation is open; nil if it does not.
 local function open_until(pages, request)
   local page = "user:" .. request.owner
   return pages.declares(page) and pages.get(page, name_of(request)) or nil
 end
 
--- Notes on the page of the owner until when this reservation is open; nil where it no longer is.
+-- Notes on the page of the owner until when this reservation is open; nil if it no longer is.
 local function set_open(pages, request, stop8)
   local page = "user:" .. request.owner
   if not pages.declares(page) then

@@ -8,7 +8,7 @@
 --   page           the page of the reservation
 --   args           the arguments of a write about this reservation alone: room, slots, ...
 --   ends           the ends of its slots: start8, stop8, start8, ...; false for a cancel and an edit
---   is_occurrence  true where it is part of a series
+--   is_occurrence  true if it is part of a series
 -- Occupancy.inspect adds what it finds on the pages: current_slot, obstacle.
 
 --- @include "slots"
@@ -44,7 +44,7 @@ local function new_owner(write)
   return write.op ~= "extend_series" and write.args.owner or write.user
 end
 
--- How lists and pages of an owner name a reservation: by its request, or as USER/REQUEST where somebody else made it.
+-- How lists and pages of an owner name a reservation: by its request, or as USER/REQUEST if somebody else made it.
 local function name_for(owner, user, id)
   return owner == user and id or user .. "/" .. id
 end

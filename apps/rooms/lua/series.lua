@@ -20,7 +20,7 @@ local function is_same(pages, write, page, state)
   return true
 end
 
--- The status that stands in the way of the write as a whole; nil where nothing does.
+-- The status that stands in the way of the write as a whole; nil if nothing does.
 local function obstacle_of(pages, write, page, user)
   local state = pages.get(page, "state")
   if write.op == "reserve_series" then
@@ -48,7 +48,7 @@ local function are_apart(requests)
   return forward or backward
 end
 
--- The dependency check of a series: every occurrence is as the write expects. Where open reservations are counted, each
+-- The dependency check of a series: every occurrence is as the write expects. If open reservations are counted, each
 -- occurrence counts for the next one; then the check is false, and the merge procedure takes them one by one.
 local function is_free(pages, write)
   local user, id = Requests.target_of(write)
@@ -95,7 +95,7 @@ local function try(pages, write, request, first_is_free)
   Changes.claim(pages, request, room, start8, stop8)
 end
 
--- Tries all requests. Where the write wants all or nothing, one that gets no slot takes back the claims of the others.
+-- Tries all requests. If the write wants all or nothing, one that gets no slot takes back the claims of the others.
 local function try_all(pages, write, requests, first_is_free)
   local is_whole = true
   for _, request in ipairs(requests) do
@@ -177,9 +177,10 @@ local function write_page(pages, write, page)
   end
 end
 
--- The update and the merge procedure of a series. `first_is_free` is true where the check found every first choice
--- free. The status of the outcome is `updated` where every occurrence got its first choice, `merged` where at least one
--- was done, else that of the first occurrence. The detail holds the outcome of each occurrence, separated by tabs.
+-- The update and the merge procedure of a series. `first_is_free` is true if the check found every first choice free.
+-- The status of the outcome is `updated` if every occurrence got its first choice, and `merged` if at least one was
+-- done; otherwise it is that of the first occurrence. The detail holds the outcome of each occurrence, separated by
+-- tabs.
 local function play(pages, write, first_is_free)
   local user, id = Requests.target_of(write)
   local page = Requests.page_of(user, id)

@@ -107,7 +107,7 @@ local function pattern_of(count)
   return patterns[count]
 end
 
--- The ends of slots that are separated by blanks: start8, stop8, start8, ... An error where one is no slot; an empty
+-- The ends of slots that are separated by blanks: start8, stop8, start8, ... An error if one is no slot; an empty
 -- one would overlap nothing.
 local function ends_of(slots)
   local count = (#slots + 1) / 18

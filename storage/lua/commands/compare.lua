@@ -3,7 +3,7 @@
 -- KEYS[1]  string  prefix of the namespace's keys
 -- ARGV[1]  JSON    [CSN, ...]
 -- ARGV[2]  JSON    [write id, ...]
--- Returns {commits, lacking, unknown}: the id of the commit with each CSN, '' where it is not known; those of the write
+-- Returns {commits, lacking, unknown}: the id of the commit with each CSN, '' if it is not known; those of the write
 -- ids that this replica has never held; and those that are not in the log but may have been dropped from it. Changes
 -- nothing.
 

@@ -1,7 +1,7 @@
 -- The write log and the vectors, as a transaction sees and changes them. Nothing is written before Log.store().
 --
 -- Keeps invariants 1, 2, 5, 6 and 10: CSNs are dense, a write enters the log after the previous one of its origin, and
--- the clock is never before a stamp that was seen. C only grows; V only grows, except where a write is set aside.
+-- the clock is never before a stamp that was seen. C only grows; V only grows, except if a write is set aside.
 
 --- @include "engine/held"
 --- @include "engine/membership"

@@ -29,7 +29,7 @@ local NONE = {} -- an empty table, never changed
 local records = Pages.known
 local byte = string.byte
 
--- Begins a transaction; Log.start calls it. Where no write is tentative, no index holds anything.
+-- Begins a transaction; Log.start calls it. If no write is tentative, no index holds anything.
 function Pages.start() Pages.was_any_tentative = redis.call('ZCARD', K.tentative) > 0 end
 
 -- The fields of a hash, as a flat list. Applications touch pages while they are played, and an error of Redis must not
@@ -73,14 +73,14 @@ function Pages.open(name)
     --   sorted                        view -> the sorted names of its fields
     --   joined, left                  writes that enter (stamp, id, ...) and that leave the index
     --   taken_off                     how many writes of the index are undone, or committed as they stood
-    --   rebased                       true where the tentative copy starts again from the committed state
-    --   is_torn                       true where a write was set aside, which need not be the first of the index
+    --   rebased                       true if the tentative copy starts again from the committed state
+    --   is_torn                       true if a write was set aside, which need not be the first of the index
     records[name] = page
   end
   return page
 end
 
--- A field of a committed page, nil where it is absent. A page that is not open stays closed.
+-- A field of a committed page, nil if it is absent. A page that is not open stays closed.
 function Pages.committed_field(name, field)
   local page = records[name]
   if page then return Pages.load(page, COMMITTED)[field] end
@@ -100,7 +100,7 @@ local function overlay(fields, changes)
 end
 
 -- The fields of a page in a view, loaded when it is first touched; the same table until the page is rebased.
--- Where Redis holds nothing of it yet, the page is stored as a whole: its fields serve as its changes.
+-- If Redis holds nothing of it yet, the page is stored as a whole: its fields serve as its changes.
 function Pages.load(page, view)
   local fields, changes, is_there = page[view], page[CHANGES[view]], true
   if fields then return fields end
@@ -140,7 +140,7 @@ local function note_change(page, view, field, value)
   if value == nil then changes[field] = DELETED else changes[field] = value end
 end
 
--- Sets a field of a page whose `fields` in this view are loaded; deletes it where the value is nil.
+-- Sets a field of a page whose `fields` in this view are loaded; deletes it if the value is nil.
 function Pages.replace(page, view, fields, field, value)
   local sorted = page.sorted and page.sorted[view]
   if sorted and fields[field] == nil and value ~= nil then
@@ -182,7 +182,7 @@ function Pages.sorted(page, view)
   return sorted
 end
 
--- The last name below `text`, bytewise; nil where there is none.
+-- The last name below `text`, bytewise; nil if there is none.
 function Pages.below(page, view, text)
   local sorted = Pages.sorted(page, view)
   return sorted[position_of(sorted, text) - 1]

@@ -86,7 +86,7 @@ end
 
 local valid_fields = {} -- field -> true: those that were validated
 
--- A comparison with a string is an error where the value is no string, and costs a fraction of type().
+-- A comparison with a string is an error if the value is no string, and costs a fraction of type().
 local function validate(field)
   local _ = field < ''
   if Pages.is_note(field) then error('a field must not begin with #') end
@@ -129,7 +129,7 @@ end
 
 local is_judge = {} -- tag -> true
 for _, tag in ipairs(Judges) do is_judge[tag] = true end
--- role -> user -> what the judges said, false where nothing forbids it. It holds until the next commit of a write of a
+-- role -> user -> what the judges said, false if nothing forbids it. It holds until the next commit of a write of a
 -- judge, because only such writes change the pages that judges read.
 local verdicts = {}
 
@@ -141,7 +141,7 @@ local function verdict_on(user, role)
   return false
 end
 
--- Why the committed pages forbid the write, as a judge says it; false where they do not.
+-- Why the committed pages forbid the write, as a judge says it; false if they do not.
 local function refusal_of(application, write)
   local user, role = write.user, nil
   if application.needs then user, role = application.needs(write) end
@@ -163,7 +163,7 @@ local function refusal_of(application, write)
   return verdict
 end
 
--- Runs the application; returns the outcome. An error where it is no string.
+-- Runs the application; returns the outcome. An error if it is no string.
 local function steps(application, write)
   local refusal = view == 'committed' and refusal_of(application, write)
   if refusal then
@@ -247,7 +247,7 @@ function Play.is_allowed(write)
   return ok and not refusal
 end
 
--- What `lists` or `notes` of an application returns for a write: strings in pairs, as a flat list. An error where it
+-- What `lists` or `notes` of an application returns for a write: strings in pairs, as a flat list. An error if it
 -- returns anything else.
 local function pairs_of(of_application, write, outcome)
   local texts = of_application(write, outcome)
@@ -257,7 +257,7 @@ local function pairs_of(of_application, write, outcome)
   return texts
 end
 
--- The entries that the write adds to lists: list, entry, list, entry, ... Empty where the application fails, because an
+-- The entries that the write adds to lists: list, entry, list, entry, ... Empty if the application fails, because an
 -- error would refuse the whole batch.
 function Play.lists(write)
   check_hung(write)
@@ -267,7 +267,7 @@ function Play.lists(write)
   return ok and texts or NOTHING
 end
 
--- What the application notes about a commit: page, text, page, text, ... Empty where it fails.
+-- What the application notes about a commit: page, text, page, text, ... Empty if it fails.
 function Play.notes(write, outcome)
   local notes = Apps[write.app].notes
   if not notes or outcome == 'failed' then return NOTHING end
