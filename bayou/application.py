@@ -129,6 +129,20 @@ class Change(NamedTuple):
     is_membership: bool = False
 
 
+class Undone(NamedTuple):
+    """A tentative write that a transaction rolled back, and played again in its new place.
+
+    csn  its CSN if it was played again as committed
+    was  its outcome before
+    now  its outcome after; None if the write was set aside instead
+    """
+
+    write: str
+    csn: int | None
+    was: str
+    now: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
     """A write whose outcome changed here in a replay. `others` maps the id of each other write that got an outcome in

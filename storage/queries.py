@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from bayou.application import Change, FeedRevision, History, LogEntry, OutcomeChange
+from bayou.application import Change, FeedRevision, History, LogEntry, OutcomeChange, Undone
 from bayou.errors import Away, Unknown
 from bayou.stamps import split_id
 from bayou.state import Vector
@@ -322,6 +322,11 @@ def _event(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
         event["changes"] = [
             Change(write, int(csn) if csn else None, was or None, now, is_membership)
             for write, csn, was, now, is_membership in rows(event["changes"], 5)
+        ]
+    if "undone" in event:
+        event["undone"] = [
+            Undone(write, int(csn) if csn else None, was, now or None)
+            for write, csn, was, now in rows(event["undone"], 4)
         ]
     return event
 

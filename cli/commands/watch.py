@@ -171,11 +171,28 @@ def _show(context: Context, event: Event) -> None:
         text = f"session with {context.label(str(data.get('peer')))} {counts or 'nothing new'}{failed}"
     elif event.name == "pace":
         text = f"{data.get('pace')} pace"
+    elif event.name == "replay":
+        text = "\n".join(_replay_texts(context, data))
     elif data.get("membership"):
         text = _membership_text(context, event.name, data["membership"])
     else:
         text = _write_text(context, event.name, data)
     screen.line(f"{clock}  {text}")
+
+
+def _replay_texts(context: Context, data: Json) -> Iterator[str]:
+    """Yield the lines of a replay: how many writes, then each that was undone, and each that was played again."""
+    source = f" with writes from {context.label(str(data['from']))}" if data.get("from") else ""
+    yield f"replay{source}: {data['rolled_back']} undone, {data['replayed']} played again"
+    for sign, step in [*(("↶", step) for step in data["undone"]), *(("↷", step) for step in data["played_again"])]:
+        who = clean(f"{step['user']}’s {step['what']}" if step.get("user") else step.get("what") or step["write"])
+        before, after = (
+            room_and_slot(step[end], context.zone) if step.get(end) else "nothing" for end in ("before", "after")
+        )
+        change = before if sign == "↶" else f"{before}, as before" if before == after else f"{before} → {after}"
+        yield f"          {sign} {who}  {change}"
+    if data["left_out"]:
+        yield f"          … and {data['left_out']} later ones"
 
 
 def _membership_text(context: Context, name: str, change: Json) -> str:

@@ -60,6 +60,7 @@ class Words:
             return
         if mark["write"] is None:
             yield f"{what} at {self.name(found.lane)}: {mark['count']} {_plural('write', mark['count'])}"
+            yield from (self.step(step) for step in mark["writes"])
             return
         yield f"{what} at {self.name(found.lane)}: {self._write(mark['write'])}"
         state = "tentative" if mark["csn"] is None else f"committed as number {mark['csn']}"
@@ -71,6 +72,15 @@ class Words:
         if mark["before"] not in {None, mark["outcome"]}:
             yield f"outcome before: {mark['before']}"
         yield f"outcome: {mark['outcome']}"
+
+    def step(self, step: Mapping[str, Any]) -> str:
+        """Return what a step of a replay did: it undid a write or, if it has an `after`, played it again."""
+        write, before = self._write(step["write"]), step["before"]
+        if "after" not in step:
+            return f"{SIGNS['rolled_back']} {write}: {_result(before)}"
+        csn = "" if step["csn"] is None else f", committed as number {step['csn']}"
+        after = "as before" if step["after"] == before else f"→ {_result(step['after'], before)}"
+        return f"{SIGNS['replayed']} {write}: {_result(before)}{',' if after == 'as before' else ''} {after}{csn}"
 
     def of_arrow(self, arrow: Arrow) -> str:
         return "\n".join(self._of_arrow(arrow))
@@ -109,6 +119,17 @@ class Words:
     def _server(self, server: str) -> str:
         label = self.labels.get(server)
         return server if label is None else self.name(label)
+
+
+def _result(result: Any, before: Any = None) -> str:
+    """Return what a write has: the room and time of a reservation, or what its application says. The room is left out
+    if it is the same `before`."""
+    if not result:
+        return "nothing"
+    if "start" not in result:
+        return " ".join(map(str, result.values()))
+    same_room = before and before.get("room") == result["room"]
+    return short_time(result) if same_room else f"{result['room']} {short_time(result)}"
 
 
 def short_stamp(identifier: str) -> str:

@@ -3,8 +3,9 @@
 A screen event has the id `STREAMID.NUMBER`: the id of the transaction, and the number of the event in it. Each change
 of a write gives these events, in this order: `accepted` or `received` if the write is new here, `moved` or `rejected`
 if its outcome changed, and `committed`. A write that was made again is `accepted`; if it had no effect, it is also
-`rejected`, because somebody was told before that it is accepted. When a full state is installed, each commit that is
-revoked gives an event `revoked`. An event `reset` follows, because anything on a screen may have changed.
+`rejected`, because somebody was told before that it is accepted. If a transaction rolls writes back, these events come
+after an event `replay`, which names these writes. When a full state is installed, each commit that is revoked gives an
+event `revoked`. An event `reset` follows, because anything on a screen may have changed.
 
 For a listener that only counts, this module can summarise transactions without reading the log.
 """
@@ -12,15 +13,16 @@ For a listener that only counts, this module can summarise transactions without 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 from typing import Any, NamedTuple, Self
 
-from bayou.application import DONE, Change, had_no_effect
+from bayou.application import DONE, Change, Undone, had_no_effect
 from bayou.write import Write
 from replica.events.describe import Describer
 
@@ -97,13 +99,14 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
     for _, entry in transactions:
         found.update(dict.fromkeys(change.write for change in entry.get("changes", ())))
         found.update(dict.fromkeys(entry.get("revoked", ())))
+        found.update(dict.fromkeys(one.write for one in entry.get("undone", ())))
     return list(found)
 
 
 def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
     """Split the entry of a transaction for a summary. Returns the entry with only the changes that need events of their
-    own. For the other changes, returns the fields `summed` and `csns` of a Transaction. Writes that were made again are
-    not summarised."""
+    own. For the other changes, returns the fields `summed` and `csns` of a Transaction. The summary does not name the
+    writes that were rolled back. Writes that were made again are not summarised."""
     if entry["kind"] == MADE_AGAIN:
         return entry, Counter(), ()
     expanded: list[Change] = []
@@ -116,7 +119,7 @@ def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str]
         else:
             expanded.append(change)
     summed = Counter({_arrived(entry): count, "committed": len(csns)})
-    return ({**entry, "changes": expanded} if "changes" in entry else entry), +summed, tuple(csns)
+    return ({**entry, "changes": expanded, "undone": ()} if "changes" in entry else entry), +summed, tuple(csns)
 
 
 def _is_plain(change: Change) -> bool:
@@ -155,6 +158,8 @@ def _of_changes(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     arrived, source = _arrived(entry), entry.get("from") or None
+    if entry.get("undone"):
+        yield "replay", {"replica": label, "from": source, **replay(entry, writes, describer)}
     for write, csn, was, now, _ in entry["changes"]:
         start = {"write": write, "csn": csn, "from": source}
         for data in _data_of(start, writes.get(write), was, now, describer):
@@ -167,6 +172,50 @@ def _of_changes(
                 yield name, data
             if csn is not None:
                 yield "committed", data
+
+
+def replay(entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer) -> dict[str, Any]:
+    """Return what a screen shows of the writes that a transaction rolled back. `undone` has them in the order in which
+    they were undone, the last of the log first. `played_again` has them in the order in which they were played again,
+    with what became of them. If there are many, both have only the first ones of the log, and `left_out` counts the
+    others."""
+    undone: Sequence[Undone] = entry.get("undone", ())
+    steps = {one.write: _step(one, writes.get(one.write), describer) for one in undone}
+    again = sorted(undone, key=lambda one: math.inf if one.csn is None else one.csn)  # commits are played first
+    return {
+        "rolled_back": entry["rolled_back"],
+        "replayed": entry["replayed"],
+        "left_out": entry["rolled_back"] - len(undone),
+        "undone": [steps[one.write] for one in reversed(undone)],
+        "played_again": [
+            {**steps[one.write], **_played_again(one.now, writes.get(one.write), describer), "csn": one.csn}
+            for one in again
+            if one.now is not None
+        ],
+    }
+
+
+def _step(undone: Undone, write: Write | None, describer: Describer) -> dict[str, Any]:
+    """Return the data of a write that was undone, with what it had `before`. `what` says what the write is for, or else
+    what it does. If the write is no longer in the log (`write` is None), the data have only its id and its outcome."""
+    step = {"write": undone.write, "stamp": undone.write.partition("@")[0], "outcome": undone.was.partition(" ")[0]}
+    if write is None:
+        return step | dict.fromkeys(("app", "op", "user", "what", "before"))
+    found = _first_part(describer.describe(write, undone.was))
+    about = {"app": write.app, "op": write.op, "user": write.user, "what": found.get("purpose") or write.op}
+    return step | about | {"before": found.get("result")}
+
+
+def _played_again(now: str, write: Write | None, describer: Describer) -> dict[str, Any]:
+    """Return what a write has `after` it was played again with the outcome `now`, and why it had no effect."""
+    found = {} if write is None else _first_part(describer.describe(write, now))
+    return {"outcome": now.partition(" ")[0], "after": found.get("result"), "why": found.get("why")}
+
+
+def _first_part(description: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the description of a write, or of the first of the things that it is about if it is about several."""
+    first: Mapping[str, Any] = description.get("parts", (description,))[0]
+    return first
 
 
 def _of_revoked(

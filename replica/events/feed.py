@@ -29,7 +29,7 @@ LOGGER = logging.getLogger("bayou.replica")
 BLOCK_MS = 500
 RECENT_MAX = 5000  # events in memory
 BATCH_MAX = 50  # transactions a read, each of up to some hundred writes
-MANY = 25  # changes in a read; with more, the listener gets summaries, since nobody reads so many lines
+MANY = 25  # changes, or writes rolled back, in a read; with more, the listener gets summaries: nobody reads so many
 PAUSE_S = 0.05  # after a read that found something, so that one read takes all that comes meanwhile
 WAIT_MIN_S, WAIT_MAX_S = 0.1, 5.0
 
@@ -242,7 +242,7 @@ class EventFeed:
 
     def _for_listener(self, entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Transaction]:
         """Yield entries of the store as transactions. If there are many changes, the transactions are summaries."""
-        are_many = sum(len(entry.get("changes", ())) for _, entry in entries) > MANY
+        are_many = any(sum(len(entry.get(of, ())) for _, entry in entries) > MANY for of in ("changes", "undone"))
         found = [(identifier, *(summarise(entry) if are_many else (entry, None, ()))) for identifier, entry in entries]
         writes = self._store.writes(write_ids((identifier, entry) for identifier, entry, _, _ in found))
         for identifier, entry, summed, csns in found:

@@ -15,7 +15,7 @@ from apps.api.schema import ANYTHING, COUNT, FLAG, NUMBER, TEXT, array, nullable
 from bayou.application import Change, had_no_effect
 from bayou.write import Write
 from replica.events.describe import Describer
-from replica.events.expand import MADE_AGAIN, Cursor, write_ids
+from replica.events.expand import MADE_AGAIN, Cursor, replay, write_ids
 from replica.events.frame_ring import KINDS
 from replica.http.parts import Parts
 from replica.http.routing import own_endpoint
@@ -36,6 +36,7 @@ MARK = record(
     before=nullable(TEXT),
     outcome=nullable(TEXT),
     result=ANYTHING,
+    writes=array({"type": "object"}),
 )
 TRANSACTION = record(id=TEXT, at=NUMBER, peer=nullable(TEXT), link=nullable(one_of("up", "cut")), marks=array(MARK))
 FRAME = record(
@@ -113,7 +114,9 @@ class _Marks:
 
     def of(self, entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the marks of a transaction in the order in which the engine works: it rolls writes back, plays new and
-        committed writes, and replays writes. After the first MARKS_MAX marks of a kind, one mark counts the others."""
+        committed writes, and replays writes. After the first MARKS_MAX marks of a kind, one mark counts the others. The
+        mark `rolled_back` has the steps of the replay in `writes`, in the form of the event `replay`: the writes that
+        were undone, then those that were played again. A mark that counts replayed writes has the steps of these."""
         if entry["kind"] == "revoked":
             yield _mark("installed", 1)
         if revoked := [*entry.get("revoked", ()), *entry.get("lost", ())]:
@@ -121,8 +124,9 @@ class _Marks:
         if "changes" not in entry:  # the report of a session counts what its transactions have undone
             return
         changes = entry["changes"]
+        steps = replay(entry, self._writes, self._describer)
         if entry["rolled_back"]:
-            yield _mark("rolled_back", entry["rolled_back"])
+            yield _mark("rolled_back", entry["rolled_back"]) | {"writes": steps["undone"] + steps["played_again"]}
         is_new = "accepted" if entry["kind"] in {"accepted", MADE_AGAIN} else "received"
         new = [change for change in changes if change.was is None or change.csn is not None]
         for change in new[:MARKS_MAX]:
@@ -133,7 +137,9 @@ class _Marks:
         for change in moved[:MARKS_MAX]:
             yield self._of_change("replayed", change)
         if others := max(entry["replayed"], len(moved)) - len(moved[:MARKS_MAX]):
-            yield _mark("replayed", others)
+            marked = {change.write for change in moved[:MARKS_MAX]}
+            named = [step for step in steps["played_again"] if step["write"] not in marked]
+            yield _mark("replayed", others) | {"writes": named}
 
     def _of_change(self, what: str, change: Change) -> dict[str, Any]:
         write = self._writes.get(change.write)
@@ -150,7 +156,7 @@ class _Marks:
 
 def _mark(what: str, count: int) -> dict[str, Any]:
     nothing = dict.fromkeys(("write", "csn", "state", "before", "outcome", "result"))
-    return {"what": what, "count": count, "no_effect": False, **nothing}
+    return {"what": what, "count": count, "no_effect": False, **nothing, "writes": []}
 
 
 def _write(write: Write) -> dict[str, Any]:

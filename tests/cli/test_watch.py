@@ -131,6 +131,24 @@ def test_all_shows_links_sessions_and_others(tmp_path: Path) -> None:
         assert "? received   priyal/r9  6.12 Tue 2026-12-01 09:00–10:00" in next_line(process)
 
 
+def test_all_shows_the_steps_of_a_replay(tmp_path: Path) -> None:
+    standup = {"write": "5@two", "user": "priyal", "op": "reserve", "what": "standup", "before": NINE}
+    other = {"write": "6@two", "user": None, "op": None, "what": None, "before": None}
+    again = [standup | {"after": TEN}, other | {"after": None}]
+    counts = {"rolled_back": 4, "replayed": 4, "left_out": 2, "from": "two"}
+    with serving() as replica, watching(replica, tmp_path, "--all") as process:
+        next_line(process)
+        replica.publish("replay", **counts, undone=[other, standup], played_again=again)
+        assert "replay with writes from two: 4 undone, 4 played again" in next_line(process)
+        assert [next_line(process).strip() for _ in range(5)] == [
+            "↶ 6@two  nothing",
+            "↶ priyal’s standup  6.12 Tue 2026-12-01 09:00–10:00",
+            "↷ priyal’s standup  6.12 Tue 2026-12-01 09:00–10:00 → 6.12 Tue 2026-12-01 10:00–11:00",
+            "↷ 6@two  nothing, as before",
+            "… and 2 later ones",
+        ]
+
+
 def test_all_shows_what_other_applications_do(tmp_path: Path) -> None:
     song = {"song": "eyes", "url": "utexas.edu"}
     with serving() as replica, watching(replica, tmp_path, "--all") as process:

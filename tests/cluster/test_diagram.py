@@ -86,6 +86,20 @@ def test_what_happened_at_each_replica_is_in_its_lane_in_order(driver: Simulated
     ]  # fmt: skip
 
 
+def test_the_mark_of_a_roll_back_has_the_steps_of_the_replay(driver: SimulatedDriver) -> None:
+    drawing = drawn(driver, REPLAY.read_text(encoding="utf-8"))
+    replays = [text.splitlines()[1:] for text in drawing.titles("event") if text.startswith("rolled back at three")]
+    assert replays == [
+        ["↶ neil’s reserve 19: 6.12 09:00", "↷ neil’s reserve 19: 6.12 09:00 → 10:00"],
+        [
+            "↶ neil’s reserve 19: 6.12 10:00",
+            "↶ priyal’s reserve 18: 6.12 09:00",
+            "↷ priyal’s reserve 18: 6.12 09:00 → 10:00",
+            "↷ neil’s reserve 19: 6.12 10:00 → 11:00",
+        ],
+    ]
+
+
 def test_a_mark_says_what_its_write_is(driver: SimulatedDriver) -> None:
     drawing = drawn(driver, REPLAY.read_text(encoding="utf-8"))
     lines = next(text for text in drawing.titles("event") if text.startswith("replayed at three: neil")).splitlines()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bayou.application import Change
+from bayou.application import Change, Undone
 from bayou.errors import Conflict
 from bayou.payloads import Selection
 from tests.support.engine_harness import Cluster, Replica, meet
@@ -32,6 +32,12 @@ def changes(replica: Replica, number: int = -1) -> list[Change]:
     return found
 
 
+def undone(replica: Replica, number: int = -1) -> list[Undone]:
+    """Return what the event of one transaction says of the writes that were rolled back."""
+    found: list[Undone] = replica.events("0-0", 1, 10_000, replica.client)[number][1].get("undone", [])
+    return found
+
+
 def test_a_later_write_gives_way_to_an_earlier_one(cluster: Cluster) -> None:
     _, one, two = cluster
     later = two.take("later", (DAY, "slot 9"), (DAY, "slot 10"))
@@ -43,6 +49,7 @@ def test_a_later_write_gives_way_to_an_earlier_one(cluster: Cluster) -> None:
     assert two.page(DAY)[0] == {"slot 9": "vish/earlier", "slot 10": "vish/later"}
     moved = Change(later.id, None, "updated day:1 slot 9", "merged day:1 slot 10")
     assert changes(two) == [Change(earlier.id, None, None, "updated day:1 slot 9"), moved]
+    assert undone(two) == [Undone(later.id, None, "updated day:1 slot 9", "merged day:1 slot 10")]
     Checker(cluster).check()
 
 
@@ -97,16 +104,25 @@ def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
     """When p arrives, q and r are played again: p shares a page with q, and q shares one with r. s shares no page with
     them and is not played again."""
     _, one, two = cluster
-    two.note("1", "p", "q")
-    two.note("2", "q", "r")
-    two.note("3", "r")
+    reached = [two.note("1", "p", "q").id, two.note("2", "q", "r").id, two.note("3", "r").id]
     two.note("4", "s")
     early(cluster)
     one.note("0", "p")
     report = meet(one, two).ends[1].report
     assert (report.rolled_back, report.replayed) == (3, 3)
+    assert [entry.write for entry in undone(two)] == reached
     assert one.digest().tentative == two.digest().tentative
     Checker(cluster).check()
+
+
+def test_the_event_of_a_long_replay_names_its_first_writes(cluster: Cluster) -> None:
+    """So an event stays small, however many writes are played again."""
+    _, one, two = cluster
+    later = [two.note(f"{number:02}", "p").id for number in range(25)]
+    early(cluster)
+    one.note("early", "p")
+    assert meet(one, two).ends[1].report.rolled_back == 25
+    assert undone(two) == [Undone(identifier, None, "updated", "updated") for identifier in later[:20]]
 
 
 def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> None:
@@ -187,6 +203,10 @@ def test_commits_out_of_the_tentative_order_replay_the_writes_they_overtake(clus
     assert one.order() == ["!b", "!a"]
     assert one.outcomes() == {"b": "updated day:1 slot 9", "a": "merged day:1 slot 11"}
     assert report.rolled_back == 2
+    assert [(entry.csn, entry.was, entry.now) for entry in undone(one, -2)] == [
+        (None, "updated day:1 slot 9", "merged day:1 slot 11"),
+        (1, "merged day:1 slot 10", "updated day:1 slot 9"),
+    ]
     Checker(cluster).check()
     meet(two, primary)
     assert two.outcomes() == one.outcomes()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bayou.application import Change
+from bayou.application import Change, Undone
 from bayou.frames import Ack, Batch, Done, Hello, Holds
 from bayou.payloads import Item, Selection
 from replica.events import frame_ring
@@ -18,7 +18,7 @@ from replica.http.diagram import MARKS_MAX
 from tests.support.live import live, wait_until_equal
 from tests.support.replica_harness import Harness, write
 
-FIRST, SECOND = write(5), write(6)
+FIRST, SECOND, THIRD = write(5), write(6), write(7)
 
 
 def shown(harness: Harness, query: str = "") -> Any:
@@ -93,16 +93,19 @@ def test_a_record_says_what_a_frame_carries() -> None:
 def test_a_transaction_is_shown_as_the_engine_worked() -> None:
     harness = Harness()
     changes = [Change(FIRST.id, None, None, "updated 09"), Change(SECOND.id, None, "updated 09", "merged 10")]
-    harness.store.tell(
-        {"kind": "received", "from": "two", "rolled_back": 3, "replayed": 3, "changes": changes}, FIRST, SECOND
-    )
+    undone = [Undone(SECOND.id, None, "updated 09", "merged 10"), Undone(THIRD.id, None, "updated 09", "updated 09")]
+    replay = {"rolled_back": 3, "replayed": 3, "undone": undone}
+    harness.store.tell({"kind": "received", "from": "two", **replay, "changes": changes}, FIRST, SECOND, THIRD)
     harness.store.tell({"kind": "session", "peer": "two", "rolled_back": 3, "replayed": 3})
     harness.store.tell({"kind": "link", "peer": "two", "up": False})
-    replay, link = shown(harness)["transactions"]
-    assert [(mark["what"], mark["count"], mark["write"]) for mark in replay["marks"]] == [
+    replayed, link = shown(harness)["transactions"]
+    assert [(mark["what"], mark["count"], mark["write"]) for mark in replayed["marks"]] == [
         ("rolled_back", 3, None), ("received", 1, FIRST.id), ("replayed", 1, SECOND.id), ("replayed", 2, None),
     ]  # fmt: skip
-    moved = replay["marks"][2]
+    assert [[step["write"] for step in mark["writes"]] for mark in replayed["marks"]] == [
+        [THIRD.id, SECOND.id, SECOND.id, THIRD.id], [], [], [THIRD.id],
+    ]  # fmt: skip
+    moved = replayed["marks"][2]
     assert (moved["before"], moved["outcome"], moved["result"]["start"][11:16]) == ("updated 09", "merged 10", "10:00")
     assert (link["peer"], link["link"], link["marks"]) == ("two", "cut", [])
     assert shown(harness)["writes"][FIRST.id]["check"] == "free"

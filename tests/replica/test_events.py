@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from bayou.application import Change
+from bayou.application import Change, Undone
 from replica.events import feed as feed_module
 from replica.events.describe import Describer
 from replica.events.expand import Cursor, ScreenEvent, Transaction, expand
@@ -54,6 +54,36 @@ def test_the_events_of_a_change(kind: str, changed: Change, names: list[str]) ->
     assert [str(event.cursor) for event in transaction.events] == [
         f"1796112000000-3.{index}" for index in range(len(names))
     ]
+
+
+def test_a_replay_names_the_writes_backwards_as_undone_and_in_order_as_played_again() -> None:
+    first, second, third = (write(stamp) for stamp in (5, 6, 7))
+    undone = [
+        Undone(first.id, None, "updated 09", "merged 10"),
+        Undone(second.id, 7, "merged 10", "updated 09"),
+        Undone(third.id, None, "rejected no_alternative", None),
+    ]
+    entry = {"kind": "received", "from": "two", "rolled_back": 30, "replayed": 29, "undone": undone}
+    changes = [Change(second.id, 7, "merged 10", "updated 09"), Change(first.id, None, "updated 09", "merged 10")]
+    told, *others = expanded({**entry, "changes": changes}, first, second).events
+    assert (told.name, [event.name for event in others]) == ("replay", ["moved", "committed", "moved"])
+    assert {name: told.data[name] for name in ("replica", "from", "rolled_back", "replayed", "left_out")} == {
+        "replica": "one", "from": "two", "rolled_back": 30, "replayed": 29, "left_out": 27,
+    }  # fmt: skip
+    assert [step["write"] for step in told.data["undone"]] == [third.id, second.id, first.id]
+    assert told.data["undone"][0] == {
+        "write": third.id, "stamp": third.id.partition("@")[0], "outcome": "rejected",
+        "app": None, "op": None, "user": None, "what": None, "before": None,
+    }  # fmt: skip
+    assert told.data["played_again"] == [
+        {
+            "write": one.id, "stamp": one.id.partition("@")[0], "app": "notes/1", "op": "reserve", "user": "vish",
+            "what": "reserve", "outcome": status, "csn": csn, "before": slot(before), "after": slot(after), "why": None,
+        }
+        for one, status, csn, before, after in (
+            (second, "updated", 7, "merged 10", "updated 09"), (first, "merged", None, "updated 09", "merged 10"),
+        )
+    ]  # fmt: skip
 
 
 def test_an_installed_state_gives_revoked_commits_and_a_reset() -> None:

@@ -25,6 +25,6 @@ for _, id in ipairs(ids) do
 end
 if count > 0 then
   Replay.finish()
-  Log.store('commit', '', Replay.rolled_back, Replay.replayed)
+  Log.store('commit', '', Replay.rolled_back, Replay.replayed, Replay.undone())
 end
 return cjson.encode({status = 'committed', committed = count, left = redis.call('ZCARD', K.tentative)})

@@ -181,7 +181,7 @@ end
 
 if new > 0 then
   Replay.finish()
-  Log.store('received', source, Replay.rolled_back, Replay.replayed)
+  Log.store('received', source, Replay.rolled_back, Replay.replayed, Replay.undone())
 end
 return cjson.encode({taken = taken, new = new, added = added, status = status, csn = Log.csn,
   rolled_back = Replay.rolled_back, replayed = Replay.replayed})

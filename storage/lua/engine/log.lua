@@ -257,8 +257,8 @@ local function store_tentative()
 end
 
 -- Ends the transaction: writes all differences, those of the pages too, and one event of this kind. `from` is the label
--- of the sender or ''. From here on nothing may fail.
-function Log.store(kind, from, rolled_back, replayed)
+-- of the sender or ''; `undone` is that of Replay.undone, nil if nothing was undone. From here on nothing may fail.
+function Log.store(kind, from, rolled_back, replayed, undone)
   redis.call('SET', K.clock, Order.text(Log.clock))
   if Log.csn > first_csn then meta.csn, meta.last = string.format('%d', Log.csn), Log.last end
   store_map(K.meta, meta)
@@ -285,6 +285,7 @@ function Log.store(kind, from, rolled_back, replayed)
   if #changes > 0 then
     redis.call('XADD', K.events, 'MAXLEN', '~', EVENTS_MAX, '*', 'kind', kind, 'body', cjson.encode({
       from = from, rolled_back = rolled_back, replayed = replayed, changes = changes,
+      undone = rolled_back > 0 and undone or nil,
     }))
   end
 end

@@ -12,6 +12,9 @@
 --- @include "engine/pages"
 --- @include "engine/play"
 
+local UNDONE_NAMED = 20
+local NOT_AGAIN = {false, false}
+
 local Replay = {rolled_back = 0, replayed = 0}
 
 local undone = {} -- id -> true: to undo and, unless it is committed, to replay
@@ -19,6 +22,7 @@ local all_undone = {} -- those writes, in the order in which they were found
 local scanned = {} -- record of a page -> id: the writes of its index after that id were collected
 local departed = {} -- id -> true: tentative writes that this transaction commits or sets aside
 local arrivals = {} -- new tentative writes
+local again = {} -- id -> {CSN as text or false, outcome}: of the writes that were undone and played again
 
 -- Counts the write as taken off each of its pages.
 local function take_off(write)
@@ -67,6 +71,7 @@ end
 -- Gives a write that was played as committed its CSN.
 local function enter_committed(write, was, now)
   local csn, notes = Log.commit(write), Play.notes(write, now)
+  if undone[write.id] then again[write.id] = {csn, now} end
   for i = 1, #notes, 2 do Pages.note(Pages.open(notes[i]), csn, notes[i + 1]) end
   Log.add_change(write, csn, was, now)
 end
@@ -205,9 +210,25 @@ function Replay.finish()
       local now, effects = Play.write(write, 'tentative')
       Log.record(write, now, effects)
       if now ~= was then Log.add_change(write, nil, was, now) end
-      if undone[write.id] then Replay.replayed = Replay.replayed + 1 end
+      if undone[write.id] then
+        Replay.replayed = Replay.replayed + 1
+        again[write.id] = {false, now}
+      end
     end
   end
+end
+
+-- What became of the writes that were undone, for the event: the id of each, its CSN as text if it was played again as
+-- committed, its outcome before, its outcome now. The last is false for a write that was set aside. It names the first
+-- UNDONE_NAMED in the order of the tentative writes, so an event stays small, however long a replay is.
+function Replay.undone()
+  local named = {}
+  for i = 1, math.min(#all_undone, UNDONE_NAMED) do
+    local write, last = all_undone[i], #named
+    local csn, now = unpack(again[write.id] or NOT_AGAIN)
+    named[last + 1], named[last + 2], named[last + 3], named[last + 4] = write.id, csn, write.was, now
+  end
+  return named
 end
 
 return Replay

@@ -3,12 +3,13 @@
 import { element, setText, shape } from "../shared/dom.js";
 import { plural } from "../shared/words.js";
 import { difference } from "./log.js";
-import { STEP_MS, GIVE_WAY_MS, flash, isCalm, pause, slide, travel } from "./motion.js";
+import { flash, isCalm, slide, travel } from "./motion.js";
+import { Replay, stepWords } from "./replay.js";
 import { fill, makeRow } from "./row.js";
 import { fillVectors } from "./vectors.js";
 
 const ROWS_MAX = 80; // earlier committed writes are counted, not drawn
-const STEPS_MAX = 12; // rows that move one by one; of more, a class sees no single step
+const ARRIVALS_MAX = 12; // rows that travel, the newest
 
 export class Column {
   /** `sourceOf(peer, id)` gives the rectangle at the peer from which a write comes, or null. */
@@ -30,6 +31,7 @@ export class Column {
     this.session = element("p.session.clipped");
     this.earlier = element("p.earlier.soft", { hidden: "" });
     this.empty = element("p.empty.soft", "Nothing yet");
+    this.replay = new Replay(label, zone);
     this.list = element("ol.log", { tabindex: "0", "aria-label": `Log of ${label}` });
     this.node = element(
       "section.column",
@@ -47,8 +49,11 @@ export class Column {
       this.earlier,
       this.empty,
       this.list,
+      this.replay.playing,
+      this.replay.details,
       this.session,
     );
+    this.list.addEventListener("click", () => this.replay.skip());
   }
 
   /** Shows what `follower` has read, with the `news` of its events. Drawings run one after the other. */
@@ -58,14 +63,16 @@ export class Column {
     if (this.waiting) {
       // An earlier drawing is still running: draw only the newest state after it, with all the news.
       for (const [id, peer] of news.received) this.waiting.received.set(id, peer);
+      this.waiting.replays.push(...news.replays);
       this.waiting.writes = follower.writes;
       return;
     }
-    this.waiting = { writes: follower.writes, received: new Map(news.received) };
+    const { pace } = follower.info;
+    this.waiting = { writes: follower.writes, received: new Map(news.received), replays: [...news.replays], pace };
     this.drawing = this.drawing.then(() => {
-      const { writes, received } = this.waiting;
+      const next = this.waiting;
       this.waiting = null;
-      return this.draw(writes, received);
+      return this.draw(next);
     });
   }
 
@@ -82,38 +89,46 @@ export class Column {
     if (last) this.showSession(last);
   }
 
-  showSession({ peer, sent, received, rolled_back: undone, replayed, error }) {
-    const counts = [`${received} in`, `${sent} out`];
-    if (undone || replayed) counts.push(`↶ ${undone} undone`, `↷ ${replayed} replayed`);
-    setText(this.session, error ? `No session with ${peer}` : `With ${peer}: ${counts.join(" · ")}`);
+  showSession({ peer, sent, received, error }) {
+    setText(this.session, error ? `No session with ${peer}` : `With ${peer}: ${received} in · ${sent} out`);
     this.session.title = error ?? "";
     if (!isCalm()) flash(this.session, "fresh");
   }
 
-  async draw(writes, received) {
+  async draw({ writes, received, replays, pace }) {
     const before = this.writes;
     this.writes = writes;
+    if (replays.length) this.replay.list(replays);
     if (before === null || isCalm()) {
+      if (replays.length) this.replay.details.open = true; // nothing moves, so the list says it
       this.arrange(writes);
-      if (before !== null) this.mark(difference(before, writes));
+      if (before !== null) this.mark(difference(before, writes).changed, "changed");
       return;
     }
-    const { arrived, replayed, changed } = difference(before, writes);
-    const steps = replayed.filter((id) => this.rows.has(id)).slice(0, STEPS_MAX);
-    await this.rollBack(steps);
-    slide(this.list, () => this.arrange(writes));
-    await Promise.all(arrived.slice(-STEPS_MAX).map((id) => this.arrive(id, received.get(id) ?? this.originOf(id))));
-    await this.replay(steps);
-    this.mark({ replayed, changed });
+    const { arrived, changed } = difference(before, writes);
+    const lastReplays = new Map(replays.flatMap((replay) => replay.played_again.map(({ write }) => [write, replay])));
+    this.replay.begin(replays, pace);
+    await this.rollBack(replays[0]);
+    slide(this.list, () => this.arrange(writes, new Set([...lastReplays.keys(), ...changed])));
+    const arrivals = arrived.slice(-ARRIVALS_MAX);
+    await this.replay.until(Promise.all(arrivals.map((id) => this.arrive(id, received.get(id) ?? this.originOf(id)))));
+    for (const [index, replay] of replays.entries()) {
+      if (index > 0) await this.rollBack(replay);
+      await this.playAgain(replay, lastReplays);
+    }
+    this.replay.end();
+    this.arrange(writes);
+    this.mark(changed, "changed");
   }
 
-  /** Puts the rows of these writes in order, with their current content. */
-  arrange(writes) {
+  /** Puts the rows of these writes in order, with their current content; the rows of `later` keep what they show. */
+  arrange(writes, later = new Set()) {
     const shown = writes.filter((write, index) => write.csn === null || index >= writes.length - ROWS_MAX);
     const left = new Set(this.rows.keys());
     for (const write of shown) {
-      if (!this.rows.has(write.id)) this.rows.set(write.id, makeRow(write.id));
-      fill(this.rows.get(write.id), write, this.zone, this);
+      const isNew = !this.rows.has(write.id);
+      if (isNew) this.rows.set(write.id, makeRow(write.id));
+      if (isNew || !later.has(write.id)) fill(this.rows.get(write.id), write, this.zone, this);
       left.delete(write.id);
     }
     for (const id of left) this.rows.delete(id);
@@ -126,21 +141,33 @@ export class Column {
     setText(this.earlier, `${plural(hidden, "earlier write")} committed`);
   }
 
-  /** Lifts the rows off the log, the last one first, as the engine undoes them. */
-  async rollBack(ids) {
-    for (const id of [...ids].reverse()) {
-      this.rows.get(id).classList.add("undone");
-      await pause(STEP_MS / 2);
+  /** Lifts the rows off the log, the last one first, as the engine undid them. */
+  async rollBack(replay) {
+    for (const step of replay?.undone ?? []) {
+      const row = this.rows.get(step.write);
+      row?.classList.add("undone");
+      this.keepInSight(row);
+      await this.replay.step(stepWords(step, this.zone));
     }
-    if (ids.length) await pause(GIVE_WAY_MS);
   }
 
-  async replay(ids) {
-    for (const id of ids) {
-      await pause(STEP_MS);
-      this.rows.get(id)?.classList.remove("undone");
+  /** Puts the rows back, in the order in which the engine played them. The last replay of a write has its outcome. */
+  async playAgain(replay, lastReplays) {
+    for (const step of replay.played_again) {
+      const row = this.rows.get(step.write);
+      const write = this.writes.find(({ id }) => id === step.write);
+      if (row && write && lastReplays.get(write.id) === replay) fill(row, write, this.zone, this);
+      row?.classList.remove("undone");
+      this.keepInSight(row);
+      this.mark([step.write], "replayed");
+      await this.replay.step(stepWords(step, this.zone));
     }
-    if (ids.length) await pause(GIVE_WAY_MS);
+  }
+
+  keepInSight(row) {
+    if (!row?.isConnected) return;
+    const [own, seen] = [row.getBoundingClientRect(), this.list.getBoundingClientRect()];
+    this.list.scrollTop += Math.min(0, own.top - seen.top) + Math.max(0, own.bottom - seen.bottom);
   }
 
   async arrive(id, peer) {
@@ -150,9 +177,8 @@ export class Column {
     if (row) flash(row, "arrived");
   }
 
-  mark({ replayed, changed }) {
-    for (const id of replayed) if (this.rows.has(id)) flash(this.rows.get(id), "replayed");
-    for (const id of changed) if (this.rows.has(id)) flash(this.rows.get(id), "changed");
+  mark(ids, name) {
+    for (const id of ids) if (this.rows.has(id)) flash(this.rows.get(id), name);
   }
 
   /** The replica that accepted the write STAMP@SERVER: a likely source if no event named one. */

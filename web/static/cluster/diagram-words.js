@@ -1,6 +1,7 @@
 // What a diagram says about a mark or a frame.
 
 import { clock, span } from "../shared/times.js";
+import { stepWords } from "./replay.js";
 import { clockOfStamp } from "./vectors.js";
 
 export const SIGNS = {
@@ -47,7 +48,7 @@ export class Words {
   /** What a mark is, as {title, lines}. Each line is [name, text]. */
   ofMark({ lane, mark }) {
     const what = mark.what.replace("_", " ");
-    if (!mark.write) return { title: `${what} at ${lane}`, lines: [["writes", String(mark.count)]] };
+    if (!mark.write) return { title: `${what} at ${lane}`, lines: this.several(mark) };
     const write = this.writes.get(mark.write);
     const lines = [
       ["state", mark.csn === null ? "tentative" : `committed as number ${mark.csn}`],
@@ -61,6 +62,11 @@ export class Words {
     if (mark.before !== null && mark.before !== mark.outcome) lines.push(["outcome before", mark.before]);
     lines.push(["outcome", mark.no_effect ? `${mark.outcome} – without effect` : mark.outcome]);
     return { title: `${what} at ${lane}: ${this.write(mark.write)}`, lines };
+  }
+
+  /** The writes that a mark counts. Those that were rolled back or replayed are named, in order; of many, the first. */
+  several({ count, writes }) {
+    return [["writes", String(count)], ...writes.map((step) => [this.stamp(step.write), stepWords(step, this.zone)])];
   }
 
   /** What a frame carries, in the same form. */

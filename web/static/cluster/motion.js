@@ -3,8 +3,7 @@
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 const TRAVEL_MS = 750;
-export const GIVE_WAY_MS = 320;
-export const STEP_MS = 170;
+const GIVE_WAY_MS = 320;
 
 export function isCalm() {
   return calm.matches || document.hidden;

@@ -4,7 +4,8 @@
 // does that has too many streams. While the page is hidden the stream is closed, because a replica serves only a few
 // streams, and a browser opens only six connections to one address: six forgotten tabs would block the seventh.
 
-const NAMES = ["accepted", "received", "moved", "rejected", "committed", "revoked", "link", "session", "pace", "reset"];
+const WRITES = ["accepted", "received", "moved", "rejected", "committed", "revoked"];
+const NAMES = [...WRITES, "replay", "link", "session", "pace", "reset"];
 const WAIT_MIN_MS = 400;
 const WAIT_MAX_MS = 4000;
 
