@@ -28,7 +28,7 @@ export class Column {
     this.tentative = element("b.count");
     this.reach = element("p.reach.soft");
     this.vectors = element("table.vectors", element("caption.unseen", `Vectors of ${label}`));
-    this.session = element("p.session.clipped");
+    this.session = element("p.session");
     this.earlier = element("p.earlier.soft", { hidden: "" });
     this.empty = element("p.empty.soft", "Nothing yet");
     this.replay = new Replay(label, zone);
@@ -38,6 +38,7 @@ export class Column {
       { "data-label": label, "data-colour": colours.get(label), "aria-label": `Replica ${label}` },
       element(
         "header",
+        element("h2.title", label),
         element(
           "p.counts",
           element("span.committed", shape("committed"), "CSN ", this.csn),

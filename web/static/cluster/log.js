@@ -20,3 +20,12 @@ export function difference(before, after) {
 export function resultOf(write) {
   return ["updated", "merged", "unmoved"].includes(statusOf(write.outcome)) ? (write.describe.result ?? null) : null;
 }
+
+/** How many of the writes in the logs of all `followers` a replica with this `info` does not hold. */
+export function countMissing({ vectors, csn }, followers) {
+  const known = new Map(followers.flatMap(({ writes }) => writes.map((write) => [write.id, write])));
+  return [...known.values()].filter(({ id, csn: number }) => {
+    const [stamp, origin] = id.split("@");
+    return !(vectors.V[origin] >= stamp) && !(number !== null && number <= csn);
+  }).length;
+}

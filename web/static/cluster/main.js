@@ -13,6 +13,8 @@ import { Links } from "./links.js";
 import { PaceBar } from "./pace.js";
 import { Waiting } from "./waiting.js";
 
+const COLUMN_MIN_REM = 15; // narrower columns are not shown beside each other
+const GAP_REM = 1;
 const DONE = { crash: "crashed", restart: "starts again" };
 
 const members = await askUntilAnswered("/cluster", say);
@@ -21,7 +23,7 @@ const labels = members.replicas.map(({ label }) => label);
 const colours = new Map(labels.map((label, index) => [label, colourOf(index)]));
 const zone = members.timezone;
 const columns = new Map(labels.map((label) => [label, new Column(label, { zone, colours, labelOf, sourceOf, whyGone })]));
-const links = new Links(labels, colours, { toggle, meet });
+const links = new Links(labels, colours, { toggle, meet, open, whyGone });
 const rooms = await readRooms();
 const control = await findControl(say);
 const acts = new Map(labels.map((label, index) => [label, makeActs(label, index)]));
@@ -41,14 +43,29 @@ byId("calendars").append(
 );
 for (const [label, { node }] of acts) columns.get(label).node.querySelector("header").after(node);
 const overview = byId("overview");
-overview.style.setProperty("--columns", String(labels.length));
+document.documentElement.style.setProperty("--columns", String(labels.length));
 overview.append(links.node, element("div.columns", ...[...columns.values()].map(({ node }) => node)));
 overview.setAttribute("aria-busy", "false");
+links.open(members.label);
+new ResizeObserver(chooseLayout).observe(overview);
 const waiting = new Waiting(byId("waiting"), zone);
 const diagram = new Diagram(byId("timeline"), byId("pace"), followers, { labelOf, zone });
 
 function say(text) {
   setText(byId("said"), text);
+}
+
+function open(label, isOpen) {
+  columns.get(label).node.classList.toggle("open", isOpen);
+}
+
+/** Shows all columns beside each other if they fit, and else an overview with the columns that are open. */
+function chooseLayout() {
+  const remPx = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const neededRem = labels.length * (COLUMN_MIN_REM + GAP_REM) - GAP_REM;
+  const isOverview = links.node.clientWidth < neededRem * remPx;
+  document.body.classList.toggle("compact", isOverview);
+  if (links.isOverview !== isOverview) links.setOverview(isOverview);
 }
 
 function show(follower, news) {

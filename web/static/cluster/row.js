@@ -23,7 +23,7 @@ export function makeRow(id) {
     "li.write",
     { "data-write": id },
     element("span.badge", element("span.sign"), element("span.csn.optional")),
-    element("span.who.clipped", element("b"), " ", element("span.where.soft")),
+    element("span.who", element("b"), " ", element("span.where.soft")),
     element("span.when"),
     element("span.what.soft"),
     element("span.origin.replica", element("span"), element("small.stamp")),
@@ -48,8 +48,6 @@ export function fill(row, write, zone, { colours, labelOf }) {
   setText(time, when);
   setText(detail, what);
   detail.title = what;
-  // A reservation has its times in a line of their own. What any other write did is in these words alone.
-  detail.classList.toggle("clipped", write.describe.room !== undefined);
   setText(spread, held);
   setText(from.firstChild, origin);
   setText(from.lastChild, clockOfStamp(write.id.split("@", 1)[0], zone));
@@ -67,7 +65,7 @@ function describe(write, zone) {
   const asked = slots[0] ?? null;
   const slot = result ?? asked;
   const verb = VERBS[write.op] ?? (write.op === "reserve" ? null : write.op);
-  // What it did comes first: a row is short, and the rest may be cut off.
+  // What it did comes first: a very long purpose is cut off.
   const words = [whyNothing(write.outcome), askedWords(asked, room, result, zone), verb];
   if (slot) words.push(shortDay(dayOf(slot, zone)));
   return {

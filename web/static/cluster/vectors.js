@@ -1,40 +1,36 @@
-// The vectors V, C and O of one replica as a small table: a column for each origin, a row for each vector.
+// The vectors V, C and O of one replica as a small table: a row for each origin, a column for each vector.
 
 import { element, setText } from "../shared/dom.js";
 import { clock } from "../shared/times.js";
 
 const MEANINGS = { V: "all writes held", C: "committed writes", O: "writes dropped from the log" };
 
-/** Fills `table`. A cell of C that has reached V is marked as even. */
+/** Fills `table`. A cell of C that has reached V says so instead of repeating the stamp. */
 export function fillVectors(table, vectors, zone, { colours, labelOf }) {
   const origins = inOrder([...new Set(Object.values(vectors).flatMap(Object.keys))], colours, labelOf);
   if (table.dataset.origins !== origins.join(" ")) build(table, origins, colours, labelOf);
   for (const row of table.tBodies[0].rows) {
-    const name = row.dataset.vector;
-    origins.forEach((origin, index) => {
-      const cell = row.cells[index + 1];
+    const { origin } = row.dataset;
+    for (const cell of [...row.cells].slice(1)) {
+      const name = cell.dataset.vector;
       const stamp = vectors[name][origin];
-      setText(cell, stamp === undefined ? "–" : clockOfStamp(stamp, zone));
-      cell.title = stamp === undefined ? `${MEANINGS[name]}: none of ${origin}` : `${origin} ${stamp}`;
-      cell.className = name === "C" && origin in vectors.V ? (stamp === vectors.V[origin] ? "even" : "behind") : "";
-    });
+      const state = stamp === undefined ? "none" : name !== "C" ? "" : stamp === vectors.V[origin] ? "even" : "behind";
+      setText(cell, state === "none" ? "–" : state === "even" ? "= V" : clockOfStamp(stamp, zone));
+      cell.title = state === "none" ? `${MEANINGS[name]}: none of ${origin}` : `${origin} ${stamp}`;
+      cell.className = state;
+    }
   }
 }
 
 function build(table, origins, colours, labelOf) {
   table.dataset.origins = origins.join(" ");
-  const heads = origins.map((origin) => {
+  const heads = Object.entries(MEANINGS).map(([name, meaning]) => element("th", { scope: "col", title: meaning }, name));
+  const rows = origins.map((origin) => {
     const label = labelOf(origin);
-    return element("th", { scope: "col", "data-colour": colours.get(label) ?? "other", title: origin }, label);
+    const head = element("th", { scope: "row", "data-colour": colours.get(label) ?? "other", title: origin }, label);
+    const cells = Object.keys(MEANINGS).map((name) => element("td", { "data-vector": name }));
+    return element("tr", { "data-origin": origin }, head, ...cells);
   });
-  const rows = Object.entries(MEANINGS).map(([name, meaning]) =>
-    element(
-      "tr",
-      { "data-vector": name },
-      element("th", { scope: "row", title: meaning }, name),
-      ...origins.map(() => element("td")),
-    ),
-  );
   table.tHead?.remove();
   for (const body of [...table.tBodies]) body.remove();
   table.append(element("thead", element("tr", element("td"), ...heads)), element("tbody", ...rows));

@@ -1,0 +1,157 @@
+"""The web pages fit: in a real browser, nothing that is measured overlaps, is cut off, or is hard to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.browser import Page, browser
+from tests.support.served_cluster import ServedCluster, served_cluster
+
+pytestmark = pytest.mark.browser
+
+DAY = "2030-06-03"
+ROOMS = [
+    {"name": "Large conference room on the ground floor, with a view of the river"[:64], "capacity": 40},
+    {"name": "6.12", "capacity": 6, "features": ["projector"]},
+]
+USERS = ["maximiliane.vandenberghe-de-wilde", "vish", "priyal", "neil"]
+PURPOSE = "Quarterly review of the budget, with all heads of departments and both external auditors"
+LABELS = ["one", "two", "three", "headquarters", "five"]
+SIZES = [(1920, 1080), (1024, 768), (390, 844)]
+TOGGLE_FORM = "document.querySelector('.open [data-act=reserve]').click()"
+# By name, what is open besides the logs, and the script that opens and closes it.
+STATES = {"logs": "", "form": TOGGLE_FORM, "diagram": "document.querySelector('.opener').click()"}
+VIEWS = {"light": ["logs", "form", "diagram"], "dark": ["diagram", "logs"]}
+
+# Fills and sends the form of a replica.
+ASK = """
+document.querySelector(".open [data-act=reserve]").click();
+const form = document.querySelector(".open .reserve");
+for (const [name, value] of Object.entries(arguments[0])) form.elements[name].value = value;
+form.requestSubmit();
+"""
+
+# The page asks each replica every two seconds, which tells it nothing here, where events tell it all.
+NO_POLLING = "window.setInterval = () => 0"
+
+# Calls back once the layout is final: the observers of sizes have run, and what they changed is laid out.
+PAINTED = """
+const done = arguments[0];
+requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)));
+"""
+
+MEASURE = (Path(__file__).parent / "measure.js").read_text(encoding="utf-8")
+
+# Components of vectors that a column does not show, as sentences.
+VECTORS = """
+const found = [];
+for (const [label, vectors] of Object.entries(arguments[0])) {
+  const column = document.querySelector(`.column[data-label="${label}"]`);
+  if (!column.checkVisibility()) continue;
+  const outer = column.getBoundingClientRect();
+  for (const [vector, stamps] of Object.entries(vectors)) for (const origin of Object.keys(stamps)) {
+    const row = [...column.querySelectorAll(".vectors tbody tr")].find((each) => each.dataset.origin === origin);
+    for (const cell of [row?.cells[0], row?.querySelector(`[data-vector="${vector}"]`)]) {
+      const box = cell?.getBoundingClientRect();
+      const isShown = box?.width && box.left >= outer.left && box.right <= outer.right + 1;
+      if (!isShown) found.push(`${label} does not show ${vector} of ${origin}`);
+    }
+  }
+}
+return found;
+"""
+
+
+def slot(hour: int) -> dict[str, str]:
+    return {"start": f"{DAY}T{hour:02}:00:00Z", "end": f"{DAY}T{hour + 1:02}:00:00Z"}
+
+
+def reserve(cluster: ServedCluster, label: str, user: str, room: int, *hours: int) -> None:
+    body = {"room": ROOMS[room]["name"], "slots": [slot(hour) for hour in hours], "purpose": PURPOSE}
+    cluster.replicas[label].ask("POST", "/reservations", body, user)
+
+
+def live_through(cluster: ServedCluster) -> None:
+    """Bring the cluster into a state with all that the page shows: commits, a rejected write, tentative writes that
+    have spread differently, one that waits behind a cut link, a replica that has retired, and manual pace."""
+    first, second, third, *others = cluster.replicas
+    for label in cluster.replicas:
+        cluster.replicas[label].ask("PUT", "/replica/pace", {"pace": "manual"})
+    for number, label in enumerate(cluster.replicas):
+        reserve(cluster, label, USERS[number % len(USERS)], 0, 9, 10)
+    for label in (first, second):
+        reserve(cluster, label, USERS[3], 0, 14)  # without another time, so that one is rejected
+    for label in (second, third, *others):
+        cluster.meet(label, first)
+    cluster.replicas[first].ask("POST", "/replica/commit")
+    for label in (second, third, *others[:-1]):
+        cluster.meet(first, label)
+    if others:
+        cluster.retire(others[-1], first)
+    reserve(cluster, first, USERS[0], 1, 12)
+    reserve(cluster, second, USERS[1], 1, 12, 13)
+    reserve(cluster, third, USERS[2], 1, 12, 13, 14)
+    for one, other in ((first, third), (third, first)):
+        cluster.replicas[one].ask("PUT", f"/replica/links/{other}", {"up": False})
+    cluster.meet(third, second)
+    cluster.meet(second, first)
+    reserve(cluster, third, USERS[3], 1, 16)
+
+
+class Screen:
+    """The cluster page of the first replica, in windows of different sizes and in both colour schemes."""
+
+    def __init__(self, page: Page, cluster: ServedCluster) -> None:
+        self.page = page
+        answering = {label: replica for label, replica in cluster.replicas.items() if replica.is_up}
+        self.held = {label: replica.ask("GET", "/replica")["vectors"] for label, replica in answering.items()}
+        page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": NO_POLLING})
+        page.open(f"http://{next(iter(cluster.replicas.values())).server.address}/cluster")
+        answers = "document.querySelectorAll('.column[data-up=\"true\"] .vectors tbody').length"
+        page.wait_for(f"{answers} === {len(answering)}")
+        page.wait_for("document.querySelector('#waiting li') !== null")
+
+    def fill(self) -> None:
+        """Draw the diagram once, and make the page show a notice: a reservation that is refused."""
+        page = self.page
+        page.click(".opener")
+        page.wait_for("document.querySelectorAll('#timeline .arrow').length > 20")
+        page.click(".opener")
+        page.run(ASK, {"room": ROOMS[0]["name"], "day": DAY, "at": "09:00", "or": ""})
+        page.wait_for_text("#said", "Nothing that you asked for is free.")
+        page.run(TOGGLE_FORM)
+
+    def resize(self, width: int, height: int, scheme: str) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        media = {"features": [{"name": name, "value": value} for name, value in features.items()]}
+        self.page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+
+    def problems(self) -> list[str]:
+        """Measure the page as it is now."""
+        return [*self.page.run(MEASURE), *self.page.run(VECTORS, self.held)]
+
+
+@pytest.mark.timeout(300)  # twenty replicas and a browser, on a machine that may be busy
+@pytest.mark.parametrize("count", [3, 4, 5, 20])
+def test_the_cluster_page_fits(count: int) -> None:
+    labels = [*LABELS, *(f"replica-{number:02}" for number in range(len(LABELS) + 1, 21))][:count]
+    with served_cluster(labels, rooms=ROOMS, users=USERS) as cluster, browser(calm=True) as page:
+        live_through(cluster)
+        screen = Screen(page, cluster)
+        screen.fill()
+        found = {}
+        for width, height in SIZES:
+            for scheme, states in VIEWS.items():
+                screen.resize(width, height, scheme)
+                for state in states:
+                    page.run(STATES[state])
+                    page.driver.execute_async_script(PAINTED)
+                    if problems := screen.problems():
+                        found[f"{width} x {height}, {scheme}, {state}"] = problems
+                    page.run(STATES[state])
+        assert found == {}
+        assert all("409 (Conflict)" in problem for problem in page.problems())
