@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from tests.simulation.run import Lab, lab
 from tests.support.browser import WHY_NO_BROWSER
 from tests.support.rooms_harness import Lua
 from tests.support.worker_redis import worker_redis
+
+# Containers often tell Python to write no bytecode. Then each worker and each process that a test starts would compile
+# all our code again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Every run draws the same examples, so that a failure can be repeated. `--hypothesis-profile default` draws new ones.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)  # a busy machine is no failure
