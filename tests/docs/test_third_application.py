@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 import cluster.processes
+from cluster.local import running
 from cluster.processes import Processes
-from tests.support.live import ROOT, link, live, wait_until_equal
+from tests.support.live import ROOT, link, wait_until_equal
 
 pytestmark = pytest.mark.process
 
@@ -76,7 +77,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def replicas(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
     """Start two replicas that run the third application and cannot reach each other. `one` is the primary."""
     monkeypatch.setattr(cluster.processes, "SERVER", project / "server.py")
-    with live(tmp_path, ("one", "two")) as processes:
+    with running(tmp_path, ("one", "two"), {}) as processes:  # not forked, since they load other applications
         link(processes, "one", "two", up=False)
         yield processes
 
