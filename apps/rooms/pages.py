@@ -88,7 +88,8 @@ class Reservation:
     why           the user who cancelled it and that user's reason; None if no reason was given
     pages_beyond  the room pages that may hold it, in addition to those of `asked`
     local         the local times of the slot; None if the write that gave it the slot did not say them
-    changed_by    the request ids of the last moves and cancels of this reservation alone, the newest last
+    changed_by    the last moves, edits and cancels of this reservation alone, as `remembered_as` gives them; the newest
+                  last
     owner         who owns it; None if that is the user who made it
     """
 
@@ -118,8 +119,8 @@ class Reservation:
 @dataclass(frozen=True, slots=True)
 class Series:
     """The contents of a series' page. `dates` are the dates of its occurrences. `wanted` is all_or_nothing or
-    best_effort. `requests` are the request ids of the last moves and cancellations. `owner` is None if that is the user
-    who made the series."""
+    best_effort. `requests` are the last moves, edits and cancels of the series, as `remembered_as` gives them. `owner`
+    is None if that is the user who made the series."""
 
     rule: str
     zone: str
@@ -223,9 +224,15 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
     )
 
 
+def remembered_as(identifier: str, user: str, request: str) -> str:
+    """Return how the page of a reservation or series names a request of a user about it: by its id, or as USER/REQUEST
+    if somebody else made the reservation. Requests.remembered_as in the Lua does the same."""
+    return request if user == identifier.partition("/")[0] else f"{user}/{request}"
+
+
 def _request_ids(fields: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the ids of the last moves and cancels. The page stores each id together with what that request asked
-    for."""
+    """Return the last moves, edits and cancels, as `remembered_as` gives them. The page stores each of them together
+    with what it asked for."""
     return tuple(request.partition("=")[0] for request in fields.get("requests", "").split(" ") if request)
 
 

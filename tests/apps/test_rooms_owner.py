@@ -285,3 +285,35 @@ def test_feeds_say_who_owns_it(lua: Lua) -> None:
 def test_the_operator_hands_over(staff: Staff) -> None:
     reserve(staff.one, staff.vish)
     assert give(staff.one, OPERATOR, "neil").json["owner"] == "neil"
+
+
+def test_two_users_may_choose_the_same_request_id_for_one_reservation(staff: Staff) -> None:
+    one, two = staff.sides
+    reserve(one, staff.vish)
+    staff.meet()
+    moved = one.ask("PATCH", "/reservations/vish/a", staff.vish, json={"slots": [LATER], "request": "b"})
+    assert moved.status_code == 200
+    cancelled = two.ask("DELETE", "/reservations/vish/a?request=b&reason=painting", staff.boss)
+    assert (cancelled.status_code, cancelled.json["state"]) == (200, "cancelled")
+    staff.meet()
+    for side in staff.sides:
+        assert [event[::3] for event in events(side, staff.vish, "vish/a")] == [
+            ("reserve", "updated"),
+            ("move", "updated"),
+            ("cancel", "updated"),
+        ]
+
+
+def test_two_users_may_choose_the_same_request_id_for_one_series(staff: Staff) -> None:
+    one, two = staff.sides
+    reserve(one, staff.vish, rule=RULE)
+    staff.meet()
+    body = {"purpose": "soup", "request": "b"}
+    assert one.ask("PATCH", "/series/vish/a", staff.vish, json=body).status_code == 200
+    assert give(one, staff.boss, "neil", "/series/vish/a", request="b").status_code == 200
+    assert one.ask("PATCH", "/series/vish/a", staff.neil, json=body | {"purpose": "tea"}).status_code == 200
+    again = one.ask("PATCH", "/series/vish/a", staff.neil, json=body)
+    assert code(again) == (409, "request_differs")
+    staff.meet()
+    shown = two.ask("GET", "/users/neil/reservations", staff.neil).json["reservations"]
+    assert [occurrence["purpose"] for occurrence in shown] == ["tea"] * 3

@@ -134,8 +134,14 @@ def forget_ended(desk: Desk, write: Write, owner: str) -> None:
 
 def remember(page: dict[str, str], write: Write) -> None:
     """Add a request to the page, which keeps the newest REQUESTS_MAX."""
-    own = f"{write.request}={what_is_asked(write)}"
+    own = f"{remembered_as(write)}={what_is_asked(write)}"
     page["requests"] = " ".join([*page.get("requests", "").split(" "), own][-REQUESTS_MAX:]).strip(" ")
+
+
+def remembered_as(write: Write) -> str:
+    """Return how a page names a request about a reservation or series."""
+    maker = str(write.args.get("series" if write.op.endswith("_series") else "reservation")).partition("/")[0]
+    return write.request if write.user == maker else f"{write.user}/{write.request}"
 
 
 def what_is_asked(write: Write) -> str:
@@ -153,9 +159,9 @@ def what_is_asked(write: Write) -> str:
 def asked_before(page: Mapping[str, str], write: Write) -> str | None:
     """Return the outcome of a move or cancel whose request id the page remembers; None if it does not."""
     known = dict(request.split("=", 1) for request in page.get("requests", "").split(" ") if request)
-    if write.request not in known:
+    if remembered_as(write) not in known:
         return None
-    return "duplicate" if known[write.request] == what_is_asked(write) else "differs"
+    return "duplicate" if known[remembered_as(write)] == what_is_asked(write) else "differs"
 
 
 def was_handed_over(write: Write, outcome: str | None) -> bool:

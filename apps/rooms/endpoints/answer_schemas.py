@@ -34,7 +34,7 @@ RESERVATION = record(
     series=nullable(NAME),
     occurrence=nullable(DATE),
     asked=array(ROOM_SLOT),
-    changed_by=array(NAME),
+    changed_by=array(TEXT),
 )
 SERIES = record(
     series=record(

@@ -11,8 +11,9 @@ from apps.api.endpoint import Answer
 from apps.api.request import Caller, ClientSession
 from apps.api.service import Service, new_request_id
 from apps.people.pages import decode_person, person_page
-from apps.rooms import answer_values, asked, drafts
+from apps.rooms import answer_values, asked
 from apps.rooms.building import Building
+from apps.rooms.drafts import DraftContext
 from apps.rooms.next_free import next_free, searched
 from apps.rooms.outcomes import refusal
 from apps.rooms.pages import (
@@ -111,10 +112,10 @@ class Handlers:
                 name=owner,
             )
 
-    def context(self, caller: Caller, request: str | None, timezone: str | None = None) -> drafts.DraftContext:
+    def context(self, caller: Caller, request: str | None, timezone: str | None = None) -> DraftContext:
         """Return the values that the drafts of a request share. A request without an id gets a new id. `timezone` is
         the zone that the request names."""
-        return drafts.DraftContext(
+        return DraftContext(
             user=caller.name,
             role=caller.role,
             request=request or new_request_id(),
@@ -155,7 +156,7 @@ class Handlers:
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.status in TAKEN:
-            self.require_same(wanted, identifier, draft.request, session)
+            self.require_same(wanted, identifier, draft, session)
         if accepted.logged or accepted.status in TAKEN:
             return accepted.pages.get(page)
         if "open_reservations" in {accepted.status, accepted.detail}:
@@ -170,28 +171,32 @@ class Handlers:
         held = decode_reservation(page) or decode_series(page)
         return refusal(status, identifier, owner_of(identifier, held) if held else "")
 
-    def require_same(self, wanted: asked.Asked, identifier: str, request: str, session: ClientSession) -> None:
-        """Raise Conflict if a request with this id was accepted that asked for something else than `wanted`.
+    def require_same(
+        self, wanted: asked.Asked, identifier: str, by: Draft | DraftContext, session: ClientSession
+    ) -> None:
+        """Raise Conflict if a request of the user `by.user` with the id `by.request` was accepted that asked for
+        something else than `wanted`.
 
         What the earlier request asked for is in the log. If the log has dropped it, the page says most of what a new
         reservation or series asked for. The page says nothing of what a move or a cancel asked for, so such a request
         counts as the same.
         """
         ops = next(group for group in _SAME_IDS if wanted["op"] in group)
-        write = self._accepted_before(identifier, request, ops)
+        write = self._accepted_before(identifier, by, ops)
         if write is not None:
-            asked.require_same(wanted, asked.in_write(write), request, self.zone)
+            asked.require_same(wanted, asked.in_write(write), by.request, self.zone)
         elif "reserve" in ops:
             page = self.views_of(identifier, session).tentative
-            asked.require_same(wanted, asked.in_page(identifier, page), request, self.zone)
+            asked.require_same(wanted, asked.in_page(identifier, page), by.request, self.zone)
 
-    def _accepted_before(self, identifier: str, request: str, ops: Collection[str]) -> Write | None:
+    def _accepted_before(self, identifier: str, by: Draft | DraftContext, ops: Collection[str]) -> Write | None:
         history = self.service.history(reservation_page(identifier))
         ids = [note.partition("\t")[0] for _, note in sorted(history.notes.items())]
         committed = self.service.writes(ids)
         writes = [committed[found] for found in ids if found in committed]
         writes += [write for write, outcome in history.tentative if outcome.partition(" ")[0] not in _NOT_TAKEN]
-        return next((write for write in reversed(writes) if write.request == request and write.op in ops), None)
+        asked_for = (write for write in reversed(writes) if (write.user, write.request) == (by.user, by.request))
+        return next((write for write in asked_for if write.op in ops), None)
 
     def _slot_taken(self, draft: Draft, identifier: str, detail: str, session: ClientSession) -> Conflict:
         stays = "; the reservation stays where it is" if draft.op == "move" and decode_detail(detail) else ""

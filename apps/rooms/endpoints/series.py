@@ -13,7 +13,15 @@ from apps.rooms.drafts_series import Occurrence
 from apps.rooms.endpoints.answer_schemas import CHANGED_SERIES, RESERVED, SERIES
 from apps.rooms.endpoints.base import CANCEL_CONFLICTS, IF_NEW, MOVE_CONFLICTS, OWN, TAKEN, Handlers, slots_asked
 from apps.rooms.outcomes import refusal
-from apps.rooms.pages import Series, decode_reservation, decode_series, is_final, owner_of, reservation_page
+from apps.rooms.pages import (
+    Series,
+    decode_reservation,
+    decode_series,
+    is_final,
+    owner_of,
+    remembered_as,
+    reservation_page,
+)
 from apps.rooms.policies import too_many
 from apps.rooms.schema import SeriesBody, SeriesCancelQuery, SeriesChangeBody, SeriesExtendBody, SeriesQuery
 from bayou.application import Accepted, PageViews, had_no_effect
@@ -102,7 +110,7 @@ class SeriesHandlers(Handlers):
         accepted. Raise a Refusal as `submitted` does."""
         accepted = self.service.submit(draft, session, [reservation_page(identifier)])
         if accepted.status in TAKEN:
-            self.require_same(wanted, identifier, draft.request, session)
+            self.require_same(wanted, identifier, draft, session)
             return None
         if accepted.logged:
             return accepted
@@ -196,8 +204,8 @@ class AllSeries(SeriesHandlers):
         context = self.context(request.caller, body.request, body.timezone)
         op, unmoved = "edit_series" if body.slots is None else "move_series", None
         wanted = asked.by_change(op, body, request.query.first)
-        if context.request in series.requests:
-            self.require_same(wanted, identifier, context.request, session)
+        if remembered_as(identifier, context.user, context.request) in series.requests:
+            self.require_same(wanted, identifier, context, session)
         else:
             occurrences = self.not_cancelled(identifier, series, request.query.first, request.caller, session)
             if body.slots is not None:
@@ -219,8 +227,8 @@ class AllSeries(SeriesHandlers):
         series, unmoved = self.require_series(identifier, session), None
         context = self.context(request.caller, body.request, series.zone if series.zone != self.zone.key else None)
         wanted = {"op": "extend_series", "merge": body.merge.name, "occurrences": body.occurrences}
-        if context.request in series.requests:
-            self.require_same(wanted, identifier, context.request, session)
+        if remembered_as(identifier, context.user, context.request) in series.requests:
+            self.require_same(wanted, identifier, context, session)
         else:
             known = {
                 day: (held, is_final(views))
@@ -237,8 +245,8 @@ class AllSeries(SeriesHandlers):
         identifier, query, session = f"{user}/{name}", request.query, request.session
         series, context = self.require_series(identifier, session), self.context(request.caller, query.request)
         wanted = asked.by_cancel("cancel_series", query.reason, query.first)
-        if context.request in series.requests:
-            self.require_same(wanted, identifier, context.request, session)
+        if remembered_as(identifier, context.user, context.request) in series.requests:
+            self.require_same(wanted, identifier, context, session)
         else:
             occurrences = self.not_cancelled(identifier, series, query.first, request.caller, session)
             draft = drafts_series.cancel(context, identifier, owner_of(identifier, series), occurrences, query.reason)

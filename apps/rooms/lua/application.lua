@@ -54,7 +54,8 @@ Pages (apps/rooms/pages.py reads the same format).
                               owner     who owns it, if that is not USER
                               made_for  the first owner, once it was handed over
                               write     the id of the last move, edit or cancel that changed it
-                              requests  the last of these, as REQUEST=WHAT (Requests.what), separated by blanks
+                              requests  the last of these, as REQUEST=WHAT or USER/REQUEST=WHAT (Requests.remembered_as and
+                                        Requests.what), separated by blanks
                             The request of an occurrence is SERIES~DATE.
                             Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, separated
                             by blanks), write, requests, owner, made_for; first, the rule before it was extended. So one

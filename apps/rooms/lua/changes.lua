@@ -51,7 +51,7 @@ end
 
 -- Notes on a page that this request was taken. The page keeps the last few.
 local function remember(pages, page, write)
-  local requests, own = pages.get(page, "requests"), write.request .. "=" .. Requests.what(write)
+  local requests, own = pages.get(page, "requests"), Requests.remembered_as(write) .. "=" .. Requests.what(write)
   requests = requests and requests .. " " .. own or own
   local _, blanks = gsub(requests, " ", " ")
   if blanks >= REQUEST_IDS_MAX then

@@ -91,11 +91,11 @@ local function may_change(pages, write, owner)
   return cancels and write.args.reason and pages.declares(person) and pages.get(person, "role") == "manager"
 end
 
--- The status of a move or a cancel whose request id the page of the reservation or series remembers: `duplicate`, or
+-- The status of a move or a cancel whose request the page of the reservation or series remembers: `duplicate`, or
 -- `differs` if that request asked for something else; nil if the page does not remember it.
 local function was_asked(pages, page, write)
   local requests = " " .. (pages.get(page, "requests") or "") .. " "
-  local _, stop = find(requests, " " .. write.request .. "=", 1, true)
+  local _, stop = find(requests, " " .. Requests.remembered_as(write) .. "=", 1, true)
   if not stop then
     return nil
   end

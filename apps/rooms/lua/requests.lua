@@ -92,6 +92,12 @@ local function requests_of(write)
   return requests
 end
 
+-- How the page of a reservation names a request about it: by its id, or as USER/REQUEST if another user made it than
+-- the one who made the reservation. Each user chooses ids, so two users may choose the same one.
+local function remembered_as(write)
+  return name_for((target_of(write)), write.user, write.request)
+end
+
 -- What a move, an edit or a cancel asks for, as a text without blanks: tells two requests with one id apart. Of a move of a
 -- series, its first occurrence counts.
 local function what(write)
@@ -128,6 +134,7 @@ return {
   name_for = name_for,
   request_of = request_of,
   requests_of = requests_of,
+  remembered_as = remembered_as,
   what = what,
   search_window = search_window,
 }
