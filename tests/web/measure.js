@@ -1,16 +1,20 @@
-// What is wrong with what a web page shows now, as sentences. Tests run this as the body of a function.
+// What is wrong with what a web page shows now, as sentences. Tests run this as the body of a function. Its argument is a
+// selector of what may be cut off, or scrolled sideways.
 // - Two pieces (a text, or a thing with a border) overlap by more than TOLERANCE_PX in both directions, and neither is
 //   part of the other.
-// - Something is cut off or must be scrolled sideways, apart from the diagram; or it is outside of the window.
+// - Something is cut off or must be scrolled sideways, although it may not; or it is outside of the window.
 //   What one types scrolls in its field, and a notice that stays in sight lies over what scrolls.
 // - A text has a contrast below CONTRAST_MIN, unless it is on a button that cannot be clicked now.
 
 const TOLERANCE_PX = 3;
 const ABOVE_LETTERS = 0.12; // the share of the height of a text's box that is above its letters, and below them
 const CONTRAST_MIN = 4.5;
-const THINGS = ".node, .link, .badge, .origin, .write, .column, button, input, select, .timeline, .waiting, .bar";
+const THINGS =
+  ".node, .link, .badge, .origin, .write, .column, button, input, select, .timeline, .waiting, .bar, .block, aside, dialog";
+const mayBeCut = arguments[0];
 const found = new Set();
 const wide = document.documentElement;
+const root = document.querySelector(":modal") ?? document.body; // a dialog covers what is below it
 if (wide.scrollWidth > wide.clientWidth) found.add(`the page is ${wide.scrollWidth - wide.clientWidth} px too wide`);
 
 const isSeen = (node) => node.checkVisibility({ visibilityProperty: true }) && !node.closest(".unseen, noscript");
@@ -20,9 +24,9 @@ const nameOf = (node) => {
   return `${node.localName}${names && "." + names.replaceAll(" ", ".")} “${text.slice(0, 30)}”`;
 };
 
-// The part of a rectangle that the scrolling parts around the node show; null if there is none.
+// The part of a rectangle in a node that it and the scrolling parts around it show; null if there is none.
 const shown = (node, { left, top, right, bottom }) => {
-  for (let around = node.parentElement; around && around !== document.body; around = around.parentElement) {
+  for (let around = node; around && around !== document.body; around = around.parentElement) {
     const { overflowX, overflowY } = getComputedStyle(around);
     if (overflowX === "visible" && overflowY === "visible") continue;
     const box = around.getBoundingClientRect();
@@ -34,7 +38,7 @@ const shown = (node, { left, top, right, bottom }) => {
 
 const isNotice = (node) => node.closest("[role=status]") !== null;
 const pieces = [];
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
 const texts = [];
 while (walker.nextNode()) {
   const node = walker.currentNode;
@@ -48,13 +52,13 @@ while (walker.nextNode()) {
     const rest = ABOVE_LETTERS * (bottom - top);
     pieces.push({ node: parent, box: { left, top: top + rest, right, bottom: bottom - rest } });
   }
-  if (parent.closest(".view")) continue;
+  if (parent.closest(mayBeCut)) continue;
   for (const { left, right } of rects) {
     if (left < -1 || right > innerWidth + 1) found.add(`outside of the window: ${nameOf(parent)}`);
   }
 }
-for (const node of document.querySelectorAll(THINGS)) {
-  const box = isSeen(node) && shown(node, node.getBoundingClientRect());
+for (const node of root.querySelectorAll(THINGS)) {
+  const box = isSeen(node) && shown(node.parentElement, node.getBoundingClientRect());
   if (box) pieces.push({ node, box });
 }
 pieces.sort((one, other) => one.box.top - other.box.top);
@@ -68,14 +72,14 @@ pieces.forEach(({ node, box }, index) => {
   }
 });
 
-for (const node of document.querySelectorAll("body, body *:not(svg *)")) {
-  if (!isSeen(node) || node.matches(".view, select, option, input:not([type=date])")) continue;
+for (const node of [root, ...root.querySelectorAll("*:not(svg *)")]) {
+  if (!isSeen(node) || node.matches(`${mayBeCut}, select, option, input:not([type=date])`)) continue;
   const { overflowX, overflowY } = getComputedStyle(node);
   if (overflowX !== "visible" && node.scrollWidth > node.clientWidth + 1) found.add(`cut at its side: ${nameOf(node)}`);
   const isCut = ["hidden", "clip"].includes(overflowY) && node.scrollHeight > node.clientHeight + 1;
   if (isCut) found.add(`cut below: ${nameOf(node)}`);
 }
-for (const text of document.querySelectorAll("svg text")) {
+for (const text of root.querySelectorAll("svg text")) {
   if (!isSeen(text) || !text.textContent) continue;
   const box = text.getBoundingClientRect();
   const around = text.ownerSVGElement.getBoundingClientRect();
@@ -86,7 +90,8 @@ for (const text of document.querySelectorAll("svg text")) {
 
 const read = (colour) => {
   const [red, green, blue, alpha = 1] = colour.match(/[\d.]+/g).map(Number);
-  return { rgb: [red, green, blue], alpha };
+  const most = colour.startsWith("color(srgb") ? 255 : 1; // which has shares, as color-mix gives them
+  return { rgb: [red * most, green * most, blue * most], alpha };
 };
 const over = ({ rgb, alpha }, ground) => rgb.map((value, index) => value * alpha + ground[index] * (1 - alpha));
 const luminance = (rgb) => {

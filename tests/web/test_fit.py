@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.browser import Page, browser
 from tests.support.served_cluster import ServedCluster, served_cluster
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -19,11 +21,22 @@ ROOMS = [
 USERS = ["maximiliane.vandenberghe-de-wilde", "vish", "priyal", "neil"]
 PURPOSE = "Quarterly review of the budget, with all heads of departments and both external auditors"
 LABELS = ["one", "two", "three", "headquarters", "five"]
-SIZES = [(1920, 1080), (1024, 768), (390, 844)]
+LARGE, SMALL, PHONE = (1920, 1080), (1024, 768), (390, 844)
+SIZES = {3: [SMALL, PHONE], 4: [SMALL, PHONE], 5: [LARGE, PHONE], 20: [LARGE, SMALL, PHONE]}  # by number of replicas
 TOGGLE_FORM = "document.querySelector('.open [data-act=reserve]').click()"
 # By name, what is open besides the logs, and the script that opens and closes it.
 STATES = {"logs": "", "form": TOGGLE_FORM, "diagram": "document.querySelector('.opener').click()"}
 VIEWS = {"light": ["logs", "form", "diagram"], "dark": ["diagram", "logs"]}
+
+# The views of the page of the rooms: a script that opens one, and what is seen then.
+CALENDARS = {
+    "day": ("document.querySelector('#day').click()", ".grid [data-room='6.12']"),
+    "week": ("document.querySelector('#week').click()", ".grid .head:nth-child(8)"),
+    "month": ("document.querySelector('#month').click()", ".month:not([hidden]) [data-day]"),
+    "details": ("document.querySelector('#mine [data-open]').click()", "#details[open] .actions"),
+}
+# A grid of days is scrolled. What is in it, and in the list of a phone, is whole in the details.
+SHORTENED = ".calendar, .block *, .month *, #mine li button"
 
 # Fills and sends the form of a replica.
 ASK = """
@@ -42,6 +55,7 @@ const done = arguments[0];
 requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)));
 """
 
+DIAGRAM = ".view"  # it is longer than the window, and scrolled sideways
 MEASURE = (Path(__file__).parent / "measure.js").read_text(encoding="utf-8")
 
 # Components of vectors that a column does not show, as sentences.
@@ -69,7 +83,7 @@ def slot(hour: int) -> dict[str, str]:
 
 
 def reserve(cluster: ServedCluster, label: str, user: str, room: int, *hours: int) -> None:
-    body = {"room": ROOMS[room]["name"], "slots": [slot(hour) for hour in hours], "purpose": PURPOSE}
+    body = {"room": cluster.settings.rooms[room].name, "slots": [slot(hour) for hour in hours], "purpose": PURPOSE}
     cluster.replicas[label].ask("POST", "/reservations", body, user)
 
 
@@ -98,55 +112,63 @@ def live_through(cluster: ServedCluster) -> None:
     cluster.meet(third, second)
     cluster.meet(second, first)
     reserve(cluster, third, USERS[3], 1, 16)
+    reserve(cluster, first, USERS[2], 1, 18)  # is undone and played again once the write before comes
+
+
+def resize(page: Page, width: int, height: int, scheme: str) -> None:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+    media = {"features": [{"name": name, "value": value} for name, value in features.items()]}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
 
 
 class Screen:
-    """The cluster page of the first replica, in windows of different sizes and in both colour schemes."""
+    """The cluster page of the first replica."""
 
     def __init__(self, page: Page, cluster: ServedCluster) -> None:
         self.page = page
-        answering = {label: replica for label, replica in cluster.replicas.items() if replica.is_up}
-        self.held = {label: replica.ask("GET", "/replica")["vectors"] for label, replica in answering.items()}
+        self.replicas = {label: replica for label, replica in cluster.replicas.items() if replica.is_up}
+        self.held: dict[str, Any] = {}
         page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": NO_POLLING})
         page.open(f"http://{next(iter(cluster.replicas.values())).server.address}/cluster")
         answers = "document.querySelectorAll('.column[data-up=\"true\"] .vectors tbody').length"
-        page.wait_for(f"{answers} === {len(answering)}")
+        page.wait_for(f"{answers} === {len(self.replicas)}")
         page.wait_for("document.querySelector('#waiting li') !== null")
 
-    def fill(self) -> None:
-        """Draw the diagram once, and make the page show a notice: a reservation that is refused."""
+    def fill(self, cluster: ServedCluster) -> None:
+        """Draw the diagram once, and make the page show a replay, and a notice: a reservation that is refused."""
         page = self.page
+        first, second, third, *_ = cluster.replicas
+        cluster.meet(third, second)
+        cluster.meet(second, first)
+        page.wait_for("document.querySelector('.open .replay[open] li') !== null")
         page.click(".opener")
         page.wait_for("document.querySelectorAll('#timeline .arrow').length > 20")
         page.click(".opener")
         page.run(ASK, {"room": ROOMS[0]["name"], "day": DAY, "at": "09:00", "or": ""})
         page.wait_for_text("#said", "Nothing that you asked for is free.")
         page.run(TOGGLE_FORM)
-
-    def resize(self, width: int, height: int, scheme: str) -> None:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
-        media = {"features": [{"name": name, "value": value} for name, value in features.items()]}
-        self.page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        self.page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        self.held = {label: replica.ask("GET", "/replica")["vectors"] for label, replica in self.replicas.items()}
+        wait_until(lambda: page.run(VECTORS, self.held) == [])
 
     def problems(self) -> list[str]:
         """Measure the page as it is now."""
-        return [*self.page.run(MEASURE), *self.page.run(VECTORS, self.held)]
+        return [*self.page.run(MEASURE, DIAGRAM), *self.page.run(VECTORS, self.held)]
 
 
 @pytest.mark.timeout(300)  # twenty replicas and a browser, on a machine that may be busy
-@pytest.mark.parametrize("count", [3, 4, 5, 20])
+@pytest.mark.parametrize("count", SIZES)
 def test_the_cluster_page_fits(count: int) -> None:
     labels = [*LABELS, *(f"replica-{number:02}" for number in range(len(LABELS) + 1, 21))][:count]
     with served_cluster(labels, rooms=ROOMS, users=USERS) as cluster, browser(calm=True) as page:
         live_through(cluster)
         screen = Screen(page, cluster)
-        screen.fill()
+        screen.fill(cluster)
         found = {}
-        for width, height in SIZES:
+        for width, height in SIZES[count]:
             for scheme, states in VIEWS.items():
-                screen.resize(width, height, scheme)
+                resize(page, width, height, scheme)
                 for state in states:
                     page.run(STATES[state])
                     page.driver.execute_async_script(PAINTED)
@@ -155,3 +177,26 @@ def test_the_cluster_page_fits(count: int) -> None:
                     page.run(STATES[state])
         assert found == {}
         assert all("409 (Conflict)" in problem for problem in page.problems())
+
+
+def test_the_page_of_the_rooms_fits() -> None:
+    rooms = [{"name": "Large conference room", "capacity": 40}, ROOMS[1]]
+    with served_cluster(LABELS[:3], rooms=rooms, users=USERS) as cluster, browser(calm=True) as page:
+        live_through(cluster)
+        page.open(f"http://{cluster.replicas['two'].server.address}/#day={DAY}")
+        page.type("#me", USERS[0])
+        page.wait_for("document.querySelectorAll('.block').length === 6 && document.querySelector('#mine li')")
+        page.click('[data-room="6.12"][data-time="17:00"]')
+        found = {}
+        for width, height in (LARGE, SMALL, PHONE):
+            for scheme in ("light", "dark"):
+                resize(page, width, height, scheme)
+                for view, (script, seen) in CALENDARS.items():
+                    page.run(script)
+                    page.wait_for(f"document.querySelector({seen!r}) !== null")
+                    page.driver.execute_async_script(PAINTED)
+                    if problems := page.run(MEASURE, SHORTENED):
+                        found[f"{width} x {height}, {scheme}, {view}"] = problems
+                page.run("document.querySelector('dialog[open]').close()")
+        assert found == {}
+        assert page.problems() == []

@@ -30,7 +30,7 @@ function makeLine({ id, room, slot, purpose, state, occurrence }, zone, open) {
     shape(state),
     element("a", { href: `#${new URLSearchParams({ day, room: roomsOf(room)[0] })}` }, dayAndSpan(slot, zone)),
     button(
-      ".plain.clipped.soft",
+      ".plain.soft",
       () => open(id),
       { "data-open": id, "aria-label": `Details of ${purpose || "the reservation"} in ${room}` },
       `${occurrence ? "↻ " : ""}${room}${purpose ? ` · ${purpose}` : ""}`,
