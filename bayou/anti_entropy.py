@@ -41,20 +41,7 @@ from bayou.arrivals import Arrivals
 from bayou.comparison import Comparison, is_other
 from bayou.errors import Hung, PeerRefusalCode
 from bayou.frame_validation import SERVERS_MAX, problem_of, problem_of_writes
-from bayou.frames import (
-    Ack,
-    Answer,
-    Batch,
-    Done,
-    Frame,
-    Hello,
-    Holds,
-    Question,
-    Refuse,
-    StateChunk,
-    StateFinish,
-    Sync,
-)
+from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Holds, Question, Refuse, StateChunk, StateFinish, Sync
 from bayou.full_state import Staging
 from bayou.handshake import EARLY_PROMOTION, FORK_OF_MEMBERS, LOGS_DIFFER, LOGS_FORK, judge_hello
 from bayou.history import Verdict, heals, prevails

@@ -72,8 +72,4 @@ def describe(write: Write) -> dict[str, Any]:
     return {"membership": write.op, **write.args}
 
 
-MEMBERS = LuaApplication(
-    name="members",
-    version=1,
-    lua=Path(__file__).parent / "lua" / "members.lua",
-)
+MEMBERS = LuaApplication(name="members", version=1, lua=Path(__file__).parent / "lua" / "members.lua")

@@ -13,13 +13,7 @@ from apps.api.request import ClientSession, Request
 from apps.api.schema import TEXT, array, nullable, record
 from apps.api.service import Rules, Service, new_draft
 from apps.records.outcomes import changes_shown, conflict_of, done_by, noted, obstacles, present_state, relations_of
-from apps.records.relation import (
-    Relation,
-    base_name_of,
-    definition_page,
-    definitions,
-    split_name,
-)
+from apps.records.relation import Relation, base_name_of, definition_page, definitions, split_name
 from apps.records.rows import answer, pages_of
 from apps.records.schema import (
     CONFLICTS,

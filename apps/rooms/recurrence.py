@@ -113,10 +113,7 @@ def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
     """Raise BadInput if the rule leaves out the first day. Without this check, python-dateutil would search all future
     years for a date such as 30 February."""
     month_days = calendar.monthrange(first.year, first.month)[1]
-    are = {
-        "BYMONTH": {first.month},
-        "BYMONTHDAY": {first.day, first.day - month_days - 1},
-    }
+    are = {"BYMONTH": {first.month}, "BYMONTHDAY": {first.day, first.day - month_days - 1}}
     wrong = [name for name, own in are.items() if name in parts and not own & {int(n) for n in parts[name].split(",")}]
     if "BYDAY" in parts and _DAYS.split("|")[first.weekday()] not in re.findall("[A-Z]{2}", parts["BYDAY"]):
         wrong.append("BYDAY")

@@ -10,15 +10,7 @@ import re
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from apps.api.model import Count, ListQuery, Model, Name, RequestId, RequestQuery, ViewQuery, one_line, readable_name
 from apps.api.schema import DATE, TEXT, TIME
@@ -147,9 +139,7 @@ class GiveUp(Model):
 
 _Merge = FirstFreeAlternative | NearestFreeTime | AnotherRoom | GiveUp
 Merge = Annotated[
-    _Merge,
-    Field(discriminator="name"),
-    BeforeValidator(_merge, json_schema_input_type=Literal[MERGES] | _Merge),
+    _Merge, Field(discriminator="name"), BeforeValidator(_merge, json_schema_input_type=Literal[MERGES] | _Merge)
 ]
 Slots = Annotated[list[Slot], Field(min_length=1, max_length=10, description="Times, in order of preference.")]
 Occurrences = Annotated[

@@ -213,9 +213,7 @@ def _extend(commands: Parser) -> None:
 
 def _series(commands: Parser) -> None:
     parser = commands.add_command(
-        "series",
-        "show your series, or the occurrences of one",
-        "  series\n  series 8f3a\n  series priyal/8f3a",
+        "series", "show your series, or the occurrences of one", "  series\n  series 8f3a\n  series priyal/8f3a"
     )
     parser.add("series", "ID", ID_HELP, nargs="?")
 

@@ -27,10 +27,7 @@ class Rooms:
     @classmethod
     def of(cls, rooms: Sequence[Json], renamed: Sequence[str]) -> Rooms:
         """Return the rooms of GET /rooms. Raise Usage if a --map is invalid."""
-        return cls(
-            {str(room["name"]): _hours(room) for room in rooms},
-            dict(_pair(text) for text in renamed),
-        )
+        return cls({str(room["name"]): _hours(room) for room in rooms}, dict(_pair(text) for text in renamed))
 
     def find(self, names: Sequence[str]) -> str:
         """Return the first of the names that is a known room, or that names several known rooms, such as 6.12 + 6.14.

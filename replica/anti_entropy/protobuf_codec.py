@@ -12,17 +12,7 @@ from typing import Any, TypeVar
 
 from bayou.anti_entropy import ProtocolError
 from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Holds, Question, Refuse, StateChunk, StateFinish, Sync
-from bayou.payloads import (
-    Item,
-    ListPart,
-    LoggedCommit,
-    Seal,
-    Selection,
-    StateEnd,
-    StatePages,
-    StateProof,
-    Succession,
-)
+from bayou.payloads import Item, ListPart, LoggedCommit, Seal, Selection, StateEnd, StatePages, StateProof, Succession
 from replica.anti_entropy import a_e_pb2 as wire
 
 Record = TypeVar("Record", Hello, Ack, Holds, Sync, StateEnd, Refuse, Question, Answer, Seal, LoggedCommit)

@@ -112,13 +112,7 @@ class Scheduler:
         self._loop = EventLoop()
         self._registry = SessionRegistry(label, self._is_cut, self._is_paused)
         self._parts = SessionParts(
-            self._loop,
-            self._registry,
-            self._make_session,
-            self._hellos.note,
-            credentials,
-            self._pause_s,
-            frames,
+            self._loop, self._registry, self._make_session, self._hellos.note, credentials, self._pause_s, frames
         )
         answering = Answering(self._is_peer, self._is_cut, self._is_paused, self._note_progress, self._note_answered)
         self._server = PeerServer(settings.replica(label).anti_entropy, self._parts, answering)

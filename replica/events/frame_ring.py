@@ -14,20 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bayou.frames import (
-    Ack,
-    Answer,
-    Batch,
-    Done,
-    Frame,
-    Hello,
-    Holds,
-    Question,
-    Refuse,
-    StateChunk,
-    StateFinish,
-    Sync,
-)
+from bayou.frames import Ack, Answer, Batch, Done, Frame, Hello, Holds, Question, Refuse, StateChunk, StateFinish, Sync
 from bayou.payloads import Item
 from bayou.stamps import stamp_text
 from bayou.state import Vector

@@ -201,12 +201,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
     session_errors = {404: unknown, 409: ("link_cut",), 429: ("too_many_waiting",), 503: ("peer_unreachable",)}
     found = [
         reading("/replica", admin.show_replica, {200: REPLICA}),
-        reading(
-            "/replica/digest",
-            admin.show_digest,
-            {200: DIGEST},
-            role="manager",
-        ),
+        reading("/replica/digest", admin.show_digest, {200: DIGEST}, role="manager"),
         reading("/replica/log", admin.list_log, {200: LOG}, errors={404: ("write_unknown",)}),
         reading("/replica/waiting", admin.list_waiting, {200: WAITING}),
         in_class("POST", "/replica/sync/{peer}", admin.sync, {200: SYNCED}, peer, session_errors),
@@ -426,12 +421,7 @@ def _primary(state: State, created: Sequence[Member], servers: Mapping[str, str]
     of the peers."""
     label = label_of(state.primary, created)
     server = state.server if label == state.label else servers.get(label or "", state.primary)
-    return {
-        "id": state.primary or None,
-        "label": label,
-        "here": state.is_primary,
-        "gone": server != state.primary,
-    }
+    return {"id": state.primary or None, "label": label, "here": state.is_primary, "gone": server != state.primary}
 
 
 def _epoch(history: str) -> Answer | None:

@@ -40,12 +40,7 @@ MARK = record(
 )
 TRANSACTION = record(id=TEXT, at=NUMBER, peer=nullable(TEXT), link=nullable(one_of("up", "cut")), marks=array(MARK))
 FRAME = record(
-    at=NUMBER,
-    session=COUNT,
-    peer=TEXT,
-    way=one_of("sent", "received"),
-    kind=one_of(*KINDS.values()),
-    carries=ANYTHING,
+    at=NUMBER, session=COUNT, peer=TEXT, way=one_of("sent", "received"), kind=one_of(*KINDS.values()), carries=ANYTHING
 )
 DIAGRAM = record(
     label=TEXT,

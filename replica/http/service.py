@@ -14,15 +14,7 @@ from typing import Protocol, TypeVar
 
 from apps.api.one_at_a_time import OneAtATime
 from apps.api.request import ClientSession
-from bayou.application import (
-    Accepted,
-    FeedRevision,
-    History,
-    LogEntry,
-    OutcomeChange,
-    Snapshot,
-    refusal_of_judge,
-)
+from bayou.application import Accepted, FeedRevision, History, LogEntry, OutcomeChange, Snapshot, refusal_of_judge
 from bayou.errors import Behind, Forbidden
 from bayou.write import Draft, Write
 from replica.anti_entropy.peers import Peers

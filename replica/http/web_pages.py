@@ -26,12 +26,7 @@ from replica.http.routing import HttpRequest, own_endpoint
 WEB = Path(__file__).parent.parent.parent / "web"
 
 # Fixed here, since the table of the machine may say that a script is text/plain, and browsers refuse to run that.
-TYPES = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-}
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 def endpoints(parts: Parts, tables: Tables) -> list[Endpoint]:

@@ -67,8 +67,7 @@ EVENT = record(
 SHIFTED = {"id": TEXT, "user": TEXT, "owner": TEXT, "room": TEXT, "purpose": TEXT, "slot": SLOT, "shifted": LOCAL}
 SHIFTED_ONES = record(timezone=TEXT, reservations=array(record(**SHIFTED)), next=nullable(TEXT))
 MOVED_BACK = record(
-    moved=array(record(**SHIFTED)),
-    not_moved=array(record(**SHIFTED, error=record(code=TEXT, message=TEXT))),
+    moved=array(record(**SHIFTED)), not_moved=array(record(**SHIFTED, error=record(code=TEXT, message=TEXT)))
 )
 CONFLICT = record(
     id=TEXT,

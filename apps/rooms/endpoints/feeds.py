@@ -20,15 +20,7 @@ from apps.rooms import answer_values
 from apps.rooms.building import Building
 from apps.rooms.endpoints.base import ROOM_NAME, USER_NAME, Handlers
 from apps.rooms.feed_event import STATUSES, FeedEvent
-from apps.rooms.pages import (
-    RoomSlot,
-    decode_days,
-    decode_reservation,
-    in_parts,
-    owned_id,
-    owner_of,
-    reservation_page,
-)
+from apps.rooms.pages import RoomSlot, decode_days, decode_reservation, in_parts, owned_id, owner_of, reservation_page
 from bayou.errors import TooLarge, Unknown
 from bayou.names import NAME
 

@@ -163,12 +163,7 @@ class AllSeries(SeriesHandlers):
             series("GET", handler=self.show_series, errors={404: ("series_unknown",)}),
             series("PATCH", handler=self.move_series, answers={200: CHANGED_SERIES}, errors=cannot_move),
             Endpoint(
-                "POST",
-                "/series/{user}/{name}/occurrences",
-                self.extend_series,
-                {200: CHANGED_SERIES},
-                OWN,
-                cannot_move,
+                "POST", "/series/{user}/{name}/occurrences", self.extend_series, {200: CHANGED_SERIES}, OWN, cannot_move
             ),
             series("DELETE", handler=self.cancel_series, errors=cannot_cancel),
         ]
