@@ -10,7 +10,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic.fields import FieldInfo
@@ -26,9 +26,11 @@ _NOT_IN_A_LINE = {"Cc", "Cs", "Zl", "Zp"}  # categories of Unicode: controls, lo
 
 
 class Model(BaseModel):
-    """The base of all models. An unknown field is an error, and no value is converted silently."""
+    """The base of all models. An unknown field is an error, and no value is converted silently. A body has an `example`
+    for GET /openapi.json."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    example: ClassVar[Mapping[str, Any] | None] = None
 
 
 def readable_name(text: str, characters_max: int) -> str:

@@ -7,9 +7,9 @@ The role of the caller is checked twice: when the request arrives (replica/http/
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import ListQuery, Model, Name, part_of_list
@@ -38,7 +38,7 @@ def _not_operator(name: str) -> str:
 class RoleBody(Model):
     """The body of PATCH /people/NAME."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "manager"}]})
+    example: ClassVar = {"role": "manager"}
 
     role: Annotated[Literal["user", "manager", "guest"], Field(description="What the person may do.")]
 
@@ -46,7 +46,7 @@ class RoleBody(Model):
 class PersonBody(RoleBody):
     """The body of POST /people."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "priyal", "role": "user"}]})
+    example: ClassVar = {"name": "priyal", "role": "user"}
 
     name: Annotated[Name, AfterValidator(_not_operator), Field(description="The name under which they write.")]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from apps.api.model import Count, ListQuery, Model, RequestId, ViewQuery, one_line, readable_name
 from bayou.errors import BadInput
@@ -26,7 +26,7 @@ def _url(text: str) -> str:
 class PutBody(Model):
     """The body of PUT /playlist/SONG."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"url": "https://example.org/so-what.ogg"}]})
+    example: ClassVar = {"url": "https://example.org/so-what.ogg"}
 
     url: Annotated[str, Field(min_length=1, max_length=URL_MAX), AfterValidator(_url)]
     request: RequestId = None

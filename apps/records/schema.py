@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import from_json
 
 from apps.api.model import Model, Name, RequestId, ViewQuery
@@ -28,18 +28,12 @@ Update = Annotated[
 class DefineBody(Model):
     """The body of POST /relations."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "relation": "meetings",
-                    "attributes": {"room": "text", "day": "text", "start": "integer", "stop": "integer", "who": "text"},
-                    "key": ["room", "day", "start"],
-                    "page_by": ["room", "day"],
-                }
-            ]
-        }
-    )
+    example: ClassVar = {
+        "relation": "meetings",
+        "attributes": {"room": "text", "day": "text", "start": "integer", "stop": "integer", "who": "text"},
+        "key": ["room", "day", "start"],
+        "page_by": ["room", "day"],
+    }
 
     relation: Annotated[str, Field(description="The name of the relation: a-z, 0-9 and _.")]
     attributes: Annotated[dict[str, Type], Field(description="The attributes in order, and the type of each.")]
@@ -74,33 +68,26 @@ class Step(Model):
 class WriteBody(Model):
     """The body of POST /records."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "update": "INSERT INTO meetings (room, day, start, stop, who)"
-                    " VALUES ('6.12', '2026-12-01', 540, 600, :user)",
-                    "check": {
-                        "query": "SELECT who FROM meetings"
-                        " WHERE room = '6.12' AND day = '2026-12-01' AND start < 600 AND stop > 540",
-                        "expect": [],
-                    },
-                    "merge": [
-                        {
-                            "for": [{"start": 600, "stop": 660}, {"start": 660, "stop": 720}],
-                            "check": {
-                                "query": "SELECT who FROM meetings"
-                                " WHERE room = '6.12' AND day = '2026-12-01' AND start < :stop AND stop > :start",
-                                "expect": [],
-                            },
-                            "update": "INSERT INTO meetings (room, day, start, stop, who)"
-                            " VALUES ('6.12', '2026-12-01', :start, :stop, :user)",
-                        }
-                    ],
-                }
-            ]
-        }
-    )
+    example: ClassVar = {
+        "update": "INSERT INTO meetings (room, day, start, stop, who) VALUES ('6.12', '2026-12-01', 540, 600, :user)",
+        "check": {
+            "query": "SELECT who FROM meetings"
+            " WHERE room = '6.12' AND day = '2026-12-01' AND start < 600 AND stop > 540",
+            "expect": [],
+        },
+        "merge": [
+            {
+                "for": [{"start": 600, "stop": 660}, {"start": 660, "stop": 720}],
+                "check": {
+                    "query": "SELECT who FROM meetings"
+                    " WHERE room = '6.12' AND day = '2026-12-01' AND start < :stop AND stop > :start",
+                    "expect": [],
+                },
+                "update": "INSERT INTO meetings (room, day, start, stop, who)"
+                " VALUES ('6.12', '2026-12-01', :start, :stop, :user)",
+            }
+        ],
+    }
 
     update: Update
     check: Annotated[Check | None, Field(description="What must hold for the update to be done.")] = None

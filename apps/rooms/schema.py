@@ -10,7 +10,7 @@ import re
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from apps.api.model import Count, ListQuery, Model, Name, RequestId, RequestQuery, ViewQuery, one_line, readable_name
 from apps.api.schema import DATE, TEXT, TIME
@@ -154,18 +154,12 @@ class ReserveBody(Model):
     A body with a rule reserves a series. Then the slots are those of the first occurrence.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "room": "6.12",
-                    "slots": [{"start": "2026-12-01T09:00+01:00", "end": "2026-12-01T10:00+01:00"}],
-                    "purpose": "tea",
-                    "merge": "nearest_free_time",
-                }
-            ]
-        }
-    )
+    example: ClassVar = {
+        "room": "6.12",
+        "slots": [{"start": "2026-12-01T09:00+01:00", "end": "2026-12-01T10:00+01:00"}],
+        "purpose": "tea",
+        "merge": "nearest_free_time",
+    }
 
     room: RoomNames
     slots: Slots
@@ -216,20 +210,14 @@ class SeriesBody(Model):
     """The body of POST /series: a series whose occurrences are listed. `rule` is kept for people; nothing is computed
     from it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "room": "6.12",
-                    "times": [
-                        {"date": "2026-12-01", "start": "2026-12-01T09:00+01:00", "end": "2026-12-01T10:00+01:00"},
-                        {"date": "2026-12-08", "start": "2026-12-09T14:00+01:00", "end": "2026-12-09T15:00+01:00"},
-                    ],
-                    "purpose": "tea",
-                }
-            ]
-        }
-    )
+    example: ClassVar = {
+        "room": "6.12",
+        "times": [
+            {"date": "2026-12-01", "start": "2026-12-01T09:00+01:00", "end": "2026-12-01T10:00+01:00"},
+            {"date": "2026-12-08", "start": "2026-12-09T14:00+01:00", "end": "2026-12-09T15:00+01:00"},
+        ],
+        "purpose": "tea",
+    }
 
     room: RoomNames
     times: Annotated[list[Occurrence], Field(min_length=1, max_length=TIMES_MAX)]
@@ -254,11 +242,7 @@ class ChangeBody(Model):
     """What the bodies of PATCH share: a move if there are slots, else a change of the purpose or the owner. If `room`,
     `purpose` or `owner` is None, a reservation keeps the one that it has."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"slots": [{"start": "2026-12-01T14:00+01:00", "end": "2026-12-01T15:00+01:00"}]}]
-        }
-    )
+    example: ClassVar = {"slots": [{"start": "2026-12-01T14:00+01:00", "end": "2026-12-01T15:00+01:00"}]}
 
     room: RoomNames | None = None
     purpose: Purpose | None = None
@@ -302,7 +286,7 @@ class SeriesChangeBody(ChangeBody):
 class SeriesExtendBody(Model):
     """The body of POST /series/ID/occurrences: the rule goes on until a date, or these dates are added."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"until": "2027-06-30"}]})
+    example: ClassVar = {"until": "2027-06-30"}
 
     dates: list[LocalDate] = Field(
         default=[], max_length=TIMES_MAX, description="Dates to add, or to bring back if they were left out."

@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from apps.api.endpoint import Answer, Endpoint
 from apps.api.model import Count, Model
@@ -133,50 +133,50 @@ class LogQuery(Model):
 
 
 class LinkBody(Model):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"up": False}]})
+    example: ClassVar = {"up": False}
 
     up: Annotated[bool, Field(description="false cuts the link, true heals it.")]
 
 
 class PaceBody(Model):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"pace": "auto"}]})
+    example: ClassVar = {"pace": "auto"}
 
     pace: Annotated[Pace, Field(description="manual: sessions and commits run only when somebody asks for them.")]
 
 
 class TruncateBody(Model):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"keep": 1000}]})
+    example: ClassVar = {"keep": 1000}
 
     keep: Annotated[int, Field(ge=0, lt=KEEP_MAX, description="How many committed writes stay in the log.")]
 
 
 class RetireBody(Model):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"hand_over_to": "two"}]})
+    example: ClassVar = {"hand_over_to": "two"}
 
     hand_over_to: str | None = Field(default=None, description="The label of the replica that becomes the primary.")
 
 
 class ForgetBody(Model):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"replica": "three", "confirmed": True}]})
+    example: ClassVar = {"replica": "three", "confirmed": True}
 
     replica: Annotated[str, Field(description="The label or the id of the replica.")]
     confirmed: Annotated[bool, Field(description="Forget it even if writes that only it holds are lost.")] = False
 
 
 class ActivateBody(Model):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"application": "rooms/1"}]})
+    example: ClassVar = {"application": "rooms/1"}
 
     application: Annotated[str, Field(pattern=f"^{TAG.pattern}$", description="NAME/VERSION of an application.")]
 
 
 class InviteBody(Model):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"label": "four"}]})
+    example: ClassVar = {"label": "four"}
 
     label: Annotated[str, Field(pattern=f"^{LABEL.pattern}$", description="The label of the server that may join.")]
 
 
 class PromoteBody(Model):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"force": True}]})
+    example: ClassVar = {"force": True}
 
     force: Annotated[bool, Field(description="Promote this replica without the present primary.")] = False
     although_it_answers: Annotated[bool, Field(description="With `force`: even if the present primary answers.")] = (

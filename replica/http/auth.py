@@ -21,11 +21,11 @@ import secrets
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from flask import Request as FlaskRequest
 from flask import Response
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from werkzeug.datastructures import Authorization, Headers
 from werkzeug.http import dump_cookie, parse_cookie
 
@@ -149,7 +149,7 @@ class Security:
 
 
 class TokenBody(Model):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "vish.kq3vJ0mPz5Yw1xB7"}]})
+    example: ClassVar = {"token": "vish.kq3vJ0mPz5Yw1xB7"}
 
     token: Annotated[str, Field(description="The token that a manager gave.")]
 

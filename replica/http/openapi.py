@@ -129,10 +129,8 @@ def _described(found: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     }
     body = {}
     if found.body is not None:
-        schema = _schema_of(found.body, schemas)
-        body = {
-            "requestBody": {"required": found.body_is_required, **_content(schema, schema.get("examples", [None])[0])}
-        }
+        content = _content(_schema_of(found.body, schemas), found.body.example)
+        body = {"requestBody": {"required": found.body_is_required, **content}}
     return {
         "operationId": found.handler.__name__,
         "summary": found.summary,
