@@ -27,10 +27,8 @@ def write_class_configuration(configuration: Path) -> Path:
     settings = load(configuration)
     if settings.has_roles:
         raise ConfigError(
-            [
-                f"{configuration}: auth: a class needs `auth: none`, because its page acts at every replica without"
-                " logging in. Name another configuration with --config."
-            ]
+            f"{configuration}: auth: a class needs `auth: none`, because its page acts at every replica without"
+            " logging in. Name another configuration with --config."
         )
     for replica in settings.replicas.values():
         listen(replica.rest).close()

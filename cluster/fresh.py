@@ -26,7 +26,7 @@ def delete_data(configuration: Path) -> None:
     folders = [settings.data / label for label in settings.replicas]
     problems = [*_elsewhere(settings), *(problem for folder in folders for problem in _not_of_a_replica(folder))]
     if problems:
-        raise ConfigError([f"Nothing is deleted: {problem}" for problem in problems])
+        raise ConfigError(*[f"Nothing is deleted: {problem}" for problem in problems])
     with contextlib.ExitStack() as locks:
         for folder in folders:
             if folder.is_dir():  # also an empty one: a replica that has just started has locked it

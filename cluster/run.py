@@ -10,13 +10,16 @@ import contextlib
 import difflib
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bayou.errors import Away
-from cluster.diagram.run import draw_run
+from cluster.diagram.layout import lay_out
+from cluster.diagram.recorder import Recorder
+from cluster.diagram.svg import draw
+from cluster.diagram.words import Words
 from cluster.drivers.driver import Driver
 from cluster.drivers.private_redis import private_redis
 from cluster.drivers.process import process_driver
@@ -77,6 +80,18 @@ def _check_writable(diagram: Path) -> None:
         raise OSError(
             problem.errno, f"{problem.strerror}. Give --diagram the name of a file that can be written", str(diagram)
         ) from None
+
+
+def draw_run(title: str, runner: Runner, driver: Driver, lines: Iterable[str]) -> str:
+    """Run all lines, and return the SVG of what happened. The servers of `driver` must record their frames."""
+    recorder = Recorder(driver)
+    names: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        runner.step(line)
+        recorder.note(number, line, runner.world)
+        names |= {label: identifier for identifier, label in runner.world.labels.items()}
+    words = Words(names, recorder.labels, recorder.writes)
+    return draw(title, recorder.steps, lay_out(recorder.steps), words)
 
 
 def differences(expected: Sequence[str], printed: Sequence[str]) -> list[str]:

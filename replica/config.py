@@ -15,12 +15,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator, PrivateAttr, ValidationError
 
 from apps import NAMES
 from apps.rooms.settings import PolicySettings, Rooms, RoomSettings, Settings, unique
+from apps.rooms.times import zone_named
 from bayou.names import HOST, LABEL, NAME, split_address
 from replica import yaml_lines
 from replica.targets.message import Target
@@ -37,7 +37,7 @@ CONTROL_VARIABLE = "BAYOU_CONTROL"
 class ConfigError(Exception):
     """The configuration cannot be used. The message has one line for each problem."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
 
@@ -66,10 +66,8 @@ def read_address(value: Any) -> Address:
 
 
 def _timezone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {value!r}; write it like Europe/Brussels or UTC") from None
+    if zone_named(value) is None:
+        raise ValueError(f"there is no time zone {value!r}; write it like Europe/Brussels or UTC")
     return value
 
 
@@ -233,7 +231,7 @@ class Config(Settings):
     def replica(self, label: str) -> ReplicaSettings:
         """Return the settings of one replica. Raises ConfigError if there is no such label."""
         if label not in self.replicas:
-            raise ConfigError([self.unknown(label)])
+            raise ConfigError(self.unknown(label))
         return self.replicas[label]
 
     def unknown(self, label: str) -> str:
@@ -264,9 +262,9 @@ def load(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError([f"{path} cannot be read: {error.strerror}. Name another file with --config."]) from None
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. Name another file with --config.") from None
     except UnicodeDecodeError:
-        raise ConfigError([f"{path} is not UTF-8 text. Save the file as UTF-8."]) from None
+        raise ConfigError(f"{path} is not UTF-8 text. Save the file as UTF-8.") from None
     return parse(text, path)
 
 
@@ -276,9 +274,9 @@ def parse(text: str, path: Path) -> Config:
     try:
         data, lines = yaml_lines.read(text)
     except yaml_lines.YamlProblem as problem:
-        raise ConfigError([f"{path}:{problem.line}: {problem.message}"]) from None
+        raise ConfigError(f"{path}:{problem.line}: {problem.message}") from None
     if not isinstance(data, dict):
-        raise ConfigError([f"{path}:1: the file must have settings, such as `cluster: building-6`"])
+        raise ConfigError(f"{path}:1: the file must have settings, such as `cluster: building-6`")
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
@@ -287,7 +285,7 @@ def parse(text: str, path: Path) -> Config:
         found = list(_cross_check(config))
     if found:
         in_order = sorted(found, key=lambda problem: lines.of(problem[0]))
-        raise ConfigError([_line(path, lines, where, what) for where, what in in_order])
+        raise ConfigError(*[_line(path, lines, where, what) for where, what in in_order])
     folders = {"data": path.parent / config.data, "tls": config.tls and path.parent / config.tls}
     return config.model_copy(update=folders)
 

@@ -48,7 +48,7 @@ def read_credentials(settings: Config, label: str) -> Credentials | None:
             content = path.read_bytes()
         except OSError as error:
             message = f"{path} cannot be read: {error.strerror}. The setting `tls` must name the folder of this file."
-            raise ConfigError([message]) from None
+            raise ConfigError(message) from None
         found.append(content)
     _check(settings.tls, label)
     return Credentials(*found)
@@ -66,7 +66,7 @@ def read_signing(settings: Config, label: str) -> Signing | None:
         return make_signing(label, credentials.authority, credentials.certificate, credentials.key)
     except ValueError as reason:
         raise ConfigError(
-            [f"{settings.tls / label}.pem cannot be used to sign commits: {reason}. See deploy/certificates.sh."]
+            f"{settings.tls / label}.pem cannot be used to sign commits: {reason}. See deploy/certificates.sh."
         ) from None
 
 
@@ -81,5 +81,5 @@ def _check(folder: Path, label: str) -> None:
     except ssl.SSLError as error:
         reason = error.reason or "it is not a PEM file"
         raise ConfigError(
-            [f"{folder / loading} cannot be used: {reason}. Copy the right files into that folder."]
+            f"{folder / loading} cannot be used: {reason}. Copy the right files into that folder."
         ) from None

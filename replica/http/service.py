@@ -14,9 +14,9 @@ from typing import Protocol, TypeVar
 
 from apps.api.one_at_a_time import OneAtATime
 from apps.api.request import ClientSession
-from bayou.application import Accepted, FeedRevision, History, LogEntry, OutcomeChange, Snapshot, refusal_of_judge
+from bayou.application import Accepted, FeedRevision, Snapshot, refusal_of_judge
 from bayou.errors import Behind, Forbidden
-from bayou.write import Draft, Write
+from bayou.write import Draft
 from replica.anti_entropy.peers import Peers
 from replica.clock import Clock, microseconds, utc_now
 from replica.config import Config
@@ -59,7 +59,7 @@ class ReplicaService:
         clock: Clock = utc_now,
         follow: Callable[[], Change | None] = lambda: None,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._store = store
         self._peers = peers
         self._clock = clock
@@ -72,10 +72,9 @@ class ReplicaService:
             user_max=WAITING_USER_MAX,
         )
         self._reading_list = OneAtATime("a very long list")
-
-    @property
-    def settings(self) -> Config:
-        return self._settings
+        # What does not depend on the client session, the store answers.
+        self.history, self.log_entry, self.newest_writes = store.history, store.log_entry, store.newest_writes
+        self.outcome_changes, self.writes, self.active_tag = store.outcome_changes, store.writes, store.active_tag
 
     def now(self) -> datetime:
         return self._clock()
@@ -117,28 +116,8 @@ class ReplicaService:
         if session.birth or session.needs_of_read():
             self.read((), session)
 
-    def history(self, page: str) -> History:
-        return self._store.history(page)
-
-    def log_entry(self, identifier: str) -> LogEntry:
-        return self._store.log_entry(identifier)
-
-    def newest_writes(
-        self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
-    ) -> Sequence[LogEntry]:
-        return self._store.newest_writes(app, user=user, request=request, words=words)
-
-    def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
-        return self._store.outcome_changes(ids)
-
-    def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
-        return self._store.writes(ids)
-
     def holders(self, ids: Collection[str]) -> list[str]:
         return [self._store.label, *self._peers.holders(ids)]
-
-    def active_tag(self, name: str) -> str:
-        return self._store.active_tag(name)
 
     def label(self, server: str) -> str:
         return label_of(server, ()) or label_of(server, self._store.members()) or server

@@ -51,23 +51,19 @@ def with_own_address(settings: Config, label: str, options: JoinOptions) -> Conf
     if label in settings.founders:
         if options != JoinOptions():
             raise ConfigError(
-                [
-                    f"The configuration has the addresses of {label}. Leave out --join, --rest, --anti-entropy and"
-                    " --invitation."
-                ]
+                f"The configuration has the addresses of {label}. Leave out --join, --rest, --anti-entropy and"
+                " --invitation."
             )
         return settings
     known = load(settings.data / label)
     is_known = known is not None and bool(known.anti_entropy)
     if not is_known and options.join is None:
         raise ConfigError(
-            [
-                f"{settings.unknown(label)} To let {label} join the running cluster as a new replica, add --join and"
-                " the label of a running replica."
-            ]
+            f"{settings.unknown(label)} To let {label} join the running cluster as a new replica, add --join and"
+            " the label of a running replica."
         )
     if not LABEL.fullmatch(label):
-        raise ConfigError([f"{label!r} is not a label: a label has 1 to 32 of the characters a-z, 0-9, _ and -."])
+        raise ConfigError(f"{label!r} is not a label: a label has 1 to 32 of the characters a-z, 0-9, _ and -.")
     rest, anti_entropy = _addresses(known, options)
     return settings.with_joined(label, rest, anti_entropy)
 
@@ -186,11 +182,11 @@ def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Addres
     for option, before, now in zip(("--rest", "--anti-entropy"), noted, given, strict=True):
         if known and known.id and before and now not in {None, before}:
             message = f"{option} cannot be changed: this server joined with {before}, and its peers know that address."
-            raise ConfigError([message])
+            raise ConfigError(message)
         try:
             found.append(read_address(now or before or next(free)))
         except ValueError as reason:
-            raise ConfigError([f"{option}: {reason}."]) from None
+            raise ConfigError(f"{option}: {reason}.") from None
     return found[0], found[1]
 
 

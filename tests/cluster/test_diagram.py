@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 import pytest
 import redis
 
-from cluster.diagram.run import draw_run
 from cluster.drivers.simulated import SimulatedDriver
 from cluster.language.runner import Runner
+from cluster.run import draw_run
 from tests.support.scenario_harness import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
