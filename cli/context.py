@@ -112,6 +112,12 @@ class Context:
             return self.directory.replicas.get(remembered.label, remembered)
         return self.directory.first
 
+    def act(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Send an operator's action, and return its answer, which is shown with --json."""
+        answer = self.replica.act(method, path, body)
+        self.screen.json(answer)
+        return answer
+
     def rooms(self) -> Json:
         """Ask the replica for all rooms. Return its answer, {"timezone", "rooms": [ROOM]}."""
         answer = self.replica.get_all("/rooms", "rooms")

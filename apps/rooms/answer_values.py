@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from apps.rooms.local_times import Shifted, slot_asked_at
@@ -44,6 +44,18 @@ NOT_AS_WANTED = ("merged", *NO_EFFECT)
 WITH_SLOT = {"updated", "merged", "unmoved", "kept"}  # statuses whose detail names the slot of the reservation
 
 _UTC = ZoneInfo("UTC")
+
+
+class WritePart(NamedTuple):
+    """One reservation of a write: its id, the arguments that are about it, and its own outcome."""
+
+    id: str
+    args: Mapping[str, Any]
+    outcome: str
+
+    @property
+    def status(self) -> str:
+        return self.outcome.partition(" ")[0]
 
 
 def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, Any] | None:
@@ -174,25 +186,12 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
 
     For a write about a series, `result` is None, and `parts` describes each occurrence in the same way.
     """
-    args, about = write.args, _about(write)
-    if "occurrences" not in args:
-        return _described(write, about, args, outcome)
-    parts = [
-        {
-            **_described(write, f"{about}~{occurrence['date']}", {**args, **occurrence}, part),
-            "op": write.op.removesuffix("_series"),
-            "outcome": part.partition(" ")[0],
-        }
-        for occurrence, part in _outcomes(write, outcome)
-    ]
-    return {
-        **parts[0],
-        "reservation": about,
-        "result": None,
-        "why": None,
-        "outcome": outcome.partition(" ")[0],
-        "parts": parts,
-    }
+    op, parts = write.op.removesuffix("_series"), parts_of(write, outcome)
+    if "occurrences" not in write.args:
+        return _described(write, parts[0])
+    shown = [{**_described(write, part), "op": op, "outcome": part.status} for part in parts]
+    whole = {"reservation": _about(write), "result": None, "why": None, "outcome": outcome.partition(" ")[0]}
+    return {**shown[0], **whole, "parts": shown}
 
 
 def _about(write: Write) -> str:
@@ -203,48 +202,40 @@ def _about(write: Write) -> str:
     return found
 
 
-def _outcomes(write: Write, outcome: str) -> list[tuple[Mapping[str, Any], str]]:
-    """Return a pair for each occurrence of a write about a series: the arguments of the occurrence, and its outcome."""
-    occurrences = write.args["occurrences"]
+def parts_of(write: Write, outcome: str) -> list[WritePart]:
+    """Return the reservations that a write with this outcome is about."""
+    args, about = write.args, _about(write)
+    if "occurrences" not in args:
+        return [WritePart(about, args, outcome)]
+    occurrences = args["occurrences"]
     _, _, detail = outcome.partition(" ")
     is_of_all = not detail or refusal_of_judge(outcome)
     outcomes = [outcome] * len(occurrences) if is_of_all else detail.split("\t")
-    return list(zip(occurrences, outcomes, strict=True))
-
-
-def outcomes_of(write: Write, outcome: str) -> list[tuple[str, str]]:
-    """Return the reservations that a write with this outcome is about, each with its own outcome."""
-    about = _about(write)
-    if "occurrences" not in write.args:
-        return [(about, outcome)]
-    return [(f"{about}~{one['date']}", part) for one, part in _outcomes(write, outcome)]
+    pairs = zip(occurrences, outcomes, strict=True)
+    return [WritePart(f"{about}~{one['date']}", {**args, **one}, part) for one, part in pairs]
 
 
 def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
     """Find the reservations of a write that did not get the slot they asked for first, and those for which the write
     had no effect. For each of them, yield a JSON value with the schema CONFLICT (see answer_schemas.py). `got` is the
     slot that the outcome names, if it names one."""
-    write, args, about = entry.write, entry.write.args, _about(entry.write)
-    parts = [(about, args, entry.outcome)]
-    if "occurrences" in args:
-        outcomes = _outcomes(write, entry.outcome)
-        parts = [(f"{about}~{one['date']}", {**args, **one}, outcome) for one, outcome in outcomes]
-    for identifier, asked, outcome in parts:
-        status, op = outcome.partition(" ")[0], write.op.removesuffix("_series")
-        why = no_effect(write.user, op, identifier, asked["room"], outcome)
-        if status == "merged" or why:
-            slots = decode_slots(asked.get("slots", ""))
+    write, op = entry.write, entry.write.op.removesuffix("_series")
+    for part in parts_of(write, entry.outcome):
+        room = part.args["room"]
+        why = no_effect(write.user, op, part.id, room, part.outcome)
+        if part.status == "merged" or why:
+            slots = decode_slots(part.args.get("slots", ""))
             yield {
-                "id": identifier,
+                "id": part.id,
                 "write": write.id,
                 "op": op,
                 "user": write.user,
                 "accepted_at": write.accepted_at,
                 "state": "tentative" if entry.csn is None else "committed",
-                "outcome": status,
+                "outcome": part.status,
                 "why": why,
-                "wanted": slot_shown(RoomSlot(asked["room"], *slots[0]) if slots else None, zone),
-                "got": slot_shown(slot_of(outcome), zone),
+                "wanted": slot_shown(RoomSlot(room, *slots[0]) if slots else None, zone),
+                "got": slot_shown(slot_of(part.outcome), zone),
             }
 
 
@@ -253,28 +244,25 @@ def outcome_for(write: Write | None, outcome: str, identifier: str) -> str:
     the write; then the whole outcome is returned."""
     if write is None or "occurrences" not in write.args:
         return outcome
-    day = identifier.removeprefix(f"{_about(write)}~")
-    parts = {occurrence["date"]: part for occurrence, part in _outcomes(write, outcome)}
-    return parts.get(day, outcome.partition(" ")[0])
+    return {part.id: part.outcome for part in parts_of(write, outcome)}.get(identifier, outcome.partition(" ")[0])
 
 
 def slots_of(write: Write, outcome: str) -> list[RoomSlot]:
     """Return the slots that a write with this outcome gave to reservations."""
-    parts = [part for _, part in _outcomes(write, outcome)] if "occurrences" in write.args else [outcome]
-    return [slot for slot in map(slot_of, parts) if slot]
+    return [slot for part in parts_of(write, outcome) if (slot := slot_of(part.outcome))]
 
 
-def _described(write: Write, identifier: str, args: Mapping[str, Any], outcome: str) -> dict[str, Any]:
-    op = write.op.removesuffix("_series")
+def _described(write: Write, part: WritePart) -> dict[str, Any]:
+    op, args = write.op.removesuffix("_series"), part.args
     return {
-        "reservation": identifier,
+        "reservation": part.id,
         "room": args["room"],
         "slots": [_times(RoomSlot(args["room"], *slot), _UTC) for slot in decode_slots(args.get("slots", ""))],
         "purpose": args.get("purpose"),
         "owner": args.get("owner"),
         "merge": write.merge,
-        "result": slot_shown(slot_of(outcome), _UTC),
-        "why": no_effect(write.user, op, identifier, args["room"], outcome),
+        "result": slot_shown(slot_of(part.outcome), _UTC),
+        "why": no_effect(write.user, op, part.id, args["room"], part.outcome),
     }
 
 

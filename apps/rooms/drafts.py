@@ -28,7 +28,7 @@ from apps.rooms.pages import (
 )
 from apps.rooms.policies import NO_POLICIES, Policies
 from apps.rooms.schema import AnotherRoom, GiveUp, Merge, NearestFreeTime, ReservationChangeBody, ReserveBody, Slot
-from apps.rooms.times import encode_offsets
+from apps.rooms.times import encode_offsets, minute_of
 from bayou.errors import BadInput, Forbidden, TooLarge
 from bayou.write import PAGES_MAX, Draft
 
@@ -79,7 +79,7 @@ class DraftContext:
 
     @property
     def at_min(self) -> int:
-        return int(self.at.timestamp()) // 60
+        return minute_of(self.at)
 
 
 def reserve(context: DraftContext, body: ReserveBody) -> Draft:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from apps.api.request import ClientSession
 from apps.api.service import Service
 from apps.rooms import drafts
-from apps.rooms.answer_values import outcomes_of
+from apps.rooms.answer_values import parts_of
 from apps.rooms.building import Building
 from apps.rooms.pages import decode_reservation, reservation_page
 from bayou.application import LogEntry
@@ -31,13 +31,13 @@ def drafts_after(service: Service, entry: LogEntry) -> Iterator[Draft]:
     if write.op not in _OPS:
         return
     building = Building.of(service.settings)
-    for identifier, outcome in outcomes_of(write, entry.outcome):
-        page = reservation_page(identifier)
+    for part in parts_of(write, entry.outcome):
+        page = reservation_page(part.id)
         reservation = decode_reservation(service.read([page], ClientSession(Token())).pages[page].tentative)
-        if outcome in WORDS and reservation is not None and reservation.slot is not None:
+        if part.outcome in WORDS and reservation is not None and reservation.slot is not None:
             context = drafts.DraftContext(
                 user=write.user,
-                request="again-" + hashlib.sha256(f"{write.id} {identifier}".encode()).hexdigest()[:16],
+                request="again-" + hashlib.sha256(f"{write.id} {part.id}".encode()).hexdigest()[:16],
                 at=service.now(),
                 zone=building.zone,
                 listed_rooms=building.rooms,
@@ -45,4 +45,4 @@ def drafts_after(service: Service, entry: LogEntry) -> Iterator[Draft]:
                 app=service.active_tag("rooms"),
                 role="manager",  # if the user was none, the outcome is `forbidden`, as before
             )
-            yield drafts.cancel(context, identifier, reservation, write.args.get("reason"))
+            yield drafts.cancel(context, part.id, reservation, write.args.get("reason"))

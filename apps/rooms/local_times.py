@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -26,7 +26,7 @@ from apps.rooms.pages import (
     in_parts,
     reservation_page,
 )
-from apps.rooms.times import DAY_MIN, offset_min, present_minute, zone_named
+from apps.rooms.times import DAY_MIN, FIRST_DAY, minute_of, offset_min, present_minute, utc_day, zone_named
 from bayou.session_token import Token
 
 DAYS = "local_days"  # a list; see lua/local_times.lua
@@ -34,8 +34,6 @@ PART = 1000  # reservations that a part looks at, and those of the rest of a day
 PAGES_MAX = 5000  # rooms times days that a part looks at, unless a day has more
 PARTS_AT_START = 10
 SHIFT_MAX_MIN = 26 * 60  # between two offsets from UTC
-
-_FIRST_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +87,10 @@ class Search:
     def __init__(self, service: Service, building: Building, start: int | None = None, end: int | None = None) -> None:
         self._service, self._zone = service, building.zone
         self._session = ClientSession(Token())
-        self._now_min = int(service.now().timestamp()) // 60
+        self._now_min = minute_of(service.now())
         entries = service.list_entries(DAYS, self._session)
         self._doubtful = _doubtful_days(entries, self._now_min // DAY_MIN - 1, self._zone)
-        first, last = "" if start is None else _date(start), None if end is None else _date(end - 1)
+        first, last = "" if start is None else utc_day(start), None if end is None else utc_day(end - 1)
         self.days = [day for day in self._doubtful if first <= day and (last is None or day <= last)]
         self._rooms = service.list_entries("rooms", self._session) if self.days else []
 
@@ -125,7 +123,7 @@ class Search:
 
     def _home(self, one: Shifted) -> str | None:
         assert one.held.slot is not None, "it stands somewhere"
-        first, last = _date(one.held.slot.start), _date(one.held.slot.end - 1)
+        first, last = utc_day(one.held.slot.start), utc_day(one.held.slot.end - 1)
         at = bisect_left(self.days, first)
         return self.days[at] if at < len(self.days) and self.days[at] <= last else None
 
@@ -197,7 +195,7 @@ def _doubtful_days(entries: Collection[str], first: int, building: ZoneInfo) -> 
     found = set()
     for entry in entries:
         text, offset, *own = entry.split(" ")
-        day = (date.fromisoformat(text) - _FIRST_DAY).days
+        day = (date.fromisoformat(text) - FIRST_DAY).days
         zone = zone_named(own[0]) if own else building
         if day >= first and zone is not None:
             ends = {offset_min(minute, zone) for minute in (day * DAY_MIN, (day + 1) * DAY_MIN)}
@@ -214,7 +212,3 @@ def _overlapping(one: Shifted, standing: Mapping[str, Mapping[str, RoomSlot]]) -
 def _split(days: Sequence[str], count: int) -> Iterator[Sequence[str]]:
     for first in range(0, len(days), count):
         yield days[first : first + count]
-
-
-def _date(minute: int) -> str:
-    return (_FIRST_DAY + timedelta(days=minute // DAY_MIN)).isoformat()

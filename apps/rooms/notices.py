@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from apps.api.application import News, Notice
 from apps.api.request import ClientSession
 from apps.api.service import Service
-from apps.rooms.answer_values import outcomes_of, slot_of
+from apps.rooms.answer_values import parts_of, slot_of
 from apps.rooms.outcomes import why_no_effect
 from apps.rooms.pages import (
     Reservation,
@@ -94,25 +94,21 @@ def notices(service: Service, news: News) -> Iterator[Notice]:
 def _parts(service: Service, news: News) -> Iterator[_Part]:
     """Yield the reservations that the write is about."""
     write = news.write
-    parts = outcomes_of(write, news.outcome)
+    parts = parts_of(write, news.outcome)
     earlier = [
-        [None] * len(parts) if outcome is None else [part for _, part in outcomes_of(write, outcome)]
+        [None] * len(parts) if outcome is None else [part.outcome for part in parts_of(write, outcome)]
         for outcome in (news.accepted, news.told)
     ]
-    occurrences = write.args.get("occurrences", [{}])
-    pages = [reservation_page(identifier) for identifier, _ in parts]
-    views = service.read(pages, ClientSession(Token())).pages
-    for (identifier, outcome), occurrence, accepted, told in zip(parts, occurrences, *earlier, strict=True):
+    views = service.read([reservation_page(part.id) for part in parts], ClientSession(Token())).pages
+    for part, accepted, told in zip(parts, *earlier, strict=True):
         yield _Part(
             write=write,
-            id=identifier,
             op=write.op.removesuffix("_series"),
-            args={**write.args, **occurrence},
+            **part._asdict(),
             accepted=accepted,
             told=told,
-            outcome=outcome,
             is_final=news.is_final,
-            held=decode_reservation(views[reservation_page(identifier)].tentative),
+            held=decode_reservation(views[reservation_page(part.id)].tentative),
         )
 
 

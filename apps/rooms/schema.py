@@ -328,31 +328,30 @@ class SeriesCancelQuery(SeriesQuery, CancelQuery):
     pass
 
 
-class ReservationsQuery(ListQuery):
-    """The query of GET /users/USER/reservations. The period may have no start or no end."""
+class OpenPeriod(Model):
+    """A part of queries: a period that may have no start or no end."""
 
-    start: Minute | None = Field(default=None, alias="from", description="Only reservations that end after this time.")
-    end: Minute | None = Field(default=None, alias="to", description="Only reservations that begin before this time.")
+    start: Minute | None = Field(default=None, alias="from", description="Only what ends after this time.")
+    end: Minute | None = Field(default=None, alias="to", description="Only what begins before this time.")
 
     def holds(self, start: int, end: int) -> bool:
         """Whether a slot overlaps the period of the query."""
         return (self.end is None or start < self.end) and (self.start is None or self.start < end)
 
 
-class LocalTimesQuery(ListQuery):
-    """The query of GET /local-times. The period may have no start or no end; `after` is a day."""
-
-    start: Minute | None = Field(default=None, alias="from", description="Only days that end after this time.")
-    end: Minute | None = Field(default=None, alias="to", description="Only days that begin before this time.")
+class ReservationsQuery(ListQuery, OpenPeriod):
+    """The query of GET /users/USER/reservations."""
 
 
-class ConflictsQuery(Model):
+class LocalTimesQuery(ListQuery, OpenPeriod):
+    """The query of GET /local-times, which lists days; `after` is a day."""
+
+
+class ConflictsQuery(OpenPeriod):
     """The query of GET /conflicts."""
 
     user: Annotated[Name | None, Field(description="Only requests of this user.")] = None
     room: Annotated[RoomName | None, Field(description="Only requests that wanted or got this room.")] = None
-    start: Minute | None = Field(default=None, alias="from", description="Only slots that end after this time.")
-    end: Minute | None = Field(default=None, alias="to", description="Only slots that begin before this time.")
 
 
 class _Period(Model):

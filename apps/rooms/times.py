@@ -18,7 +18,7 @@ SLOT_DAYS_MAX = 366  # a year; the pages that a write may declare bound it furth
 YEAR_LAST = 2159  # the last whole year whose minutes have eight digits
 MINUTE_END = int(datetime(YEAR_LAST + 1, 1, 1, tzinfo=UTC).timestamp()) // 60
 
-_FIRST_DAY = date(1970, 1, 1)
+FIRST_DAY = date(1970, 1, 1)
 _FORM = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})?"
 )
@@ -42,10 +42,15 @@ def parse_minute(text: object) -> int:
         raise ValueError(f"{text!r} is not a time ({reason}); {_EXAMPLE}") from None
     if moment.second or moment.microsecond:
         raise ValueError(f"{text!r} has seconds; give whole minutes")
-    minute = int(moment.timestamp()) // 60
+    minute = minute_of(moment)
     if not 0 <= minute <= MINUTE_END:
         raise ValueError(f"{text!r} is outside the years 1970 to {YEAR_LAST}")
     return minute
+
+
+def minute_of(moment: datetime) -> int:
+    """Return the minutes since 1970 of a moment."""
+    return int(moment.timestamp()) // 60
 
 
 def clock_text(minute: int) -> str:
@@ -59,10 +64,15 @@ def format_minute(minute: int, zone: ZoneInfo) -> str:
     return datetime.fromtimestamp(minute * 60, zone).isoformat(timespec="seconds")
 
 
+def utc_day(minute: int) -> str:
+    """Return the UTC day of a minute since 1970, as YYYY-MM-DD."""
+    return (FIRST_DAY + timedelta(days=minute // DAY_MIN)).isoformat()
+
+
 def utc_days(start: int, end: int) -> Iterator[str]:
     """Yield each UTC day that [start, end) touches, as YYYY-MM-DD, in order."""
     for day in range(start // DAY_MIN, (end - 1) // DAY_MIN + 1):
-        yield (_FIRST_DAY + timedelta(days=day)).isoformat()
+        yield utc_day(day * DAY_MIN)
 
 
 def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
@@ -83,8 +93,7 @@ def local_minute(day: date, minute: int, zone: ZoneInfo) -> int:
     If clocks show that time twice, return the first of the two. If they skip it, use the offset before the change.
     """
     days, rest = divmod(minute, DAY_MIN)
-    moment = datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone)
-    return int(moment.timestamp()) // 60
+    return minute_of(datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone))
 
 
 def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
@@ -96,7 +105,7 @@ def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
     moment = wanted.replace(tzinfo=zone).astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) != wanted:
         raise ValueError(f"on {wanted.date()} clocks skip {wanted.time():%H:%M} in {zone.key}")
-    found = int(moment.timestamp()) // 60
+    found = minute_of(moment)
     if not 0 <= found <= MINUTE_END:
         raise ValueError(f"{wanted.date()} is outside the years 1970 to {YEAR_LAST}")
     return found
@@ -149,7 +158,7 @@ def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
     if offset_min(minute, zone) == offset:
         return minute
     wall = datetime(1970, 1, 1) + timedelta(minutes=minute + offset)  # a wall clock has no zone
-    return int(wall.replace(tzinfo=zone).timestamp()) // 60
+    return minute_of(wall.replace(tzinfo=zone))
 
 
 def _change(before: int, after: int, zone: ZoneInfo) -> int:

@@ -13,7 +13,7 @@ from cli.commands.local_times import check_times
 from cli.commands.people import people
 from cli.context import Context
 from cli.output.reservations import room_and_slot
-from cli.output.screen import Cell, Row, brief, clean
+from cli.output.screen import Row, brief, clean
 from cli.problems import Problem
 from cli.rest import Json, Query
 
@@ -39,8 +39,7 @@ def admin(context: Context, arguments: Namespace) -> int | None:
 
 def _retire(context: Context, arguments: Namespace) -> None:
     body = {"hand_over_to": arguments.to} if arguments.to else {}
-    answer = context.replica.act("POST", "/replica/retire", body)
-    context.screen.json(answer)
+    answer = context.act("POST", "/replica/retire", body)
     end = "it stops once a peer has its writes"
     if holder := answer.get("held_by"):
         end = f"{context.label(holder)} holds all its writes, so it stops"
@@ -49,8 +48,7 @@ def _retire(context: Context, arguments: Namespace) -> None:
 
 def _forget(context: Context, arguments: Namespace) -> None:
     body = {"replica": arguments.lost, "confirmed": arguments.yes}
-    answer = context.replica.act("POST", "/replica/forget", body)
-    context.screen.json(answer)
+    answer = context.act("POST", "/replica/forget", body)
     context.screen.line(f"{context.label(answer['label'])} is forgotten; its writes that others hold are kept")
 
 
@@ -59,7 +57,7 @@ def _waiting(context: Context, _arguments: Namespace) -> None:
     context.screen.json(answer)
     if context.screen.as_json:
         return
-    rows: list[Row] = [tuple(Cell(name, "dark_grey") for name in ("since", "write", "what", "accepted by", "held by"))]
+    rows: list[Row] = []
     for write in answer["writes"]:
         since = datetime.fromisoformat(write["accepted_at"]).astimezone(context.zone)
         state = {"forgotten": ", which was forgotten", "unreachable": ", which does not answer"}
@@ -72,10 +70,10 @@ def _waiting(context: Context, _arguments: Namespace) -> None:
                 ", ".join(write["held_by"]),
             )
         )
-    if len(rows) == 1:
+    if not rows:
         context.screen.line("No tentative write waits for long, and no replica that accepted one is lost.")
         return
-    context.screen.table(rows)
+    context.screen.table(rows, heading=("since", "write", "what", "accepted by", "held by"))
     context.screen.line(clean(answer["help"]))
 
 
@@ -90,22 +88,19 @@ def _promote(context: Context, arguments: Namespace) -> None:
     body: Json = {"force": True, "although_it_answers": arguments.yes} if arguments.force else {}
     if arguments.label and arguments.label != context.address.label:
         body["to"] = arguments.label
-    answer = context.replica.act("POST", "/replica/promote", body)
-    context.screen.json(answer)
+    answer = context.act("POST", "/replica/promote", body)
     primary, epoch = answer.get("primary") or {}, answer.get("epoch") or {}
     label, identity, number = context.label(primary.get("label")), clean(primary.get("id")), clean(epoch.get("number"))
     context.screen.line(f"{label} is the primary now, as {identity} (epoch {number})")
 
 
 def _activate(context: Context, arguments: Namespace) -> None:
-    answer = context.replica.act("POST", "/replica/activate", {"application": arguments.application})
-    context.screen.json(answer)
+    answer = context.act("POST", "/replica/activate", {"application": arguments.application})
     context.screen.line(f"clients write {clean(answer['application'])} as soon as the primary has committed this")
 
 
 def _invite(context: Context, arguments: Namespace) -> None:
-    answer = context.replica.act("POST", "/replica/invite", {"label": arguments.label})
-    context.screen.json(answer)
+    answer = context.act("POST", "/replica/invite", {"label": arguments.label})
     label, here = clean(answer["label"]), context.address.label
     context.screen.line(
         f"python server.py {label} --join {here} --invitation {clean(answer['invitation'])}\n"
@@ -114,8 +109,7 @@ def _invite(context: Context, arguments: Namespace) -> None:
 
 
 def _truncate(context: Context, arguments: Namespace) -> None:
-    answer = context.replica.act("POST", "/replica/truncate", {"keep": arguments.keep})
-    context.screen.json(answer)
+    answer = context.act("POST", "/replica/truncate", {"keep": arguments.keep})
     context.screen.line(f"{answer.get('dropped', 0)} committed writes dropped from the log; their effects stay")
 
 

@@ -24,27 +24,24 @@ def _list(context: Context, _arguments: Namespace) -> None:
 
 def _add(context: Context, arguments: Namespace) -> None:
     body = {"name": arguments.name, "role": arguments.role}
-    _show_token(context, context.replica.act("POST", "/people", body))
+    _show_token(context, context.act("POST", "/people", body))
 
 
 def _token(context: Context, arguments: Namespace) -> None:
-    _show_token(context, context.replica.act("POST", f"{_path(arguments)}/token"))
+    _show_token(context, context.act("POST", f"{_path(arguments)}/token"))
 
 
 def _role(context: Context, arguments: Namespace) -> None:
-    answer = context.replica.act("PATCH", _path(arguments), {"role": arguments.role})
-    context.screen.json(answer)
+    answer = context.act("PATCH", _path(arguments), {"role": arguments.role})
     context.screen.line(f"{clean(answer.get('name'))} is a {clean(answer.get('role'))}")
 
 
 def _revoke(context: Context, arguments: Namespace) -> None:
-    answer = context.replica.act("DELETE", _path(arguments))
-    context.screen.json(answer)
+    answer = context.act("DELETE", _path(arguments))
     context.screen.line(f"{clean(answer.get('name'))} is revoked; the reservations stay, and a manager may cancel them")
 
 
 def _show_token(context: Context, answer: Json) -> None:
-    context.screen.json(answer)
     name = clean(answer.get("name"))
     context.screen.line(f"{name} is a {clean(answer.get('role'))}. The token, which is shown only now:")
     context.screen.line(f"  {clean(answer.get('token'))}")

@@ -32,7 +32,7 @@ def replicas(context: Context, _arguments: Namespace) -> None:
         if member.get("retired")
     }
     found = []
-    rows: list[Row] = [_heading("", "replica", "address", "", "CSN", "committed", "tentative", "id")]
+    rows: list[Row] = []
     for address, state in zip(addresses, states, strict=True):
         found.append(
             {"label": address.label, "url": address.url, "present": address == current, "reachable": state is not None}
@@ -48,7 +48,7 @@ def replicas(context: Context, _arguments: Namespace) -> None:
         waiting = Cell(tentative, "on_yellow" if tentative not in {"", "0"} else None)
         rows.append([*row, role, csn, committed, waiting, str(state.get("id", ""))])
     screen.json({"replicas": found})
-    screen.table(rows)
+    screen.table(rows, heading=("", "replica", "address", "", "CSN", "committed", "tentative", "id"))
     known = [state for state in states if state]
     if paused := [str(state["label"]) for state in known if is_paused(state)]:
         screen.line(f"Manual pace: {', '.join(map(context.label, paused))}. {PACE_HELP}")
@@ -65,7 +65,7 @@ def links(context: Context, _arguments: Namespace) -> None:
     if context.screen.as_json:
         return
     zone = context.zone
-    rows: list[Row] = [_heading("peer", "address", "link", "peer is", "last session")]
+    rows: list[Row] = []
     for peer in answer.get("peers", []):
         cut = peer.get("link") == "cut"
         name, address = context.label_cell(str(peer["label"])), str(peer.get("address", ""))
@@ -75,7 +75,7 @@ def links(context: Context, _arguments: Namespace) -> None:
     for member in answer.get("members", []):
         if member.get("forgotten"):
             rows.append((context.label_cell(str(member["label"])), str(member["anti_entropy"]), "–", "forgotten", "–"))
-    context.screen.table(rows)
+    context.screen.table(rows, heading=("peer", "address", "link", "peer is", "last session"))
     context.screen.line(f"{context.label(str(answer.get('label')))}: {primary_text(answer)[0]}")
     if is_paused(answer):
         context.screen.line(f"Manual pace. {PACE_HELP}")
@@ -121,8 +121,7 @@ def sync(context: Context, arguments: Namespace) -> int:
 
 
 def pace(context: Context, arguments: Namespace) -> None:
-    answer = context.replica.act("PUT", "/replica/pace", {"pace": arguments.pace})
-    context.screen.json(answer)
+    context.act("PUT", "/replica/pace", {"pace": arguments.pace})
     context.screen.line(f"{context.here}: {arguments.pace} pace")
     if arguments.pace == "manual":
         context.screen.line(PACE_HELP)
@@ -145,7 +144,7 @@ def log(context: Context, arguments: Namespace) -> None:
     if context.screen.as_json:
         return
     zone = context.zone
-    rows: list[Row] = [_heading("", "CSN", "accepted", "at", "what", "write", "outcome")]
+    rows: list[Row] = []
     for write in kept:
         accepted = str(write.get("accepted_at") or "")
         identity = f"{write.get('user', '')}/{brief(str(write.get('request', '')))}"
@@ -160,14 +159,13 @@ def log(context: Context, arguments: Namespace) -> None:
                 _outcome(str(write.get("outcome", ""))),
             )
         )
-    context.screen.table(rows)
-    if len(rows) == 1:
+    context.screen.table(rows, heading=("", "CSN", "accepted", "at", "what", "write", "outcome"))
+    if not rows:
         context.screen.line("The log is empty.")
 
 
 def commit(context: Context, _arguments: Namespace) -> None:
-    answer = context.replica.act("POST", "/replica/commit")
-    context.screen.json(answer)
+    answer = context.act("POST", "/replica/commit")
     context.screen.line(f"{context.screen.paint('✓', 'green')} {answer.get('committed', 0)} committed")
 
 
@@ -214,7 +212,3 @@ def _outcome(outcome: str) -> Cell:
     """Return the first word of an outcome, in red if the write failed. `log --json` shows the whole outcome."""
     word = outcome.split(" ", 1)[0]
     return Cell(word, None if word in {"updated", "merged"} else "red")
-
-
-def _heading(*names: str) -> Row:
-    return tuple(Cell(name, "dark_grey") for name in names)

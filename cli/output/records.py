@@ -43,8 +43,7 @@ def show_write(screen: Screen, write: Json) -> None:
         lines.append(("where", where(holders)))
     if write["state"] == "tentative":
         lines.append(("note", NOT_FINAL))
-    for name, text in lines:
-        screen.line(f"  {screen.paint(f'{name:<6}', 'dark_grey')} {text}")
+    screen.details(lines)
 
 
 def show_writes(screen: Screen, writes: Iterable[Json]) -> None:

@@ -93,8 +93,7 @@ def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
         lines.append(("where", where(holders)))
     if not reservation.get("final", True):
         lines.append(("note", NOT_FINAL))
-    for name, text in lines:
-        screen.line(f"  {screen.paint(f'{name:<6}', 'dark_grey')} {text}")
+    screen.details(lines)
 
 
 def show_reservations(screen: Screen, reservations: Sequence[Json], zone: tzinfo) -> None:
@@ -129,8 +128,8 @@ def show_rooms(screen: Screen, rooms: Sequence[Json], zone: tzinfo | str) -> Non
     ]
     shown = [(title, cells) for title, cells in columns if title == "room" or any(cells)]
     if len(shown) > 1:
-        heading = [Cell(title, "dark_grey") for title, _ in shown]
-        screen.table([heading, *zip(*(cells for _, cells in shown), strict=True)])
+        heading = [title for title, _ in shown]
+        screen.table(list(zip(*(cells for _, cells in shown), strict=True)), heading=heading)
     else:
         screen.table([(name,) for name in columns[0][1]])
     screen.line(screen.paint(f"times are in {clean(zone)}", "dark_grey"))

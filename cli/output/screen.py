@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -96,9 +96,16 @@ class Screen:
         mark = self.mark(state)
         return self.paint(f"{mark.text} {'' if count is None else f'{count} '}{clean(state)}", mark.color)
 
-    def table(self, rows: Sequence[Row], indent: int = 0, cut: int | None = None) -> None:
-        """Print rows in aligned columns. If the rows are wider than the screen, shorten the column with the number
-        `cut`, by default the last column."""
+    def details(self, lines: Iterable[tuple[str, str]]) -> None:
+        """Print (name, text) pairs on lines of their own, below what they belong to."""
+        for name, text in lines:
+            self.line(f"  {self.paint(f'{name:<6}', 'dark_grey')} {text}")
+
+    def table(self, rows: Sequence[Row], indent: int = 0, cut: int | None = None, heading: Sequence[str] = ()) -> None:
+        """Print rows in aligned columns, below a heading if there is one. If the rows are wider than the screen,
+        shorten the column with the number `cut`, by default the last column."""
+        if heading:
+            rows = [[Cell(name, "dark_grey") for name in heading], *rows]
         cells = [[Cell(clean(cell)) if isinstance(cell, str) else Cell(clean(cell.text), cell.color) for cell in row]
                  for row in rows]  # fmt: skip
         if not cells:

@@ -32,6 +32,7 @@ from apps.rooms.pages import (
 )
 from apps.rooms.policies import slot_text, too_many
 from apps.rooms.schema import AnotherRoom, Merge, room_name
+from apps.rooms.times import minute_of
 from bayou.application import PageViews
 from bayou.errors import Conflict, Refusal, Unknown
 from bayou.write import Draft, Write
@@ -215,8 +216,7 @@ class Handlers:
     def _next_free(self, wanted: RoomSlot, but: str, session: ClientSession) -> RoomSlot | None:
         """Return when the room of a slot is free next; leave out the reservation with the id `but`."""
         taken = self.taken([searched(wanted)], {but}, session)
-        at_min = int(self.service.now().timestamp()) // 60
-        return next_free(wanted, taken, self.building.policies, at_min, self.zone)
+        return next_free(wanted, taken, self.building.policies, minute_of(self.service.now()), self.zone)
 
     def holders_text(self, taken: Sequence[Entry]) -> str:
         """Return the sentence that says who has the slots that a request asked for; it begins with a blank."""

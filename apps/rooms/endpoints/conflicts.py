@@ -14,6 +14,7 @@ from apps.rooms.endpoints.answer_schemas import CONFLICTS
 from apps.rooms.endpoints.base import Handlers
 from apps.rooms.pages import decode_reservation, reservation_page, rooms_of
 from apps.rooms.schema import ConflictsQuery
+from apps.rooms.times import minute_of
 
 NEWEST = 200  # writes that one answer looks at
 
@@ -58,11 +59,6 @@ def _is_asked_for(conflict: Answer, query: ConflictsQuery) -> bool:
         return True
     return any(
         (query.room is None or query.room in rooms_of(slot["room"]))
-        and (query.start is None or query.start < _minute(slot["end"]))
-        and (query.end is None or _minute(slot["start"]) < query.end)
+        and query.holds(*(minute_of(datetime.fromisoformat(slot[end])) for end in ("start", "end")))
         for slot in slots
     )
-
-
-def _minute(time: str) -> int:
-    return int(datetime.fromisoformat(time).timestamp()) // 60

@@ -21,6 +21,7 @@ from apps.rooms.building import Building
 from apps.rooms.endpoints.base import ROOM_NAME, USER_NAME, Handlers
 from apps.rooms.feed_event import STATUSES, FeedEvent
 from apps.rooms.pages import RoomSlot, decode_days, decode_reservation, in_parts, owned_id, owner_of, reservation_page
+from apps.rooms.times import minute_of
 from bayou.errors import TooLarge, Unknown
 from bayou.names import NAME
 
@@ -55,7 +56,7 @@ class Feeds(Handlers):
 
     def of_room(self, room: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, FeedEvent]:
         """Return the events for the reservations of a room in a period, by reservation id."""
-        whole = RoomSlot(room, *map(_minute, period))
+        whole = RoomSlot(room, *map(minute_of, period))
         pages = self.service.read(whole.pages, session).pages
         days = [pages[page] for page in whole.pages]
         final = set(decode_days(room, (day.committed for day in days)))
@@ -87,7 +88,7 @@ class Feeds(Handlers):
     def _of_names(
         self, user: str, names: list[str], period: tuple[datetime, datetime], session: ClientSession
     ) -> dict[str, FeedEvent]:
-        start, end = map(_minute, period)
+        start, end = map(minute_of, period)
         found = {}
         for part in in_parts(names):
             views = self.service.read([reservation_page(identifier) for identifier in part], session).pages
@@ -161,7 +162,3 @@ def _check_size(shown: Mapping[str, FeedEvent]) -> None:
             " GET /rooms/{room}/calendar or GET /users/{user}/reservations.",
             events_max=EVENTS_MAX,
         )
-
-
-def _minute(when: datetime) -> int:
-    return int(when.timestamp()) // 60
