@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import from_json
 
 from apps.api.model import Model, Name, RequestId, ViewQuery
-from apps.api.schema import COUNT, FLAG, TEXT, array, nullable, one_of, record
+from apps.api.schema import COUNT, FLAG, TEXT, VIEW, array, nullable, one_of, record
 from apps.records.relation import Type
 
 SQL_MAX = 8000  # characters of one text
@@ -132,7 +132,6 @@ class MergedQuery(Model):
     user: Annotated[Name | None, Field(description="Only the writes of this user.")] = None
 
 
-VIEW = one_of("tentative", "committed")
 ROW = {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
 RELATION = record(
     relation=TEXT,
@@ -144,41 +143,23 @@ RELATION = record(
     state=VIEW,
 )
 CHANGED = record(op=one_of("insert", "replace", "delete"), relation=TEXT, record=ROW)
-WRITTEN = record(
-    write=nullable(TEXT),
-    state=VIEW,
-    outcome=one_of("updated", "merged"),
-    step=nullable(COUNT),
-    alternative=nullable(COUNT),
-    changed=array(CHANGED),
-)
+# Parts of what answers say of a write: what it did, and who asked for it.
+DONE = {"step": nullable(COUNT), "alternative": nullable(COUNT), "changed": array(CHANGED)}
+ASKED = {**dict.fromkeys(("write", "user", "request", "accepted_at"), TEXT), "state": VIEW}
+WRITTEN = record(write=nullable(TEXT), state=VIEW, outcome=one_of("updated", "merged"), **DONE)
 ROWS = record(view=VIEW, relation=TEXT, rows=array(ROW))
 OBSTACLE = record(relation=TEXT, is_missing=FLAG, record=ROW)
 PRESENT_STATE = record(
     {"held_by": array(TEXT)},
-    write=TEXT,
-    user=TEXT,
-    request=TEXT,
-    accepted_at=TEXT,
-    state=VIEW,
+    **ASKED,
     csn=nullable(COUNT),
     outcome=one_of("updated", "merged", "conflict", "rejected", "duplicate", "differs", "failed"),
     reason=nullable(TEXT),
-    step=nullable(COUNT),
-    alternative=nullable(COUNT),
-    changed=array(CHANGED),
+    **DONE,
     wanted=array(CHANGED),
     in_the_way=array(OBSTACLE),
 )
 WRITES = record(user=TEXT, writes=array(PRESENT_STATE))
 MERGED = record(writes=array(PRESENT_STATE))
-CONFLICT = record(
-    write=TEXT,
-    user=TEXT,
-    request=TEXT,
-    accepted_at=TEXT,
-    state=VIEW,
-    wanted=array(record(op=TEXT, relation=TEXT, record=ROW)),
-    in_the_way=array(OBSTACLE),
-)
+CONFLICT = record(**ASKED, wanted=array(record(op=TEXT, relation=TEXT, record=ROW)), in_the_way=array(OBSTACLE))
 CONFLICTS = record(conflicts=array(CONFLICT))

@@ -22,7 +22,6 @@ from apps.rooms.pages import (
     decode_room,
     decode_slots,
     is_final,
-    occurrence_date,
     owner_of,
 )
 from apps.rooms.settings import Closed, RoomSettings
@@ -64,13 +63,9 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
     held = decode_reservation(views.tentative)
     if held is None:
         return None
-    user, _, request = identifier.partition("/")
-    asked_at = slot_asked_at(held, zone)
+    made, asked_at = _made(identifier, held), slot_asked_at(held, zone)
     return {
-        "id": identifier,
-        "user": user,
-        "request": request,
-        "owner": owner_of(identifier, held),
+        **made,
         "room": held.room,
         "slot": _times(held.slot, zone) if held.slot else None,
         "purpose": held.purpose,
@@ -78,7 +73,7 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
         "final": is_final(views),
         "reason": reason(held),
         "series": held.series,
-        "occurrence": occurrence_date(request),
+        "occurrence": made["request"].partition("~")[2] or None,  # its date
         "asked": [{"room": slot.room, **_times(slot, zone)} for slot in held.asked],
         "changed_by": list(held.changed_by),
         **({"shifted": local_shown(held, asked_at, zone)} if asked_at else {}),
@@ -117,12 +112,8 @@ def state(held: Reservation, views: PageViews) -> str:
 def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return a series as a JSON value with the schema SERIES (see answer_schemas.py). `reservations` are the
     reservations of its occurrences."""
-    user, _, request = identifier.partition("/")
     return {
-        "id": identifier,
-        "user": user,
-        "request": request,
-        "owner": owner_of(identifier, held),
+        **_made(identifier, held),
         "rule": held.rule,
         "except": list(held.excluded),
         "occurrences": held.wanted,
@@ -286,6 +277,12 @@ def reason(held: Reservation) -> dict[str, str] | None:
         by, text = held.why
         return {"code": held.reason, "message": f"Cancelled by {by}: {text}", "by": by}
     return {"code": held.reason, "message": REASONS[held.reason]}
+
+
+def _made(identifier: str, held: Reservation | Series) -> dict[str, str]:
+    """Return the members MADE of a JSON value (see answer_schemas.py)."""
+    user, _, request = identifier.partition("/")
+    return {"id": identifier, "user": user, "request": request, "owner": owner_of(identifier, held)}
 
 
 def _times(slot: RoomSlot, zone: ZoneInfo) -> dict[str, str]:

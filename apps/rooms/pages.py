@@ -135,11 +135,6 @@ class Series:
         return {day: f"{identifier}~{day}" for day in self.dates}
 
 
-def occurrence_date(request: str) -> str | None:
-    """Return the date in the request id of an occurrence, SERIES~DATE; None for any other request id."""
-    return request.partition("~")[2] or None
-
-
 def owner_of(identifier: str, held: Reservation | Series) -> str:
     """Return who owns the reservation or series with this id."""
     return held.owner or identifier.partition("/")[0]

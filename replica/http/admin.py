@@ -456,25 +456,14 @@ def _members(
     """Return the founders and the created servers. The id of a founder is None, because only the founder itself knows
     it. `present` are the labels of those that have not retired and are not `forgotten`; a created server that has
     retired by itself is left out."""
+    lost = set(forgotten).difference(present)
     found: list[tuple[str | None, str, str, str, bool]] = [
         (None, label, str(founder.rest), str(founder.anti_entropy), label not in present)
         for label, founder in settings.founders.items()
     ]
-    found += [
-        (
-            member.id,
-            member.label,
-            member.rest,
-            member.anti_entropy,
-            member.label in forgotten and member.label not in present,
-        )
-        for member in created
-    ]
+    found += [(one.id, one.label, one.rest, one.anti_entropy, one.label in lost) for one in created]
     names = ("id", "label", "rest", "anti_entropy", "retired")
-    return [
-        {**dict(zip(names, each, strict=True)), "forgotten": each[1] in forgotten and each[1] not in present}
-        for each in found
-    ]
+    return [{**dict(zip(names, each, strict=True)), "forgotten": each[1] in lost} for each in found]
 
 
 def vector_texts(vector: Vector) -> dict[str, str]:

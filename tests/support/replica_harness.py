@@ -210,6 +210,15 @@ class FakeStore:
     def history(self, page: str) -> History:  # noqa: ARG002
         return History({}, ())
 
+    def log_entry(self, identifier: str) -> LogEntry:
+        return next(entry for entry in self.entries_of_log if entry.write.id == identifier)
+
+    def newest_writes(self, tag: str, **_: object) -> list[LogEntry]:
+        return [entry for entry in reversed(self.entries_of_log) if entry.write.app == tag]
+
+    def active_tag(self, name: str) -> str:
+        return f"{name}/1"
+
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:  # noqa: ARG002
         return [], None
 

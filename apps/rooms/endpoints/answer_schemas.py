@@ -6,6 +6,8 @@ from apps.api.schema import COUNT, DATE, FLAG, NAME, TEXT, TIME, VIEW, Schema, a
 from apps.rooms.answer_values import NOT_AS_WANTED
 
 CLOCK: Schema = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"}
+OP = one_of("reserve", "move", "edit", "extend", "cancel")
+MADE = {"id": TEXT, "user": TEXT, "request": TEXT, "owner": TEXT}  # of what a request has made
 SLOT = record(start=TIME, end=TIME)
 ROOM_SLOT = record(room=TEXT, start=TIME, end=TIME)
 ROOM = record(
@@ -21,10 +23,7 @@ ROOM = record(
 LOCAL = record({"overlaps": array(TEXT)}, timezone=TEXT, start=TIME, end=TIME)
 RESERVATION = record(
     {"held_by": array(TEXT), "shifted": LOCAL},
-    id=TEXT,
-    user=TEXT,
-    request=TEXT,
-    owner=TEXT,
+    **MADE,
     room=TEXT,
     slot=nullable(SLOT),
     purpose=TEXT,
@@ -39,10 +38,7 @@ RESERVATION = record(
 SERIES = record(
     series=record(
         {"except": array(DATE)},
-        id=TEXT,
-        user=TEXT,
-        request=TEXT,
-        owner=TEXT,
+        **MADE,
         rule=TEXT,
         occurrences=one_of("all_or_nothing", "best_effort"),
         timezone=TEXT,
@@ -52,7 +48,7 @@ SERIES = record(
 CHANGED_SERIES = record(**SERIES["properties"], unmoved=nullable(array(DATE)))
 EVENT = record(
     write=TEXT,
-    op=one_of("reserve", "move", "edit", "extend", "cancel"),
+    op=OP,
     user=TEXT,
     accepted_at=TIME,
     accepted_by=TEXT,
@@ -72,7 +68,7 @@ MOVED_BACK = record(
 CONFLICT = record(
     id=TEXT,
     write=TEXT,
-    op=one_of("reserve", "move", "edit", "extend", "cancel"),
+    op=OP,
     user=TEXT,
     accepted_at=TIME,
     state=VIEW,
@@ -85,9 +81,7 @@ CONFLICTS = record(conflicts=array(CONFLICT))
 # The write that took a slot: of whom, and whether it was accepted earlier or only committed first.
 CAUSE = record(write=TEXT, user=TEXT, earlier=FLAG, got=ROOM_SLOT)
 MOVE_SEEN = record({"from": nullable(ROOM_SLOT)}, at=TIME, to=nullable(ROOM_SLOT), because=nullable(CAUSE))
-ENTRY = record(
-    {"room": TEXT}, id=TEXT, user=TEXT, request=TEXT, owner=TEXT, purpose=TEXT, start=TIME, end=TIME, state=VIEW
-)
+ENTRY = record({"room": TEXT}, **MADE, purpose=TEXT, start=TIME, end=TIME, state=VIEW)
 ROOMS = record(timezone=TEXT, rooms=array(ROOM), next=nullable(TEXT))
 FREE_ROOMS = record({"from": TIME, "to": TIME}, rooms=array(ROOM))
 CALENDAR = record({"from": TIME, "to": TIME}, room=TEXT, view=VIEW, reservations=array(ENTRY))
