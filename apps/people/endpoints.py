@@ -17,10 +17,10 @@ from apps.api.request import Request
 from apps.api.schema import NAME, TEXT, array, nullable, one_of, record
 from apps.api.service import Service
 from apps.people.drafts import draft_of
-from apps.people.pages import OPERATOR, ROLES, decode_person, person_page
+from apps.people.pages import OPERATOR, ROLES, decode_person, person_page, unknown_person
 from apps.people.tokens import hash_of, new_token
 from bayou import names
-from bayou.errors import Conflict, Forbidden, Refusal, Unknown
+from bayou.errors import Conflict, Forbidden, Refusal
 from bayou.write import Write
 
 ROLE = one_of(*ROLES)
@@ -136,8 +136,4 @@ def _refusal(status: str, name: str) -> Refusal:
         message = f"{name} has been added already. Give another role or another token, or revoke the person first."
         return Conflict("person_exists", message, name=name)
     assert status == "unknown", status
-    message = (
-        f"There is no person {name} here. Check the name. If the person was added at another replica, that write may"
-        " not have arrived here yet."
-    )
-    return Unknown("person_unknown", message, name=name)
+    return unknown_person(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bayou.errors import Unknown
+
 ROLES = ("user", "manager", "guest")
 OPERATOR = "operator"  # runs the machine of a replica: has no page, and is always a manager
 
@@ -24,3 +26,12 @@ def person_page(name: str) -> str:
 def decode_person(fields: Mapping[str, str]) -> Person | None:
     """Return the person that a page holds. Return None for an empty page and for a person who was revoked."""
     return Person(fields["role"], fields["hash"]) if "role" in fields else None
+
+
+def unknown_person(name: str) -> Unknown:
+    return Unknown(
+        "person_unknown",
+        f"There is no person {name} here. Check the name. If the person was added at another replica, that write may"
+        " not have arrived here yet.",
+        name=name,
+    )

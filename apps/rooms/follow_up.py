@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from apps.api.request import ClientSession
+from apps.api.request import Caller, ClientSession
 from apps.api.service import Service
 from apps.rooms import drafts
 from apps.rooms.answer_values import parts_of
 from apps.rooms.building import Building
-from apps.rooms.pages import decode_reservation, reservation_page
+from apps.rooms.endpoints.base import Handlers
+from apps.rooms.pages import decode_reservation
 from bayou.application import LogEntry
 from bayou.session_token import Token
 from bayou.write import Draft
@@ -30,19 +31,11 @@ def drafts_after(service: Service, entry: LogEntry) -> Iterator[Draft]:
     write = entry.write
     if write.op not in _OPS:
         return
-    building = Building.of(service.settings)
+    handlers = Handlers(service, Building.of(service.settings))
     for part in parts_of(write, entry.outcome):
-        page = reservation_page(part.id)
-        reservation = decode_reservation(service.read([page], ClientSession(Token())).pages[page].tentative)
+        reservation = decode_reservation(handlers.views_of(part.id, ClientSession(Token())).tentative)
         if part.outcome in WORDS and reservation is not None and reservation.slot is not None:
-            context = drafts.DraftContext(
-                user=write.user,
-                request="again-" + hashlib.sha256(f"{write.id} {part.id}".encode()).hexdigest()[:16],
-                at=service.now(),
-                zone=building.zone,
-                listed_rooms=building.rooms,
-                policies=building.policies,
-                app=service.active_tag("rooms"),
-                role="manager",  # if the user was none, the outcome is `forbidden`, as before
-            )
+            request = "again-" + hashlib.sha256(f"{write.id} {part.id}".encode()).hexdigest()[:16]
+            caller = Caller(write.user, "manager")  # if the user was none, the outcome is `forbidden`, as before
+            context = handlers.context(caller, request)
             yield drafts.cancel(context, part.id, reservation, write.args.get("reason"))

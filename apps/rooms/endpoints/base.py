@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from apps.api.endpoint import Answer
 from apps.api.request import Caller, ClientSession
 from apps.api.service import Service, new_request_id
-from apps.people.pages import decode_person, person_page
+from apps.people.pages import decode_person, person_page, unknown_person
 from apps.rooms import answer_values, asked
 from apps.rooms.building import Building
 from apps.rooms.drafts import DraftContext
@@ -106,12 +106,7 @@ class Handlers:
             return
         page = person_page(owner)
         if decode_person(self.service.read([page], session).pages[page].tentative) is None:
-            raise Unknown(
-                "person_unknown",
-                f"There is no person {owner} here. Check the name. If the person was added at another replica, that"
-                " write may not have arrived here yet.",
-                name=owner,
-            )
+            raise unknown_person(owner)
 
     def context(self, caller: Caller, request: str | None, timezone: str | None = None) -> DraftContext:
         """Return the values that the drafts of a request share. A request without an id gets a new id. `timezone` is
