@@ -123,7 +123,8 @@ class CommittedLogs:
         if fitting:
             if followed is not None and any(line is followed for line in fitting):
                 return followed
-            return max(fitting, key=lambda line: sum(csn <= line.csn for csn, _ in known))
+            # A full state brings few commits, and several logs may have these: then the vectors tell.
+            return max(fitting, key=lambda line: (sum(csn <= line.csn for csn, _ in known), _has_vector(line, state)))
         differing = [(min(found), line) for line in lines if (found := _differing(line, known))]
         if len(lines) > self.forks or not differing:
             return lines[0]
@@ -143,6 +144,11 @@ class CommittedLogs:
     def _holding(self, lines: list[CommittedLog], state: State) -> CommittedLog:
         known = [(state.csn, state.last)]
         return next((line for line in lines if line.csn >= state.csn and not _differing(line, known)), lines[0])
+
+
+def _has_vector(line: CommittedLog, state: State) -> bool:
+    """Return whether a log has the committed vector of a node at the CSN of that node."""
+    return state.csn <= line.csn and line.vectors[state.csn].stamps == state.committed_vector
 
 
 def _differing(line: CommittedLog, known: Sequence[tuple[int, str]]) -> list[int]:
