@@ -120,11 +120,12 @@ class CommittedLogs:
             return self.of(state)
         lines = self._of(state.history, before)
         fitting = [line for line in lines if line.csn >= start_csn and not _differing(line, known)]
+        # A full state brings few commits, and several logs may have these: then the vectors tell.
+        fitting = [line for line in fitting if line.csn < state.csn or _has_vector(line, state)] or fitting
         if fitting:
             if followed is not None and any(line is followed for line in fitting):
                 return followed
-            # A full state brings few commits, and several logs may have these: then the vectors tell.
-            return max(fitting, key=lambda line: (sum(csn <= line.csn for csn, _ in known), _has_vector(line, state)))
+            return max(fitting, key=lambda line: sum(csn <= line.csn for csn, _ in known))
         differing = [(min(found), line) for line in lines if (found := _differing(line, known))]
         if len(lines) > self.forks or not differing:
             return lines[0]
@@ -147,8 +148,8 @@ class CommittedLogs:
 
 
 def _has_vector(line: CommittedLog, state: State) -> bool:
-    """Return whether a log has the committed vector of a node at the CSN of that node."""
-    return state.csn <= line.csn and line.vectors[state.csn].stamps == state.committed_vector
+    """Return whether a log, which goes on to the CSN of a node or beyond, has the committed vector of the node there."""
+    return line.vectors[state.csn].stamps == state.committed_vector
 
 
 def _differing(line: CommittedLog, known: Sequence[tuple[int, str]]) -> list[int]:
