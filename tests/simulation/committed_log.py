@@ -148,7 +148,7 @@ class CommittedLogs:
 
 
 def _has_vector(line: CommittedLog, state: State) -> bool:
-    """Return whether a log, which goes on to the CSN of a node or beyond, has the committed vector of the node there."""
+    """Return whether a log has the committed vector of a node at its CSN, which is not beyond the end of the log."""
     return line.vectors[state.csn].stamps == state.committed_vector
 
 
