@@ -71,9 +71,8 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     begins = datetime.fromtimestamp(first.start * 60, zone).replace(tzinfo=None)
     days = recurrence.without(recurrence.dates(body.rule, begins, zone), body.excluded)
     series = f"{context.user}/{context.request}"
-    limit = limit_of(context, body.owner or context.user)
     remedy = "Reserve the other occurrences as another series, or ask for fewer slots or rooms."
-    collected = _Collected(len(days), [reservation_page(series), *limit.pages], remedy)
+    collected = _Collected(series, len(days), limit_of(context, body.owner or context.user), remedy)
     left_out = []
     for day in days:
         slots = _slots_on(body.slots, (day - begins.date()).days, zone, day)
@@ -83,16 +82,15 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
         search = _without_room(search_of(context, body.room, slots, body.merge))
         collected.add({"date": day.isoformat()}, search, [reservation_page(f"{series}~{day}")])
     collected.require_apart()
-    return _reserving(context, body, body.rule, body.excluded, left_out, collected, limit)
+    return _reserving(context, body, body.rule, body.excluded, left_out, collected)
 
 
 def reserve_listed(context: DraftContext, body: SeriesBody) -> Draft:
     """Return the draft of a new series whose occurrences are listed. Raise TooLarge or Conflict if the request cannot
     be granted."""
     series = f"{context.user}/{context.request}"
-    limit = limit_of(context, body.owner or context.user)
     remedy = "Reserve the other occurrences as another series."
-    collected = _Collected(len(body.times), [reservation_page(series), *limit.pages], remedy)
+    collected = _Collected(series, len(body.times), limit_of(context, body.owner or context.user), remedy)
     for one in body.times:
         day = one.day.isoformat()
         occurrence = {"date": day}
@@ -102,7 +100,7 @@ def reserve_listed(context: DraftContext, body: SeriesBody) -> Draft:
             occurrence["purpose"] = one.purpose
         search = _without_room(search_of(context, one.room or body.room, [one], body.merge))
         collected.add(occurrence, search, [reservation_page(f"{series}~{day}")])
-    return _reserving(context, body, body.rule, (), (), collected, limit)
+    return _reserving(context, body, body.rule, (), (), collected)
 
 
 def _reserving(
@@ -112,19 +110,16 @@ def _reserving(
     excluded: Iterable[date],
     closed: Iterable[date],
     collected: _Collected,
-    limit: Needs,
 ) -> Draft:
     """Return the draft of a series. `closed` are dates that it leaves out because its room is closed."""
     args = {
-        **collected.shared,
-        **limit.args,
+        **collected.args,
         **made_for(context, body.owner),
         "room": body.room,
         "purpose": body.purpose,
         "rule": rule,
         "except": _encode_dates({*excluded, *closed}),
         "zone": context.local_zone.key,
-        "occurrences": collected.occurrences,
         "occurrences_wanted": body.occurrences,
     }
     if closed := set(closed) - set(excluded):
@@ -146,9 +141,9 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     """
     assert body.slots is not None, "a move has slots"
     zone, first = context.local_zone, date.fromisoformat(occurrences[0].day)
-    limit = limit_of(context, context.user)  # only the owner moves it
     remedy = "Move the occurrences one by one. Or cancel those that do not fit, and reserve them as a new series."
-    collected = _Collected(len(occurrences), [reservation_page(series), *limit.pages], remedy)
+    limit = limit_of(context, context.user)  # only the owner moves it
+    collected = _Collected(series, len(occurrences), limit, remedy)
     over = {one.id for one in occurrences if one.reservation.slot and one.reservation.slot.end <= context.at_min}
     may_stay = context.policies.notice_min is not None and len(over) < len(occurrences)
     for occurrence in occurrences:
@@ -165,13 +160,7 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     slot = occurrences[0].reservation.slot
     if slot is not None and body.slots[0].start > slot.start:
         collected.occurrences.reverse()
-    args = {
-        **collected.shared,
-        **limit.args,
-        "series": series,
-        "occurrences": collected.occurrences,
-        "occurrences_wanted": body.occurrences,
-    }
+    args = {**collected.args, "series": series, "occurrences_wanted": body.occurrences}
     if body.purpose is not None:
         args["purpose"] = body.purpose
     return draft_of(context, "move_series", body.merge.name, args, collected.pages)
@@ -201,8 +190,8 @@ def extend(
     if not days:
         field, other = ("dates", "other `dates`") if body.until is None else ("until", "a later `until`")
         raise BadInput("bad_input", f"The series has all of these dates already. Give {other}.", field=field)
-    limit = limit_of(context, context.user)
-    collected = _Collected(len(days), [reservation_page(identifier), *limit.pages], "Extend it in several steps.")
+    remedy = "Extend it in several steps."
+    collected = _Collected(identifier, len(days), limit_of(context, context.user), remedy)
     shared = like[max(like)]
     for day in sorted(days):
         before = [other for other in like if other < day.isoformat()]
@@ -223,12 +212,10 @@ def extend(
         collected.add(occurrence, search, pages)
     collected.require_apart()
     args = {
-        **collected.shared,
-        **limit.args,
+        **collected.args,
         "series": identifier,
         "room": shared.asked[0].room,
         "purpose": shared.purpose,
-        "occurrences": collected.occurrences,
         "occurrences_wanted": body.occurrences,
     }
     if rule is not None:
@@ -255,7 +242,7 @@ def cancel(
     declare too many pages."""
     pages = [*_pages_of_owners(context, occurrences), *managing_pages(context, owner, reason)]
     more = {} if reason is None else {"reason": reason}
-    return _changing(context, "cancel_series", series, occurrences, pages, more, "Cancel")
+    return _changing(context, "cancel_series", series, occurrences, Needs(more, pages), "Cancel")
 
 
 def edit(
@@ -270,7 +257,7 @@ def edit(
     Raise TooLarge if the write would declare too many pages."""
     change = edited(context, before, purpose, owner)
     pages = [*change.pages, *(_pages_of_owners(context, occurrences) if owner else [])]
-    return _changing(context, "edit_series", series, occurrences, pages, change.args, "Change")
+    return _changing(context, "edit_series", series, occurrences, Needs(change.args, pages), "Change")
 
 
 def _pages_of_owners(context: DraftContext, occurrences: Iterable[Occurrence]) -> list[str]:
@@ -280,34 +267,34 @@ def _pages_of_owners(context: DraftContext, occurrences: Iterable[Occurrence]) -
 
 
 def _changing(
-    context: DraftContext,
-    op: str,
-    series: str,
-    occurrences: Sequence[Occurrence],
-    pages: Iterable[str],
-    more: Mapping[str, Any],
-    verb: str,
+    context: DraftContext, op: str, series: str, occurrences: Sequence[Occurrence], needs: Needs, verb: str
 ) -> Draft:
-    """Return the draft of a change that needs no slot. `more` has its arguments apart from the occurrences."""
+    """Return the draft of a change that needs no slot. `needs` are those apart from the occurrences."""
     remedy = f"{verb} the later occurrences first: give their first date as `from`."
-    collected = _Collected(len(occurrences), [reservation_page(series), *pages], remedy)
+    collected = _Collected(series, len(occurrences), needs, remedy)
     for occurrence in occurrences:
         held_on = pages_holding(occurrence.id, occurrence.reservation, final=False)
         collected.add({"date": occurrence.day}, Needs({}, []), held_on)
-    room = occurrences[0].reservation.room
-    args: dict[str, Any] = {"series": series, "room": room, "occurrences": collected.occurrences, **more}
+    args = {**collected.args, "series": series, "room": occurrences[0].reservation.room}
     return draft_of(context, op, "give_up", args, collected.pages)
 
 
 class _Collected:
-    """Collects the occurrences of a write, up to the number of pages that one write may declare."""
+    """Collects the occurrences of a write about a series, up to the number of pages that one write may declare. `needs`
+    are those of the write apart from its occurrences."""
 
-    def __init__(self, count: int, pages: Iterable[str], remedy: str) -> None:
+    def __init__(self, series: str, count: int, needs: Needs, remedy: str) -> None:
         self._count = count
+        self._needs = needs
         self._remedy = remedy
-        self.pages: set[str] = set(pages)
+        self.pages = {reservation_page(series), *needs.pages}
         self.occurrences: list[dict[str, Any]] = []
-        self.shared: dict[str, Any] = {}
+        self._shared: dict[str, Any] = {}
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The arguments of the write that follow from the occurrences and from `needs`."""
+        return {**self._shared, **self._needs.args, "occurrences": self.occurrences}
 
     def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:
         """Add an occurrence and the pages that it needs. If the write would then declare too many pages, raise
@@ -326,8 +313,8 @@ class _Collected:
             )
         self.pages = together
         if not self.occurrences:
-            self.shared = {name: value for name, value in search.args.items() if name in _SHARED}
-        own = {name: value for name, value in search.args.items() if self.shared.get(name) != value}
+            self._shared = {name: value for name, value in search.args.items() if name in _SHARED}
+        own = {name: value for name, value in search.args.items() if self._shared.get(name) != value}
         self.occurrences.append({**own, **occurrence})
 
     def require_apart(self) -> None:

@@ -112,12 +112,12 @@ class Plan:
     skipped: list[Skipped] = field(default_factory=list)
 
     @property
-    def added(self) -> int:
-        return sum(len(step.wanted) for step in self.steps if isinstance(step, Add))
+    def added(self) -> list[Wanted]:
+        return [one for step in self.steps if isinstance(step, Add) for one in step.wanted]
 
     @property
-    def changed(self) -> int:
-        return sum(isinstance(step, Change) for step in self.steps)
+    def changed(self) -> list[Change]:
+        return [step for step in self.steps if isinstance(step, Change)]
 
 
 def plan_of(
@@ -174,29 +174,25 @@ def _compare_own(plan: Plan, course: Course, held: Held) -> None:
         plan.kept.append((held.id, "it was made here, and the file has another time, room or purpose"))
 
 
+@dataclass
 class _Following:
     """Plans for one UID."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        course: Course,
-        held: list[Held],
-        rooms: Rooms,
-        until: date | None,
-        new_rooms: bool,
-        pages_of: PageCount,
-    ) -> None:
-        self.plan, self.course, self.held = plan, course, held
-        self.rooms, self.until, self.new_rooms, self.pages_of = rooms, until, new_rooms, pages_of
-        self.known = max((one.sequence for one in held), default=-1)
-        self.changes: list[Change] = []
-        self.adds: list[Wanted] = []
+    plan: Plan
+    course: Course
+    held: list[Held]
+    rooms: Rooms
+    until: date | None
+    new_rooms: bool
+    pages_of: PageCount
+    changes: list[Change] = field(default_factory=list)
+    adds: list[Wanted] = field(default_factory=list)
 
     def run(self) -> None:
         course = self.course
-        if course.newest < self.known:
-            why = f"the file has an older version of it than the one imported last (SEQUENCE {self.known})"
+        known = max((one.sequence for one in self.held), default=-1)
+        if course.newest < known:
+            why = f"the file has an older version of it than the one imported last (SEQUENCE {known})"
             self.plan.kept.append((course.request, why))
             self.plan.unchanged += sum(one.active for one in self.held)
             return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.calendar_files.follow import Tally
-from cli.calendar_files.plan import Add, Cancel, Change, Plan
+from cli.calendar_files.plan import Plan
 from cli.calendar_files.rooms import Rooms
 from cli.calendar_files.timetable import Timetable, Wanted
 from cli.context import Context
@@ -60,20 +60,21 @@ class Report:
 
     def _as_json(self) -> Json:
         plan, tally, refused, skipped = self.plan, self.tally or Tally(), self.refused, self.skipped
+        planned = plan if self.tally is None else Plan()  # what a preview would do
         return {
             "file": self.name,
             "dry_run": self.tally is None,
             "events": self.table.events,
             "reservations": len(self.table.wanted),
-            "added": plan.added if self.tally is None else tally.tentative + tally.committed,
+            "added": len(plan.added) if self.tally is None else tally.tentative + tally.committed,
             "accepted": {"tentative": tally.tentative, "committed": tally.committed},
-            "changed": plan.changed if self.tally is None else tally.changed,
+            "changed": len(plan.changed) if self.tally is None else tally.changed,
             "cancelled": len(plan.cancels) if self.tally is None else tally.cancelled,
             "already_there": plan.unchanged,
             "kept": [{"id": identity, "why": why} for identity, why in plan.kept[:LISTED_JSON_MAX]],
-            "to_add": [_shown(one) for one in self._to_add[:LISTED_JSON_MAX]],
-            "to_change": [{"id": one.held.id, **_shown(one.wanted)} for one in self._to_change[:LISTED_JSON_MAX]],
-            "to_cancel": [one.held.id for one in self._to_cancel[:LISTED_JSON_MAX]],
+            "to_add": [_shown(one) for one in planned.added[:LISTED_JSON_MAX]],
+            "to_change": [{"id": one.held.id, **_shown(one.wanted)} for one in planned.changed[:LISTED_JSON_MAX]],
+            "to_cancel": [one.held.id for one in planned.cancels[:LISTED_JSON_MAX]],
             "unsent": tally.unsent,
             "unknown_rooms": [
                 {"room": room, "nearest": self.rooms.nearest(room), "reservations": len(wanted)}
@@ -103,7 +104,8 @@ class Report:
         width = max((len(f"{count:,}") for _, count, _ in counts), default=1)
         rows: list[Row] = [(mark, f"{count:>{width},}", what) for mark, count, what in counts if count]
         screen.table(rows, indent=2)
-        self._print_plan(context)
+        if self.tally is None:
+            self._print_plan(context)
         sign = screen.paint("✗", "red")
         unknown = []
         for room, wanted in self.plan.unknown.items():
@@ -141,8 +143,8 @@ class Report:
         ]
         if tally is None:
             return [
-                (Cell("+", "green"), plan.added, "to be added"),
-                (Cell("~", "cyan"), plan.changed, "to be changed"),
+                (Cell("+", "green"), len(plan.added), "to be added"),
+                (Cell("~", "cyan"), len(plan.changed), "to be changed"),
                 (Cell("–"), len(plan.cancels), "to be cancelled"),
                 *there,
             ]
@@ -155,38 +157,21 @@ class Report:
             (Cell("!", "red"), tally.unsent, "not sent; give the same command again to send them"),
         ]
 
-    @property
-    def _to_add(self) -> list[Wanted]:
-        return [one for step in self._steps if isinstance(step, Add) for one in step.wanted]
-
-    @property
-    def _to_change(self) -> list[Change]:
-        return [step for step in self._steps if isinstance(step, Change)]
-
-    @property
-    def _to_cancel(self) -> list[Cancel]:
-        return self.plan.cancels if self.tally is None else []
-
-    @property
-    def _steps(self) -> list[Add | Change]:
-        """What a preview would add and change."""
-        return self.plan.steps if self.tally is None else []
-
     def _print_plan(self, context: Context) -> None:
         """List what a preview would do."""
         zone = context.zone
         _list(context.screen, "to be added:", [
             f"  + {clean(one.room)} {show_slot(one.slot, zone)}  {shorten(clean(one.purpose), 40)}"
-            for one in self._to_add
+            for one in self.plan.added
         ])  # fmt: skip
         _list(context.screen, "to be changed:", [
             f"  ~ {clean(one.held.id)}  {clean(one.held.room)} {show_slot(one.held.asked, zone)} →"
             f" {clean(one.wanted.room)} {show_slot(one.wanted.slot, zone)}  {shorten(clean(one.wanted.purpose), 40)}"
-            for one in self._to_change
+            for one in self.plan.changed
         ])  # fmt: skip
         _list(context.screen, "to be cancelled:", [
             f"  – {clean(one.held.id)}  {clean(one.held.room)} {show_slot(one.held.asked, zone)}"
-            for one in self._to_cancel
+            for one in self.plan.cancels
         ])  # fmt: skip
 
 
