@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[str]:
-    state, own = replica.state(), settings.replica(replica.label)
+    state, own = replica.store.state(), settings.replica(replica.label)
     label = label_of(state.primary, replica.store.members())
     if state.is_primary:
         primary = "this replica"

@@ -176,9 +176,6 @@ class Replica:
             steps.callback(self._follow_ups.stop)
             steps.callback(self._feed.stop)
 
-    def state(self) -> State:
-        return self.store.state()
-
     def warnings_of_applications(self) -> Iterator[str]:
         """Yield what the applications want the operator to know at the start. Nothing if Redis does not answer."""
         with contextlib.suppress(RedisError, Refusal):
