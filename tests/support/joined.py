@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from cluster.processes import Processes
+from cluster.processes import SERVER, Processes
 from replica.config import read_address
 from storage.redis.embedded import stop_left_behind
 from tests.support.forked import Forked
@@ -34,7 +34,7 @@ class Joined:
 
     def start(self, *options: str) -> None:
         """Start the process, and wait until it serves requests or has ended."""
-        arguments = [self.label, *options, "--config", str(self._configuration)]
+        arguments = [str(SERVER), self.label, *options, "--config", str(self._configuration)]
         process = self.process = Forked(arguments, self._environment)
         reader = self._reader = threading.Thread(target=self._read, args=(process,), daemon=True)
         reader.start()
