@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 
 from bayou.frames import Frame
 from cluster import screens
+from cluster.diagram.recorder import Recorder
+from cluster.diagram.words import Words
 from cluster.drivers.driver import Driver
 from cluster.language.parser import COMMENT, Complaint
 from cluster.language.record_commands import read_file
@@ -76,6 +78,7 @@ class Player:
     def __init__(self, played: Lesson, driver: Driver) -> None:
         self._lesson = played
         self._runner = Runner(driver, self._result, self._aside)
+        self._recorder = Recorder(driver)
         self._before: dict[str, tuple[Entry, ...]] = {}
         self._output: list[str] = []  # of the current command
         self._shown: list[str] = []  # of the current step
@@ -163,22 +166,37 @@ class Player:
             self._shown.append(f"{prompt} {paint(line.replace(HARD_BLANK, ' '), attrs=['bold'])}")
 
     def _picture(self) -> None:
-        """Add the picture. Where the screen would be higher than the terminal, leave out blank lines, the
-        legend and then the oldest writes, but none that has changed in this step."""
+        """Add what was replayed, and the picture. Where the screen would be higher than the terminal, leave out blank
+        lines, the legend and then the oldest writes, but none that has changed in this step; at last the replays."""
         world, width, height = self._runner.world, screens.width(), screens.height()
         shown = [self._column(server) for server in world.servers.values()]
         paused = paint("   ‖ anti-entropy is paused", "magenta", attrs=["bold"]) if self._runner.is_paused else ""
         links = f"{link_line(world)}{paused}"
-        above = [*self._shown, "", links]
-        dense = [line for line in above if line not in {"", legend()}]
-        fewest = min(WRITES_MAX, max((newest_changed(column) for column in shown), default=0))
-        screen = [*above, *columns(shown, width)]
+        replays = [*self._replays()]
+        screen = [*self._shown, *replays, "", links, *columns(shown, width)]
         if height is not None and screens.lines_of(screen) > height:
-            for writes in range(WRITES_MAX, fewest - 1, -1):
-                screen = [*dense, *columns(shown, width, writes)]
+            dense = [line for line in self._shown if line not in {"", legend()}]
+            fewest = min(WRITES_MAX, max((newest_changed(column) for column in shown), default=0))
+            sizes = [(writes, replays) for writes in range(WRITES_MAX, fewest - 1, -1)] + [(fewest, [])]
+            for writes, told in sizes:
+                screen = [*dense, *told, links, *columns(shown, width, writes)]
                 if screens.lines_of(screen) <= height:
                     break
         self._shown = screen
+
+    def _replays(self) -> Iterator[str]:
+        """Yield the lines about the replays of this step: the writes that each server undid, last first, and how it
+        played them again."""
+        world, recorder, before = self._runner.world, self._recorder, len(self._recorder.steps)
+        recorder.note(0, "", world)
+        words = Words({label: name for name, label in world.labels.items()}, recorder.labels, recorder.writes)
+        for label, lane in (found for step in recorder.steps[before:] for found in step.lanes.items()):
+            for mark in (mark for transaction in lane["transactions"] for mark in transaction["marks"]):
+                if mark["what"] == "rolled_back":
+                    steps = [words.step(step).replace(" ", HARD_BLANK) for step in mark["writes"]]
+                    text = "   ".join([paint(words.name(label), attrs=["bold"]), *steps])
+                    for line in textwrap.wrap(text, screens.width(), subsequent_indent="  "):
+                        yield line.replace(HARD_BLANK, " ")
 
     def _column(self, server: Server) -> Column:
         clients = tuple(client.id for client in self._runner.world.clients.values() if client.server == server.id)

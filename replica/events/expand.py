@@ -16,9 +16,9 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import zip_longest
 from typing import Any, NamedTuple, Self
 
@@ -72,7 +72,23 @@ class ScreenEvent:
     @cached_property
     def encoded(self) -> str:
         """The `data` as JSON, encoded once for all streams that send it."""
-        return json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+        return _encode(self.data)
+
+
+def _encode(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class ReplayEvent(ScreenEvent):
+    """The event of a replay. Its `details`, in the form of `replay`, are made only when a stream sends it, since they
+    take long to make and most often no stream is open."""
+
+    details: Callable[[], dict[str, Any]]
+
+    @cached_property
+    def encoded(self) -> str:
+        return _encode({**self.data, **self.details()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +160,20 @@ def expand(
     else:
         found = [(kind, {key: value for key, value in entry.items() if key != "kind"} | {"replica": label})]
     moment_ms, sequence, _ = Cursor.parse(identifier)
+    events: list[ScreenEvent] = []
+    if entry.get("undone"):
+        about = {"replica": label, "from": entry.get("from") or None}
+        details = partial(replay, entry, writes, describer)
+        events.append(ReplayEvent(Cursor(moment_ms, sequence, 0), "replay", about, details))
+    for name, data in found:
+        events.append(ScreenEvent(Cursor(moment_ms, sequence, len(events)), name, data))
     return Transaction(
         id=identifier,
         kind=kind,
         source=entry.get("from") or entry.get("peer") or None,
         rolled_back=int(entry.get("rolled_back", 0)),
         replayed=int(entry.get("replayed", 0)),
-        events=tuple(ScreenEvent(Cursor(moment_ms, sequence, i), name, data) for i, (name, data) in enumerate(found)),
+        events=tuple(events),
     )
 
 
@@ -158,8 +181,6 @@ def _of_changes(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     arrived, source = _arrived(entry), entry.get("from") or None
-    if entry.get("undone"):
-        yield "replay", {"replica": label, "from": source, **replay(entry, writes, describer)}
     for write, csn, was, now, _ in entry["changes"]:
         start = {"write": write, "csn": csn, "from": source}
         for data in _data_of(start, writes.get(write), was, now, describer):

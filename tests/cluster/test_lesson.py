@@ -283,5 +283,8 @@ def test_without_a_terminal_a_lesson_does_not_wait_for_enter() -> None:
     )  # fmt: skip
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "↻? neil 6.12 11:00 ₁₉" in shown.stdout
+    neil, priyal = "neil’s reserve 19: 6.12", "priyal’s reserve 18: 6.12"
+    replay = f"↶ {neil} 10:00 ↶ {priyal} 09:00 ↷ {priyal} 09:00 → 10:00 ↷ {neil} 10:00 → 11:00"
+    assert " ".join(shown.stdout.split()).count(replay) == 2  # at two and at three
     assert "◆✓ neil 6.12 11:00 ₁₉" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 100

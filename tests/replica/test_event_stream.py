@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from replica.events import feed
 from replica.http import event_stream
 from replica.http.server import THREADS
 from tests.replica.test_events import accepted
+from tests.support.live import link, live, wait_until_equal
 from tests.support.replica_harness import Harness, serving, write
 from tests.support.waiting import wait_until
 
@@ -219,3 +221,29 @@ def test_an_event_of_a_name_that_would_break_the_stream_is_one_line() -> None:
         block = stream.block()
         assert block["event"] == "received"
         assert json.loads(block["data"])["user"] == "a\n\nevent: forged\r"
+
+
+@pytest.mark.process
+def test_a_replay_is_told_before_the_moves_that_it_made(tmp_path: Path) -> None:
+    with live(tmp_path / "c", ("one", "two")) as processes:
+        wait_until_equal(processes)
+        link(processes, "one", "two", up=False)
+        for label, user, purpose, hours in (
+            ("one", "vish", "standup", (9,)), ("two", "priyal", "tea", (9, 10)), ("two", "neil", "review", (10, 11)),
+        ):  # fmt: skip
+            slots = [{"start": f"2030-06-03T{hour:02}:00Z", "end": f"2030-06-03T{hour + 1:02}:00Z"} for hour in hours]
+            asked = {"room": "6.12", "slots": slots, "purpose": purpose}
+            processes.rest(label).post("/reservations", asked, user=user)
+        with streaming(processes.settings.replica("two").rest) as stream:
+            link(processes, "one", "two", up=True)
+            blocks = [stream.block()]
+            while blocks[-1].get("event") != "moved":
+                blocks.append(stream.block())
+    told = [json.loads(block["data"]) for block in blocks if block.get("event") == "replay"]
+    assert [(one["from"], one["rolled_back"], one["replayed"], one["left_out"]) for one in told] == [("one", 2, 2, 0)]
+    undone, again = ([(step["user"], step["what"]) for step in told[0][of]] for of in ("undone", "played_again"))
+    assert undone == again[::-1] == [("neil", "review"), ("priyal", "tea")]
+    hours = [(step["before"]["start"][11:13], step["after"]["start"][11:13]) for step in told[0]["played_again"]]
+    assert hours == [("09", "10"), ("10", "11")]
+    stamps = [step["stamp"] for step in told[0]["played_again"]]
+    assert stamps == sorted(stamps)

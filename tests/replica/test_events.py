@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
@@ -67,15 +68,17 @@ def test_a_replay_names_the_writes_backwards_as_undone_and_in_order_as_played_ag
     changes = [Change(second.id, 7, "merged 10", "updated 09"), Change(first.id, None, "updated 09", "merged 10")]
     told, *others = expanded({**entry, "changes": changes}, first, second).events
     assert (told.name, [event.name for event in others]) == ("replay", ["moved", "committed", "moved"])
-    assert {name: told.data[name] for name in ("replica", "from", "rolled_back", "replayed", "left_out")} == {
+    assert [event.cursor.number for event in (told, *others)] == [0, 1, 2, 3]
+    data = json.loads(told.encoded)
+    assert {name: data[name] for name in ("replica", "from", "rolled_back", "replayed", "left_out")} == {
         "replica": "one", "from": "two", "rolled_back": 30, "replayed": 29, "left_out": 27,
     }  # fmt: skip
-    assert [step["write"] for step in told.data["undone"]] == [third.id, second.id, first.id]
-    assert told.data["undone"][0] == {
+    assert [step["write"] for step in data["undone"]] == [third.id, second.id, first.id]
+    assert data["undone"][0] == {
         "write": third.id, "stamp": third.id.partition("@")[0], "outcome": "rejected",
         "app": None, "op": None, "user": None, "what": None, "before": None,
     }  # fmt: skip
-    assert told.data["played_again"] == [
+    assert data["played_again"] == [
         {
             "write": one.id, "stamp": one.id.partition("@")[0], "app": "notes/1", "op": "reserve", "user": "vish",
             "what": "reserve", "outcome": status, "csn": csn, "before": slot(before), "after": slot(after), "why": None,
