@@ -243,7 +243,7 @@ def test_a_replay_is_told_before_the_moves_that_it_made(tmp_path: Path) -> None:
     assert [(one["from"], one["rolled_back"], one["replayed"], one["left_out"]) for one in told] == [("one", 2, 2, 0)]
     undone, again = ([(step["user"], step["what"]) for step in told[0][of]] for of in ("undone", "played_again"))
     assert undone == again[::-1] == [("neil", "review"), ("priyal", "tea")]
-    hours = [(step["before"]["start"][11:13], step["after"]["start"][11:13]) for step in told[0]["played_again"]]
-    assert hours == [("09", "10"), ("10", "11")]
+    moves = [(step["before"]["start"][11:13], step["after"]["start"][11:13]) for step in told[0]["played_again"]]
+    assert moves == [("09", "10"), ("10", "11")]
     stamps = [step["stamp"] for step in told[0]["played_again"]]
     assert stamps == sorted(stamps)

@@ -106,6 +106,32 @@ def test_how_a_log_became_another(page: Page) -> None:
     assert call(page, "cluster/log.js", "difference", before, after) == {"arrived": ["c"], "changed": ["a"]}
 
 
+LIST_REPLAY = """
+const [replays, done] = arguments;
+import("/static/cluster/replay.js").then(({ Replay }) => {
+  const replay = new Replay("two", "UTC");
+  replay.list(replays);
+  done([...replay.details.querySelectorAll("summary, p, li")].map((each) => each.textContent));
+});
+"""
+
+
+def test_the_list_of_replays_says_what_is_left_out_and_has_the_newest_counts_first(page: Page) -> None:
+    song = {"write": "5@two", "stamp": "5", "op": "put", "user": "vish", "what": "put", "before": {"song": "a"}}
+    gone = {"write": "6@two", "stamp": "6", "op": None, "user": None, "what": None, "before": None}
+    again = [song | {"after": {"song": "a"}, "csn": 7, "outcome": "updated"}]
+    first = {"rolled_back": 1, "replayed": 0, "left_out": 0, "from": None, "undone": [gone], "played_again": []}
+    second = {"rolled_back": 4, "replayed": 4, "left_out": 3, "from": "one", "undone": [song], "played_again": again}
+    assert page.driver.execute_async_script(LIST_REPLAY, [first, second]) == [
+        "↶ 4 undone · ↷ 4 replayed, from one",
+        "↶ 1 undone · ↷ 0 replayed",
+        "↶ the write 6: nothing",
+        "↶ vish’s put: a",
+        "↷ vish’s put: a, as before, committed, number 7",
+        "… and 3 later writes: undone before these, played again after them",
+    ]
+
+
 def held(label: str, csn: int, tentative: int = 0, primary: str = "one", **stamps: str) -> Any:
     vectors = {"V": stamps, "C": {}, "O": {}}
     state = {"label": label, "csn": csn, "history": [], "vectors": vectors, "tentative": tentative}

@@ -13,6 +13,8 @@ export class Replay {
   constructor(label, zone) {
     this.zone = zone;
     this.stepMs = 0;
+    this.stepsLeft = 0;
+    this.endMs = 0; // when the last step is to be done
     this.skip = () => {}; // ends what is being played
     this.skipped = Promise.resolve();
     this.now = element("span");
@@ -38,14 +40,15 @@ export class Replay {
     );
   }
 
-  /** Begins to play these replays, at a speed at which all of them take a few seconds. */
+  /** Begins to play these replays, so fast that all of them take a few seconds, also where drawing takes its time. */
   begin(replays, pace) {
-    const steps = replays.reduce((sum, { undone, played_again: again }) => sum + undone.length + again.length, 0);
-    this.stepMs = Math.min(STEP_MS[pace], ALL_MS / Math.max(steps, 1));
+    this.stepMs = STEP_MS[pace];
+    this.stepsLeft = replays.reduce((sum, { undone, played_again: again }) => sum + undone.length + again.length, 0);
+    this.endMs = performance.now() + ALL_MS;
     this.skipped = new Promise((done) => {
       this.skip = done;
     });
-    this.show(steps > 0);
+    this.show(this.stepsLeft > 0);
   }
 
   end() {
@@ -62,7 +65,10 @@ export class Replay {
   /** Says what is done now, and waits until it was seen, or until somebody skips it. */
   async step(words) {
     setText(this.now, words);
-    await this.until(pause(this.stepMs));
+    const share = (this.endMs - performance.now()) / this.stepsLeft;
+    if (share <= 0) return this.skip(); // drawing took so long that the rest is shown at once
+    this.stepsLeft -= 1;
+    return this.until(pause(Math.min(this.stepMs, share)));
   }
 
   /** Waits for a promise, or until somebody skips what is being played. */
