@@ -129,7 +129,7 @@ def test_up_reports_a_replica_that_dies(tmp_path: Path, configuration: Path) -> 
         (replica,) = processes_with("server.py two ", configuration)
         os.kill(replica, signal.SIGKILL)
         assert process.stdout is not None
-        said = next(line for line in process.stdout if "ended" in line)
+        said = next(line for line in process.stdout if "ended by itself" in line)
         assert "two  ended by itself with status -9; 1 of 2 are still running." in said
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=BOUND_S)
