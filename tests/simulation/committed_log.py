@@ -121,7 +121,7 @@ class CommittedLogs:
         lines = self._of(state.history, before)
         fitting = [line for line in lines if line.csn >= start_csn and not _differing(line, known)]
         # A full state brings few commits, and several logs may have these: then the vectors tell.
-        fitting = [line for line in fitting if line.csn < state.csn or _has_vector(line, state)] or fitting
+        fitting = [line for line in fitting if _has_vectors(line, state)] or fitting
         if fitting:
             if followed is not None and any(line is followed for line in fitting):
                 return followed
@@ -147,9 +147,10 @@ class CommittedLogs:
         return next((line for line in lines if line.csn >= state.csn and not _differing(line, known)), lines[0])
 
 
-def _has_vector(line: CommittedLog, state: State) -> bool:
-    """Return whether a log has the committed vector of a node at its CSN, which is not beyond the end of the log."""
-    return line.vectors[state.csn].stamps == state.committed_vector
+def _has_vectors(line: CommittedLog, state: State) -> bool:
+    """Return whether a log has the vectors of a node at its OSN and CSN, as far as the log goes."""
+    vectors = (state.osn, state.omitted_vector), (state.csn, state.committed_vector)
+    return all(csn > line.csn or line.vectors[csn].stamps == vector for csn, vector in vectors)
 
 
 def _differing(line: CommittedLog, known: Sequence[tuple[int, str]]) -> list[int]:
