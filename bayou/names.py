@@ -35,6 +35,11 @@ def is_readable(text: str) -> bool:
     return all(sign.isprintable() or sign in JOINERS for sign in text)
 
 
+def on_one_line(text: str) -> str:
+    """Return a text as one line, without invisible characters."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
 def label_in(server: str) -> str | None:
     """Return the label in a minted server id, LABEL~NONCE; None for the id of a created server."""
     label, tilde, _ = server.partition("~")

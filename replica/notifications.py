@@ -24,6 +24,7 @@ from apps.api.application import Application, News, Notice
 from apps.api.service import Service
 from bayou.application import Change, had_no_effect
 from bayou.errors import Away, Refusal, Unknown
+from bayou.names import on_one_line
 from bayou.stamps import split_id
 from bayou.write import Write
 from replica.clock import Clock
@@ -270,7 +271,7 @@ class Notifications:
         parts = [cluster, write.app, write.user, write.request, notice.user, when, known.outcome]
         identifier = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
         at = self._clock().isoformat(timespec="seconds")
-        return Message(identifier, at, notice.user, notice.about, _line(notice.subject), notice.text)
+        return Message(identifier, at, notice.user, notice.about, on_one_line(notice.subject), notice.text)
 
     def _send(self) -> bool:
         """Send some messages. Returns whether more are waiting."""
@@ -296,7 +297,7 @@ class Notifications:
                     target.name,
                     message.user,
                     message.about,
-                    _line(str(error)).rstrip("."),
+                    on_one_line(str(error)).rstrip("."),
                 )
                 self._count("failed")
             else:
@@ -341,8 +342,3 @@ def _forget(identifier: str, progress: Progress) -> None:
     progress.followed.pop(identifier, None)
     progress.held.pop(identifier, None)
     progress.forgotten.add(identifier)
-
-
-def _line(text: str) -> str:
-    """Return a text as one line, without invisible characters."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -29,6 +29,7 @@ from apps.rooms.pages import (
     reservation_page,
 )
 from bayou.application import DONE
+from bayou.names import on_one_line
 from bayou.session_token import Token
 from bayou.write import Write
 
@@ -154,7 +155,7 @@ def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
     """Tell the owner that somebody else has cancelled a reservation."""
     if part.is_by_owner or part.told == part.outcome or part.held is None:
         return
-    reason = f": {_plain(part.args['reason']).rstrip('.')}" if part.args.get("reason") else ""
+    reason = f": {on_one_line(part.args['reason']).rstrip('.')}" if part.args.get("reason") else ""
     where, by = _place(part.held.asked[0], zone), part.write.user
     sentence = f"Your reservation{_quoted(part.held.purpose)}, asked for {where}, was cancelled by {by}{reason}."
     yield _Told(part.owner, part.id, f"{where}: cancelled by {by}", sentence)
@@ -214,9 +215,4 @@ def _hours(slot: RoomSlot, zone: ZoneInfo) -> str:
 
 
 def _quoted(purpose: str) -> str:
-    return f" (“{_plain(purpose)}”)" if purpose else ""
-
-
-def _plain(text: str) -> str:
-    """Return a text of a user on one line, without invisible characters."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return f" (“{on_one_line(purpose)}”)" if purpose else ""
