@@ -498,7 +498,10 @@ class Session:
             return self._misfit(batch.plan, received, stopped_at)
         if ahead is not None:
             return self._refuse(refuse_ahead(self._label, now_us, self.report.peer, batch.selection.items[ahead]))
-        return [Ack(batch.plan, replan=False, csn=received.csn, vector={}, was_known=not received.added)]
+        ack = Ack(batch.plan, replan=False, csn=received.csn, vector={}, was_known=not received.added)
+        if received.csn > self._outgoing.reach.csn:
+            return [ack, *self.send_new()]  # a primary has committed the writes, and the peer waits for that
+        return [ack]
 
     def _misfit(self, plan: int, received: Received, stopped_at: Item | None) -> list[Frame]:
         """Return the frames to send for a batch of which only the items before `stopped_at` were stored."""

@@ -61,11 +61,11 @@ class Side:
         assert accepted.id is not None
         self.sessions.notify_new_write()
 
-    def after_session(self, _report: Report) -> bool:
+    def after_session(self, _report: Report) -> None:
         state = self.store.state()
         if state.is_primary and state.tentative:
             self.store.catch_up()
-        return state.is_primary
+            self.sessions.notify_new_write()
 
 
 def measure(workspace: Workspace, size: Size) -> list[Row]:

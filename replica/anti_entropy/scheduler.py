@@ -106,7 +106,7 @@ class Scheduler:
         self._primary: str | None = None  # its label; None while unknown
         self._is_stopping = False
         self._peers: dict[str, _Peer] = {}  # replaced as a whole, in the event loop, so any thread may read it
-        self._results = SessionResults(store, self._record_of, self.refresh, lambda _report: False)
+        self._results = SessionResults(store, self._record_of, self.refresh, lambda _report: None)
         credentials = read_credentials(settings, label)
         self.signing = read_signing(settings, label)
         self._loop = EventLoop()
@@ -124,8 +124,7 @@ class Scheduler:
 
     def start(self, unary_calls: Mapping[str, UnaryCall], after_session: AfterSession) -> None:
         """Listen for sessions of peers, and start sessions with peers. Peers may make the calls of `unary_calls`.
-        `after_session` is called after each session, and after each exchange of a standing one. It returns whether this
-        replica is the primary."""
+        `after_session` is called after each session, and after each exchange of a standing one."""
         self._results = SessionResults(self._store, self._record_of, self.refresh, after_session)
         self._cut = self._store.cut_links()
         self.refresh()  # before peers call: only a session with a known peer may stay open
@@ -435,12 +434,8 @@ class Scheduler:
             peer.wanted.set()  # the hello of one side was no longer true, or the session broke
         return report
 
-    def _send_received(self, label: str, *, is_primary: bool) -> None:
-        """Pass on what came from this peer, after a pause in which the others may say that they hold it. A primary
-        answers the peer at once, because the peer waits for the commits."""
-        peer = self._peers.get(label)
-        if peer is not None and is_primary:
-            self._request(peer)
+    def _send_received(self, label: str) -> None:
+        """Pass on what came from this peer, after a pause in which the others may say that they hold it."""
         self._pass_on(label, waits=True)
         self._tell_in(self._pause_s / 2)
 
@@ -497,9 +492,9 @@ class Scheduler:
         """Follow up on what a standing session has sent and received, and pass on what has arrived."""
         if self._is_stopping:
             return
-        is_primary = self._results.note_progress(label, report)
+        self._results.note_progress(label, report)
         if report.received or report.installed:
-            self._loop.soon(partial(self._send_received, label, is_primary=is_primary))
+            self._loop.soon(partial(self._send_received, label))
 
     def _note(self, report: Report, label: str, seconds: float | None) -> None:
         """Follow up on a session that has ended, and pass on the writes that arrived."""

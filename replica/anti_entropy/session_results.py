@@ -18,7 +18,7 @@ from storage.store import Store
 LOGGER = logging.getLogger("bayou.replica")
 UNKNOWN_CALLERS_MAX = 100  # unknown callers whose refusal is noted
 
-AfterSession = Callable[[Report], bool]
+AfterSession = Callable[[Report], None]
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class SessionResults:
     record_of  returns the record of the peer with a label; None if there is no such peer
     refresh    reads the peers from the store again
     after      is called after each session, and after each exchange of a standing one; it heals faults that the session
-               has shown, commits if this replica is the primary, and returns whether it is
+               has shown, and commits if this replica is the primary
     """
 
     def __init__(
@@ -59,19 +59,16 @@ class SessionResults:
         self._after = after
         self._unknown_callers: dict[str, str] = {}  # label -> why it was refused
 
-    def note_progress(self, label: str, report: Report) -> bool:
-        """Follow up on what a standing session has sent and received. Return whether this replica is the primary; False
-        if nothing was received, or if the storage cannot be reached."""
-        is_primary = False
+    def note_progress(self, label: str, report: Report) -> None:
+        """Follow up on what a standing session has sent and received."""
         try:
             if report.received or report.installed:
-                is_primary = self._after(report)
+                self._after(report)
             record = self._record_of(label)
             if record is not None:
                 self._keep(label, record, report, None)
         except (RedisError, Refusal) as error:
             LOGGER.warning("in a session with %s: %s", label, error)
-        return is_primary
 
     def note(self, label: str, report: Report, seconds: float | None) -> None:
         """Follow up on a session that has ended. `seconds` is how long it took, if that is known. If the storage cannot

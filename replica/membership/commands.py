@@ -241,10 +241,10 @@ class Membership:
 
     # What follows from sessions and files.
 
-    def after_session(self, report: Report) -> bool:
+    def after_session(self, report: Report) -> None:
         """Act on the end of a session, or on what a standing session has brought. If it showed that an older copy of
         this replica has run, heal that. Make the writes again that were set aside. If this replica is a primary that
-        commits automatically, commit its tentative writes. Return whether this replica is the primary."""
+        commits automatically, commit its tentative writes."""
         state = self._store.state()
         cure = self._healing.cure(report, state)
         if cure is Cure.NEW_ID:
@@ -253,12 +253,14 @@ class Membership:
         elif cure is Cure.NEW_EPOCH:
             with contextlib.suppress(Conflict):  # another change of membership runs: the next session tries again
                 self._heal_primary(report.peer, state.server)
-        if report.received or report.installed or report.has_ended:
-            self._resubmit()
-            self._return_if_forgotten()
+        if cure is not None:
             state = self._store.state()
+        if report.received or report.installed or report.has_ended:
+            if state.set_aside or state.retires:
+                self._resubmit()
+                state = self._store.state()
+            self._return_if_forgotten()
         self._catch_up(state)
-        return state.is_primary
 
     def _heal_primary(self, peer: str, server: str) -> None:
         """Heal the cluster after an older copy of this primary, `server`, has run, so that two committed logs have the
