@@ -138,7 +138,8 @@ class CommittedLogs:
             epochs = json.loads(history)
             parents = json.dumps(epochs[:-1], separators=(",", ":"))
             lines = self._of(parents, before)
-            parent = self._holding(lines, before) if before is not None and before.history == parents else lines[0]
+            had_it = before is not None and before.history in {parents, "[]"}  # a copy has given up its history
+            parent = self._holding(lines, before) if before is not None and had_it else lines[0]
             self._lines[history] = [parent.branch(min(epochs[-1][2] - 1, parent.csn))]
         return self._lines[history]
 
