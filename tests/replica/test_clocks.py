@@ -51,7 +51,7 @@ def pair() -> Iterator[Pair]:
     made = Pair(settings, new_stores(settings, 13, *TWO))
     try:
         for side in made.sides:
-            side.start({}, lambda _lost: False)
+            side.start({}, lambda _report: None)
         yield made
     finally:
         for side in made.sides:

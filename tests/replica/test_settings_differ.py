@@ -47,7 +47,7 @@ def said_in(settings: Config, stores: Sequence[Store], auth: Sequence[str], capl
     caplog.clear()
     try:
         for side in sides:
-            side.start({}, lambda _lost: False)
+            side.start({}, lambda _report: None)
         for _ in range(2):
             sides[0].sync("two")
             sides[1].sync("one")
