@@ -33,7 +33,7 @@ def test_a_page_says_that_there_are_too_many_requests_and_goes_on_when_there_are
             other.start()
         try:
             page.open(f"{base}/#day=2030-06-03")
-            page.wait_for("document.body.innerText.includes('more requests than this replica takes')")
+            page.wait_for("document.body.innerText.includes('more requests than this replica allows')")
         finally:
             is_over.set()
             for other in others:
