@@ -414,7 +414,8 @@ class Session:
         if new := set(hello.log_applications) - set(state.log_applications):
             self._store.note_log_applications(sorted(new))  # a full state may bring the results of their writes
         self._peer = hello
-        self._outgoing.begin(Reach(hello.csn, dict(hello.vector), hello.retired_servers), state)
+        histories = self._said.history if self._said else state.history, hello.history
+        self._outgoing.begin(Reach(hello.csn, dict(hello.vector), hello.retired_servers), state, histories)
         self._stands = self.report.has_stood = self._said is not None and self._said.standing and hello.standing
         if self._is_claimed and self._stands:
             self._syncs += 1  # its answer shows that the peer has sent everything

@@ -9,6 +9,7 @@ from enum import Enum
 
 from bayou.arrivals import Arrivals
 from bayou.frames import Ack, Batch, Frame, StateChunk, StateFinish, Sync
+from bayou.history import prevails
 from bayou.payloads import Selection
 from bayou.reach import Reach
 from bayou.sealing import Sealing
@@ -81,6 +82,7 @@ class Outgoing:
         self._store = store
         self._can_offer = signing is None  # the full state in the place of the log
         self._csn = 0  # of this side, when the session began
+        self._histories: tuple[str, ...] = ()  # in the two hellos
         self._is_begun = False  # the present plan
         self._arrivals = arrivals
         self._server = ""  # the id of this replica
@@ -98,9 +100,10 @@ class Outgoing:
         self._full_state: Iterator[Frame] | None = None  # the rest of the full state that is being sent
         self._goals: list[_Goal] = []
 
-    def begin(self, reach: Reach, state: State) -> None:
-        """Begin to send to a peer that holds what `reach` says. `state` is the state of this side."""
-        self.reach, self._server, self._csn = reach, state.server, state.csn
+    def begin(self, reach: Reach, state: State, histories: tuple[str, str]) -> None:
+        """Begin to send to a peer that holds what `reach` says. `state` is the state of this side, and `histories` are
+        those of the two hellos."""
+        self.reach, self._server, self._csn, self._histories = reach, state.server, state.csn, histories
 
     @property
     def has_in_flight(self) -> bool:
@@ -203,11 +206,16 @@ class Outgoing:
         if selection is None:
             self._full_state = self.sealing.state_frames(self.plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
             return next(self._full_state)
-        if not selection.items:
+        if not selection.items or self._is_new(selection.history):
             self._may_hold_back = stands
             return None
         self.reach.note_sent(selection)
         return Batch(self.plan, selection)
+
+    def _is_new(self, history: str) -> bool:
+        """Whether a forced promotion has begun a history after the hellos. The peer does not know it, so it would take
+        the writes that open its epochs for forged. The next session begins with that history."""
+        return history not in self._histories and all(prevails(history, one) for one in self._histories)
 
     def _is_far(self) -> bool:
         """Whether a new plan begins, and the peer lacks so many commits that the full state takes less than half of the

@@ -183,3 +183,25 @@ def test_a_frame_of_standing_sessions_is_refused_elsewhere(cluster: Cluster) -> 
     session = Standing(one, two)
     with pytest.raises(Exception, match="not allowed at this point"):
         session.ends[0].receive(Sync(1, is_answer=True))
+
+
+def test_a_session_sends_nothing_of_a_history_that_began_after_its_hellos(cluster: Cluster) -> None:
+    """The first of two forced promotions was revoked, so it is tentative again. A peer that does not know the second
+    one would take it for forged."""
+    primary, one, two = cluster
+    primary.note("a", "p")
+    for peer in (one, two):
+        meet(primary, peer)
+    session = Standing(one, two)
+    primary.note("b", "p")
+    meet(primary, one)  # a commit that the promotions revoke
+    primary.force("first~zzzzzz", cluster.clock.tick())
+    for name in ("second~zzzzzz", "third~zzzzzz"):
+        two.force(name, cluster.clock.tick())
+    meet(primary, two)
+    assert "first~zzzzzz" in two.state().vector  # the replica has its first write, the promotion
+    session.push(1)
+    assert session.items(0) == []
+    assert not session.ends[0].finished
+    meet(one, two)
+    assert one.state().history == two.state().history
