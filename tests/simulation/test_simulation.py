@@ -11,13 +11,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bayou.anti_entropy import Session
-from bayou.frames import StateChunk
+from bayou.anti_entropy import Session, hello_of
+from bayou.frames import Batch, Refuse, StateChunk
 from bayou.full_state import state_frames
 from bayou.payloads import Compared
 from bayou.write import Draft
@@ -27,7 +28,7 @@ from storage.full_state import Keep
 from tests.simulation import clients
 from tests.simulation.faults import plan
 from tests.simulation.meeting import Meeting
-from tests.simulation.nodes import CLUSTER, FaultyStore, Node
+from tests.simulation.nodes import CLUSTER, RULES, FaultyStore, Node
 from tests.simulation.report import Total, failure
 from tests.simulation.run import Lab
 from tests.simulation.shrink import shrink
@@ -156,10 +157,10 @@ def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory:
     assert giver.state().csn == 2
 
 
-def test_commits_of_a_peer_whose_hello_had_no_birth_are_refused(laboratory: Lab) -> None:
+def test_commits_of_a_peer_whose_hello_had_no_birth_are_not_taken(laboratory: Lab) -> None:
     """The peer says hello before it knows the cluster's first primary (the birth). Then it receives the birth and a
-    commit in another session. The receiver of the hello must refuse this commit, because it does not know the commit's
-    history."""
+    commit in another session. It does not send this commit, and the receiver of the hello would refuse it, because it
+    does not know the commit's history."""
     trio = Trio(laboratory)
     restored, created = (FaultyStore(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
     for store in (restored, created):
@@ -172,8 +173,17 @@ def test_commits_of_a_peer_whose_hello_had_no_birth_are_refused(laboratory: Lab)
     assert restored.state().csn == 1
     while not meeting.over:
         meeting.deliver(0 if meeting.is_waiting(0) else 1)
-    assert meeting.error == "diverged"
-    assert (created.state().csn, created.state().history) == (0, "[]")
+    assert (meeting.error, created.state().csn, created.state().history) == ("", 0, "[]")
+
+    faulty = Session(created, RULES, initiator=False, clock_us=lambda: trio.now_us)
+    faulty.start()
+    faulty.receive(
+        hello_of(replace(restored.state(), birth="", history="[]", csn=0, last="", vector={}), RULES, trio.now_us)
+    )
+    (selection,) = filter(None, [restored.select(0, {}, (), 10, 1000)])
+    (refusal,) = faulty.receive(Batch(0, selection))
+    assert isinstance(refusal, Refuse)
+    assert (refusal.code, created.state().csn) == ("diverged", 0)
 
 
 def test_a_server_that_loses_own_writes_by_a_full_state_takes_a_new_id(laboratory: Lab) -> None:
