@@ -501,7 +501,7 @@ class Session:
             return self._refuse(refuse_ahead(self._label, now_us, self.report.peer, batch.selection.items[ahead]))
         ack = Ack(batch.plan, replan=False, csn=received.csn, vector={}, was_known=not received.added)
         if received.csn > self._outgoing.reach.csn:
-            return [ack, *self.send_new()]  # a primary has committed the writes, and the peer waits for that
+            return [ack, *self.send_new()]  # most often, a primary has just committed them, and the peer waits for that
         return [ack]
 
     def _misfit(self, plan: int, received: Received, stopped_at: Item | None) -> list[Frame]:

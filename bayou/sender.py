@@ -213,8 +213,9 @@ class Outgoing:
         return Batch(self.plan, selection)
 
     def _is_new(self, history: str) -> bool:
-        """Whether a forced promotion has begun a history after the hellos. The peer does not know it, so it would take
-        the writes that open its epochs for forged. The next session begins with that history."""
+        """Whether this replica has got a history after the hellos: by a forced promotion, or because it had none. The
+        peer does not know that history, so it might take a write that opens one of its epochs for forged. The hello of
+        the next session names it."""
         return history not in self._histories and all(prevails(history, one) for one in self._histories)
 
     def _is_far(self) -> bool:
