@@ -1,5 +1,5 @@
-"""Authority at commit: a write is judged once more at its place in the committed order, by the people of the log alone.
-One replica is cut off, accepts a write, and learns of the revocation when the replicas meet."""
+"""Authority at commit: when a write is committed, its user is judged again, by the people and roles that the committed
+log has at this place. One replica is cut off, accepts a write, and learns of a revocation when the replicas meet."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REVOKED = "its user had been revoked before it was committed"
 
 
 class Cluster:
-    """Two replicas that have met, `one` the primary, with a person `vish` who is a user and `boss` who is a manager."""
+    """Two replicas that have met; `one` is the primary. They know two people: `vish`, a user, and `boss`, a manager."""
 
     def __init__(self) -> None:
         stores = new_stores(CONFIGURED, 14, "one", "two")
@@ -50,7 +50,7 @@ class Cluster:
 
     @property
     def last(self) -> Any:
-        """The last write of the log at `one`, as both replicas show it."""
+        """The last write of the log. Both replicas must show the same."""
         shown = [side.ask("GET", "/replica/log?limit=1000", OPERATOR).json["writes"][-1] for side in self.sides]
         assert shown[0] == shown[1]
         return shown[0]
@@ -86,8 +86,8 @@ def test_a_reservation_of_a_user_who_was_revoked_is_forbidden_at_every_replica(c
 
 
 def test_the_slot_of_a_forbidden_reservation_goes_to_the_next_one(cluster: Cluster) -> None:
-    """The second reservation was merged at `two`, because the slot was taken there. When the first one is forbidden, it
-    is played again."""
+    """The second reservation was merged at `two`, because the slot was taken there. When the first
+    reservation is forbidden, the second one is played again, and gets the slot."""
     two = cluster.two
     cluster.revoke("vish")
     two.reserve(cluster.vish, "a")
@@ -100,7 +100,8 @@ def test_the_slot_of_a_forbidden_reservation_goes_to_the_next_one(cluster: Clust
 
 
 def test_outcomes_that_are_copied_at_commit_are_judged_too(cluster: Cluster) -> None:
-    """In manual mode the primary plays the write as a tentative one, before it commits what it played."""
+    """In manual mode the primary first plays a write as tentative. The commit copies the outcome instead of playing the
+    write again."""
     one, two = cluster.sides
     cluster.revoke("vish")
     two.reserve(cluster.vish, "a")
@@ -115,7 +116,7 @@ def test_outcomes_that_are_copied_at_commit_are_judged_too(cluster: Cluster) -> 
     assert outcomes[-1].startswith("updated")
 
 
-def test_writes_of_one_user_share_no_page_because_of_it(cluster: Cluster) -> None:
+def test_judging_adds_no_page_that_all_writes_of_a_user_share(cluster: Cluster) -> None:
     cluster.two.reserve(cluster.vish, "a")
     cluster.two.reserve(cluster.vish, "b", LATER)
     first, second = (entry.write for entry in (cluster.two.store.log(None, 100) or ())[-2:])
@@ -197,7 +198,7 @@ def test_a_write_of_records_says_why_it_changed_nothing(cluster: Cluster) -> Non
 
 
 def test_a_revocation_counts_only_once_it_is_committed(cluster: Cluster) -> None:
-    """The reservation comes to the primary before the revocation, although its stamp is later."""
+    """The reservation has the later stamp, but reaches the primary before the revocation does."""
     one, two = cluster.sides
     assert two.ask("DELETE", "/people/vish", OPERATOR).status_code == 200
     one.reserve(cluster.vish, "a")
@@ -218,7 +219,7 @@ def test_a_person_who_was_added_again_writes_again(cluster: Cluster) -> None:
 
 
 def test_a_manager_may_demote_himself_but_do_nothing_afterwards(cluster: Cluster) -> None:
-    """Both writes are committed in one transaction."""
+    """One transaction commits the demotion and the write that the former manager made after it."""
     two = cluster.two
     assert two.ask("PATCH", "/people/boss", cluster.boss, json={"role": "guest"}).status_code == 200
     draft = replace(_song("boss"), request="late")
@@ -229,7 +230,8 @@ def test_a_manager_may_demote_himself_but_do_nothing_afterwards(cluster: Cluster
 
 
 def test_who_is_no_person_is_not_judged(cluster: Cluster) -> None:
-    """Without tokens anybody uses any name. A replica's configuration plays no part in the plays."""
+    """A write is not judged if its user is not among the people of the log: without tokens, users may have any names.
+    The configuration of a replica has no influence on a play."""
     assert cluster.one.store.accept(_song("nobody"), microseconds(utc_now())).status == "updated"
     assert cluster.two.store.accept(_song("operator"), microseconds(utc_now())).status == "updated"
     cluster.meet()
@@ -255,7 +257,7 @@ def test_without_tokens_a_revoked_user_is_refused_where_the_write_would_be_commi
     ("revoked", "lowered", "outcome"),
     [("vish", None, "updated"), (None, "boss", "forbidden needs manager"), ("boss", None, "forbidden revoked")],
 )
-def test_a_move_back_is_judged_by_the_manager_who_asked_for_it(
+def test_a_move_back_depends_on_the_role_of_the_manager_who_asked_for_it(
     cluster: Cluster, revoked: str | None, lowered: str | None, outcome: str
 ) -> None:
     one, two = cluster.sides

@@ -50,8 +50,8 @@ CHOSEN = [
 
 
 def hours(zone: ZoneInfo, years: tuple[date, date]) -> Iterator[datetime]:
-    """Yield the starts of the events of a feed: every thirtieth day and, around each change of the clocks, every hour.
-    So there are some between any two changes."""
+    """Yield the starts of the events of a feed: two on every thirtieth day, and one in every hour of a day with a
+    change of the clocks. So some events begin between any two changes."""
     moment = datetime(years[0].year, 1, 1, tzinfo=UTC)
     day = timedelta(days=1)
     while moment.year <= years[1].year:
@@ -63,7 +63,7 @@ def hours(zone: ZoneInfo, years: tuple[date, date]) -> Iterator[datetime]:
 
 
 def feed_in(zone: ZoneInfo, years: tuple[date, date]) -> tuple[dict[str, datetime], bytes]:
-    """Return the starts of the events of a feed by their UIDs, and the feed."""
+    """Make a feed. Return the start of each of its events by reservation id, and the bytes of the feed."""
     starts = {f"vish/{moment:%Y%m%dT%H}": moment for moment in hours(zone, years)}
     seen = {}
     for identifier, moment in starts.items():
@@ -113,7 +113,7 @@ def test_two_libraries_read_the_times_of_a_feed(name: str) -> None:
 
 @cache
 def different_zones() -> list[str]:
-    """Return one zone for each description of THREE_YEARS. Many zones have the same clocks in these years."""
+    """Return the names of zones with different descriptions of THREE_YEARS: of zones with the same clocks, only one."""
     alike = {}
     for name in sorted(available_timezones()):
         description = described(name, *(day.year for day in THREE_YEARS)).to_ical()
@@ -132,8 +132,8 @@ def test_two_libraries_read_the_times_of_a_feed_in_every_zone(part: int) -> None
 
 @pytest.mark.parametrize("name", ["Africa/Casablanca", "Africa/El_Aaiun", "America/New_York"])
 def test_the_onsets_of_a_description(name: str) -> None:
-    """The onset of an observance is the local time before the change. A period of a month is not lost. The database of
-    this machine says what changes when."""
+    """The description has one onset for each change of the clocks that this machine's time zone database gives: the
+    local time just before the change. It has even the changes that begin and end a period of one month."""
     zone = ZoneInfo(name)
     _, body = feed_in(zone, THREE_YEARS)
     (description,) = Calendar.from_ical(body).walk("VTIMEZONE")
@@ -147,7 +147,8 @@ def test_the_onsets_of_a_description(name: str) -> None:
 
 
 def changes(zone: ZoneInfo, years: tuple[date, date]) -> list[datetime]:
-    """Return the local times at which the clocks of a zone change in these years, as they are before the change."""
+    """Return the moment of each change of the clocks in these years, as the local time that the clocks have before
+    it."""
     moment = datetime(years[0].year, 1, 1, tzinfo=UTC)
     found, before = [], moment.astimezone(zone).utcoffset()
     while moment.year <= years[1].year:

@@ -1,5 +1,5 @@
-"""A cancel that a replica has acknowledged is kept: if the reservation was moved meanwhile, the replica cancels it
-again."""
+"""A replica keeps a cancel that it has acknowledged: if the cancel had no effect, because the reservation was moved
+meanwhile, the replica makes the cancel again."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_an_occurrence_that_was_moved_is_cancelled_with_its_series() -> None:
 
 
 class Forbidding(ReplicaService):
-    """Forbids every write, as a primary does whose committed pages say that the user was revoked."""
+    """Forbids every write, like a primary that knows from its committed pages that the user was revoked."""
 
     asked = 0
 

@@ -1,5 +1,5 @@
-"""The local times of reservations: which slot they belong to, what is found after time zones have changed, and how a
-reservation goes back."""
+"""The local times of reservations: which local times a granted slot has, which reservations stand at another local time
+after a time zone has changed, and how these reservations go back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def reserve(service: FakeService, name: str, *slots: dict[str, str], **more: Any
 
 
 def shifted(service: FakeService) -> dict[str, tuple[str, str, list[str]]]:
-    """Return id -> (present start, start that was asked for, overlaps) of the reservations that are found."""
+    """Return the reservations that stand at another local time than asked for: id -> (present start, start that was
+    asked for, ids of the reservations that overlap)."""
     return {
         one["id"]: (one["slot"]["start"], one["shifted"]["start"], one["shifted"]["overlaps"])
         for one in ask(service, "GET", "/local-times")["reservations"]
@@ -45,7 +46,8 @@ def shifted(service: FakeService) -> dict[str, tuple[str, str, list[str]]]:
 
 
 def require_exact_local_times(service: FakeService) -> None:
-    """The offsets on each page are those of the time zone at both ends of the slot that was granted."""
+    """Assert that each page has the offsets of the time zone at the start and at the end of the slot that was
+    granted."""
     for page, fields in service.tentative.items():
         held = decode_reservation(fields) if page.startswith("reservation:") else None
         if held and held.slot:
@@ -109,7 +111,7 @@ def test_a_series_in_another_time_zone_repeats_at_its_local_time(service: FakeSe
     assert shifted(service) == {}
 
 
-def test_a_corrected_time_zone_shifts_what_was_said_in_it_alone(service: FakeService) -> None:
+def test_a_corrected_time_zone_shifts_only_reservations_that_named_no_time_zone(service: FakeService) -> None:
     reserve(service, "vish/a", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
     reserve(service, "vish/b", slot(datetime(2026, 12, 1, 12, tzinfo=BRUSSELS)), timezone="Europe/Brussels")
     assert shifted(service) == {}
@@ -123,7 +125,7 @@ def test_a_corrected_time_zone_shifts_what_was_said_in_it_alone(service: FakeSer
     }
 
 
-def test_what_is_over_or_has_no_slot_is_not_found(service: FakeService) -> None:
+def test_reservations_that_are_over_or_have_no_slot_are_not_listed(service: FakeService) -> None:
     reserve(service, "vish/past", slot(datetime(2026, 11, 29, 9, tzinfo=BRUSSELS)))
     reserve(service, "vish/gone", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
     ask(service, "DELETE", "/reservations/vish/gone")
@@ -138,7 +140,7 @@ def test_reservations_that_overlap_at_the_wall_clock_are_named(service: FakeServ
     assert shifted(service)["vish/old"][2] == ["ann/new"]
 
 
-def test_they_go_back_in_an_order_in_which_each_makes_room_for_the_next(service: FakeService) -> None:
+def test_reservations_go_back_in_an_order_in_which_each_makes_room_for_the_next(service: FakeService) -> None:
     for hour in (9, 10, 11):
         reserve(service, f"vish/at{hour}", slot(datetime(2026, 12, 1, hour, tzinfo=BRUSSELS)))
     service.timezone = "Europe/London"
@@ -150,7 +152,7 @@ def test_they_go_back_in_an_order_in_which_each_makes_room_for_the_next(service:
 
 
 def in_parts(service: FakeService, **query: Any) -> list[list[str]]:
-    """Return the ids in each answer, one for each `next`."""
+    """Read the list part by part, until there is no `next`. Return the ids in each part."""
     found, after = list[list[str]](), ""
     while after is not None:
         answer = ask(service, "GET", "/local-times?" + urlencode({"after": after, **query}))
@@ -159,7 +161,7 @@ def in_parts(service: FakeService, **query: Any) -> list[list[str]]:
     return found
 
 
-def test_they_are_listed_in_parts_that_end_with_a_day(service: FakeService) -> None:
+def test_reservations_are_listed_in_parts_that_end_with_a_day(service: FakeService) -> None:
     for day, hour in product((1, 2, 3, 5), (9, 11)):
         reserve(service, f"vish/d{day}h{hour:02}", slot(datetime(2026, 12, day, hour, tzinfo=BRUSSELS)))
     days = [[f"vish/d{day}h09", f"vish/d{day}h11"] for day in (1, 2, 3, 5)]
@@ -167,7 +169,7 @@ def test_they_are_listed_in_parts_that_end_with_a_day(service: FakeService) -> N
     reserve(service, "ann/long", slot(long, 3 * 24 * 60), room="6.13", new_room=True)
     assert in_parts(service) == [[]]
     service.timezone = "Europe/London"
-    days[0].append("ann/long")  # on its first day, although it stands on others
+    days[0].append("ann/long")  # listed on its first day only, although it lasts for several days
     assert in_parts(service) == [[*days[0], *days[1], *days[2], *days[3]]]
     assert in_parts(service, limit=1) == [*days[:3], [], days[3]]
     assert in_parts(service, limit=4) == [days[0] + days[1], days[2] + days[3]]
@@ -178,7 +180,9 @@ def test_they_are_listed_in_parts_that_end_with_a_day(service: FakeService) -> N
     assert in_parts(service, limit=1) == [[]] * 5
 
 
-def test_the_start_looks_at_the_next_ones_only(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_starting_replica_warns_after_reading_the_next_reservations_only(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(local_times, "PART", 1)
     monkeypatch.setattr(local_times, "PARTS_AT_START", 2)
     for day in (1, 2, 3):
@@ -194,7 +198,8 @@ def test_the_start_looks_at_the_next_ones_only(service: FakeService, monkeypatch
 
 
 def test_a_neighbour_that_a_later_part_lists_counts_where_it_moves_to(service: FakeService) -> None:
-    """The parts are of UTC days. The one at midnight moves into the next day, where another one makes room for it."""
+    """Each part of the answer covers whole UTC days. The reservation before midnight moves into the next day, to the
+    time of a reservation that moves away too. So the two do not overlap."""
     for name, hour in (("late", 23), ("early", 24), ("next", 25)):
         reserve(service, f"vish/{name}", slot(datetime(2026, 12, 1, tzinfo=UTC) + timedelta(hours=hour)))
     service.timezone = "Europe/London"
@@ -207,7 +212,7 @@ def test_both_directions_go_back_at_once(service: FakeService) -> None:
     start = datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)
     for number in range(3):
         reserve(service, f"vish/later{number}", slot(start + timedelta(hours=number)))
-        service.timezone = "America/New_York"  # west of London: asked for there, they stand too late
+        service.timezone = "America/New_York"  # west of London: these reservations stand too late
         there = {"room": "6.13", "new_room": True, "timezone": None}
         reserve(service, f"ann/earlier{number}", slot(start + timedelta(hours=number)), **there)
         service.timezone = "Europe/Brussels"
@@ -217,7 +222,7 @@ def test_both_directions_go_back_at_once(service: FakeService) -> None:
     assert shifted(service) == {}
 
 
-def test_one_in_the_way_of_another_is_reported_and_stays(service: FakeService) -> None:
+def test_a_reservation_that_has_another_one_in_its_way_is_reported_and_stays(service: FakeService) -> None:
     reserve(service, "vish/old", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
     service.timezone = "Europe/London"
     reserve(service, "ann/new", slot(datetime(2026, 12, 1, 9, 30, tzinfo=UTC)))
@@ -228,7 +233,7 @@ def test_one_in_the_way_of_another_is_reported_and_stays(service: FakeService) -
     assert [one["id"] for one in ask(service, "POST", "/local-times/move-back", user="boss")["moved"]] == ["vish/old"]
 
 
-def test_one_that_its_owner_moves_meanwhile_does_not_go_back(service: FakeService) -> None:
+def test_a_reservation_that_its_owner_moves_meanwhile_does_not_go_back(service: FakeService) -> None:
     reserve(service, "vish/a", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
     service.timezone = "Europe/London"
     ask(service, "POST", "/local-times/move-back", user="boss")
@@ -240,7 +245,7 @@ def test_one_that_its_owner_moves_meanwhile_does_not_go_back(service: FakeServic
     assert service.replay([reserved, service.log[-1], back])[-1] == "moved_meanwhile"
 
 
-def test_a_move_by_the_rules_before_leaves_no_local_time(service: FakeService) -> None:
+def test_a_move_by_the_rules_of_the_former_version_leaves_no_local_time(service: FakeService) -> None:
     reserve(service, "vish/a", slot(datetime(2026, 12, 1, 9, tzinfo=BRUSSELS)))
     service.active = "rooms/1"
     ask(service, "PATCH", "/reservations/vish/a", {"slots": [slot(datetime(2027, 6, 1, 9, tzinfo=BRUSSELS))]})

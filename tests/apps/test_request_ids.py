@@ -1,4 +1,5 @@
-"""A request id that is used again: the same request is done once, and another one is refused with what was asked."""
+"""A request id that is used again: a repeated request is done once. A different request is refused, and the refusal
+says what was asked with this id before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes of the purpose alone: of a reservation, of a series, and what they leave as it is."""
+"""Changes of the purpose and nothing else, for one reservation and for a series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series that get further occurrences, and dates that come back."""
+"""Extending a series: it gets further occurrences, or gets back dates that were left out or cancelled."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The owner of a reservation: somebody else than the user who made it, because a manager made it for them or because it
-was handed over."""
+"""Reservations whose owner is not the user who made them: a manager made them for the owner, or they were handed
+over."""
 
 from __future__ import annotations
 
@@ -146,8 +146,9 @@ def test_a_former_manager_hands_nothing_over_and_makes_nothing_for_others(staff:
     assert "no longer had the role that it needs (manager)" in staff.last["describe"]["why"]
 
 
-def test_the_first_of_two_owners_in_the_order_counts(staff: Staff) -> None:
-    """The owner moves at one replica, and has handed over at the other one before."""
+def test_a_move_after_a_hand_over_at_another_replica_is_forbidden(staff: Staff) -> None:
+    """The owner hands the reservation over at one replica. Then the same user moves it at another replica, which does
+    not know of the hand-over yet."""
     one, two = staff.sides
     reserve(one, staff.vish)
     staff.meet()
@@ -185,7 +186,7 @@ def test_the_owner_is_compared_when_the_log_has_dropped_the_request(staff: Staff
     assert (code(other), other.json["error"]["details"]["differs"]) == ((409, "request_differs"), ["owner"])
 
 
-def test_a_move_of_a_series_that_was_handed_over_piece_by_piece_is_told_so(staff: Staff) -> None:
+def test_a_move_of_a_series_whose_occurrences_were_all_handed_over_is_forbidden_and_says_why(staff: Staff) -> None:
     one, two = staff.sides
     reserve(one, staff.vish, rule="FREQ=DAILY;COUNT=2", slots=[SLOT])
     staff.meet()
@@ -202,7 +203,9 @@ def test_a_move_of_a_series_that_was_handed_over_piece_by_piece_is_told_so(staff
     assert "Only neil may change the reservation vish/a~2099-12-01" in refused.json["error"]["message"]
 
 
-def test_what_was_handed_over_alone_stays_so_unless_a_manager_hands_over_the_series(staff: Staff) -> None:
+def test_an_occurrence_that_was_handed_over_alone_keeps_its_owner_unless_a_manager_hands_over_the_series(
+    staff: Staff,
+) -> None:
     one, path = staff.one, "/series/vish/a"
     one.add("ravi", "user")
     reserve(one, staff.vish, rule=RULE, slots=[SLOT])

@@ -52,7 +52,7 @@ def _committed(processes: Processes, label: str) -> int:
 
 
 def _outcome(processes: Processes, label: str) -> list[tuple[str, str]]:
-    """Return the first choice and the state of each reservation."""
+    """Return (first choice, state) of each reservation at a replica, sorted."""
     found = []
     for user in ("vish", "priyal"):
         path, behind = f"/users/{user}/reservations", ""

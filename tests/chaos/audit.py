@@ -25,10 +25,10 @@ DONE = {"updated", "merged"}  # outcomes of operations that did something
 
 @dataclass(slots=True)
 class Findings:
-    """The operations with errors at the end of a run, by kind of error, and figures.
+    """What the audit at the end of a run has found: one list for each kind of error, and figures.
 
     `destroyed` is not an error: it lists the operations that were held only by a storage that the test destroyed.
-    `outcomes` counts what became of the acknowledged reserves and moves whose write is known.
+    `outcomes` counts the final outcomes of the acknowledged reserves and moves whose write is known.
     """
 
     lost: list[str] = field(default_factory=list)
@@ -131,8 +131,8 @@ def records_of(replicas: Replicas, label: str, users: list[str]) -> list[str]:
 def _check_records(
     replicas: Replicas, label: str, inserted: set[str], users: list[str], books: Books, findings: Findings
 ) -> None:
-    """Add the errors of records to the findings. A request that was done twice is a conflict, since its key is taken by
-    the first time."""
+    """Add the errors of records to the findings. If a request was done twice, the second time is listed as a conflict,
+    because the first time has taken the key of the record."""
     found = Counter(records_of(replicas, label, users))
     findings.lost += sorted(inserted - found.keys() - books.destroyed)
     findings.destroyed += sorted((inserted - found.keys()) & books.destroyed)
@@ -176,8 +176,8 @@ def _check_history(
 ) -> None:
     """Add the errors of the history of one reservation to the findings.
 
-    Each acknowledged operation has one event, which gives what was asked for or says that it did not. After the
-    last event, the reservation has the slot that the replicas show. No request was done twice.
+    The following must hold. Each acknowledged operation has one event, whose outcome is one that the request allows.
+    The slot after the last event is the slot that the replicas show. No request was done twice.
     """
     identifier = found["id"]
     by_write = {event["write"]: event for event in events}

@@ -27,9 +27,9 @@ class Wanted:
 class Acknowledged:
     """An operation that a replica acknowledged.
 
-    `identifier` is that of a reservation, or of a record: CLIENT/NUMBER. `origin` and `stamp` identify the write; they
-    are None and 0 if the write is unknown. `asked_once` says that no other replica can have accepted the same request.
-    `told` is the slot that the client was told, with its room.
+    `identifier` is the id of a reservation, or CLIENT/NUMBER for a record. `origin` and `stamp` identify the write;
+    they are None and 0 if the write is unknown. `asked_once` says that no other replica can have accepted the same
+    request. `told` is the slot that the client was told, with its room.
     """
 
     identifier: str
@@ -48,7 +48,8 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A write that a client session knew before it wrote. `guarantee` is MW if the session had made it, else WFR."""
+    """A write that a client session knew before it made the next write. `guarantee` is MW if the session had made the
+    known write itself, and WFR if the session had only read it."""
 
     guarantee: str
     identifier: str
@@ -74,7 +75,7 @@ class Books:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def acknowledge(self, entry: Acknowledged, before: list[Before]) -> None:
-        """Record an operation, and what the session of its client knew before; nothing without a session."""
+        """Record an operation, and the writes that the client session knew before it (none if there is no session)."""
         with self._lock:
             self.acknowledged.append(entry)
             if entry.write is not None and entry.asked_once:

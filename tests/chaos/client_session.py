@@ -1,7 +1,7 @@
-"""What one client session of a chaos run has written and read, and whether what it reads next fits its guarantees.
+"""Remembers what one client session of a chaos run has written and read, and checks the guarantees on its next reads.
 
-The check uses only what a client sees, which is the histories of reservations. A history names the writes and, if a
-write is committed, its CSN. Session tokens are not used.
+The check uses only what a client sees: the histories of reservations. A history names the writes and, if a write is
+committed, its CSN. Session tokens are not used.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from bayou.session_token import MR, MW, RYW, WFR
 from tests.chaos.books import Acknowledged, Before, Books
 
-BEFORE_MAX = 10  # writes of each kind that a session remembers as those that it knew before its next write
+BEFORE_MAX = 10  # how many of its own writes, and of the writes that it has read, a session remembers
 
 History = Mapping[str, int | None]  # write -> CSN, None while tentative; in the order of the log
 
@@ -33,7 +33,7 @@ class ClientSession:
         return identifier in self._own or identifier in self._seen
 
     def before(self) -> list[Before]:
-        """Return the newest writes that the session has made and read."""
+        """Return the newest writes that the session has made, and the newest that it has read."""
         return [*self._recent_own, *self._recent_seen]
 
     def note_written(self, entry: Acknowledged) -> None:
@@ -43,7 +43,8 @@ class ClientSession:
             self._recent_own.append(Before(MW, entry.identifier, entry.write))
 
     def note_read(self, identifier: str, history: History | None, label: str) -> None:
-        """Check a history that a replica has shown, None if the reservation was unknown there, and remember it."""
+        """Check the history of a reservation that a replica has shown, and remember it. `history` is None if the
+        replica did not know the reservation."""
         where = f"{label} showed {self._owner} {identifier}"
         if history is None:
             if self.knows(identifier):
@@ -65,8 +66,9 @@ class ClientSession:
         ]
 
     def check_follows(self, after: str, after_csn: int | None, before: Before, history: History | None) -> None:
-        """Check that a history which was read after `after` shows what the session that wrote `after` knew before, and
-        that it was committed before `after`."""
+        """Check MW and WFR for the write `after` of another session. `before` is a write that this other session knew
+        when it wrote `after`. The `history` that was read after `after` must show `before`, with a smaller CSN if
+        `after` is committed."""
         if before.write not in self._books.lasting:
             return
         csn = history.get(before.write) if history else None

@@ -113,7 +113,8 @@ class Client:
         body: dict[str, Any] | None,
         wanted: Wanted | None = None,
     ) -> bool:
-        """Ask for an operation until it is answered, and record it if it is acknowledged. Return whether it is."""
+        """Repeat a request until it is answered. If it is acknowledged, record it. Return whether it is
+        acknowledged."""
         if body is not None:
             body = {**body, "request": f"r{self._number}" if op == RESERVE else f"{op[0]}{self._number}"}
         if body is not None and wanted is not None:
@@ -151,8 +152,11 @@ class Client:
         return Acknowledged(identifier, op, label, origin, stamp, self._asked_once, wanted, told)
 
     def _read(self, http: requests.Session, identifier: str) -> tuple[bool, History | None]:
-        """Read the history of a reservation, and check the guarantees of the session. Return whether the session that
-        began has got an answer, and the history; None if the reservation is unknown."""
+        """Read the history of a reservation, and check the guarantees of the session.
+
+        Return (is answered, history). It is not answered if the run ends first, or if the client begins a new session
+        meanwhile. The history is None if the reservation is unknown.
+        """
         session = self._session
         answer, label = self._until_answered(http, "GET", f"/reservations/{identifier}/history", None)
         if answer is None or session is not self._session:
@@ -165,7 +169,8 @@ class Client:
         return True, history
 
     def _read_what_others_knew(self, http: requests.Session) -> None:
-        """Read a write of some session, then a write that this session knew before it."""
+        """Read a write of any session. Then read another write that the same session knew before it made the first
+        one."""
         identifier, after = self._chance.choice(self._books.followed)
         session = self._session
         answered, history = self._read(http, identifier)

@@ -29,7 +29,8 @@ def folder_prefix() -> str:
 
 
 def sweep() -> None:
-    """Delete what runs that no longer exist have left behind. It is only known on Linux."""
+    """Delete what earlier runs have left behind. Do nothing on systems other than Linux: /proc says which runs have
+    ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
         match = _FOLDER.fullmatch(folder.name)
         if match and Path("/proc/self").exists() and not Path(f"/proc/{match[1]}").exists():

@@ -1,9 +1,9 @@
 """Network namespaces: each replica of a chaos run has a network of its own, with a packet filter that drops what it
 receives.
 
-A bridge joins the namespaces to the host. The host has an address on the bridge for itself, from which clients ask, and
-one for each proxy (tests/chaos/network.py), so the filter of a replica can tell by the source address whose packets
-come. Namespaces need root, `ip` and `nsenter`, and `nft` or `iptables-restore`.
+A bridge joins the namespaces to the host. On the bridge, the host has one address for the clients, and one for each
+proxy (tests/chaos/network.py). So the filter of a replica can tell from the source address of a packet which proxy has
+sent it. Namespaces need root, `ip` and `nsenter`, and `nft` or `iptables-restore`.
 
 All names contain the process id of the run. So a later run can delete what a killed run has left (`sweep`).
 """
@@ -34,12 +34,12 @@ Loss = Mapping[str, float]  # source address -> share of its packets that are dr
 
 
 class Unavailable(Exception):
-    """This machine does not allow network namespaces; the text says why."""
+    """This machine does not allow network namespaces. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A program that replaces all rules of a namespace by those that it reads."""
+    """A packet filter. `command` replaces all rules of a namespace by those on its input, which `rules` makes."""
 
     command: tuple[str, ...]
     rules: Callable[[Loss], str]
@@ -88,11 +88,11 @@ class Namespaces:
         return found
 
     def command(self, label: str) -> list[str]:
-        """Return the words that run a command in the namespace of a replica if they precede it."""
+        """Return the words to put before a command, so that it runs in the namespace of a replica."""
         return ["nsenter", f"--net={NAMES / _name(label)}", "--"]
 
     def set_loss(self, label: str, loss: Loss) -> None:
-        """From now on, drop these shares of the packets that a replica receives, by source, and no others."""
+        """From now on, let a replica lose these shares of the packets that it receives. Earlier losses end."""
         _run(*self.command(label), *self.filter.command, given=self.filter.rules(loss))
 
     def sent_again(self) -> int:
@@ -119,7 +119,7 @@ def namespaces(labels: Sequence[str]) -> Iterator[Namespaces]:
     except (OSError, subprocess.SubprocessError) as problem:
         _delete(os.getpid())
         shown = getattr(problem, "stderr", None) or problem
-        raise Unavailable(f"making them failed: {' '.join(str(shown).split())}") from None
+        raise Unavailable(f"they could not be made: {' '.join(str(shown).split())}") from None
     except BaseException:
         _delete(os.getpid())
         raise
@@ -130,7 +130,8 @@ def namespaces(labels: Sequence[str]) -> Iterator[Namespaces]:
 
 
 def sweep() -> None:
-    """Delete the namespaces and bridges of runs that have ended without doing so. Their processes must have ended."""
+    """Delete the namespaces and bridges of earlier runs that have ended. All processes of these runs must have
+    ended."""
     if sys.platform == "linux" and os.geteuid() == 0 and shutil.which("ip"):
         found = [LINK.fullmatch(name) for _, name in socket.if_nameindex()]
         if NAMES.is_dir():
@@ -153,7 +154,7 @@ def _find_filter() -> Filter:
 
 
 def _free_network() -> str:
-    """Return the first three bytes of addresses that this machine does not use."""
+    """Return the first three bytes (`a.b.c`) of a network in which this machine has no address."""
     used = _run("ip", "-4", "address", "show")
     return next(found for at in range(256) if f"{(found := f'{NETWORK}.{(os.getpid() + at) % 256}')}." not in used)
 

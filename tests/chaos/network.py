@@ -1,12 +1,12 @@
-"""An unreliable network: TCP proxies between the replicas delay, stall, cut and reset connections. Where there are
-network namespaces, a packet filter also drops packets, some or all, in one direction or both.
+"""An unreliable network: TCP proxies between the replicas delay, stall, cut and reset connections. If there are network
+namespaces, packet filters also drop some or all packets, in one direction or in both.
 
 A proxy is called a wire. A wire leads from one caller to one listener, and forwards bytes without reading them. The
 state of a wire, its "weather", changes at random from `start_weather` until `heal`. All wires run in one asyncio loop
 in one thread, which also changes the filters.
 
-In a namespace, all packets that one replica receives from another one come from the addresses of the two wires between
-them. So a filter that drops these, and lets pass what goes the other way, makes a one-way drop.
+With namespaces, all packets that replica A receives from replica B come from the addresses of the two wires between A
+and B. If only the filter of A drops these packets, nothing that B sends reaches A, but what A sends still reaches B.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Network:
         self._loop.close()
 
     def address(self, caller: str, listener: str) -> str:
-        """Return the address of the wire from the caller to the listener."""
+        """Return HOST:PORT of the wire from the caller to the listener."""
         found = next(wire for wire in self.wires if (wire.caller, wire.listener) == (caller, listener))
         return f"{found.host}:{found.port}"
 
@@ -178,7 +178,7 @@ class Network:
             ]
 
     async def _vary_loss(self, namespaces: Namespaces, label: str) -> None:
-        """At random intervals, draw which share of the packets from each other replica this replica does not get."""
+        """At random intervals, draw for each other replica which share of its packets this replica loses."""
         chance = self._chances[label]
         while True:
             loss: dict[str, float] = {}

@@ -37,7 +37,7 @@ REST_PORT, ANTI_ENTROPY_PORT = 8000, 9000  # in a namespace
 
 
 class ProcessesInNamespace(Processes):
-    """Processes of replicas that run in their namespaces, if there are any."""
+    """The processes of replicas, each in its network namespace. Without `namespaces`, they use the host's network."""
 
     def __init__(self, configuration: Path, namespaces: Namespaces | None) -> None:
         super().__init__(configuration)

@@ -1,4 +1,5 @@
-"""The networks of chaos runs: what a filter drops, what happens where there are none, and what a killed run leaves."""
+"""The networks of chaos runs: what a filter drops, a machine without namespaces, and what a killed run leaves
+behind."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def present() -> Iterator[Namespaces]:
 
 
 def arrives(source: str, target: str) -> bool:
-    """Whether a packet from one address to another is answered; there is no listener, so the answer refuses it."""
+    """Whether a packet from one address reaches another: nobody listens there, so a packet that arrives is refused."""
     try:
         socket.create_connection((target, CLOSED_PORT), DROPPED_S, (source, 0)).close()
     except ConnectionRefusedError:

@@ -1,5 +1,5 @@
-"""The cases in ../shared/cases/ics: calendar files that others could not read, and what is right. The tests are skipped
-where the cases are not on this machine."""
+"""The cases in ../shared/cases/ics: calendar files that other programs could not read, and what an import must make of
+each. The tests are skipped on a machine that does not have the cases."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The command `import`: what it makes of a calendar file at a real replica, how it follows the file when that changes,
-and what it prints."""
+"""The command `import`: what it makes of a calendar file at a real replica, how it follows changes of the file, and
+what it prints."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hours(first: int, last: int, day: str = "01") -> dict[str, str]:
 
 
 def moved(day: str, *lines: str, first: int = 14) -> str:
-    """Return the exception that moves the occurrence of this day of the series `s`, which is at 9:00."""
+    """Return an exception event of the series `s`: it moves the 9:00 occurrence of this day to the hour `first`."""
     return event("s", f"RECURRENCE-ID:202612{day}T090000", *lines, **hours(first, first + 1, day))
 
 
@@ -39,9 +39,9 @@ def counts(answer: dict[str, Any]) -> tuple[int, int, int, int]:
 
 
 def after(here: Desk, *events: str, options: tuple[str, ...] = ()) -> tuple[int, int, int, int]:
-    """Import these events, which must succeed. Return how many were added, changed, cancelled, and there already.
+    """Import these events. Return how many were (added, changed, cancelled, already there).
 
-    A preview must say the same before, and a second import must change nothing.
+    The import must succeed, and do what a preview before it has said. A second import must change nothing.
     """
     content = calendar(*events)
     preview = here.take(content, "--dry-run", *options)[1]
@@ -193,7 +193,7 @@ def test_a_series_that_goes_to_another_day_keeps_its_reservations(here: Desk) ->
 
 
 def test_a_daily_series_moves_past_itself(here: Desk) -> None:
-    """Each occurrence takes the slot that the next one leaves, so they move in the right order."""
+    """Each occurrence takes the slot that the next occurrence leaves, so the order of the moves matters."""
     daily = "RRULE:FREQ=DAILY;COUNT=5"
     night = {"start": "20261201T100000", "end": "20261202T090000"}
     after(here, event("s", daily, **night))

@@ -1,5 +1,5 @@
-"""An import follows its file: in whatever order the versions of an event come, what is reserved is what the newest one
-says."""
+"""An import follows its file: in whatever order the versions of an event are imported, the newest version decides what
+is reserved."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @st.composite
 def versions(draw: st.DrawFn) -> list[tuple[str, ...]]:
-    """Draw some versions of an event, as lines of its VEVENTs. An exception never meets another occurrence."""
+    """Draw the versions of an event. Each version is a tuple of VEVENTs: the event, then exceptions. The slot of an
+    exception never overlaps another occurrence."""
     found = []
     for sequence in range(draw(st.integers(1, 4))):
         start = FIRST + timedelta(days=draw(st.integers(0, 3)), hours=draw(st.sampled_from([8, 9])))

@@ -1,4 +1,4 @@
-"""How calendar files are read, with all that is unusual in them. What cannot be read is said."""
+"""How calendar files are read, even if they are unusual or damaged. Whatever cannot be read is reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ SUMMER = ("DAYLIGHT", "DTSTART:20260101T000000", "TZOFFSETFROM:-0300", "TZOFFSET
 
 
 def at(recurrence: str, *lines: str, start: str = "20261208T140000", end: str = "20261208T150000") -> str:
-    """Return an exception to the series `s`: by default, the one of 8 December takes place at 14:00."""
+    """Return an event that replaces the occurrence `recurrence` of the series `s`. By default, the event takes place on
+    8 December from 14:00 to 15:00."""
     return event("s", f"RECURRENCE-ID{recurrence}", *lines, start=start, end=end)
 
 
@@ -69,7 +70,7 @@ def test_an_unknown_encoding_is_refused(encoding: str) -> None:
     assert refused.value.code == "bad_charset"
 
 
-def test_a_damaged_line_in_utf8_costs_that_line() -> None:
+def test_a_line_that_is_not_utf8_is_left_out_alone() -> None:
     content = calendar(
         event("a", "SUMMARY:Café"), event("b", "SUMMARY:Thé", start="20261202T090000", end="20261202T100000")
     )
@@ -86,7 +87,7 @@ def test_a_file_that_is_not_a_calendar() -> None:
 
 
 def test_a_file_that_is_cut_off() -> None:
-    """Wherever it ends, the whole events are taken, and it is said that the file is not whole."""
+    """Wherever the file is cut off, its complete events are taken, and the damage is reported."""
     content = calendar(event("a"), event("b", "SUMMARY:Café", start="20261202T090000", end="20261202T100000"))
     second = content.index(b"UID:b")
     for end in range(content.index(b"END:VEVENT") + len("END:VEVENT\r\n"), len(content) - len("\r\n")):
@@ -98,14 +99,14 @@ def test_a_file_that_is_cut_off() -> None:
         assert ("END:VEVENT; it was left out" in reasons(table)) == (is_inside and len(table.wanted) == 1)
 
 
-def test_bad_lines_cost_themselves_alone() -> None:
+def test_only_the_bad_lines_are_left_out() -> None:
     content = calendar(event("a", "X-APPLE-RADIUS=49.9", "DESCRIPTION:two", "lines that were not folded"), event("b"))
     table = read(content.replace(b"END:VEVENT\r\nBEGIN", b"END:VEVENT\r\nX\r\nEND:VTODO\r\nBEGIN"))
     assert len(table.wanted) == 2
     assert [line.split("'")[1] for line in table.damage] == ["X", "END:VTODO", "lines that were not folded"]
 
 
-def test_a_bad_line_that_may_say_when_or_where_costs_its_event() -> None:
+def test_an_event_with_an_unreadable_line_about_its_time_is_skipped() -> None:
     table = timetable(event("a", "EXDATE;TZID=20261201"), event("b", "DTSTAMP 20261201", "EXDATE 20261208T090000"))
     assert not table.wanted
     assert [one.why for one in table.skipped] == [
@@ -114,7 +115,7 @@ def test_a_bad_line_that_may_say_when_or_where_costs_its_event() -> None:
     ]
 
 
-def test_components_in_each_other() -> None:
+def test_components_inside_of_other_components() -> None:
     alarm = "BEGIN:VALARM\nDTSTART:20270101T000000\nDURATION:PT5M\nSUMMARY:ring\nEND:VALARM"
     table = timetable(event("a", alarm), f"{event('open')}\nBEGIN:VEVENT\n{event('b')}")
     assert [(one.purpose, one.slot.start.day) for one in table.wanted] == [("Talk", 1)] * 2
@@ -179,7 +180,8 @@ def test_a_zone_means_what_its_file_says() -> None:
 
 
 def test_a_zone_that_describes_some_years_only() -> None:
-    """Outside of these years its name counts. A zone without such a name keeps its last offset."""
+    """The file describes the zone for 2026 only, and the event is in 2030. If the name of the zone is in the time zone
+    database, the rules of the database count. Under another name, the last offset of the description counts."""
     summer = ("DAYLIGHT", "DTSTART:20260329T020000", "TZOFFSETFROM:+0100", "TZOFFSETTO:+0200")
     winter = ("STANDARD", "DTSTART:20261025T030000", "TZOFFSETFROM:+0200", "TZOFFSETTO:+0100")
     for name, hour in (("Europe/Brussels", "07"), ("Office", "08")):
@@ -200,7 +202,8 @@ def test_an_unreadable_definition_of_a_zone() -> None:
 
 
 def test_the_zone_of_the_calendar() -> None:
-    """X-WR-TIMEZONE is the zone of floating times, and the one in which an event given in UTC repeats."""
+    """X-WR-TIMEZONE is the zone of floating times. A series whose times are in UTC repeats at the local time of this
+    zone."""
     head = "X-WR-TIMEZONE:America/New_York"
     assert utc(timetable(event("a"), head=head)) == [("2026-12-01T14:00", 60)]
     weekly = event("b", "RRULE:FREQ=WEEKLY;COUNT=2", start="20270309T140000Z", end="20270309T150000Z")

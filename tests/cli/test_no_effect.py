@@ -1,4 +1,4 @@
-"""What a user sees of an acknowledged request that a replay has turned into one without effect."""
+"""What a user sees of a request that was acknowledged, and that a replay has then left without effect."""
 
 from __future__ import annotations
 

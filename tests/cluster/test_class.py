@@ -26,7 +26,7 @@ ADDRESS = re.compile(r"http://(\S+)/cluster#control=(\d+)\.(\w+)")
 
 
 class Terminal:
-    """A running `cluster.py up` or `class`, and the page that it shows."""
+    """A running `cluster.py up` or `cluster.py class`: its output, its control endpoint and its replicas."""
 
     def __init__(self, process: subprocess.Popen[str], settings: Config) -> None:
         self.process = process
@@ -54,7 +54,8 @@ class Terminal:
         self._reader.join(BOUND_S)
 
     def claim(self, line: str) -> None:
-        """Use the key of the address in a line."""
+        """Take the address of the cluster page from a line of output, and exchange the key in it for a control
+        token."""
         found = ADDRESS.search(line)
         assert found
         self._headers = {"Origin": f"http://{found[1]}"}

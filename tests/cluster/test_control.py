@@ -26,7 +26,7 @@ PAGE = {"Origin": "http://127.0.0.1:8001"}
 
 
 class Endpoint:
-    """A control endpoint whose acts are only recorded."""
+    """A control endpoint that records the acts that it is asked for, and does not carry them out."""
 
     def __init__(self, *, resets: bool) -> None:
         self.acts: list[tuple[str, str | None]] = []

@@ -29,18 +29,19 @@ class Drawing:
         self.root = ElementTree.fromstring(text)
 
     def groups(self, name: str) -> Iterator[ElementTree.Element]:
-        """Yield the groups of a class, other than those of the legend."""
+        """Yield the SVG groups (`g`) of a class, without those of the legend."""
         for part in self.root:
             if part.get("class") == "row":
                 yield from (found for found in part.iter(f"{SVG}g") if name in found.get("class", "").split())
 
     def marks(self, lane: str) -> list[str]:
-        """Return the marks of a lane from left to right: what happened, and the first words of what hovering shows."""
+        """Return a text for each mark of a lane, from left to right: what happened, and the first line of the tooltip
+        without its label."""
         found = [mark for mark in self.groups("event") if mark.get("data-lane") == lane]
         return [f"{mark.get('data-what')} {title(mark).splitlines()[0].partition(': ')[2]}" for mark in found]
 
     def lane(self, name: str) -> ElementTree.Element:
-        """Return the line of a replica in the only row."""
+        """Return the SVG group of a replica's lane. The drawing must have one row only."""
         (found,) = (
             part for part in self.root.iter(f"{SVG}g") if part.get("data-lane") == name and part.get("data-colour")
         )
@@ -150,7 +151,7 @@ def test_a_cut_link_and_a_crashed_replica_leave_gaps(driver: SimulatedDriver) ->
 
 
 def segments(group: ElementTree.Element, name: str) -> list[tuple[float, float]]:
-    """Return from where to where the lines of a class go."""
+    """Return the x coordinates (start, end) of each horizontal line of a class in a group."""
     paths = [path.get("d", "") for path in group.findall(f"{SVG}path") if path.get("class") == name]
     return [
         (float(found[1]), float(found[2])) for path in paths if (found := re.match(r"M([\d.]+) .*H([\d.]+)$", path))

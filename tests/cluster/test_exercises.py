@@ -117,7 +117,7 @@ def test_the_exercises_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "There is no exercise 9. `python cluster.py exercise` lists them.\n"
 
 
-def test_their_texts_fit_on_80_columns() -> None:
+def test_the_texts_of_the_exercises_fit_on_80_columns() -> None:
     for one in EXERCISES.values():
         comments = [line for line in (FOLDER / one.file).read_text().splitlines() if line.startswith("#")]
         assert max(map(len, comments)) <= 80

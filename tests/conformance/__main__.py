@@ -57,7 +57,7 @@ def run(subject: Subject, only: str = "") -> list[str]:
             print(f"skipped {name}: {reason}", flush=True)
         except (Failed, *UNREADABLE) as problem:
             failed.append(name)
-            said = problem if isinstance(problem, Failed) else f"What came cannot be read: {problem!r}."
+            said = problem if isinstance(problem, Failed) else f"The answer of the replica cannot be read: {problem!r}."
             print(f"FAILED  {name}: {check.__doc__}\n        {said}\n        See docs/protocol.md, section {number}.")
     seconds = time.monotonic() - begun_s
     ok = len(wanted) - len(failed) - len(skipped)

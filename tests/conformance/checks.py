@@ -1,7 +1,7 @@
-"""The named checks of the suite, in the order in which they run. Each is a function that takes the subject, and raises
-Failed with what was expected and what came. The docstring says the rule.
+"""The named checks of the suite, in the order in which they run. Each check is a function that takes the subject.
+It raises Failed, with what was expected and what came, if the subject breaks the rule in its docstring.
 
-Each check makes writes of its own servers, so that a check that fails does not spoil the next one.
+Each check makes its writes at new servers, so that a failed check does not spoil the next one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def hello_is_answered(subject: Subject) -> None:
 
 @section("2.1")
 def pings_are_allowed(subject: Subject) -> None:
-    """HTTP/2 pings do not end a session in which nothing else comes."""
+    """HTTP/2 pings do not end a session on which no frames are sent."""
     with closing(subject.talk(subject.observer())) as talk:
         ends_s = time.monotonic() + PINGS_S
         while (left_s := ends_s - time.monotonic()) > 0 and not talk.has_ended:
@@ -108,7 +108,7 @@ def wrong_clock_is_refused(subject: Subject) -> None:
 
 @section("4.3")
 def other_birth_is_refused(subject: Subject) -> None:
-    """A cluster of the same name with another birth, which has met others, is refused with `other_birth`."""
+    """A peer that has met others under another birth (first primary) is refused with `other_birth`."""
     birth = "stranger~aaaaaa"
     _refused_hello(subject, "other_birth", birth=birth, history=f'[[0,"{birth}",1]]')
 
@@ -169,7 +169,7 @@ def unusual_text_is_held(subject: Subject) -> None:
 
 @section("6.1")
 def no_duplicates(subject: Subject) -> None:
-    """A write that is given twice, in one session and in another one, is held once and acknowledged each time."""
+    """A write that is given several times, in one session or in two, is held once and acknowledged each time."""
     author = Author(subject.fresh("twice"))
     given = [author.note() for _ in range(2)]
     subject.give([*given, *given[:1]])
@@ -203,7 +203,7 @@ def only_the_rest_is_sent(subject: Subject) -> None:
 
 @section("6.2")
 def order_of_writes(subject: Subject) -> None:
-    """Commits are sent in CSN order and then tentative writes by stamp; each batch names the commit that it follows."""
+    """Commits are sent in CSN order, then tentative writes by stamp; each batch names the commit before it."""
     authors = [Author(subject.fresh(f"order-{letter}")) for letter in "ab"]
     subject.give([author.note() for _ in range(3) for author in authors])
     with closing(subject.talk(subject.observer())) as talk:
@@ -240,7 +240,7 @@ def gap_is_not_taken(subject: Subject) -> None:
 
 @section("6.3")
 def new_plan_is_taken(subject: Subject) -> None:
-    """After an Ack with replan the batches of the old plan are ignored, and the one of the new plan is taken."""
+    """After an Ack with replan, batches of the old plan are ignored, and batches of the new plan are taken."""
     author = Author(subject.fresh("replan"))
     one, two, three = (author.note() for _ in range(3))
     with closing(subject.talk(subject.observer())) as talk:
@@ -257,7 +257,7 @@ def new_plan_is_taken(subject: Subject) -> None:
 
 @section("6.3")
 def fork_is_refused(subject: Subject) -> None:
-    """Another write with the same `prev` is not stored, and the session ends with `fork`."""
+    """A second write of a server with the same `prev` is not stored, and the session ends with `fork`."""
     server = subject.fresh("fork")
     one, other = Author(server).note(), Author(server).note()
     subject.give([one])
@@ -270,7 +270,7 @@ def fork_is_refused(subject: Subject) -> None:
 
 @section("6.4")
 def forged_stamp_is_refused(subject: Subject) -> None:
-    """A stamp more than a year ahead is refused with `clock_ahead`; the writes before it are stored."""
+    """A write stamped more than a year ahead is refused with `clock_ahead`; the writes before it are stored."""
     author = Author(subject.fresh("future"))
     good, forged = author.note(), author.note(ahead_us=2 * YEAR_US)
     with closing(subject.talk(subject.observer())) as talk:
@@ -282,7 +282,7 @@ def forged_stamp_is_refused(subject: Subject) -> None:
 
 @section("6.4")
 def claim_is_not_believed(subject: Subject) -> None:
-    """A peer that claims writes of the subject that do not exist is refused with `unproven`; nothing of it is taken."""
+    """A peer that claims writes that the subject never made is refused with `unproven`; nothing it sends is stored."""
     author = Author(subject.fresh("claim"))
     note = author.note()
     peer = subject.observer()
@@ -365,7 +365,7 @@ def malformed_frame_is_refused(subject: Subject) -> None:
 
 @section("5.5")
 def oversized_frame_is_refused(subject: Subject) -> None:
-    """A message above 4 MiB ends the session; the next session goes on."""
+    """A message above 4 MiB ends the session; later sessions work as before."""
     before = subject.look()
     with closing(subject.talk(subject.observer().holding(before.items))) as talk:
         talk.send_bytes(b"x" * (MESSAGE_BYTES_MAX + 1))
@@ -375,7 +375,7 @@ def oversized_frame_is_refused(subject: Subject) -> None:
 
 @section("5.3")
 def nothing_after_done(subject: Subject) -> None:
-    """A batch after Done is refused with `protocol`, or finds the session over; it is not stored."""
+    """A batch after Done is not stored; it is refused with `protocol`, unless the session has already ended."""
     note = Author(subject.fresh("late")).note()
     with closing(subject.talk(subject.observer())) as talk:
         talk.acks = False  # so that the subject cannot end before the batch
@@ -392,7 +392,7 @@ def nothing_after_done(subject: Subject) -> None:
 
 @section("7.1")
 def commits_are_applied(subject: Subject) -> None:
-    """Commits of writes that are held (notifications) and of others (whole) are taken, and given back in CSN order."""
+    """Commits are taken, as notifications of held writes and whole for others, and are later sent in CSN order."""
     author = Author(subject.fresh("commit"))
     known, other = author.note(), author.note()
     subject.give([known])
@@ -410,7 +410,7 @@ def commits_are_applied(subject: Subject) -> None:
 
 @section("7.1")
 def order_of_commits(subject: Subject) -> None:
-    """The order of commits is that of their CSNs, also where it is not that of their stamps."""
+    """Commits are in the order of their CSNs, even if their stamps are in another order."""
     first, second = Author(subject.fresh("early")).note(), Author(subject.fresh("later")).note()
     subject.give([first, second])
     view = subject.look()
@@ -434,7 +434,7 @@ def commits_are_taken_once(subject: Subject) -> None:
 
 @section("7.1")
 def commits_come_as_notifications(subject: Subject) -> None:
-    """A peer that holds a write tentatively gets its commit without the body."""
+    """A peer that holds a write as tentative gets the commit of this write without the body."""
     author = Author(subject.fresh("notify"))
     note = author.note()
     subject.give([note])
@@ -448,7 +448,7 @@ def commits_come_as_notifications(subject: Subject) -> None:
 
 @section("7.2")
 def unknown_commit_is_not_taken(subject: Subject) -> None:
-    """A notification of a write that is not held is not taken; the Ack asks for a new plan."""
+    """A notification of a write that the subject lacks is not taken; the Ack asks for a new plan."""
     note = Author(subject.fresh("unknown")).note()
     view = subject.look()
     with closing(subject.talk(subject.primary_at(view))) as talk:
@@ -475,7 +475,7 @@ def commit_gap_is_not_taken(subject: Subject) -> None:
 
 @section("7.2")
 def other_log_is_refused(subject: Subject) -> None:
-    """Commits that follow another last commit, or belong to another history, are refused with `diverged`."""
+    """Commits after a last commit that is not the subject's, or of another history, are refused with `diverged`."""
     view = subject.commit_one()
     note = Author(subject.fresh("other")).note()
     next_one = [commit(note, view.csn + 1, whole=True)]
@@ -490,7 +490,7 @@ def other_log_is_refused(subject: Subject) -> None:
 
 @section("4.3")
 def other_last_commit_is_refused(subject: Subject) -> None:
-    """A peer with the same CSN and another last commit is refused with `diverged`."""
+    """A peer with the CSN of the subject but another last commit is refused with `diverged`."""
     subject.commit_one()
     view = subject.look()
     last = f"{subject.now_us():016d}@other~aaaaaa"
@@ -502,7 +502,7 @@ def other_last_commit_is_refused(subject: Subject) -> None:
 
 @section("9.1")
 def created_server_may_write(subject: Subject) -> None:
-    """A creation gives the vector an entry for the new server, whose writes are then taken; before, they are not."""
+    """Writes of a created server are taken only after its creation, which adds the server to the vector."""
     creator = Author(subject.fresh("creator"))
     address = "127.0.0.1:9"
     made = creator.member("create", label="new", rest=address, anti_entropy=address, through="creator")
@@ -520,7 +520,7 @@ def created_server_may_write(subject: Subject) -> None:
 
 @section("9.2")
 def retired_server_leaves_the_vector(subject: Subject) -> None:
-    """A retirement takes the server out of the vector; a minted id goes to the retired ones."""
+    """A retirement removes the server from the vector; a minted id is then one of the retired servers."""
     author = Author(subject.fresh("gone"))
     given = [author.note(), author.member("retire", label="gone")]
     subject.give(given)
@@ -534,7 +534,7 @@ def retired_server_leaves_the_vector(subject: Subject) -> None:
 
 @section("5.4")
 def session_may_break_anywhere(subject: Subject) -> None:
-    """A session that breaks after any of its frames is resumed by the next one: what was acknowledged is held."""
+    """A session may break at any frame: acknowledged writes are held, and a new session brings the others."""
     for frames in range(1, 8):
         author = Author(subject.fresh(f"break-{frames}"))
         view = subject.look()
@@ -557,8 +557,8 @@ def session_may_break_anywhere(subject: Subject) -> None:
 
 
 def _broken_after(subject: Subject, peer: Peer, batches: Sequence[wire.Batch], frames: int) -> int:
-    """Break a session after this many frames: the hellos, a batch, its Ack, … Return how many batches were
-    acknowledged."""
+    """Break off a session after so many frames: 1 is the hellos, 2 the first batch, 3 its Ack, and so on. Return how
+    many batches were acknowledged."""
     with closing(subject.talk(peer)) as talk:
         for number, batch in enumerate(batches, 1):
             if 2 * number <= frames:
@@ -570,7 +570,7 @@ def _broken_after(subject: Subject, peer: Peer, batches: Sequence[wire.Batch], f
 
 @section("6.6")
 def unacknowledged_writes_are_sent_again(subject: Subject) -> None:
-    """A batch of the subject that was not acknowledged comes again in the next session; Done waits for the Ack."""
+    """The subject sends Done only after the Ack of its batch; without an Ack, the next session has the batch again."""
     given = [Author(subject.fresh("again")).note()]
     subject.give(given)
     with closing(subject.talk(subject.observer())) as talk:
@@ -584,7 +584,7 @@ def unacknowledged_writes_are_sent_again(subject: Subject) -> None:
 
 @section("6.6")
 def subject_makes_a_new_plan(subject: Subject) -> None:
-    """After an Ack with replan the subject sends again from what the Ack says, in a plan with the next number."""
+    """After an Ack with replan, the subject sends all that the Ack does not cover, in a plan with the next number."""
     subject.give([Author(subject.fresh("plan")).note()])
     with closing(subject.talk(subject.observer())) as talk:
         talk.acks = False
@@ -605,13 +605,13 @@ def _standing(subject: Subject) -> Talk:
     talk = subject.talk(subject.primary_at(view), standing=True)
     if talk.hello is None or not talk.hello.standing:
         talk.close()
-        raise Skipped("its hello does not offer a session that stays open")
+        raise Skipped("the hello of the replica does not offer a session that stays open")
     return talk
 
 
 @section("5.6")
 def standing_session_passes_on(subject: Subject) -> None:
-    """A standing session passes on what another session brings: writes and commits."""
+    """In a standing session, the subject sends the writes and commits that another session brings."""
     note = Author(subject.fresh("stands")).note()
     with closing(_standing(subject)) as talk:
         subject.give([note])
@@ -623,7 +623,7 @@ def standing_session_passes_on(subject: Subject) -> None:
 
 @section("2.1")
 def new_call_replaces_a_session(subject: Subject) -> None:
-    """A peer that calls again, although its standing session is open, gets another one: it has lost the first one."""
+    """A peer that calls while its standing session is open gets a new session: the peer has lost the first one."""
     with closing(_standing(subject)), closing(_standing(subject)) as talk:
         refusal = talk.finish()
         expect(refusal is None and talk.is_done, "a second session", talk.summary())
@@ -631,7 +631,7 @@ def new_call_replaces_a_session(subject: Subject) -> None:
 
 @section("5.7")
 def sync_is_answered(subject: Subject) -> None:
-    """A Sync is answered, once everything that was held at that moment is sent and acknowledged."""
+    """A Sync is answered once all that the subject held when the Sync came is sent and acknowledged."""
     note = Author(subject.fresh("sync")).note()
     with closing(_standing(subject)) as talk:
         talk.acks = False
@@ -650,7 +650,7 @@ def sync_is_answered(subject: Subject) -> None:
 
 @section("5.8")
 def holds_is_heeded(subject: Subject) -> None:
-    """What a peer says that it holds (Holds) is not sent to it."""
+    """Writes that a peer names in Holds are not sent to this peer."""
     one, other = Author(subject.fresh("told")).note(), Author(subject.fresh("untold")).note()
     with closing(_standing(subject)) as talk:
         stamp, server = int(one.id[:16]), one.id[17:]
@@ -681,7 +681,7 @@ def early_promotion_is_refused(subject: Subject) -> None:
 
 @section("5.6")
 def changed_hello_ends_the_session(subject: Subject) -> None:
-    """A standing session is closed with Done when the hello of the subject is no longer true, as after a new epoch."""
+    """The subject closes a standing session with Done when its hello is no longer true, as after a new epoch."""
     with closing(_standing(subject)) as talk:
         _open_epoch(subject)
         talk.until(lambda: talk.is_done or talk.refusal, "Done")
@@ -690,7 +690,7 @@ def changed_hello_ends_the_session(subject: Subject) -> None:
 
 @section("7.3")
 def epoch_is_taken(subject: Subject) -> None:
-    """A commit that opens an epoch is taken from a peer whose history has it, and gives the subject this history."""
+    """A commit that opens an epoch is taken from a peer whose history has the epoch; the subject adopts the history."""
     epochs = _open_epoch(subject)
     came = [epoch[:3] for epoch in json.loads(subject.look().hello.history)]
     expect(came == epochs, f"the history {epochs}", f"{came}")
@@ -712,7 +712,7 @@ def _open_epoch(subject: Subject) -> list[list[Any]]:
 
 @section("6.2")
 def long_log_comes_in_batches(subject: Subject) -> None:
-    """More than 500 writes, and more than 4 MiB, come in several batches, each write once."""
+    """More than 500 writes, or more than 4 MiB, are sent in several batches, each write once."""
     author = Author(subject.fresh("long"))
     given = [author.note(check="x" * 60_000) for _ in range(72)] + [author.note() for _ in range(440)]
     for first, end in pairwise((0, 36, 72, 400, len(given))):
@@ -728,7 +728,7 @@ def long_log_comes_in_batches(subject: Subject) -> None:
 
 @section("8")
 def full_state_is_taken_whole(subject: Subject) -> None:
-    """A full state is installed and passed on to a peer that lacks its commits; a minimal replica may refuse it."""
+    """A full state is installed, and sent to a peer that lacks its commits; a minimal replica may refuse it."""
     view = subject.look()
     author = subject.primary.author
     missed = [commit(author.note(), view.csn + number, whole=True) for number in (1, 2)]
@@ -752,7 +752,7 @@ def full_state_is_taken_whole(subject: Subject) -> None:
         if talk.refusal or talk.acked[0].replan:
             talk.close()
             subject.expect_unchanged(view)
-            raise Skipped(f"it takes no full state (`{talk.refusal.code if talk.refusal else 'replan'}`)")
+            raise Skipped(f"the replica takes no full state (`{talk.refusal.code if talk.refusal else 'replan'}`)")
         expect(talk.acked[-1].csn == peer.csn, f"CSN {peer.csn} in the Ack", f"{talk.acked[-1].csn}")
         talk.finish()
     with closing(subject.talk(subject.observer())) as talk:

@@ -1,4 +1,4 @@
-"""A peer that the suite plays: it sends what it is told to, and notes what the subject sends."""
+"""A peer that the suite plays: it sends what a check tells it to send, and records what the subject sends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Failed(Exception):
 
 @dataclass(slots=True)
 class Peer:
-    """Who speaks to the subject, and what it says that it holds."""
+    """A replica that the suite plays: its identity, and what it claims to hold."""
 
     author: Author
     label: str
@@ -53,8 +53,8 @@ class Peer:
 
 
 class Talk:
-    """One session with the subject. Batches of the subject are noted in `items`, and acknowledged unless `acks` is
-    False."""
+    """One session with the subject. The writes that the subject sends are in `items`. Its batches are acknowledged
+    unless `acks` is False."""
 
     def __init__(self, address: str, first: bytes) -> None:
         self.hello: wire.Hello | None = None
@@ -96,8 +96,8 @@ class Talk:
         self._outgoing.put(data)
 
     def next(self, wait_s: float = ANSWER_S_MAX) -> wire.Frame | None:
-        """Return the next frame of the subject, or None if the stream has ended or, after `wait_s`, nothing has
-        come."""
+        """Return the next frame of the subject. Return None if the stream has ended, or if no frame comes within
+        `wait_s`."""
         if self.has_ended:
             return None
         try:
@@ -135,8 +135,8 @@ class Talk:
                 raise Failed(f"Expected each write once in a plan; came: {item.id} again.")
 
     def until(self, wanted: Callable[[], object], what: str) -> None:
-        """Take frames of the subject until `wanted` is true. Raise Failed if the session ends before, or if it is not
-        true after ANSWER_S_MAX."""
+        """Take frames of the subject until `wanted()` is true. Raise Failed, with `what` as what was expected, if the
+        session ends first or ANSWER_S_MAX has passed."""
         ends_s = time.monotonic() + ANSWER_S_MAX
         while not wanted():
             left_s = ends_s - time.monotonic()
@@ -170,7 +170,7 @@ class Talk:
         return self.refusal
 
     def drain(self) -> None:
-        """Take what the subject still sends, until it is quiet."""
+        """Take what the subject still sends, until no frame comes for QUIET_S."""
         ends_s = time.monotonic() + ANSWER_S_MAX
         while time.monotonic() < ends_s and self.next(QUIET_S) is not None:
             pass
@@ -186,7 +186,8 @@ class Talk:
 
 
 def hello_of(peer: Peer, subject: wire.Hello, changes: Mapping[str, Any]) -> wire.Frame:
-    """Return the hello of a peer that belongs to the cluster of the subject and can play what the subject can play."""
+    """Return the hello of a peer in the subject's cluster that can play what the subject can play. `changes` replaces
+    fields of the hello."""
     said = wire.Hello(
         protocol=PROTOCOL,
         cluster=subject.cluster,

@@ -1,4 +1,4 @@
-"""The implementation under test, as the suite sees it: by sessions alone."""
+"""The implementation under test. The suite learns about it through sessions alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LABEL = "conformance"
 
 
 class Skipped(Exception):
-    """The subject leaves out what a check is about, and may. The message says what that is."""
+    """The subject leaves out an optional part of the protocol, which a check is about. The message says which."""
 
 
 class NotReady(Exception):
@@ -29,7 +29,7 @@ class NotReady(Exception):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that the subject holds: its hello, and the writes that a peer gets which holds nothing."""
+    """What the subject holds: its hello, and the writes that it sends to a peer that holds nothing."""
 
     hello: wire.Hello
     items: list[wire.Item]
@@ -98,14 +98,14 @@ class Subject:
         return Peer(Author(server), server.partition("~")[0], birth, f'[[0,"{birth}",1]]')
 
     def primary_at(self, view: View, commits: Sequence[wire.Item] = ()) -> Peer:
-        """Return the primary, holding what the subject holds, and these next commits."""
+        """Return the primary as a peer that holds all that the subject holds, and these commits after it."""
         primary = self.primary
         found = Peer(primary.author, primary.label, primary.birth, primary.history)
         return found.holding(view.items).holding(commits)
 
     def talk(self, peer: Peer, **changes: Any) -> Talk:
-        """Begin a session as this peer, and wait for the subject's hello or the end. Try again while the subject is
-        busy."""
+        """Begin a session as this peer, and wait for the subject's hello, a refusal or the end. Try again while the
+        subject refuses because it is busy."""
         ends_s = time.monotonic() + BUSY_S_MAX
         while True:
             talk = Talk(self.address, hello_of(peer, self.hello, changes).SerializeToString())
@@ -152,23 +152,28 @@ class Subject:
         return int(json.loads(view.hello.history)[-1][0])
 
     def expect_held(self, items: Iterable[wire.Item], but_not: Iterable[wire.Item] = ()) -> View:
-        """Expect that the subject holds these writes, each once and with these bytes. Return what it holds."""
+        """Raise Failed unless the subject holds `items`, each once and with these bytes, and none of `but_not`. Return
+        all that it holds."""
         view = self.look()
         ids = [item.id for item in view.items]
         for item in items:
             count = ids.count(item.id)
             if count != 1:
-                raise Failed(f"Expected the write {item.id} once in a later session; came: {count} times.")
+                raise Failed(f"Expected the write {item.id} once in a later session; came: the write {count} times.")
             if view.held[item.id][1] != item.body:
                 raise Failed(f"Expected the bytes of {item.id} as they were given; came: {view.held[item.id][1]!r}.")
         for item in but_not:
             if item.id in ids:
-                raise Failed(f"Expected that {item.id} is not stored; came: it, in a later session.")
+                raise Failed(
+                    f"Expected that the subject does not store {item.id}; came: this write, in a later session."
+                )
         return view
 
     def expect_unchanged(self, before: View) -> None:
-        """Expect that the subject holds what it held before."""
+        """Raise Failed unless the subject holds what it held before."""
         after = self.look()
         if after.held != before.held:
-            changed = sorted(set(after.held) ^ set(before.held)) or ["other CSNs or bytes"]
-            raise Failed(f"Expected that nothing changes; came: a difference, {', '.join(changed[:3])}.")
+            changed = sorted(set(after.held) ^ set(before.held)) or ["the CSN or the bytes of a write"]
+            raise Failed(
+                f"Expected that the subject holds the same as before; came: a change of {', '.join(changed[:3])}."
+            )

@@ -1,4 +1,5 @@
-"""The conformance suite: it passes against our replica and against the minimal one, and names what is broken in others.
+"""The conformance suite passes against our replica and the minimal one, and names the rules that a faulty replica
+breaks.
 
 The minimal replica is independent of our Redis and Lua, and takes part in a cluster of our replicas."""
 
@@ -42,7 +43,7 @@ def minimal(log: Log, session_type: type[Session] = Session, address: str = "127
 
 @contextlib.contextmanager
 def ours(folder: Path, labels: tuple[str, ...], *started: str, **settings: Any) -> Iterator[Processes]:
-    """Start some of the replicas of a cluster that plays records and members only."""
+    """Run the replicas `started` of a cluster of `labels`. The cluster plays records and members only."""
     configuration = write_configuration(folder, labels, {"applications": ["records"], **settings})
     processes = ForkedProcesses(configuration)
     try:
@@ -72,13 +73,13 @@ def test_the_minimal_replica_passes(capsys: pytest.CaptureFixture[str]) -> None:
         assert main([address]) == 0
         said = capsys.readouterr().out
         assert "0 failed, 1 skipped" in said
-        assert "skipped full_state_is_taken_whole: it takes no full state (`replan`)" in said
+        assert "skipped full_state_is_taken_whole: the replica takes no full state (`replan`)" in said
         assert main([address]) == 1
         assert "holds data of a cluster already. Stop it, delete its data" in capsys.readouterr().out
 
 
 class TakesGaps(Log):
-    """Does not look at `prev`."""
+    """Faulty: stores a write although the write named by its `prev` is missing."""
 
     def _misfit(self, write: dict[str, Any]) -> str:
         found = super()._misfit(write)
@@ -86,28 +87,28 @@ class TakesGaps(Log):
 
 
 class ForgetsNotifications(Log):
-    """Acknowledges notifications of commits, and does nothing."""
+    """Faulty: acknowledges notifications of commits, but commits nothing."""
 
     def _commit(self, item: wire.Item, previous: str, history: str) -> str:
         return super()._commit(item, previous, history) if item.body else ""
 
 
 class EncodesAgain(Log):
-    """Stores a write as its own JSON library writes it."""
+    """Faulty: stores a write in the form that its own JSON library gives it, not in its canonical bytes."""
 
     def _enter(self, write: dict[str, Any], body: bytes) -> None:
         super()._enter(write, json.dumps(json.loads(body), separators=(",", ":")).encode())
 
 
 class TakesAnyStamp(Session):
-    """Does not compare stamps with its clock."""
+    """Faulty: does not compare stamps with its clock."""
 
     def _cut_ahead(self, _batch: wire.Batch) -> str:
         return ""
 
 
 class AnswersTooEarly(Session):
-    """Answers a Sync at once, although a batch is not acknowledged."""
+    """Faulty: answers a Sync at once, even if a batch is not acknowledged yet."""
 
     def _take(self, frame: wire.Frame) -> Iterator[wire.Frame]:
         if frame.WhichOneof("kind") == "sync":
@@ -117,7 +118,7 @@ class AnswersTooEarly(Session):
 
 
 class SendsAllAgain(Session):
-    """Ignores what the peer holds by its hello."""
+    """Faulty: sends all writes, including those that the peer holds by its hello."""
 
     def _judge(self, hello: wire.Hello) -> None:
         super()._judge(hello)

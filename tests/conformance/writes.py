@@ -20,7 +20,8 @@ DEFINE = {"content": CONTENT, "hash": HASH, "name": "notes"}
 
 
 class Author:
-    """A server that makes writes, one after the other. Its stamps grow, and are of now or, with `ahead_us`, later."""
+    """A server that makes writes, one after another. The stamp of each is the present time plus `ahead_us`, or one more
+    than the last stamp."""
 
     def __init__(self, server: str, start: int = 0) -> None:
         self.server = server
@@ -58,7 +59,7 @@ class Author:
         ahead_us: int = 0,
         **members: str,
     ) -> wire.Item:
-        """Make a write, tentative and with its body. `members` replace members of the write."""
+        """Make a tentative write, with its body. `members` replaces members of the write's JSON object."""
         prev, self.stamp = self.stamp, max(self.stamp + 1, time.time_ns() // 1000 + ahead_us)
         write = {
             "stamp": f"{self.stamp:016d}",
@@ -83,6 +84,6 @@ def commit(item: wire.Item, csn: int, *, whole: bool = False) -> wire.Item:
 
 
 def cover(vector: MutableMapping[str, int], item: wire.Item) -> None:
-    """Let a vector cover a write."""
+    """Change a vector so that it covers this write."""
     stamp, origin = split(item.id)
     vector[origin] = max(stamp, vector.get(origin, 0))

@@ -27,7 +27,8 @@ OPTIONS = [
 
 
 def new_log(label: str, cluster: str) -> Log:
-    """Return an empty log under a new server id. A replica in memory has lost its writes when it starts again."""
+    """Return an empty log under a new server id. The id is new at each start, because the writes of the last run are
+    lost."""
     return Log(f"{label}~{secrets.token_hex(4)}", label, cluster)
 
 
@@ -69,7 +70,7 @@ def serve(log: Log, address: str, session_type: type[Session] = Session) -> tupl
 
 
 def _frame(data: bytes) -> wire.Frame:
-    """Return the frame of these bytes; an empty one, which is malformed, if they are none."""
+    """Decode a frame. Return an empty frame, which is malformed, if the bytes are not a frame."""
     try:
         return wire.Frame.FromString(data)
     except Exception:

@@ -1,6 +1,6 @@
 """The log of a minimal replica, and the rules by which it takes writes: sections 4, 6 and 7 of docs/protocol.md.
 
-It plays no write. So it knows what is held and in which order, which is all that anti-entropy needs, and no pages.
+A minimal replica plays no write, and so it has no pages. Anti-entropy needs only the writes and their order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def held(vector: Vector, retired: Collection[str], server: str) -> float:
 
 
 def cover(vector: Vector, retired: set[str], write: dict[str, Any]) -> None:
-    """Let a vector cover one more write."""
+    """Change a vector, and the minted ids that have retired, so that they cover one more write."""
     stamp, origin = int(write["stamp"]), write["origin"]
     vector[origin] = stamp
     if write["app"] == MEMBERSHIP and write["op"] == "create":
@@ -65,7 +65,7 @@ class Log:
         return held(self.vector, self.retired, server)
 
     def meet(self, birth: str, applications: Collection[str]) -> None:
-        """Learn the birth of the cluster, and which applications its logs have."""
+        """Learn from a peer the birth of the cluster, and the applications of the writes in the peer's log."""
         self.applications |= set(applications)
         if birth and not self.birth:
             self.birth, self.history = birth, [[0, birth, 1]]
@@ -85,8 +85,8 @@ class Log:
         return identifier(write)
 
     def take(self, batch: wire.Batch) -> tuple[str, str]:
-        """Store a batch, in its order. Return two empty texts, or what is wrong with the first write that cannot be
-        stored, and its id. The writes before it are stored."""
+        """Store the writes of a batch in order, up to the first one that cannot be stored. Return (what is wrong with
+        this write, its id), or two empty texts if all are stored."""
         with self.lock:
             before = len(self.bodies), len(self.committed)
             previous = batch.after_id
@@ -146,7 +146,7 @@ class Log:
         cover(self.vector, self.retired, write)
 
     def _begins(self, theirs: list[list[Any]]) -> bool:
-        """Whether the log of the sender begins with the commits here."""
+        """Whether the sender's log begins with the commits of this log. `theirs` is the sender's history."""
         count = len(self.history)
         is_prefix = [epoch[:3] for epoch in theirs[:count]] == [epoch[:3] for epoch in self.history]
         return is_prefix and (len(theirs) == count or theirs[count][2] > len(self.committed))
@@ -163,7 +163,8 @@ class Log:
             self.history.append([number, args["to"], len(self.committed), *heals])
 
     def missing(self, csn: int, vector: Vector, retired: Collection[str]) -> list[wire.Item]:
-        """Return what a replica lacks that has these commits and this vector: commits first, then tentative writes."""
+        """Return the writes that a replica with this CSN and this vector lacks: commits first, then tentative
+        writes."""
         found = []
         for at, one in enumerate(self.committed[csn:], csn + 1):
             stamp, origin = split(one)

@@ -1,6 +1,6 @@
-"""One session of a minimal replica, which answers and never calls: section 5 of docs/protocol.md.
+"""One session of a minimal replica, which answers calls and never calls itself: section 5 of docs/protocol.md.
 
-At most one batch is in flight, so nothing needs a window.
+At most one batch is in flight, so there is no window.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Session:
             return list(self._send_on()) if self.stands and self.fork is None else []
 
     def hello(self) -> wire.Frame:
-        """Return the hello of this side. A replica that plays nothing passes on what the peer can play."""
+        """Return the hello of this side. It names the applications that the peer can play, because a minimal replica
+        plays none."""
         assert self.peer is not None
         log = self.log
         said = wire.Hello(protocol=PROTOCOL, cluster=log.cluster, server=log.server, label=log.label, birth=log.birth)
@@ -65,7 +66,8 @@ class Session:
         return wire.Frame(hello=said)
 
     def is_hello_true(self) -> bool:
-        """Whether the hello of this side is still true of what never changes within a session."""
+        """Whether the log still has the birth, the history and the applications that the hello of this side has
+        named."""
         log, said = self.log, self.said
         is_same_log = (said.birth, said.history) == (log.birth, _json(log.history))
         return is_same_log and set(said.log_applications) == log.applications
@@ -103,25 +105,32 @@ class Session:
         if hello.protocol != PROTOCOL:
             raise Refusal("other_protocol", f"{log.label} uses protocol version {PROTOCOL}. Run a release with it.")
         if missing := foreign - {MEMBERSHIP, *hello.applications}:
-            raise Refusal("other_applications", f"{hello.label} cannot play {', '.join(sorted(missing))}.")
+            raise Refusal(
+                "other_applications", f"{hello.label} cannot play {', '.join(sorted(missing))}. Configure these there."
+            )
         if hello.cluster != log.cluster:
-            raise Refusal("other_cluster", f"{log.label} belongs to {log.cluster}. Give both the same configuration.")
+            raise Refusal(
+                "other_cluster", f"{log.label} was started with --cluster {log.cluster}. Start it with the peer's."
+            )
         if hello.server == log.server:
-            raise Refusal("same_server", f"Both replicas have the id {log.server}. Check the addresses.")
+            raise Refusal("same_server", f"Both replicas have the id {log.server}. Does one call its own address?")
         if abs(hello.clock - self.clock_us) > YEAR_US:
-            raise Refusal("clock_differs", "The clocks are more than a year apart. Correct the wrong one.")
+            raise Refusal("clock_differs", "The clocks are more than a year apart. Correct the wrong clock.")
         if hello.birth and log.birth and hello.birth != log.birth:
             raise Refusal("other_birth", "The two clusters have different births. Start one of them without its data.")
         self._judge_history(hello)
         if hello.vector.get(log.server, 0) > log.held(log.server):
-            raise Refusal("unproven", f"{hello.label} claims writes of {log.label}. Start {hello.label} without data.")
+            raise Refusal(
+                "unproven",
+                f"{hello.label} claims writes that {log.label} never made. Start {hello.label} without data.",
+            )
         log.meet(hello.birth, hello.log_applications)
         self.stands = hello.standing
         self.csn, self.vector, self.retired = hello.csn, dict(hello.vector), set(hello.retired_servers)
 
     def _judge_history(self, hello: wire.Hello) -> None:
-        """Refuse a peer whose log is not a beginning of the log here or the other way round: this replica neither takes
-        nor gives full states."""
+        """Refuse the peer unless one of the two committed logs begins with the other one. Any other two logs need a
+        full state, and this replica neither takes nor gives full states."""
         ours, theirs = self.log.history, json.loads(hello.history)
         csn, shared = len(self.log.committed), min(len(ours), len(theirs))
         if not shared:
@@ -148,11 +157,13 @@ class Session:
             if problem in {"hole", "unknown"}:
                 ack = self._replan(batch.plan)
             elif problem == "fork":
-                self.fork = Refusal("fork", f"{write_id} follows the same write as another one: an id was used twice.")
+                self.fork = Refusal("fork", f"{write_id} has the `prev` of another write: two servers use one id.")
             elif problem:
-                raise Refusal(problem, f"{write_id} does not fit the log of {self.log.label}.")
+                raise Refusal(problem, f"{write_id} does not fit the committed log of {self.log.label}.")
             elif ahead:
-                raise Refusal("clock_ahead", f"The stamp of {ahead} is more than a year ahead. Correct the clock.")
+                raise Refusal(
+                    "clock_ahead", f"The stamp of {ahead} is more than a year ahead. Correct the wrong clock."
+                )
         yield wire.Frame(ack=ack)
 
     def _replan(self, plan: int) -> wire.Ack:
@@ -162,16 +173,17 @@ class Session:
         return ack
 
     def _decline_state(self, plan: int) -> Iterator[wire.Frame]:
-        """Ask once for the log in the place of a full state."""
+        """Answer a full state by asking for the log instead. Refuse the peer if it sends a full state again."""
         if plan < self.plan_of_peer:
             return
         if self.has_declined:
-            raise Refusal("no_full_state", "This replica takes no full state. Keep the log whole at its peers.")
+            raise Refusal("no_full_state", "This replica takes no full state. Let its peers keep their whole logs.")
         self.has_declined = True
         yield wire.Frame(ack=self._replan(plan))
 
     def _cut_ahead(self, batch: wire.Batch) -> str:
-        """Cut a batch before the first write whose stamp is too far ahead. Return the id of that write."""
+        """Cut a batch before the first write whose stamp is too far ahead. Return the id of that write; empty if
+        there is none."""
         far = (n for n, one in enumerate(batch.items) if one.body and split(one.id)[0] > self.clock_us + YEAR_US)
         place = next(far, None)
         if place is None:
@@ -185,15 +197,16 @@ class Session:
         try:
             write = read(item.body)
         except ValueError as reason:
-            raise Refusal("malformed", f"A write cannot be played: {item.id}: {reason}".replace("\n", " ")) from None
+            raise Refusal("malformed", f"The write {item.id} cannot be played: {reason}".replace("\n", " ")) from None
         if f"{write['stamp']}@{write['origin']}" != item.id or write["app"] not in {
             MEMBERSHIP,
             *self.peer.applications,
         }:
-            raise Refusal("malformed", f"A write cannot be played: {item.id} has another id or application.")
+            raise Refusal("malformed", f"{item.id} does not match its bytes, or the peer lacks its application.")
 
     def _note_received(self, batch: wire.Batch) -> None:
-        """The peer holds what it sends, as far as there is no gap; so it does not go back."""
+        """Note that the peer holds the writes of a batch, which it has sent or is about to get, up to the first gap.
+        These writes are not sent to it."""
         for item in batch.items:
             stamp, origin = split(item.id)
             if item.body and stamp > self._reached(origin):

@@ -54,24 +54,24 @@ def split(write_id: str) -> tuple[int, str]:
 
 
 def read(body: bytes) -> dict[str, Any]:
-    """Return the write with these canonical bytes. Raise ValueError if they are anything else."""
+    """Return the write whose canonical bytes these are. Raise ValueError if the bytes are not a valid write."""
     if len(body) > BODY_BYTES_MAX:
-        raise ValueError("more than 65 KiB")
+        raise ValueError("it is longer than 65 KiB")
     write = json.loads(body.decode())
     if type(write) is not dict or set(write) != FIELDS or canonical(write) != body:
-        raise ValueError("not the canonical bytes of a write")
+        raise ValueError("it is not in the canonical form of a write")
     pages, args = write["pages"], write["args"]
     texts = [value for name, value in write.items() if name not in {"pages", "args"}]
     if type(pages) is not list or type(args) is not dict or {*map(type, [*texts, *pages])} != {str}:
-        raise ValueError("a member has the wrong type")
+        raise ValueError("one of its members has the wrong type")
     if len(set(pages)) < len(pages) or len(pages) > PAGES_MAX:
-        raise ValueError("a page is declared twice, or more than 400 pages")
+        raise ValueError("it declares a page twice, or more than 400 pages")
     if not (re.fullmatch("[0-9]{16}", write["prev"]) and is_write_id(identifier(write))):
-        raise ValueError("an invalid stamp or origin")
+        raise ValueError("its stamp or its origin is invalid")
     if not (NAME.fullmatch(write["user"]) and NAME.fullmatch(write["request"])):
-        raise ValueError("an invalid user or request")
+        raise ValueError("its user or its request id is invalid")
     if write["app"] == MEMBERSHIP and not _is_membership(write["op"], args, pages):
-        raise ValueError("an invalid membership write")
+        raise ValueError("it is not a valid membership write")
     return write
 
 
@@ -100,11 +100,11 @@ def problem_of(frame: wire.Frame) -> str | None:
         case "done" | "sync" | "state_chunk" | "state_finish":
             return None
         case kind:
-            return f"a minimal replica takes no {kind}"
+            return f"a minimal replica takes no frame {kind}"
 
 
 def is_history(text: str, csn: int = CSN_MAX) -> bool:
-    """Whether a text is a history whose epochs begin with a CSN up to `csn`."""
+    """Whether a text is a valid history in which no epoch begins after the CSN `csn`."""
     try:
         epochs = json.loads(text)
         right = type(epochs) is list and len(epochs) <= 1000
