@@ -8,16 +8,17 @@ thread. Both ends run the same class. One session serves both directions:
     the initiator   sends Done, when everything is sent and acknowledged
     the responder   sends the writes and commits that have appeared meanwhile, then Done
 
-A standing session, to which both sides agree in their hellos, has no Done at that point. It stays open, and either side
-sends what comes up (`send_new`), tells the peer what it holds by now (`tell`), and asks whether both sides have sent
-everything (`sync`). A side closes it with Done (`close`) when its hello is no longer true (`has_changed`).
+A standing session, to which both sides agree in their hellos, stays open instead: no side sends Done at that point.
+Either side sends what comes up (`send_new`), tells the peer what this side holds by now (`tell`), and asks whether both
+sides have sent everything (`sync`). A side closes the session with Done (`close`) when its hello is no longer true
+(`has_changed`).
 
 The sender plans its batches from the vectors of the receiver. If another session has changed the receiver, a batch may
 no longer fit. Then the receiver's Ack says what the receiver holds now, and the sender makes a new plan.
 
-A peer gets the full state instead of batches (StateChunk ... StateFinish) if it lacks commits that are no longer in the
-log, or if its own history did not prevail. It compares the two logs (bayou/comparison.py), installs that state, and its
-Ack asks for a new plan.
+A peer gets the full state (StateChunk ... StateFinish) instead of batches if it lacks commits that are no longer in the
+log, or if its own history did not prevail. The peer compares the two logs (bayou/comparison.py) and installs the full
+state. Then its Ack asks for a new plan.
 
 An acknowledged frame is stored for good. So a session may break at any point: the next session continues from what each
 side then holds.
@@ -27,9 +28,10 @@ this replica that this replica does not hold, this side only searches the batche
 nothing and sends nothing. Such a session always ends with a refusal, unless a full state has brought this replica a new
 id.
 
-A server id may have been used twice, by a copy of a data folder. Then the peer may send a tentative write that follows
-the same write as a different write here. From then on this side stores nothing more but goes on sending, because one of
-its commits may decide between the two writes. When it has nothing left to send, it refuses the session.
+A server id may have been used twice, by a copy of a data folder. Then two different writes, one sent by the peer and
+one held here, may both follow the same write of that server. If the peer's write is tentative, this side stores nothing
+more but goes on sending, because a commit of this side may decide between the two writes. When this side has nothing
+left to send, it refuses the session.
 """
 
 from __future__ import annotations
@@ -315,8 +317,8 @@ class Session:
         return [Holds(state.csn, changed, state.retired_servers)]
 
     def sync(self) -> tuple[int, list[Frame]]:
-        """Ask whether both sides have sent everything. Return a number, and the frames to send. The peer has confirmed
-        it once `syncs_answered` reaches the number."""
+        """Ask whether both sides have sent everything. Return a number, and the frames to send. Once `syncs_answered`
+        reaches the number, the peer has confirmed that both have."""
         self._syncs += 1
         self._outgoing.add_goal(Sync(self._syncs), self._store.state())
         return self._syncs, self.send_new()
@@ -330,7 +332,8 @@ class Session:
         )
 
     def close(self) -> list[Frame]:
-        """End a standing session. Return the frames to send. Nothing new is sent, but the peer may still send."""
+        """End a standing session. Return the frames to send. After this call, this side sends nothing new, but the peer
+        may still send."""
         if not self.is_open:
             return []
         self._is_closing = True
@@ -423,7 +426,8 @@ class Session:
         return self._send_on()
 
     def _lacks(self, hello: Hello, state: State) -> bool:
-        """Return whether the log here is known to differ from the peer's at the peer's last commit, or before it."""
+        """Return whether the log here is known to differ from the peer's log, at the last commit of the peer or before
+        it."""
         if not 0 < hello.csn <= state.csn:
             return False
         answer = self._store.answer(Question((hello.csn,)))
@@ -596,7 +600,7 @@ class Session:
         return self._compare()
 
     def _is_of_a_known_birth(self, birth: str) -> bool:
-        """Return whether a full state is of this cluster, or of the one to which this replica yields."""
+        """Return whether a full state is of this cluster, or of the cluster to which this replica yields."""
         assert self._peer is not None
         ours = self._store.state().birth
         return birth == ours or (birth == self._peer.birth and (not ours or self._verdict is Verdict.YIELD))
@@ -650,8 +654,8 @@ class Session:
 
     def _replan(self, plan: int, unknown: Item | None = None) -> Ack:
         """Return an Ack that asks the peer for a new plan. `unknown` is a notification of a write that is not here. If
-        the vector here covers that write, the id of its server was used twice, so the Ack asks for all writes of that
-        server after the committed ones."""
+        the vector here covers that write, the id of its server was used twice. Then the Ack asks for all writes of that
+        server after its committed writes."""
         self._plan_of_peer = plan + 1
         self._waiting = []
         self._end_state()
@@ -675,7 +679,8 @@ class Session:
         if self._outgoing.plans_in_vain > PLANS_MAX:
             return self.refuse(
                 PeerRefusalCode.UNSTEADY,
-                f"More than {PLANS_MAX} plans in a row did not fit the other replica. Try again later.",
+                f"The other replica asked for a new plan of what to send more than {PLANS_MAX} times in a row. Try"
+                " again later.",
             )
         return self._send_on()
 

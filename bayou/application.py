@@ -31,8 +31,8 @@ def membership_write(body: bytes) -> Write | None:
 
 
 def refusal_of_judge(outcome: str) -> str | None:
-    """Return why a judge forbids the write with this outcome; None if no judge does. If the application of the write
-    itself says `forbidden`, the outcome has no detail."""
+    """Return why a judge forbids the write with this outcome; None if no judge does. An outcome `forbidden` without a
+    detail is not of a judge, but of the application that the write belongs to."""
     status, _, detail = outcome.partition(" ")
     return detail if status == "forbidden" and detail else None
 
@@ -91,12 +91,12 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class FeedRevision:
-    """The newest version of a thing that a feed of this replica has shown.
+    """The newest version of a thing, such as a reservation, that a feed of this replica has shown.
 
     number     grows with each change
     changed_s  when it last changed, in seconds since 1970
     here       False once the thing is gone
-    text       what the feed shows of it; if it is gone, what the feed showed last
+    text       what the feed shows of the thing; if it is gone, what the feed showed last
     """
 
     number: int

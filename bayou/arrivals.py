@@ -1,13 +1,13 @@
 """What has just arrived at a replica from its peers.
 
-In a standing session, such writes are passed on only after a pause. If a peer gets the writes meanwhile from the server
-that accepted them, it says that it holds them. So each body travels about once to each replica.
+In a standing session, such writes are passed on only after a pause. If a peer meanwhile gets the writes from the server
+that accepted them, the peer says that it holds them. So each body travels about once to each replica.
 
 Each session finds out how long its pause must be. A frame whose writes the peer had before makes the pause longer, and
 any other frame makes it shorter. So a peer that gets writes only from this replica soon gets them at once, and the
 replicas of a large or slow cluster do not send each other writes that all of them have.
 
-A full state arrives from one peer at a time: the parts of two would only replace each other.
+A full state arrives from one peer at a time: the parts of two full states would only replace each other.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Arrivals:
             self._arrivals.append(_Arrival(self._now_s(), csn, stamps))
 
     def next_pause_s(self, pause_s: float, *, in_vain: bool) -> float:
-        """Return the next pause of a session whose last pause was `pause_s`. The frame after that pause was sent
-        `in_vain` if the peer had its writes already."""
+        """Return the next pause of a session whose last pause was `pause_s`. `in_vain` says that the peer already had
+        all writes of the frame that was sent after that pause."""
         if in_vain:
             return min(pause_s * LONGER, PAUSE_S_MAX)
         return max(pause_s * SHORTER, self.pause_s)

@@ -17,7 +17,8 @@ CSNS_MAX = 32  # in one question; each answer divides what is left by this
 
 class Comparison:
     """The questions of one receiver. `common_csn` is the last CSN that the two logs can share, by their histories; None
-    if the histories are the same. After the last answer it is the last CSN that they are known to share."""
+    if the histories are the same. After the last answer, `common_csn` is the last CSN that the two logs are known to
+    share."""
 
     def __init__(self, store: AntiEntropyStore, common_csn: int | None) -> None:
         self._store = store
@@ -25,7 +26,7 @@ class Comparison:
         self.common_csn = state.csn if common_csn is None else min(common_csn, state.csn)
         self.lacking: list[str] = []  # ids of writes here that the sender has never held
         self.unknown: list[str] = []  # ids of writes that the sender may have committed and dropped from its log
-        self.asked: list[str] = []  # all ids that the sender was asked for
+        self.asked: list[str] = []  # all ids that the sender was asked about
         self._shared_csn = min(state.osn, self.common_csn)  # what is no longer in the log here counts as shared
         self._csns: tuple[int, ...] = ()  # of the last question; empty if that asked for ids
         self._ids: list[str] | None = None  # to ask for; None while the common CSN is not known

@@ -90,7 +90,7 @@ class TooMany(Refusal):
 
 class Hung(Refusal):
     """A write cannot be played, because the Lua of its application does not end. The details name both: `write` is the
-    id, empty for a request that got none, and `application` is NAME/VERSION."""
+    id of the write (empty if the write has none yet), and `application` is NAME/VERSION."""
 
 
 class Away(Refusal):

@@ -14,11 +14,12 @@ class Hello:
     """The first frame of each side. It says who speaks and what that replica holds. Most fields are those of
     bayou.state.State.
 
-    `applications` maps the tag of each application whose writes the replica can play to a hash of its rules;
-    `log_applications` has the tags of the writes that its log has ever held. `settings` has the settings of the
-    replica that should be the same everywhere, by name. `clock` is its wall clock, in microseconds since 1970.
-    `standing` says that the session shall stay open; it does so if both hellos say this. `requested` says that a person
-    asked for the session. `digest` is that of the log up to `csn`, or '' if it is not known.
+    `applications` has an entry for each application whose writes the replica can play: its tag, and a hash of its
+    rules. `log_applications` has the tags of all writes that the replica's log has ever held. `settings` has the
+    settings of the replica that should be the same everywhere, by name. `clock` is the replica's wall clock, in
+    microseconds since 1970. `standing` says that the session shall stay open; it stays open if both hellos say so.
+    `requested` says that a person asked for the session. `digest` is that of the log up to `csn`, or '' if it is not
+    known.
     """
 
     protocol: int
@@ -91,9 +92,9 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Answers a Question. For each CSN of the question, `commits` has the id of the commit, empty if the log does not
-    hold it, and `digests` has the digest of the log up to that CSN, empty if it is not known. The ids of the question
-    that the sender of the state has never held are in `lacking`. The ids that are not in its log, but may have been
-    dropped from it, are in `unknown`."""
+    hold it, and `digests` has the digest of the log up to that CSN, empty if it is not known. `lacking` has those ids
+    of the question that the sender of the state has never held. `unknown` has those that are not in its log now, but
+    may have been dropped from it."""
 
     commits: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
@@ -131,9 +132,9 @@ class Holds:
 @dataclass(frozen=True, slots=True)
 class Sync:
     """In a standing session: confirms that the peer has acknowledged everything that the sender held at an earlier
-    moment. If the Sync is an answer, that is the moment when the sender received the Sync with the same number.
+    moment. In an answer, that moment is when the sender received the Sync with the same number.
 
-    A Sync that is not an answer asks for one.
+    A Sync that is not an answer asks the peer for an answer.
     """
 
     number: int

@@ -13,8 +13,8 @@ from bayou.trust import check_clocks
 
 LOGS_DIFFER = (
     "The committed logs of the two replicas differ. If a promotion was forced just now, the next session resolves this."
-    " Otherwise an older copy of the data of a replica has run. The replicas heal this by themselves, when the primary"
-    " has had two sessions with such a replica. A primary does that once an hour for each peer."
+    " Otherwise an older copy of the data of a replica has run. The replicas heal this by themselves after two sessions"
+    " of the primary with the replica whose log differs, but only once an hour for each replica."
 )
 LOGS_FORK = (
     "The two replicas hold different writes that follow the same write, so a server id was used twice: a copy of a"
@@ -27,8 +27,8 @@ FORK_OF_MEMBERS = (
     " id. Start this replica again without its data: it gets back what its peers hold; what only it holds is lost."
 )
 WRITES_DIFFER = (
-    "The two replicas hold different writes with the same id, so a server id was used twice. Start the replica whose"
-    " write the primary has not signed without its data: it gets back what its peers hold."
+    "The two replicas hold different writes with the same id, so a server id was used twice. Find the replica"
+    " whose write the primary has not signed, and start it again without its data: it gets back what its peers hold."
 )
 EARLY_PROMOTION = (
     "The peer has a forced promotion as a tentative write, although a replica commits its promotion at once. The peer,"
@@ -78,8 +78,9 @@ def _check_release(state: State, protocol: int, applications: Mapping[str, str],
 def problem_of_applications(
     label: str, applications: Mapping[str, str], log: Collection[str], other: str, applications_there: Mapping[str, str]
 ) -> str | None:
-    """Return why the replica `other` cannot play the log of the replica `label`; None if it can. `applications` and
-    `applications_there` map what each of the two can play to a hash of its rules; `log` has the tags of the log."""
+    """Return why the replica `other` cannot play the log of the replica `label`; None if it can. `applications` (of
+    `label`) and `applications_there` (of `other`) have a hash of the rules of each application that can be played, by
+    tag. `log` has the tags of the writes in the log."""
     for tag, rules in applications.items():
         if applications_there.get(tag, rules) != rules:
             return (

@@ -54,8 +54,8 @@ class Healing:
         self._contradictions.pop(peer, None)
 
     def _is_contradicted(self, report: Report) -> bool:
-        """Return whether a peer has shown often enough that it holds commits of this epoch that this primary did not
-        make."""
+        """Return whether a peer has shown, in enough sessions in a row, that it holds commits of the present epoch that
+        this replica, the primary, did not make."""
         if not report.has_ended:
             return False
         if report.error is None or not report.has_same_history:

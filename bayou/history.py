@@ -3,7 +3,8 @@
 The first epoch begins with the birth of the cluster, and each forced promotion begins another. A hand-over begins none.
 If two committed logs have the same history, one is a prefix of the other (invariant 2). If the histories differ, the
 one with the greater last epoch, compared as (number, promoter), prevails. The other replica's commits after the common
-prefix are revoked. A replica that finds out that it is a copy of another one has an empty history, which yields to any.
+prefix are revoked. A replica that finds out that it is a copy of another replica gets an empty history, which yields to
+any other.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ def heals(one: str, other: str) -> bool:
 
 
 def _last(epochs: list[Epoch]) -> tuple[int, str]:
-    """Return what decides which of two histories prevails. A copy that has given up its history has no epoch."""
+    """Return the number and the promoter of the last epoch; the history with the greater pair prevails. A copy that has
+    given up its history has no epoch."""
     return epochs[-1][:2] if epochs else (-1, "")
 
 
@@ -91,8 +93,8 @@ def _end(epochs: list[Epoch], shared: int, csn: int) -> int:
 
 
 def _judge_births(mine: Holding, theirs: Holding) -> Verdict:
-    """Decide between two different births. A replica that has met nobody yields to one that has. If neither has met
-    anybody, the one with the greater id yields. If both have, there can be no session."""
+    """Decide between two different births. A replica that has met nobody yields to one that has met others. If both
+    have met nobody, the replica with the greater id yields. If both have met others, there can be no session."""
     if mine.met and theirs.met:
         return Verdict.REFUSE
     if mine.met != theirs.met:

@@ -57,7 +57,7 @@ class StoredSeal:
 class Succession:
     """A commit with which another server became the primary: its CSN, the canonical bytes of the write, and a seal of
     the server that made the commit. The seal is None if none is known. `deposed` is the id of the server that was the
-    primary before, where a store knows it."""
+    primary before; empty if it is not known."""
 
     csn: int
     body: bytes
@@ -67,8 +67,8 @@ class Succession:
 
 @dataclass(frozen=True, slots=True)
 class StateProof:
-    """A primary's signature over its full state. `successions` are all commits that made this replica, or another one
-    before it, the primary."""
+    """A primary's signature over its full state. `successions` are the commits by which one server after another became
+    the primary, up to the server that signs."""
 
     certificate: bytes
     signature: bytes
@@ -82,7 +82,7 @@ class Selection:
 
     `history` is the history of the sender's log (the epochs as canonical JSON), because a write may have the same CSN
     in two histories. `seals` prove the commits; without TLS there are none. Each seal covers the commits of the
-    selection that come after the previous seal, up to its own CSN.
+    selection from the end of the previous seal up to the seal's own CSN.
     """
 
     after_csn: int
@@ -211,7 +211,7 @@ class Compared:
 
     common_csn   the last CSN that they share; None if the histories are the same and nothing was asked
     lacking      ids of writes here that the sender has never held
-    asked        ids of all writes here that the sender was asked for; None if it cannot be asked
+    asked        ids of all writes here that the sender was asked about; None if it cannot be asked
     takes_birth  whether the state may belong to a cluster with another birth, to which this replica yields
     """
 

@@ -38,9 +38,9 @@ class Reach:
     def note_received(self, selection: Selection) -> None:
         """Add a selection that came from the receiver itself, which therefore holds these writes.
 
-        Only writes that follow this reach without a gap are added, because a gap may hide the creation of a server. The
-        entry of the creator would then say that the created server has retired, and that server's writes would not be
-        sent.
+        Only writes that follow this reach without a gap are added, because a gap may hide the creation of a server.
+        After such a gap, the entry of the creator would say that the created server has retired, and that server's
+        writes would not be sent.
         """
         for item in selection.items:
             stamp, origin = split_id(item.id)

@@ -61,7 +61,7 @@ class SealCheck:
         """Check the commits of a batch, and store their seals. Return a Refuse if a commit that is new here is not
         signed by its primary, or if a write here differs from one that was signed. `source` is the label of the sender.
 
-        Raise Unheld if a notified write is not here.
+        Raise Unheld if the write of a notification is not held here.
         """
         state = self._store.state()
         items = [item for item in selection.items if item.csn is not None]
@@ -165,7 +165,7 @@ class SealCheck:
 
 
 def _continues(state: State, history: str) -> bool:
-    """Whether a log with this history begins with the committed log here; see storage/lua/commands/receive.lua."""
+    """Whether the committed log here is a prefix of a log with this history; see storage/lua/commands/receive.lua."""
     ours, theirs = decode(state.history), decode(history)
     later = theirs[len(ours) :]
     return theirs[: len(ours)] == ours and (not later or later[0].first_csn > state.csn)

@@ -51,8 +51,8 @@ class Sealing:
 
     def can_give_state(self) -> bool:
         """Whether a receiver takes a full state from this replica. It does if this replica is the primary, or was the
-        primary until the last commit, which is a hand-over. It also takes a state without commits: where two clusters
-        begin at once, one of them learns its birth from such a state."""
+        primary until the last commit, which is a hand-over. A receiver also takes a state without commits: where two
+        clusters begin at once, one of them learns its birth from such a state."""
         if self._signing is None:
             return True
         state = self._store.state()
@@ -159,8 +159,9 @@ class Sealing:
         return Seal(upto, before, b"", signing.certificate, signing.sign(text))
 
     def _stored(self, history: str, position: int, last_csn: int, *, is_first: bool) -> Seal | None:
-        """Return a stored seal that covers the commit after `position`; None if there is none. If it covers commits
-        after `last_csn`, it is used only if it is the first seal of a batch: otherwise the next batch has it."""
+        """Return a stored seal that covers the commit after `position`; None if there is none. `last_csn` is the last
+        commit of the batch. A seal that covers later commits too is returned only as the first seal of the batch
+        (`is_first`). Otherwise return None, and the next batch has that seal."""
         for seal in self._store.seals(position + 1):
             epochs = epochs_at(history, seal.csn)
             if seal.start > position or not epochs or epochs[-1].promoter != seal.epoch:

@@ -69,7 +69,7 @@ class Outgoing:
     reach            what the peer holds once everything in flight has arrived
     plan             the number of the present plan; it grows each time that the peer asks for a new plan
     plans_in_vain    how many new plans there were since a frame was last acknowledged
-    is_caught_up     whether nothing is left to send; in a standing session, until somebody sets it to False
+    is_caught_up     whether nothing is left to send; a standing session sets it to False to look for new writes
     is_holding_back  whether something has just arrived here, and waits because the peer may get it from others
     questions_left   how many questions the peer may ask; only between the end of a full state and its Ack
     pause_s          how long what has just arrived here waits
@@ -168,8 +168,9 @@ class Outgoing:
         self._goals.append(_Goal(sync, state.csn, state.vector))
 
     def reached(self, *, is_claimed: bool) -> list[Sync]:
-        """Return the Syncs that can be sent, because the peer holds everything that they confirm. If the peer's claim
-        is not proven (`is_claimed`), this side sends no writes, so the peer need not hold any."""
+        """Return the Syncs that can be sent, because the peer holds everything that they confirm. If the peer claims
+        writes of this replica without proof (`is_claimed`), this side sends no writes, so the peer need not hold
+        any."""
         acknowledged = self._frames_sent - len(self._in_flight)
         csn = max(self.reach.csn, self.sealing.passed_csn or 0)  # what goes as tentative writes counts, too
         for goal in self._goals:
@@ -185,8 +186,8 @@ class Outgoing:
         return reached
 
     def _has_room(self) -> bool:
-        """Whether another frame may be sent. Small batches wait for each other: a receiver that is slow gets fewer and
-        larger ones."""
+        """Whether another frame may be sent. If SMALL_FRAMES_MAX frames are in flight, another one is sent only after a
+        full batch. So a slow receiver gets fewer and larger batches."""
         has_few = len(self._in_flight) < SMALL_FRAMES_MAX or self._is_last_full
         return has_few and sum(frame.size_bytes for frame in self._in_flight) < self._window_bytes
 
@@ -214,15 +215,17 @@ class Outgoing:
 
     def _is_new(self, history: str) -> bool:
         """Whether this replica has got a history after the hellos: by a forced promotion, or because it had none. The
-        peer does not know that history, so it might take a write that opens one of its epochs for forged. The hello of
-        the next session names it."""
+        peer does not know that history, and might believe that a write that opens one of its epochs is forged. The
+        hello of the next session names it."""
         return history not in self._histories and all(prevails(history, one) for one in self._histories)
 
     def _is_far(self) -> bool:
         """Whether a new plan begins, and the peer lacks so many commits that the full state takes less than half of the
-        time of the log. The state is offered once in a session: if the peer cannot take it, the log goes on.
+        time of the log. The state is offered once in a session: if the peer cannot take it, the session goes on with
+        the log.
 
-        With TLS it is not offered. A receiver of the log can prove the commits to others, and one of the state cannot.
+        With TLS the state is not offered. A receiver of the log can prove the commits to others, and one of the state
+        cannot.
         """
         begins, self._is_begun = not self._is_begun, True
         if not (begins and self._can_offer and self._csn - self.reach.csn >= FAR_COMMITS_MIN):

@@ -81,8 +81,8 @@ class Token:
         return replace(self, write=_greatest(self.write, {server: stamp}))
 
     def born(self, birth: str) -> Token:
-        """Return the token with the birth of the cluster of the replica that serves the session. `birth` is a server
-        id; if it is empty, the replica knows no birth, and the token stays as it is."""
+        """Return the token with the birth that is known to the replica that serves the session. `birth` is a server id.
+        If it is empty, the replica knows no birth, and the token stays as it is."""
         return replace(self, birth=_short(birth)) if birth else self
 
     def folded(self, committed: Vector, csn: int, history: str) -> Token:

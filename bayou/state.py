@@ -53,8 +53,8 @@ class State:
 
     @property
     def has_place(self) -> bool:
-        """Whether new writes of this id have a place in the order: the server has not retired and, if it was created,
-        its creation is held here."""
+        """Whether new writes of this replica, under its present id, have a place in the order: the server has not
+        retired and, if it was created, its creation is held here."""
         return not self.retired and (":" not in self.server or self.server in self.vector)
 
 

@@ -125,7 +125,7 @@ class AntiEntropyStore(Protocol):
         the write follows a missing write. `successions` are those that the sender has sent.
 
         If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
-        for), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the
+        about), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the
         commits of the state), nothing has changed. If the state does not end with this replica's last write, the
         replica takes a new id.
         """

@@ -1,7 +1,8 @@
 """Refuses well-formed frames, of a peer or a file, that a replica must not believe.
 
-One faulty peer must not stop the others. So a replica refuses a stamp far beyond its own clock, and believes that it
-has lost writes only when it sees one of them. docs/design.md, "Whom a replica trusts", says what is not promised.
+One faulty peer must not stop the others. So a replica refuses a stamp far beyond its own clock. If a peer claims that
+the replica has lost writes of its own, the replica believes this only when the peer sends one of these writes.
+docs/design.md, "Whom a replica trusts", says what is not promised.
 """
 
 from __future__ import annotations
@@ -108,13 +109,14 @@ def refuse_claim(label: str, source: str) -> Refuse:
 
 
 def refuse_partial(label: str, source: str) -> Refuse:
-    """Return the Refuse for a full state of a new epoch whose sender does not know enough of the log before it."""
+    """Return the Refuse for a full state of a new epoch, if its sender has dropped commits from before that epoch that
+    this replica needs for comparing the two logs."""
     return Refuse(
         PeerRefusalCode.CANNOT_COMPARE,
-        f"A new epoch has revoked commits of {label}. {source} has dropped the commits of that time from its log, so"
-        f" {label} cannot find out from it which of its own writes to keep. A session of {label} with the primary, or"
-        f" with a replica that still has these commits, will bring everything. If there is none, promote {source} with"
-        " force.",
+        f"A new epoch has revoked commits of {label}. {source} has dropped the commits from before that epoch from its"
+        f" log, so {label} cannot compare the two logs, and does not know which of its own writes to keep. Run a"
+        f" session of {label} with the primary, or with a replica that still has these commits. If there is no such"
+        f" replica, promote {source} with force.",
     )
 
 
@@ -154,5 +156,6 @@ def refuse_to_give_state(label: str, receiver: str) -> Refuse:
     return Refuse(
         PeerRefusalCode.STATE_NOT_SIGNED,
         f"{receiver} needs a full state, and with TLS only the primary can sign it. So {label} does not give {receiver}"
-        f" one. Connect {receiver} with the primary. If it is lost for good, promote a replica by force first.",
+        f" one. Connect {receiver} with the primary. If the primary is lost for good, promote a replica by force"
+        " first.",
     )

@@ -1,5 +1,5 @@
-"""Starts one replica, as server.py does, that never sends the full state instead of the log. Rows that measure the log
-need such a sender.
+"""Starts one replica, as server.py does. But this replica never sends the full state instead of the log. Rows that
+measure the log need such a sender.
 
     python -m bench.log_server LABEL
 """

@@ -15,8 +15,8 @@ from bayou.state import State
 
 
 class Acknowledged:
-    """What was acknowledged: for each server id of this replica the greatest stamp of a write, and of a committed
-    write; and the last CSN. Any thread may call any method."""
+    """What was acknowledged: for each server id of this replica, the greatest stamp of its writes and that of its
+    committed writes; and the last CSN. Any thread may call any method."""
 
     def __init__(self) -> None:
         self._changing = threading.Lock()

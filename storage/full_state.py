@@ -207,7 +207,7 @@ class FullStateStore(SealStore):
         `compared.common_csn` are revoked. Writes that have no place in the new order are set aside.
 
         If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
-        for), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the
+        about), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the
         commits of the state), nothing has changed. If the replica's own writes are lost, the replica takes the id that
         `ids` reserved; see lua/commands/install.lua.
         """

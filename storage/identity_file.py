@@ -66,7 +66,7 @@ class IdentityFile:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The id under which the replica may write, or None if it needs a new id. `reason` is a sentence for the operator.
-    With `may_be_copy`, the replica may keep the id only if no peer holds later writes of it."""
+    With `may_be_copy`, the replica may keep the id only if no peer holds later writes of that id."""
 
     id: str | None
     reason: str
@@ -183,8 +183,8 @@ def place_of(folder: Path) -> str:
 
 
 def renew_place(folder: Path) -> str:
-    """Write the file `place` of a folder again, and return the new text of `place_of`. The text contains the time at
-    which the file was changed last. No program can set this time, so the text of a copy differs."""
+    """Replace the content of the file `place` of a folder, and return the new text of `place_of`. That text contains
+    the time at which the file was changed last. No program can set this time, so the text of a copy differs."""
     with (folder / PLACE_NAME).open("w", encoding="utf-8") as file:
         file.write(secrets.token_hex(8))  # so that a copy over this folder replaces the file
         file.flush()

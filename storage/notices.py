@@ -70,12 +70,13 @@ class NoticeStore:
         return [one.decode() for one in self._redis.hkeys(self._keys.notices_followed)]
 
     def held(self, until_ms: int, count_max: int) -> list[str]:
-        """Return up to `count_max` writes that have been held since a time up to `until_ms`, the oldest first."""
+        """Return the ids of writes that have been held since `until_ms` or longer, at most `count_max`, the oldest
+        first."""
         found = self._redis.zrangebyscore(self._keys.notices_held, "-inf", until_ms, start=0, num=count_max)
         return [one.decode() for one in found]
 
     def oldest_held_ms(self) -> int | None:
-        """Return since when the oldest write has been held; None if none is."""
+        """Return the time since which the oldest held write has been held; None if no write is held."""
         found = self._redis.zrange(self._keys.notices_held, 0, 0, withscores=True)
         return int(found[0][1]) if found else None
 
@@ -107,8 +108,8 @@ class NoticeStore:
         return found.decode() if found else None
 
     def mark(self, identifier: str, now_ms: int) -> bool:
-        """Mark the oldest message that waits, which has this id, as sent. Return whether to send it now: False if a
-        message with this id was marked before; then the message is dropped."""
+        """Mark the oldest message that waits, which has the id `identifier`, as sent, and return True: send it now. If
+        a message with this id was marked before, drop the waiting one and return False."""
         keys = self._keys
         if self._redis.zscore(keys.notices_sent, identifier) is not None:
             self._redis.lpop(keys.notices_waiting)

@@ -277,7 +277,8 @@ class Queries(ScriptRunner):
         self, family: str, indexed: Collection[str], names: Sequence[str]
     ) -> Iterator[tuple[str, dict[bytes, bytes], dict[bytes, bytes]]]:
         """Yield each of these pages with two sets of fields: those of its committed state, and those of its tentative
-        copy. The keys of the committed states begin with `family`. A page that is not `indexed` has no copy."""
+        copy. The keys of the committed states begin with `family`. A page that is not in `indexed` has no tentative
+        copy."""
         for start in range(0, len(names), PAGES_AT_ONCE):
             part = names[start : start + PAGES_AT_ONCE]
             copied = [page for page in part if page in indexed]

@@ -26,7 +26,7 @@ _NOTE = re.compile(r"#([0-9]{1,16})")
 
 class ScriptRunner:
     """Runs scripts on one replica's namespace in one Redis. `emptied` is called when a script finds that the namespace
-    is gone. `running` has the time (time.monotonic) at which each thread that runs a script began it."""
+    is gone. `running` has the start time (time.monotonic) of each running script, by the id of its thread."""
 
     def __init__(
         self,

@@ -2,9 +2,9 @@
 
 These rules hold for every public method of Store and of its base classes. A method is atomic unless its docstring says
 otherwise. A refusal (bayou.errors) means that nothing changed. A RedisError means that Redis could not be reached or
-returned an error: after a ResponseError nothing has changed; after any other one the change may have been made. It is
-safe to repeat the call. Any thread may call any method. Stamps, and times whose names end in `_us`, are microseconds
-since 1970.
+returned an error: after a ResponseError nothing has changed; after any other RedisError the change may have been made.
+It is safe to repeat the call. Any thread may call any method. Stamps, and times whose names end in `_us`, are
+microseconds since 1970.
 
 This module knows the namespace and the applications, but not the network.
 """
@@ -46,11 +46,14 @@ _REFUSED = {
     "not_joined": (
         "not_joined",
         "This replica does not hold its own creation. Run a session with the replica through which it has joined. If"
-        " that one has lost the creation, start this replica again without its data, so that it joins again.",
+        " that replica has lost the creation, start this replica again without its data, so that it joins again.",
     ),
     "is_primary": ("is_primary", "The primary cannot retire. Promote another replica first."),
-    "not_primary": ("not_primary", "Only the primary can do this, and this replica is not the primary."),
-    "pending": ("pending", "This replica still has tentative writes to commit. Try again."),
+    "not_primary": (
+        "not_primary",
+        "This replica is not the primary, and only the primary commits or hands over. Send the request to the primary.",
+    ),
+    "pending": ("pending", "New writes came in during the hand-over, and must be committed first. Try again."),
 }
 
 
@@ -193,10 +196,11 @@ class Store(FullStateStore):
         pages `shown` as they are after the write. Writes of several threads may share one transaction.
 
         Raises Behind if the replica's vector does not cover `needs`, or if `birth` (of a session token, in its short
-        form) is not the birth of this cluster; an empty or unknown birth fits all. Raises Conflict if this replica has
-        retired or if clients may not write this version of the application, TooLarge if the write has too many bytes or
-        pages, and BadInput if no stamp is left. Raises Conflict `clock_behind` if the log has stamps more than a year
-        beyond `now_us`, and Hung if the application's Lua does not end with this write.
+        form) is not the birth of this cluster. If `birth` is empty, or if this replica does not know the birth of its
+        cluster, every birth fits. Raises Conflict if this replica has retired or if clients may not write this version
+        of the application, TooLarge if the write has too many bytes or pages, and BadInput if no stamp is left. Raises
+        Conflict `clock_behind` if the log has stamps more than a year beyond `now_us`, and Hung if the application's
+        Lua does not end with this write.
         """
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
@@ -384,9 +388,9 @@ class Store(FullStateStore):
                 self.commit()
 
     def resubmit(self, now_us: int) -> int:
-        """Make the writes again that were set aside. Returns how many are still set aside: those after a write that
-        cannot be played, and all if this replica has retired or its clock is a year behind. Takes several
-        transactions."""
+        """Make the writes again that were set aside. Returns how many are still set aside. These are a write that
+        cannot be played and all writes after it; or all writes, if this replica has retired or its clock is a year
+        behind. Takes several transactions."""
         left, count_max = 1, RESUBMITTED
         while left:
             try:
@@ -462,16 +466,16 @@ class Store(FullStateStore):
         self._accept_membership("return", f"return-{now_us}", now_us, {"label": self._label})
 
     def activate(self, tag: str, now_us: int) -> str:
-        """Accept a write that makes this version, NAME/VERSION, the one that clients write. Returns the id of the
-        write. The write takes effect once it is committed."""
+        """Accept a write that makes `tag` (NAME/VERSION) the version of its application that clients write. Returns the
+        id of the write. The write takes effect once it is committed."""
         accepted = self._accept_membership("activate", f"activate-{now_us}", now_us, {"application": tag})
         assert accepted.id is not None, "an activation is always logged"
         return accepted.id
 
     def active_tag(self, name: str) -> str:
         """Return the tag of the version of an application that clients write. This is the version that was activated,
-        or a newer one that is noted among the applications of the log, because every replica that meets this one can
-        play it. If there is neither, this is the oldest version that this replica can play."""
+        or a newer version that is noted among the applications of the log: every replica that meets this one can play
+        the noted versions. If no version was activated or noted, return the oldest that this replica can play."""
         versions = self._versions[name]
         newest = f"{name}/{max(versions)}"
         if newest in self._active_for_good:
@@ -525,7 +529,8 @@ class Store(FullStateStore):
             raise self._clock_behind(reply)
         if reply["status"] != "logged":
             raise Conflict(
-                "moved_on", "Another replica has become the primary meanwhile. Check which one, and decide again."
+                "moved_on",
+                "Another replica became the primary meanwhile. Check which one, then decide whether to promote again.",
             )
         self.catch_up()
 

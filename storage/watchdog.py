@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """Watches a storage. `running` has the time (time.monotonic) at which each of the scripts that run began; see
-    ScriptRunner. `folder_lost` is called once if the data folder is deleted or replaced."""
+    """Watches a storage. `running` has the start time (time.monotonic) of each running script; see ScriptRunner.
+    `folder_lost` is called once if the data folder is deleted or replaced."""
 
     def __init__(
         self, storage: OpenStorage, running: Mapping[int, float], folder_lost: Callable[[], object] = lambda: None

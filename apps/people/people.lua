@@ -14,13 +14,13 @@ the user is `operator`, who runs the machine of a replica.
 
 Page person:NAME (apps/people/pages.py and apps/rooms/lua/occupancy.lua read the same format).
   role   user | manager | guest; absent if there is no such person, or the person was revoked
-  hash   SHA-256 of the token, 64 hexadecimal digits; absent if `role` is
+  hash   SHA-256 of the token, 64 hexadecimal digits; absent if `role` is absent
   write  the id of the write that changed the page last
 
 Statuses.
   updated    done
-  forbidden  the user is no manager where the write stands in the order. With the detail `revoked` or `needs ROLE`, of
-             a write of any application: authority forbids it
+  forbidden  the user is no manager where the write stands in the order. A write of any application gets this status
+             with the detail `revoked` or `needs ROLE` if `authority` forbids the write
   exists     an `add` of a person who is there; nothing changes. So of two managers who add a name at once, the first in
              the order wins
   unknown    no such person

@@ -1,7 +1,7 @@
 -- What the update of a step changes. All its statements hold, or none is done.
 --
 -- A statement is {op = 'insert' | 'replace' | 'delete', relation, values = {attribute = operand, ...}}. `values` holds the
--- whole key and, besides, all other attributes for insert, and those that change for replace.
+-- whole key; for insert also all other attributes, for replace also those that change.
 
 --- @include "query"
 --- @include "values"

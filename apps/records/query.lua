@@ -2,7 +2,7 @@
 --
 -- A query is {relation, where = {attribute, operator, operand, ...}, select = {attribute, ...}, order = {attribute,
 -- direction, ...}, limit}; order and limit are optional. An operand is a value, or the text :NAME, which stands for a
--- value of the alternative; a text that begins with a colon itself begins with two.
+-- value of the alternative. A value that is a text and begins with a colon is written with two colons.
 -- `where` fixes every attribute of page_by with `=`; the replica that accepts the write refuses a query that does not.
 
 --- @include "values"

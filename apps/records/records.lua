@@ -30,11 +30,11 @@ Pages.
 Statuses.
   updated    the update of the write was done
   merged     a step of the merge procedure was done. The detail is its number, or NUMBER.ALTERNATIVE
-  conflict   nothing held. The detail lists what stood in the way: MARK RELATION SEPARATOR NAME=VALUE ..., one after another,
+  conflict   no step was done. The detail lists what stood in the way: MARK RELATION SEPARATOR NAME=VALUE ..., one after another,
              separated by LINE. MARK is + for a record that is there, - for one that is missing
   duplicate  this request was done before; the detail is that of its outcome
   differs    a request with this id was done before, with other arguments; the detail is that of its outcome
-  rejected   too_many_records: the queries looked at too many; page_full: see changes.lua
+  rejected   the detail is too_many_records if the queries looked at too many, or page_full (see changes.lua)
 ]]
 
 --- @include "changes"

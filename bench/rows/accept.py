@@ -1,4 +1,4 @@
-"""accept: reservations per second at one replica; the limit is an empty POST to the same web server.
+"""accept: reservations per second at one replica; the limit is empty POSTs per second to the same web server.
 
 accept-flat compares a replica that holds many reservations with one that holds few. A replica answers only after the
 reservation is on the disk; the empty POST does not use a disk.

@@ -2,7 +2,8 @@
 Each replica is a process with its own Redis.
 
 For `apply`, the sender sends its log. For `full-state`, the log is truncated, so pages are sent instead. For
-`far-behind`, the log has all writes, and the sender finds that pages take less time; this is compared with the log.
+`far-behind`, the log has all writes, and the sender finds that pages take less time; the limit is the time to send the
+log.
 """
 
 from __future__ import annotations

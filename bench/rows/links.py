@@ -1,6 +1,6 @@
-"""commit-wan, apply-wan and broken: replicas that are connected by a slow link, or by one that breaks.
+"""commit-wan, apply-wan and broken: replicas that are connected by a slow link, or by a link that breaks.
 
-Each replica has its own configuration, which gives the address of a proxy as the address of the other one.
+Each replica has its own configuration, which gives the address of a proxy as the address of the other replica.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WAIT_S = 300.0
 
 
 class Linked(WithLog):
-    """Two replicas that send the log. Each calls the other one through a link of its own."""
+    """Two replicas that send the log. Each calls the other replica through a link of its own."""
 
     def __init__(self, configuration: Path) -> None:
         super().__init__(configuration)

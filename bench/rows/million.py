@@ -4,8 +4,8 @@ The reservations are spread as in a university: 100 rooms, eight hours of each w
 users; `desk` makes every tenth one. The replica receives them in batches, as from a peer, into its embedded Redis. The
 time to make the writes does not count.
 
-Each question reads as much at both times, except for lists of users, which have ten times as many entries. So a figure
-that has grown shows a cost that depends on what else is held.
+Each question is about as much data at both times, except for the lists of a user, which have ten times as many entries.
+So a figure that has grown shows a cost that depends on what else is held.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ USER = "user-0001"
 
 
 class Filled(NamedTuple):
-    """What a tenth took: seconds, and seconds of the processor of Redis."""
+    """How long the replica took to receive one tenth: in seconds, and in processor seconds of its Redis."""
 
     seconds: float
     processor_s: float
@@ -79,7 +79,8 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _fill(processes: Processes, tenth: int, numbers: range) -> list[Filled]:
-    """Let the replica `one` receive these tenths, and start it again."""
+    """Let the replica `one` receive the tenths with these numbers, and start it again. A tenth has `tenth`
+    reservations. Return the time for each tenth."""
     processes.stop("one")
     opened = open_storage("embedded", processes.settings.data, "one")
     store, filled = Store(opened.client, "one", APPLICATIONS), []
@@ -102,7 +103,7 @@ def _fill(processes: Processes, tenth: int, numbers: range) -> list[Filled]:
 
 
 def _processor_s(client: Any) -> float:
-    """Return how long the processor has worked for the main thread of this Redis."""
+    """Return how long the processor has worked for the main thread of this Redis, in seconds."""
     found = client.info("cpu")
     return float(found["used_cpu_user_main_thread"] + found["used_cpu_sys_main_thread"])
 
@@ -129,7 +130,8 @@ def _figures(processes: Processes, hours: Iterator[int]) -> dict[str, float]:
 
 
 def _questions(processes: Processes, hours: Iterator[int]) -> dict[str, Callable[[], object]]:
-    """Return the questions to the replica `one`, by their names in the table."""
+    """Return functions that each ask the replica `one` a question, by the name of the question in the table. `hours`
+    are numbers of free hours."""
     rest, room = processes.rest("one"), MANY_ROOMS[0]
     day = FIRST_MONDAY.replace(hour=0) + timedelta(days=1)
     whole_day, one_hour = _period(day, 24), _period(day + timedelta(hours=17), 1)

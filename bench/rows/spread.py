@@ -56,7 +56,7 @@ class Side:
         self.sessions = Scheduler(settings, label, self.store, rules_by_tag(APPLICATIONS))
 
     def accept(self, number: int) -> None:
-        """Accept a write that no other one competes with."""
+        """Accept a write that no other write competes with."""
         accepted = self.store.accept(draft_in_one_room(number * APART), microseconds(utc_now()))
         assert accepted.id is not None
         self.sessions.notify_new_write()
@@ -102,8 +102,8 @@ def sides(workspace: Workspace, client: redis.Redis, replicas: int) -> Iterator[
 
 
 def _take_turns(running: list[Side], numbers: range) -> None:
-    """Let one replica after the other accept one of these drafts. Each waits until the previous write has arrived
-    everywhere."""
+    """Let one replica after the other accept one of the drafts with these numbers. The next replica accepts its draft
+    when the previous write has arrived everywhere."""
     for number in numbers:
         running[number % len(running)].accept(number)
         wait_until(lambda: _are_equal(running), WAIT_S, "all replicas hold the same")

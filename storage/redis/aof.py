@@ -146,7 +146,8 @@ def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.Comp
             timeout=CHECK_TIMEOUT_S,
         )
     except (OSError, subprocess.TimeoutExpired) as reason:
-        raise Away("storage_away", f"The append-only file could not be checked with {server}: {reason}.") from None
+        message = f"{server} could not check the append-only file: {reason}. Check that this program can run."
+        raise Away("storage_away", message) from None
 
 
 def good_bytes(file: Path, server: Path) -> int | None:

@@ -194,7 +194,8 @@ class OpenStorage:
         return None
 
     def kill(self) -> bool:
-        """Kill an embedded Redis, which is then started again and can end scripts. Returns False for another Redis."""
+        """Kill an embedded Redis, which is then started again and can end scripts. Returns False for a Redis of any
+        other kind."""
         return self._source.kill()
 
     def decide(

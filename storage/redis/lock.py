@@ -78,7 +78,8 @@ def lock_file(file: Path) -> int | None:
 def write_record(descriptor: int, record: Mapping[str, Any]) -> None:
     """Replace the content of a locked file with a record of its holder, as JSON.
 
-    The record is written in one call: a reader may see the record of an earlier holder, but never half of two.
+    The record is written in one call: a reader may see the record of an earlier holder, but never a mixture of two
+    records.
     """
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(record).encode(), 0)

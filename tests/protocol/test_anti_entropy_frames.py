@@ -205,7 +205,7 @@ def test_the_number_of_plans_is_bounded() -> None:
     for plan in range(PLANS_MAX):
         assert kinds(made.receive(ack(plan, replan=True))) == ["Batch"]
     (refusal,) = made.receive(ack(PLANS_MAX, replan=True))
-    message = "More than 20 plans in a row did not fit the other replica. Try again later."
+    message = "The other replica asked for a new plan of what to send more than 20 times in a row. Try again later."
     assert refusal == made.report.error == Refuse("unsteady", message)
     assert made.finished
 

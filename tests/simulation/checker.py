@@ -184,7 +184,7 @@ class Checker:
 
     def compared(self, label: str, *, is_partial: bool) -> None:
         """Check that the last full state of a node has named what it revoked. If the sender could not compare the whole
-        log, what is not named may be lost; docs/design.md says so."""
+        log (`is_partial`), writes that are not named may be lost; docs/design.md says so."""
         unnamed = self._unnamed.pop(label, [])
         self.demand(9, is_partial or not unnamed, label, unnamed, "were committed, and are not named")
         self._excuse(unnamed)
@@ -193,8 +193,8 @@ class Checker:
     def _excuse(self, identifiers: Iterable[str]) -> None:
         """Note that these writes may be lost.
 
-        A request that was asked twice has two writes, and `destroyed` does not excuse one of them while a node holds
-        the other one. If a write of these was the last one of its request, all writes of this request may be lost.
+        A request that was made twice has two writes, and `destroyed` does not excuse one of the two while a node holds
+        the other. If no node holds a write of a request any more, all writes of that request may be lost.
         """
         lost = set(identifiers)
         if not lost:

@@ -97,8 +97,8 @@ class CommittedLogs:
         self.forks = 0
 
     def of(self, state: State, followed: CommittedLog | None = None) -> CommittedLog:
-        """Return the log that a node in this state follows: `followed`, which it has followed, if that still fits. A
-        copy that has given up its history follows the log of the history that it had."""
+        """Return the log that a node in this state follows. This is `followed`, the log that the node has followed so
+        far, if `followed` still fits. A copy that has given up its history follows the log of its former history."""
         if followed is not None and state.csn <= followed.csn and not _differing(followed, [(state.csn, state.last)]):
             return followed
         is_copy = state.history == "[]" and state.csn > 0
@@ -113,9 +113,12 @@ class CommittedLogs:
         before: State | None,
         followed: CommittedLog | None,
     ) -> CommittedLog:
-        """Return the log that has these commits after `start_csn`, (CSN, id), as far as it goes. `before` is the
-        node's state before the last one of these commits, and `followed` the log that it then followed: two logs may
-        have the same write at one CSN."""
+        """Return the log of the node's history that has the commits `known`, as far as this log goes. `known` has pairs
+        (CSN, id), from `start_csn` on. `before` is the node's state at the previous look.
+
+        Several logs may have these commits. If `followed`, the log that the node has followed so far, is one of these
+        logs, return `followed`.
+        """
         if state.history == "[]" and state.csn > 0:
             return self.of(state)
         lines = self._of(state.history, before)
@@ -149,13 +152,14 @@ class CommittedLogs:
 
 
 def _has_vectors(line: CommittedLog, state: State) -> bool:
-    """Return whether a log has the vectors of a node at its OSN and CSN, as far as the log goes."""
+    """Return whether the log has, at the OSN and at the CSN of a node, the vectors that the node has. A CSN beyond the
+    end of the log does not count."""
     vectors = (state.osn, state.omitted_vector), (state.csn, state.committed_vector)
     return all(csn > line.csn or line.vectors[csn].stamps == vector for csn, vector in vectors)
 
 
 def _differing(line: CommittedLog, known: Sequence[tuple[int, str]]) -> list[int]:
-    """Return the CSNs at which a log has another commit than one of those that are known."""
+    """Return the CSNs in `known` at which the log has a commit with another id."""
     return [csn for csn, identifier in known if 0 < csn <= line.csn and line.ids[csn - 1] != identifier]
 
 

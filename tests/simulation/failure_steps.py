@@ -141,8 +141,8 @@ class FailureSteps(SessionSteps):
         return f"{node.label} {'from a copy' if copy else 'empty'} {node.store.state().server}"
 
     def _do_rollback(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
-        """Put an old copy of a node's storage back, and go on under the id of the copy, as a snapshot of a whole
-        machine does."""
+        """Put an old copy of a node's storage back, and go on under the id of the copy. The same happens if a whole
+        machine is set back to a snapshot."""
         node = self._running(a)
         if node is None or node.copy is None or len(self.nodes) < 2:
             return "nothing"
@@ -241,8 +241,8 @@ class FailureSteps(SessionSteps):
         return text
 
     def _forged(self, is_ahead: bool, state: State, now_us: int) -> Selection:
-        """Return a write that nobody has made: a tentative one with a stamp far ahead of the clock, or the next
-        commit of this state."""
+        """Return a write that nobody has made. It is tentative, with a stamp far ahead of the clock, if `is_ahead`.
+        Otherwise it is the next commit after those of this state."""
         draft: Draft = clients.put("liar", f"lie{self.number}", 1, 1)
         fields = {name: getattr(draft, name) for name in Draft.__slots__}
         stamp = now_us + 2 * AHEAD_US_MAX if is_ahead else now_us

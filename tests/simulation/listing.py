@@ -51,7 +51,8 @@ def owned(write: Write) -> set[Entry]:
 
 
 def local_days(args: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the UTC days on which a slot of a request may begin or end, with the offsets of its local times."""
+    """Yield each UTC day on which a slot of a request may begin or end, as text: the day, the offset of local time
+    then, and the time zone if the request has its own."""
     zone = f" {args['zone']}" if args.get("own_zone") else ""
     slots = [slot.split("/") for slot in args["slots"].split()]
     ends = [(int(start), int(stop)) for start, stop in slots]

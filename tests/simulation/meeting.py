@@ -131,7 +131,7 @@ class Meeting:
         return type(frame).__name__
 
     def send(self, end: int, frames: Iterable[Frame]) -> None:
-        """Put frames of this end on the wire to the other one."""
+        """Put frames of this end on the wire to the other end."""
         if 1 - end in self.gone:  # it may have another storage by now
             return
         for frame in frames:
@@ -143,8 +143,8 @@ class Meeting:
             self.wires[1 - end].append(frame)
 
     def _check_batch(self, end: int, batch: Batch) -> None:
-        """Note what invariant 21 forbids: a body that was sent before in this plan, and the commit of a write that the
-        other end neither holds nor gets before."""
+        """Note what invariant 21 forbids: a body that was sent before in this plan, and the bare commit of a write that
+        the other end does not hold and was not sent before."""
         sent, there = self._sent[end], self.nodes[1 - end].store.state()
         for item in batch.selection.items:
             if item.body and item.id in sent:

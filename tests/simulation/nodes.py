@@ -124,7 +124,8 @@ class FaultyStore(Store):
         self.dirty = True
 
     def active_tag(self, name: str) -> str:
-        """Return the newest version: all nodes can play it. Which version is active is tested elsewhere."""
+        """Return the tag of the newest version, because all nodes can play it. Which version is active is tested
+        elsewhere."""
         return f"{name}/{max(self._versions[name])}"
 
     def run(self, verb: str, *arguments: Any) -> Any:
@@ -246,7 +247,7 @@ class Node:
     nothing. `power_cut` describes the next power cut: the copy of the storage that will survive it, and the number of
     the script after which the power cut happens. `unsure` is true if the storage has lost its newest writes, so that
     the server must start under a new id. `forked` is the server id under which a copy of the storage was put back as if
-    it were whole. `has_created` is true if the server has created another one since its copy was made.
+    it were whole. `has_created` is true if the server has created another server since its copy was made.
     """
 
     label: str

@@ -97,7 +97,8 @@ def owner_on(pages: Pages, identifier: str) -> str:
 
 
 def owners_of(write: Write, before: Pages) -> set[str]:
-    """Return all whose reservations a write may make or change, which is played on these pages."""
+    """Return the owners of all reservations that a write may make or change. `before` has the pages on which the write
+    is played."""
     subject = subject_of(write)
     members = [subject, *(f"{subject}~{occurrence['date']}" for occurrence in write.args.get("occurrences", ()))]
     if write.op.startswith("reserve"):
@@ -112,8 +113,8 @@ def done_of(write: Write, outcome: str) -> list[bool]:
 
 
 def judge_authority(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str) -> bool:
-    """Check invariant 18: a write is forbidden because of its user's role if the commits before it say so, and only
-    then. Return whether it is."""
+    """Check invariant 18: a write is forbidden because of its user's role if the commits before the write say so, and
+    only then. Return whether the write is forbidden for this reason."""
     needs_manager = write.op in {"define", "drop"} or write.args.get("by_manager")
     needed = {"manager"} if needs_manager else {"user", "manager"}
     may = write.app == MEMBERSHIP or write.user not in roles or roles[write.user] in needed
@@ -136,9 +137,10 @@ def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, o
 
 
 def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str, before: Pages) -> None:
-    """Check invariant 18: only the owner may change a reservation, but a manager may cancel any reservation with a
-    reason. Such a cancel declares the page of its user, if the user was a manager where the replica accepted it. Only a
-    write that needs a manager, which `judge_authority` checks, hands it over or makes one for somebody else."""
+    """Check invariant 18: only the owner may change a reservation, apart from two cases. A manager may cancel it with a
+    reason; such a cancel declares the page of its user, if the user was a manager where the replica accepted it. A
+    write that needs a manager, which `judge_authority` checks, may hand the reservation over, or make one for somebody
+    else."""
     needs_manager = bool(write.args.get("by_manager"))
     if write.op.startswith("reserve"):
         demand(18, needs_manager or write.args.get("owner", write.user) == write.user, write.id, "is for another")
@@ -170,7 +172,7 @@ def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, a
 
 
 def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None:
-    """Check invariant 17: after a reservation that carries a limit, its user has no more open reservations than the
+    """Check invariant 17: after a reservation that carries a limit, its owner has no more open reservations than the
     limit."""
     limit = write.args.get("limit")
     if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):

@@ -65,8 +65,8 @@ class SessionSteps(WorldBase):
         return f"{text} {kind} to {end}"
 
     def _go_on(self, session: Meeting, end: int, choice: int) -> str:
-        """Let one end of a standing session send what is new, tell what its node holds, or ask for everything. If its
-        hello is no longer true, it closes the session."""
+        """Let one end of a standing session send what is new, tell what its node holds, or sync. If the hello of this
+        end is no longer true, it closes the session instead."""
         node, one = session.nodes[end], session.ends[end]
         text = f"{' '.join(session.pair)} {node.label}"
         try:
@@ -173,7 +173,7 @@ class SessionSteps(WorldBase):
                 self.counts["left"] += 1
 
     def _return_if_forgotten(self, node: Node) -> None:
-        """Let a node that was forgotten say that it is back, like replica/membership/commands.py."""
+        """Let a node that was forgotten say that it is back, as replica/membership/commands.py does."""
         if node.label in node.store.forgotten() and not node.store.state().retired:
             try:
                 node.store.come_back(self._clock(node))
@@ -209,7 +209,8 @@ class SessionSteps(WorldBase):
             self.checker.look(node)
 
     def _has_original(self, node: Node, state: State) -> bool:
-        """Return whether another primary of this history answers, and has more commits."""
+        """Return whether another primary with the same history can be reached, and has more commits than this node. If
+        both have the same number of commits, the primary with the greater server id counts as the one with more."""
         for other in self.nodes.values():
             there = other.store.state()
             is_rival = other is not node and other.runs and self._linked(node, other) and there.is_primary

@@ -77,7 +77,8 @@ def three(laboratory: Lab) -> Three:
 
 @pytest.mark.parametrize("is_destroyed", [True, False])
 def test_a_write_that_was_set_aside_is_held_where_it_waits(three: Three, is_destroyed: bool) -> None:
-    """The node that accepted it was rolled back, and a commit has taken its place. So only one node has it."""
+    """The node that accepted the write was rolled back, and a commit has taken the place of the write. So only the node
+    that has set the write aside still holds it. The write may be lost only if that node is destroyed."""
     copy = dump(three.wire, "s1")
     set_aside = three.put(1, "r1")
     three.meet(1, 2)
@@ -100,7 +101,8 @@ def test_a_write_that_was_set_aside_is_held_where_it_waits(three: Three, is_dest
 
 
 def test_a_write_is_excused_when_the_last_write_of_its_request_is_revoked(three: Three) -> None:
-    """Another node held the same request when the storage of the first one was destroyed."""
+    """Two nodes have accepted the same request. When the storage of one node is destroyed, nothing is excused, because
+    the other node holds the request. When the write of the other node is revoked too, both writes are excused."""
     first = three.put(1, "r1")
     second = three.put(0, "r1")
     three.destroy(1)

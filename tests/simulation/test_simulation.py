@@ -60,7 +60,8 @@ def test_invariants_hold_under_faults_and_the_report_counts_the_checks_of_each(l
 
 
 def test_invariants_hold_when_commits_are_signed(laboratory: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All sessions are signed, as with TLS. No honest peer is told that a commit of it is not signed."""
+    """All sessions are signed, as with TLS. No node says of an honest peer that one of the peer's commits is not
+    signed."""
 
     def signed(store: FaultyStore, rules: Mapping[str, str], **options: Any) -> Session:
         return Session(store, rules, **options, signing=signing_of(store.label))
@@ -158,9 +159,9 @@ def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory:
 
 
 def test_commits_of_a_peer_whose_hello_had_no_birth_are_not_taken(laboratory: Lab) -> None:
-    """The peer says hello before it knows the cluster's first primary (the birth). Then it receives the birth and a
-    commit in another session. It does not send this commit, and the receiver of the hello would refuse it, because it
-    does not know the commit's history."""
+    """A peer says hello before it knows the cluster's first primary (the birth). Then, in another session, this peer
+    receives the birth and a commit. It must not send the commit in the first session. If a faulty peer sends the
+    commit, the receiver must refuse it, because the receiver does not know the history of the commit."""
     trio = Trio(laboratory)
     restored, created = (FaultyStore(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
     for store in (restored, created):

@@ -115,7 +115,8 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
                     self.counts["two births"] += 1
 
     def _end_forks_of_members(self) -> None:
-        """Do what FORK_OF_MEMBERS asks of an operator: nothing else heals a retirement or hand-over without a place."""
+        """Start nodes again without their data, as the message FORK_OF_MEMBERS asks of an operator. Nothing else heals
+        a retirement or a hand-over that has no place in the order."""
         for label in sorted(self.forks_of_members & set(self.nodes)):
             self._start_without_data(self.nodes[label])
             self.counts["forks of members"] += 1

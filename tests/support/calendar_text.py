@@ -44,12 +44,13 @@ def timetable(*events: str, until: date | None = None, part: tuple[int, int] = (
 
 
 def starts(table: Timetable) -> list[str]:
-    """Return the starts of what is wanted as Brussels has them, such as `12-01 09:00`, in the order of the file."""
+    """Return the start of each wanted event in the local time of Brussels, such as `12-01 09:00`, in the order of the
+    file."""
     return [f"{wanted.slot.start.astimezone(BRUSSELS):%m-%d %H:%M}" for wanted in table.wanted]
 
 
 def utc(table: Timetable) -> list[tuple[str, int]]:
-    """Return (start in UTC, minutes) of what is wanted."""
+    """Return (start in UTC, minutes) of each wanted event."""
     return [
         (f"{one.slot.start.astimezone(UTC):%Y-%m-%dT%H:%M}", int(one.slot.length.total_seconds()) // 60)
         for one in table.wanted
@@ -57,7 +58,7 @@ def utc(table: Timetable) -> list[tuple[str, int]]:
 
 
 def reasons(table: Timetable) -> str:
-    """Return everything that is said of what was not read, or not as it stands."""
+    """Return all messages about what was left out of the file or read differently, joined by ` | `."""
     return " | ".join([*(one.why for one in table.skipped), *table.damage, *table.remarks])
 
 

@@ -31,7 +31,8 @@ _context.set_forkserver_preload(LOADED)
 
 
 class Forked:
-    """The process of `PROGRAM ARGUMENTS`, forked. It implements cluster.processes.Process. A warning is an error."""
+    """The forked process of `PROGRAM ARGUMENTS`. It implements cluster.processes.Process. A Python warning in the
+    process is an error."""
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
         read_end, write_end = multiprocessing.Pipe(duplex=False)

@@ -110,7 +110,7 @@ class Checker:
         self._committed[look.replica.label] = now
 
     def _10_stamps(self, looks: Sequence[Look]) -> None:
-        """Assert that a new stamp exceeds all earlier ones, and that each write has one body and one successor."""
+        """Assert that a new stamp exceeds all earlier ones, and that each write has only one body and one successor."""
         bodies: dict[str, bytes] = {}
         successors: dict[tuple[str, int], str] = {}
         for entry in itertools.chain.from_iterable(look.log for look in looks):

@@ -48,7 +48,7 @@ class Joined:
 
     @property
     def output(self) -> str:
-        """Return all that the process and earlier ones have printed."""
+        """Return all that this process and earlier processes of the server have printed."""
         return "".join(self._lines)
 
     @property

@@ -165,7 +165,7 @@ def asked_before(page: Mapping[str, str], write: Write) -> str | None:
 
 
 def was_handed_over(write: Write, outcome: str | None) -> bool:
-    """Return True if a request to hand over comes again."""
+    """Return True if the write repeats a request to hand over, which was done before."""
     return outcome == "duplicate" and "owner" in write.args
 
 
@@ -196,7 +196,7 @@ class ReservationChange:
         return room_slots(room, slots)
 
     def is_same(self) -> bool:
-        """Return True if the request that made the reservation asked for the same."""
+        """Return True if the request that made the reservation asked for the same as this write."""
         made = self.page.get("first") or self.page.get("asked")
         made_for = self.page.get("made_for") or self.page.get("owner") or self.user
         same = made == "\t".join([self.args["room"], self.args["slots"], self.args["purpose"]])
@@ -282,7 +282,8 @@ class ReservationChange:
         return self.nearest(first) if merge == "nearest_free_time" else None
 
     def with_other_rooms(self, first: RoomSlot) -> RoomSlot | None:
-        """Return the first choice with each room that is taken replaced by a free one; None if there are too few."""
+        """Return the first choice, but with a free room in the place of each room that is taken. Return None if too few
+        rooms are free."""
         wanted = first.room.split("+")
         free = [
             room
@@ -332,7 +333,7 @@ class ReservationChange:
             self.desk.open(f"user:{self.owner}")[self.name_for(self.owner)] = f"{slot.end:08}"
 
     def leave_owner(self) -> None:
-        """Remove the reservation from the page of its owner, if the write declares that."""
+        """Remove the reservation from the page of its owner, if the write declares that page."""
         if self.desk.declares(f"user:{self.owner}"):
             self.desk.open(f"user:{self.owner}").pop(self.name_for(self.owner), None)
 
@@ -353,7 +354,7 @@ class ReservationChange:
         return f"{status} {self.current_slot.text}" if self.current_slot else status
 
     def change(self) -> str:
-        """Do what wants no slot, a cancel or an edit, and return the outcome."""
+        """Do a change that wants no slot (a cancel or an edit), and return the outcome."""
         return self.cancel() if self.op == "cancel" else self.edit()
 
     def edit(self) -> str:
@@ -492,7 +493,7 @@ class Series:
             page["owner"] = self.owner
 
     def add_dates(self, page: dict[str, str]) -> None:
-        """Add the occurrences of the write to the series, also those that it left out before."""
+        """Add the occurrences of the write to the series, including those that the series left out before."""
         added = {occurrence["date"] for occurrence in self.args["occurrences"]}
         page["dates"] = " ".join(sorted(added | set(page["dates"].split())))
         page["except"] = " ".join(day for day in page["except"].split() if day not in added)

@@ -26,7 +26,7 @@ CONFIGURED = SETTINGS.model_copy(
 
 
 def slot(hour: int, hours: int = 1) -> dict[str, str]:
-    """Return a slot on a Tuesday, of local time in Brussels."""
+    """Return a slot on a Tuesday, in the local time of Brussels."""
     return {"start": f"2026-12-01T{hour:02}:00+01:00", "end": f"2026-12-01T{hour + hours:02}:00+01:00"}
 
 
@@ -75,7 +75,7 @@ class Told(Side):
         self.restart()
 
     def restart(self) -> None:
-        """Start the notifications, as a process does that has no memory of an earlier one."""
+        """Start the notifications again. Nothing in memory is left from before, as after the start of a new process."""
         service = ReplicaService(self.settings, self.store, FakePeers(), self.clock)
         client = worker_redis(DATABASE)
         self.notifications = Notifications(
@@ -84,7 +84,8 @@ class Told(Side):
         self.notifications.open()
 
     def told(self, after_s: float = 0) -> list[tuple[str, str]]:
-        """Return what users were told after so many seconds."""
+        """Let so many seconds pass. Return what users were told since the last call, as pairs (user, first line of the
+        message)."""
         self.clock.tick(after_s)
         while self.notifications.step():
             pass
@@ -106,7 +107,7 @@ class Told(Side):
 
 def told_replicas(*labels: str, managers: Sequence[str] = (), users: Sequence[str] = ()) -> list[Told]:
     """Return replicas with one clock. The first is the primary, and the others have met it once. If there are managers,
-    people need tokens, and the replicas know these people."""
+    people need tokens, and the replicas know the managers and users."""
     clock, stores = Clock(), new_stores(CONFIGURED, DATABASE, *labels)
     settings = CONFIGURED.model_copy(update={"auth": "tokens" if managers else "none"})
     replicas = [Told(store, clock, settings) for store in stores]

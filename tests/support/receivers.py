@@ -19,7 +19,8 @@ from aiosmtpd.controller import Controller
 
 @dataclass
 class MailServer:
-    """A running mail server. `mails` are those that it has taken, with `recipients` from their envelopes."""
+    """A running mail server. `mails` are the mails that it has taken. `recipients` has the recipients of each mail,
+    from its envelope."""
 
     port: int
     mails: list[EmailMessage] = field(default_factory=list)

@@ -9,7 +9,7 @@ from bayou.seals import Signing
 
 
 def signing_of(label: str) -> Signing:
-    """Return how the replica with this label signs."""
+    """Return the Signing of the replica with this label."""
     return Signing(label, label.encode(), lambda text: _signature(label, text), _signer_of)
 
 

@@ -84,7 +84,7 @@ class Terminal:
         return True
 
     def ended(self) -> int:
-        """Wait until the program ends, and return its exit status. Read the output meanwhile, because one whose
+        """Wait until the program ends, and return its exit status. Read the output meanwhile, because a program whose
         output nobody reads would block."""
         deadline = time.monotonic() + BOUND_S
         while self.process.poll() is None and time.monotonic() < deadline:

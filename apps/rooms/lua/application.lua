@@ -48,14 +48,14 @@ Pages (apps/rooms/pages.py reads the same format).
   reservation:USER/REQUEST  of a reservation:
                               state     reserved START8/END8 ROOM, rejected CODE, cancelled, or cancelled USER \t REASON
                               asked     what was asked for last: ROOM \t START8/END8 ... \t PURPOSE
-                              first     the same of the request that made it, once a move or an edit has replaced `asked`
+                              first     what the request that made it asked for, once a move or an edit has replaced `asked`
                               series    the request of the series that it belongs to
                               pages     the room pages that may hold it beyond those of the slots, separated by newlines
                               owner     who owns it, if that is not USER
                               made_for  the first owner, once it was handed over
                               write     the id of the last move, edit or cancel that changed it
-                              requests  the last of these, as REQUEST=WHAT or USER/REQUEST=WHAT (Requests.remembered_as and
-                                        Requests.what), separated by blanks
+                              requests  the last moves, edits and cancels, as REQUEST=WHAT or USER/REQUEST=WHAT
+                                        (Requests.remembered_as and Requests.what), separated by blanks
                             The request of an occurrence is SERIES~DATE.
                             Of a series: state series; rule, zone, except, wanted, dates (of its occurrences, separated
                             by blanks), write, requests, owner, made_for; first, the rule before it was extended. So one

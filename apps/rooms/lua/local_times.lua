@@ -23,7 +23,8 @@ The page of a reservation has one more field:
 The list `local_days` has an entry `YYYY-MM-DD OFFSET` for each UTC day on which a slot may begin or end, followed by
 ` ZONE` if the request named the zone. So whether any reservation can be affected is known without reading all pages.
 
-A move with `back` has the outcome moved_meanwhile where the reservation is not where it was then: its owner moved it.
+A move with `back` has the outcome moved_meanwhile if the reservation no longer has the slot that it was to leave: its
+owner has moved it.
 ]]
 
 --- @include "application"

@@ -20,7 +20,7 @@
 --   is_primary   the primary cannot retire before it has handed over
 --   not_primary  mode `now`, and this is not the primary
 --   pending      mode `now`, and tentative writes must be committed first
---   clock        no stamp is left below the greatest one
+--   clock        no stamp is left: the newest one in the log is the greatest possible
 --   clock_behind the stamp would be more than a year beyond the wall clock: `newest` and
 --                `clock` are the newest stamp in the log and the wall clock
 -- With any other status than `logged`, nothing was recorded for the write. Keeps invariants 5, 6, 8, 10, 12 and 13.

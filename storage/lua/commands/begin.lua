@@ -13,7 +13,7 @@
 --                   writes again that were set aside; else ''
 -- Returns
 --   opened         the namespace is open
---   migrated       the same, after its data was changed from the format before this one
+--   migrated       the namespace is open, and its data was converted from the previous format
 --   other_cluster  the namespace belongs to another cluster; nothing has changed
 --   other_form     the namespace has the data format of another release; nothing has changed
 -- Keeps invariant 10: the writes of an old id stay, and no new write is made under that id.

@@ -1,4 +1,5 @@
--- Says what another replica asks about the log before it installs a full state (bayou/comparison.py).
+-- Answers the question of another replica about the log here, before that replica installs a full state
+-- (bayou/comparison.py).
 --
 -- KEYS[1]  string  prefix of the namespace's keys
 -- ARGV[1]  JSON    [CSN, ...]

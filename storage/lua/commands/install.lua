@@ -11,7 +11,7 @@
 --                   state has writes of the present id that are not here
 -- ARGV[6]  JSON     ids of writes here that the sender has never held. If the state's vector covers one of them, a server
 --                   id was used twice
--- ARGV[7]  JSON     ids of all writes here that the sender was asked for; '' if it cannot be asked
+-- ARGV[7]  JSON     ids of all writes here that the sender was asked about; '' if it cannot be asked
 -- ARGV[8]  string   `other` if the state may belong to a cluster with another birth; else ''
 -- ARGV[9]  JSON     [CSN, newline and body, ...]: the commits that named another primary, if the sender has sent them
 -- ARGV[10] JSON     [CSN, seal, ...]: their seals

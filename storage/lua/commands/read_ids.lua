@@ -3,8 +3,8 @@
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  integer  the first CSN
 -- ARGV[2]  integer  the last CSN; at most 1,001 ids are read
--- Returns {generation, OSN, digest at OSN or '', id, ...}: the ids of those of these commits that are in the log. Changes
--- nothing.
+-- Returns {generation, OSN, digest at OSN or '', id, ...}. The ids are those of the commits from ARGV[1] to ARGV[2], as far
+-- as the log holds them. Changes nothing.
 
 --- @include "engine/digest"
 

@@ -5,7 +5,7 @@
 -- ARGV[2]  string   only writes of this user; '' for those of all users
 -- ARGV[3]  string   only writes with this request id; '' for all
 -- ARGV[4]  integer  how many writes at most
--- ARGV[5]  integer  how many writes of the log are looked at, about
+-- ARGV[5]  integer  about how many writes of the log to look at
 -- ARGV[6+] string   words: a write is returned if its outcome holds one of them; without any, its outcome may be any
 -- Returns a flat list {CSN or '', outcome, bytes, CSN, ...}: tentative writes, then committed ones that the log still
 -- holds, both with the newest first. Changes nothing.

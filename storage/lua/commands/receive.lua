@@ -16,11 +16,11 @@
 --   more      a bound was reached: send the rest again
 --   hole      the next write does not follow the writes that are held here: plan the session again
 --   unknown   a notification of a write that is not held here: plan the session again
---   fork      the next write follows the same write of its origin as another one that is held here, or has the id of
---             another one: a server id was used twice
---   bound     a fork at which no write here can be set aside, because one of them creates or retires a server or names a
---             primary
---   own       a fork at which the next write is a commit whose origin is this server
+--   fork      the next write and a different one that is held here follow the same write of their origin, or have the
+--             same id: a server id was used twice
+--   bound     a fork, and the writes here cannot be set aside, because one of them creates or retires a server or names
+--             a primary
+--   own       a fork, and the next write is a commit whose origin is this server
 --   diverged  the committed log here differs from that of the sender
 --   foreign_commit  this is the primary, and it did not make the next commit
 --   early_promotion  a tentative write opens an epoch that this replica does not know
