@@ -88,7 +88,7 @@ class Report:
     installed: Installed | None = None
     error: Refuse | None = None
     held: Reach | None = None  # what the peer holds; only without an error and with nothing in flight
-    lost: str | None = None  # this replica's id, if the peer has sent a write of it that is not held here
+    lost: str | None = None  # this replica's id, if the peer has sent a write of this id that is not held here
     has_same_history: bool = False  # whether the two histories were the same when the session began
     has_stood: bool = False
     has_ended: bool = False

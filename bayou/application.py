@@ -145,8 +145,8 @@ class Undone(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
-    """A write whose outcome changed here in a replay. `others` maps the id of each other write that got an outcome in
-    the same transaction to that outcome. This includes the write that caused the replay."""
+    """A write whose outcome changed here in a replay. `others` has all other outcomes that writes got in the same
+    transaction, by write id. The write that caused the replay is among them."""
 
     at: datetime
     write: str

@@ -32,7 +32,7 @@ class Comparison:
         self._ids: list[str] | None = None  # to ask for; None while the common CSN is not known
 
     def result(self, *, takes_birth: bool) -> Compared:
-        """Return what is known once the last question is answered."""
+        """Return what is known once the last question is answered. For `takes_birth` see Compared."""
         return Compared(self.common_csn, tuple(self.lacking), tuple(self.asked), takes_birth)
 
     def next_question(self) -> Question | None:

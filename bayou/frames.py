@@ -105,8 +105,8 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Ack:
     """Tells the sender that a frame is stored. If `replan` is true, the sender makes a new plan for a receiver that
-    holds these commits (`csn`), writes (`vector`) and retired servers. If `was_known` is true, the receiver had each
-    write of the frame before, though perhaps not its commit."""
+    holds these commits (`csn`) and writes (`vector`), and knows these retired servers. If `was_known` is true, the
+    receiver had each write of the frame before, though perhaps not its commit."""
 
     plan: int
     replan: bool

@@ -26,7 +26,7 @@ _CONTRADICTING = {PeerRefusalCode.DIVERGED, PeerRefusalCode.FOREIGN_COMMIT, Peer
 class Cure(Enum):
     """What a replica does after a session."""
 
-    NEW_ID = "new id"  # another server id, because other writes than those here have the present one
+    NEW_ID = "new id"  # another server id, because writes that are not here have the present id
     NEW_EPOCH = "new epoch"  # the primary goes on under another id, in an epoch to which all other commits give way
 
 
@@ -39,7 +39,8 @@ class Healing:
         self._epochs: dict[str, float] = {}  # label of a peer -> when it made this replica begin an epoch
 
     def cure(self, report: Report, state: State) -> Cure | None:
-        """Return what the replica in this state must do after the session of the report; None if nothing."""
+        """Return what the replica must do after the session that `report` is about; None if nothing. `state` is the
+        state of the replica now."""
         is_lost = report.lost == state.server
         if not state.is_primary:
             return Cure.NEW_ID if is_lost else None

@@ -117,8 +117,8 @@ class Sealing:
         return tuple(found)
 
     def _proven(self, selection: Selection, signing: Signing) -> Selection | None:
-        """Return the selection with seals, up to the last commit that is covered by one; None if not even the first
-        commit is."""
+        """Return the selection with seals, up to the last commit that a seal covers. Return None if no seal covers the
+        first commit."""
         state = self._store.state()
         reigns = self._reigns(selection.history, state.primary)
         position, last_csn = selection.after_csn, selection.after_csn + len(_commits(selection.items))
@@ -142,7 +142,7 @@ class Sealing:
 
     def _signed(self, selection: Selection, span: tuple[int, int, int], cluster: str, signing: Signing) -> Seal | None:
         """Return a new seal over own commits; None if they have just been dropped from the log. `span` has three CSNs:
-        that before the reign, that before the first commit of the seal, and that of its last commit."""
+        of the last commit before the reign, of the last commit before the seal, and of the last commit of the seal."""
         begin, position, upto = span
         start = max(begin, position - position % BLOCK)
         earlier = self._store.commits(start, position)
@@ -177,9 +177,9 @@ class Sealing:
         return None
 
     def _reigns(self, history: str, primary: str) -> Reigns:
-        """Return who made which commits, in CSN order. A replica that promoted itself has two reigns: one of the commit
-        that opens the epoch, and one of the commits after it. So the first commit of the epoch gets a seal of its
-        own."""
+        """Return who made which commits, in CSN order. A replica that promoted itself has two reigns: one for the
+        commit that opens the epoch, and one for the commits after it. So the first commit of the epoch gets a seal of
+        its own."""
         epochs = decode(history)
         label = label_in(epochs[0].promoter) or "" if epochs else ""
         found: list[tuple[float, str]] = []

@@ -126,8 +126,8 @@ class AntiEntropyStore(Protocol):
 
         If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
         about), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the
-        commits of the state), nothing has changed. If the state does not end with this replica's last write, the
-        replica takes a new id.
+        commits of the state), nothing has changed. The replica takes a new id if not all its writes under the present
+        id are kept, or if the state has writes of that id that were not here.
         """
 
     # Seals (bayou/seals.py). Without TLS, nobody calls these.

@@ -15,9 +15,9 @@ from bayou.state import Vector
 def complete(vector: Vector, retired: Collection[str], server: str) -> float:
     """Return the stamp up to which a vector covers the writes of a server: the server's entry, if it has one.
 
-    Without an entry, a created id `T:X` gives infinity (the server has retired) if the vector covers the stamp T of its
-    creator X, and minus infinity (the server is unknown) if not. A minted id gives infinity if `retired` has it, and 0
-    if not.
+    If it has no entry, and X created the server at the stamp T (its id is `T:X`), the result is infinity if the vector
+    covers the write T of X: the server has retired. Otherwise the result is minus infinity: the server is unknown. A
+    minted id without an entry gives infinity if `retired` has it, and 0 if not.
     """
     if server in vector:
         return vector[server]

@@ -208,8 +208,8 @@ class FullStateStore(SealStore):
 
         If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
         about), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the
-        commits of the state), nothing has changed. If the replica's own writes are lost, the replica takes the id that
-        `ids` reserved; see lua/commands/install.lua.
+        commits of the state), nothing has changed. The replica takes the id that `ids` reserved if not all its writes
+        under the present id are kept, or if the state has writes of that id that were not here.
         """
         common = "" if compared.common_csn is None else compared.common_csn
         proofs = map(json.dumps, succession_texts(successions))

@@ -67,7 +67,7 @@ class LogDigests:
 
     @staticmethod
     def _end(mark: _Mark, csn: int) -> int:
-        """Return the next CSN after the mark whose digest is kept, but at most `csn`."""
+        """Return the next CSN, after that of the mark, at which a digest is to be kept; but at most `csn`."""
         return min(csn, mark.csn // STEP * STEP + STEP)
 
     def _ids(self, first: int, last: int) -> tuple[bytes, int, bytes, list[bytes]]:

@@ -108,8 +108,8 @@ class NoticeStore:
         return found.decode() if found else None
 
     def mark(self, identifier: str, now_ms: int) -> bool:
-        """Mark the oldest message that waits, which has the id `identifier`, as sent, and return True: send it now. If
-        a message with this id was marked before, drop the waiting one and return False."""
+        """The oldest message that waits has this id: mark it as sent, and return True, so that it is sent now. If a
+        message with this id was marked before, drop the waiting message and return False."""
         keys = self._keys
         if self._redis.zscore(keys.notices_sent, identifier) is not None:
             self._redis.lpop(keys.notices_waiting)

@@ -290,8 +290,8 @@ def _socket_path(folder: Path) -> Path:
         raise Conflict(
             "foreign_socket",
             f"The path of the data folder is too long for the socket of Redis, so the socket would go into"
-            f" {path.parent}. But that folder does not belong to this user, or others may use it. Remove it, or"
-            " choose a data folder with a shorter path.",
+            f" {path.parent}. But that folder does not belong to this user, or others may use it. Remove that"
+            " folder, or choose a data folder with a shorter path.",
         )
     return path
 

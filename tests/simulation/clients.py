@@ -128,8 +128,8 @@ def reserve(context: drafts.DraftContext, room: int, number: int, how: int, owne
 def change(
     context: drafts.DraftContext, of: str, views: PageViews, number: int, how: int, heir: str, *, moves: bool
 ) -> Draft | None:
-    """Return the draft of a move, an edit or a cancel; None if the replica does not know the reservation. `heir` is who
-    gets it if it is handed over."""
+    """Return the draft of a move, an edit or a cancel; None if the replica does not know the reservation. `heir` gets
+    the reservation if it is handed over."""
     seen = decode_reservation(views.tentative)
     if seen is None:
         return None

@@ -108,7 +108,7 @@ class Page:
 @contextlib.contextmanager
 def browser(width: int = 1280, height: int = 800, *, calm: bool = False, flags: Sequence[str] = ()) -> Iterator[Page]:
     """Open a window without cookies, stored data or cache, and close it at the end. With `calm`, the browser asks web
-    pages to show no animations. `flags` are more flags of the command line.
+    pages to show no animations. `flags` are more flags of the browser's command line.
 
     A browser takes more than a second to start and to quit, so it stays for later windows, until the tests end. Windows
     that are open at the same time belong to different browsers.

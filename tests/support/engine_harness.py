@@ -223,7 +223,7 @@ class Meeting:
 
 
 def clock_of(store: Any) -> Callable[[], int]:
-    """Return the wall clock of a replica of these tests, or else of this machine."""
+    """Return the wall clock of a replica of these tests; for any other store, return the clock of this machine."""
     return (lambda: store.clock.now_us) if isinstance(store, Replica) else lambda: microseconds(utc_now())
 
 

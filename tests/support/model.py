@@ -165,8 +165,8 @@ class Replica:
         self.osn = max(self.osn, self.csn - keep)
 
     def give(self, peer: Replica) -> None:
-        """Send a peer all writes that it lacks (Petersen 1997, 3 and 4). If the log no longer has some of them, send
-        the full state with the log first."""
+        """Send a peer all writes that it lacks (Petersen 1997, 3 and 4). If the log no longer has some of them, first
+        send the full state together with the log."""
         if self.osn > peer.csn:
             peer.committed, peer.osn, peer.primary = self.committed[:], self.osn, self.primary
             peer.clock = max(peer.clock, self.clock)

@@ -60,7 +60,7 @@ def offset_at(offsets: str, minute: int) -> int:
 
 
 def local_text(args: Mapping[str, Any], slot: RoomSlot) -> str:
-    """Return how the page of a reservation says the local times of its slot."""
+    """Return the text in which the page of a reservation keeps the local times of its slot."""
     start, end = offset_at(args["offsets"], slot.start), offset_at(args["offsets"], slot.end)
     words = [f"{slot.start:08}", str(start) if start == end else f"{start}/{end}"]
     return " ".join([*words, args["zone"]] if args.get("own_zone") else words)
