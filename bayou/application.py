@@ -145,8 +145,8 @@ class Undone(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
-    """A write whose outcome changed here in a replay. `others` has all other outcomes that writes got in the same
-    transaction, by write id. The write that caused the replay is among them."""
+    """A write whose outcome changed here in a replay. `others` has the outcomes of all other writes that got one in the
+    same transaction, by write id. One of these writes caused the replay."""
 
     at: datetime
     write: str

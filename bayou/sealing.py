@@ -217,8 +217,8 @@ class Sealing:
 
 
 def _reign_at(reigns: Reigns, csn: int) -> tuple[float, float, str]:
-    """Return the CSN before the reign in which this commit was made, the last CSN of the reign, and the label of its
-    primary."""
+    """Return the reign in which this commit was made: the last CSN before the reign, the last CSN of the reign, and the
+    label of the primary."""
     begin: float = 0
     for end, label in reigns:
         if csn <= end:

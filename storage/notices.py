@@ -76,7 +76,8 @@ class NoticeStore:
         return [one.decode() for one in found]
 
     def oldest_held_ms(self) -> int | None:
-        """Return the time since which the oldest held write has been held; None if no write is held."""
+        """Return since when the oldest held write has been held, in milliseconds since 1970; None if no write is
+        held."""
         found = self._redis.zrange(self._keys.notices_held, 0, 0, withscores=True)
         return int(found[0][1]) if found else None
 

@@ -579,8 +579,8 @@ def _behind(missing: Mapping[str, str]) -> Behind:
 def _foreign() -> Behind:
     return Behind(
         SESSION_FOREIGN,
-        "Your session began in another cluster, or in this one before it was started over with new data. Send an empty"
-        " Bayou-Session, which begins a new session.",
+        "Your session began in another cluster, or in this cluster before it was started over with new data. Send an"
+        " empty Bayou-Session, which begins a new session.",
     )
 
 

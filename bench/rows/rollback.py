@@ -38,8 +38,8 @@ def measure_far(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _early_writes(store: Store, count: int) -> Iterator[float]:
-    """For each round, receive `count` new writes, and yield the mean time of one in milliseconds. Each write has an
-    early stamp and a page of its own."""
+    """For each round, receive `count` new writes, and yield the mean time of one write in milliseconds. Each write has
+    an early stamp and a page of its own."""
     numbers, prev = itertools.count(), 0
     while True:
         selections = []

@@ -99,7 +99,7 @@ def check_setting(value: str) -> str:
         is_whole = False
     if not is_whole:
         raise ValueError(
-            "redis must be embedded, memory, or a URL: redis://HOST:PORT/0, rediss://HOST:PORT/0, unix:///PATH,"
+            "the value must be embedded, memory, or a URL: redis://HOST:PORT/0, rediss://HOST:PORT/0, unix:///PATH,"
             f" {FORMS}"
         )
     return value

@@ -79,7 +79,8 @@ class ClientSteps(WorldBase):
         return f"{client.name} at {node.label} {view} {snapshot.csn}"
 
     def _near(self, a: int, b: int) -> Node | None:
-        """Return a node for a client, mostly the same one, so that the node knows the client's earlier requests."""
+        """Return a node for a client. Mostly it is the client's usual node, so that the node knows the client's earlier
+        requests."""
         return self._serving(b >> 2) if b % 4 == 0 else self._serving(a % len(self.clients))
 
     def _who(self, client: Client, node: Node, moment: int, request: str = "", role: str = "user") -> Who:

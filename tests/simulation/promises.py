@@ -113,8 +113,8 @@ def done_of(write: Write, outcome: str) -> list[bool]:
 
 
 def judge_authority(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str) -> bool:
-    """Check invariant 18: a write is forbidden because of its user's role if the commits before the write say so, and
-    only then. Return whether the write is forbidden for this reason."""
+    """Check invariant 18: a write is forbidden because of its user's role exactly if the commits before the write say
+    so. Return whether the write is forbidden for this reason."""
     needs_manager = write.op in {"define", "drop"} or write.args.get("by_manager")
     needed = {"manager"} if needs_manager else {"user", "manager"}
     may = write.app == MEMBERSHIP or write.user not in roles or roles[write.user] in needed

@@ -56,7 +56,7 @@ class Page:
         return self.driver.execute_script(script, *arguments)
 
     def click(self, selector: str) -> None:
-        """Click an element, when it is there; find it again if the page replaces it meanwhile."""
+        """Wait until an element is there, and click it. Find the element again if the page replaces it meanwhile."""
         wait_until(lambda: self._clicked(selector))
 
     def _clicked(self, selector: str) -> bool:

@@ -97,7 +97,7 @@ class Replica(Store):
         return {entry.write.request: entry.outcome for entry in self.log(None, 100_000) or ()}
 
     def order(self) -> list[str]:
-        """Return the request ids in the order of the log, with `!` before each committed one."""
+        """Return the request ids in the order of the log, with `!` before the id of each committed write."""
         return [("!" if entry.csn else "") + entry.write.request for entry in self.log(None, 100_000) or ()]
 
     def key(self, family: str, page: str = "") -> str:

@@ -198,7 +198,7 @@ def play(write: Write, pages: Mapping[str, dict[str, str]], *, commits: bool) ->
 
 
 def refusal_of(write: Write, pages: Mapping[str, dict[str, str]]) -> str | None:
-    """Return why the user may not commit this write, as the committed pages say; None if they may (Terry 1995, 6)."""
+    """Return why the committed pages forbid this write to its user; None if they do not (Terry 1995, 6)."""
     back = write.args.get("back")
     actor = back["by"] if back else write.user
     needs_manager = back or write.args.get("by_manager") or write.op in {"define", "drop"}

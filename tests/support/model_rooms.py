@@ -53,7 +53,8 @@ def room_slots(room: str, slots: str) -> list[RoomSlot]:
 
 
 def offset_at(offsets: str, minute: int) -> int:
-    """Return the offset from UTC at a minute. `offsets` is `OFFSET MINUTE:OFFSET ...`: the first, and the changes."""
+    """Return the offset from UTC at a minute. `offsets` is `OFFSET MINUTE:OFFSET ...`: the first offset, then the
+    minute and the new offset of each change."""
     first, *changes = offsets.split()
     known = [(int(since), int(offset)) for since, offset in (change.split(":") for change in changes)]
     return next((offset for since, offset in reversed(known) if since <= minute), int(first))
@@ -116,7 +117,8 @@ def may_change(desk: Desk, write: Write, owner: str) -> bool:
 
 
 def give(page: dict[str, str], user: str, owner: str) -> None:
-    """Make somebody the owner of what a page holds, which the user made. The page keeps for whom it was made."""
+    """Make `owner` the owner of the reservation or series on a page, which `user` made. The page keeps for whom it was
+    made at first."""
     before = page.get("owner", user)
     if before != owner:
         page.setdefault("made_for", before)
@@ -387,8 +389,8 @@ class ReservationChange:
         return "updated"
 
     def purpose(self) -> str:
-        """Return the purpose of the reservation. It is in the write; for a move that gives none, in the page of
-        the reservation."""
+        """Return the purpose of the reservation. If the write gives no purpose, as a move may, the purpose is on the
+        page of the reservation."""
         return str(self.args["purpose"] if "purpose" in self.args else self.page["asked"].split("\t", 2)[2])
 
     def note_request(self) -> dict[str, str]:
