@@ -14,30 +14,31 @@ from apps.api.service import Service
 from bayou.application import DONE, LogEntry, LuaApplication
 from bayou.write import Draft, Write
 
-REQUEST_TAKEN = "a request with the same id was taken before, and asked for something else"  # why a write did nothing
+REQUEST_TAKEN = "an earlier request with the same id asked for something else"  # why a write did nothing
 
 
 def why_forbidden(refusal: str) -> str:
-    """Return why a write that a judge forbids had no effect. `refusal` is the detail of its outcome: `revoked`, or
-    `needs ROLE` (apps/people/people.lua)."""
+    """Return, as part of a sentence, why the application `people` forbade a write when the write was committed.
+    `refusal` is the detail of the write's outcome: `revoked`, or `needs ROLE` (apps/people/people.lua)."""
     if refusal == "revoked":
-        return "its user had been revoked before it was committed"
-    return f"its user no longer had the role that it needs ({refusal.removeprefix('needs ')}) when it was committed"
+        return "its user had been revoked before the write was committed"
+    role = refusal.removeprefix("needs ")
+    return f"its user no longer had the role that the write needs ({role}) when the write was committed"
 
 
 def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
-    """Return the arguments of a write as its description. The member `result` has the detail of the outcome; it is None
-    if the write was refused."""
+    """Return the description of a write: its arguments, and the member `result` with the detail of the outcome.
+    `result` is None if the write changed nothing."""
     status, _, detail = outcome.partition(" ")
     return {**write.args, "result": {"detail": detail} if status in DONE else None}
 
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """Makes up for writes that this replica has acknowledged and that a replay has turned into writes without effect.
-    `words` are outcomes, such as `moved_meanwhile`. `drafts(service, entry)` yields drafts that do what such a write
-    should have done. The same write must always give drafts with the same request ids, because they may be submitted
-    twice."""
+    """What a replica does if a replay leaves a write without effect that the replica had acknowledged: it submits
+    drafts that make up for the write. `words` are the outcomes after which it does so, such as `moved_meanwhile`.
+    `drafts(service, entry)` yields the drafts for one write. The same write must always give drafts with the same
+    request ids, because they may be submitted twice."""
 
     words: Sequence[str]
     drafts: Callable[[Service, LogEntry], Iterable[Draft]]
@@ -47,9 +48,9 @@ class FollowUp:
 class News:
     """What became of a write that this replica has accepted.
 
-    accepted  the outcome that the answer to its user named; if a forced promotion has revoked the commit, the outcome
-              before the promotion; None if there was neither
-    told      the outcome when this replica last told somebody about it; None if it never did
+    accepted  the outcome given in the answer to the user who made the write. If a forced promotion has revoked the
+              commit: the outcome before the promotion. None if no answer gave an outcome and no commit was revoked
+    told      the outcome when this replica last sent a notice about the write; None if it has sent none
     outcome   the present outcome
     is_final  whether the write is committed
     """
@@ -63,7 +64,8 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What to tell a user: a subject of one line, and a text. `about` is the id of what it is about."""
+    """What to tell a user: a subject of one line, and a text. `about` is the id of the thing, such as a reservation,
+    that the notice is about."""
 
     user: str
     about: str

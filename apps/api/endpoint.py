@@ -21,8 +21,8 @@ Role = Literal["guest", "user", "manager"]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """An answer that is not JSON. `tag` is its ETag: if a client sends it back and nothing has changed, the client gets
-    status 304 without a body. `is_weak` says that slightly different bytes may have the same tag."""
+    """An answer that is not JSON. `tag` is its ETag: if a client sends this tag back and the content is still the same,
+    the client gets status 304 without a body. `is_weak` says that slightly different bytes may have the same tag."""
 
     body: bytes
     media_type: str
@@ -50,7 +50,7 @@ class Endpoint:
     role                  the lowest role that may use the endpoint; if None, anybody may, without a token
     body_bytes_max        a longer body is refused, before it is read
     body_is_required      if False, a request without a body is treated as if its body were {}
-    is_refused_when_busy  a client that sends too many requests is refused here too
+    is_refused_when_busy  if False, even a client that sends too many requests may use the endpoint
     in_session            the endpoint keeps the guarantees of the client's session
     for_cluster_pages     web pages of other replicas may use the endpoint; a POST only in a cluster without roles
     is_endless            the answer is a stream without an end
@@ -72,7 +72,8 @@ class Endpoint:
 
     @property
     def is_write(self) -> bool:
-        """Whether the endpoint makes a write in the name of its caller. Then the request must say who the caller is."""
+        """Whether the endpoint makes a write in the name of its caller. If so, the request must say who the caller
+        is."""
         return self.in_session and self.method != "GET"
 
     @property

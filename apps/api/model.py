@@ -40,8 +40,8 @@ def readable_name(text: str, characters_max: int) -> str:
     is_fine = 1 <= len(name) <= characters_max and names.is_readable(name) and name == name.strip()
     if not is_fine or name in names.UNREACHABLE:
         raise ValueError(
-            f"{text[:64]!r} cannot be used; give 1 to {characters_max} printable characters, no blank at either end"
-            " (neither . nor .. alone)"
+            f"{text[:64]!r} cannot be used; give 1 to {characters_max} printable characters that neither begin nor end"
+            " with a blank; the names `.` and `..` are not allowed"
         )
     return name
 
@@ -57,8 +57,8 @@ def one_line(text: str) -> str:
 def _name(text: str) -> str:
     if not names.NAME.fullmatch(text):
         raise ValueError(
-            f"{text[:64]!r} cannot be used; give 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -"
-            " (neither . nor .. alone)"
+            f"{text[:64]!r} cannot be used; give 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -; the names `.` and"
+            " `..` are not allowed"
         )
     return text
 
@@ -93,8 +93,8 @@ class ListQuery(Model):
 
 
 def part_of_list(entries: Sequence[str], query: ListQuery) -> tuple[list[str], str | None]:
-    """Return the part of a list that a query asks for. Also return the value of `after` with which a query gets the
-    next part; None if this part is the last one. The list must be sorted bytewise."""
+    """Return the part of a list that a query asks for, and the value of `after` with which the next query gets the next
+    part. The value is None if this part is the last one. The list must be sorted bytewise."""
     start = bisect_right(entries, query.after.encode(), key=str.encode) if query.after else 0
     part = list(entries[start : start + query.limit])
     return part, part[-1] if start + len(part) < len(entries) else None

@@ -18,7 +18,7 @@ class Caller:
     """The person who makes a request.
 
     name  empty if the request gives no name; only endpoints that do not write allow that
-    role  guest, user or manager; it is user if the replica does not use tokens
+    role  `guest`, `user` or `manager`; always `user` if the replica has `auth: none`
     """
 
     name: str
@@ -31,7 +31,7 @@ class ClientSession:
     which vector the request needs, and notes in it what the client reads and writes.
 
     was_sent     whether the client sent a token
-    client       who makes the request, as limits count it; empty if that is not known
+    client       the person or address whose requests a limit counts together; empty if it is not known
     notes_reads  whether reads are noted; False if the request writes, because its handler may read before the write
     """
 
@@ -46,7 +46,8 @@ class ClientSession:
 
     @property
     def birth(self) -> str:
-        """The birth of the cluster that the client's token names, in its short form; empty if it names none."""
+        """The birth of the cluster (its first primary), in the short form that the client's token names. Empty if the
+        token names no birth, or if the client sent no token."""
         return self.token.birth if self.was_sent else ""
 
     def needs_of_read(self) -> dict[str, int]:

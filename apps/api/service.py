@@ -51,10 +51,10 @@ class Service(Protocol):
     def newest_writes(
         self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
     ) -> Sequence[LogEntry]:
-        """Return the newest writes of the application `app` (NAME/VERSION), 200 at most. Only writes of `user`, with
-        the id `request`, and with an outcome that contains one of `words` are returned; an empty argument allows every
-        write. Tentative writes come first, then the committed writes that the log still holds. Both begin with the
-        newest write. Without `words`, only the newest 5,000 writes of the log are searched."""
+        """Return the newest writes of the application `app` (NAME/VERSION), 200 at most. The other arguments select
+        writes: by `user`, by the request id `request`, and by `words`, of which the outcome must contain one. An empty
+        argument selects all writes. Tentative writes come first, then the committed writes that the log still holds.
+        Both begin with the newest write. Without `words`, only the newest 5,000 writes of the log are searched."""
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time of the
@@ -69,9 +69,9 @@ class Service(Protocol):
         it comes first. A peer follows if it held them at the end of its last session with this replica."""
 
     def active_tag(self, name: str) -> str:
-        """Return the tag NAME/VERSION that clients' writes of an application carry. It is that of the activated
-        version, or of a newer one that the log is known to hold; without either, that of the oldest version that this
-        replica can play. An application with one version need not ask."""
+        """Return the tag NAME/VERSION that clients' writes of the application `name` carry. VERSION is the activated
+        version, or a newer version that the log is known to hold. If there is neither, VERSION is the oldest version
+        that this replica can play. An application with one version need not call this."""
 
     def label(self, server: str) -> str:
         """Return the label of a server. If no server of the cluster has this id, return the id itself."""

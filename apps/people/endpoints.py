@@ -133,7 +133,7 @@ def _refusal(status: str, name: str) -> Refusal:
             "forbidden", "Only a manager may change people and their roles. Ask a manager.", needs="manager"
         )
     if status == "exists":
-        message = f"{name} has been added already. Give another role or another token, or revoke the person first."
+        message = f"There is already a person {name}. Change the role or the token of {name}, or revoke {name} first."
         return Conflict("person_exists", message, name=name)
     assert status == "unknown", status
     return unknown_person(name)

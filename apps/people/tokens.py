@@ -1,4 +1,4 @@
-"""Tokens of the form NAME.SECRET. A request with this token acts as NAME. Replicas keep only a hash of the token.
+"""Tokens of the form NAME.SECRET. A request with such a token acts as NAME. Replicas keep only a hash of the token.
 
 The secret is long and random, so one round of SHA-256 is enough. The name tells the replica which person's hash to
 compare.

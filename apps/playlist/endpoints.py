@@ -72,8 +72,8 @@ class Playlist:
         return self._submit("delete", {"song": song_name(song)}, request.query.request, request)
 
     def _submit(self, op: str, args: dict[str, str], request_id: str | None, request: Request[Any, Any]) -> Answer:
-        """Submit a write about a song, and return the song as the write leaves it. A repeated request changes
-        nothing. Raise Conflict if a request with the same id was accepted that asked for something else."""
+        """Submit a write about a song, and return the song as the write leaves it. A repeated request changes nothing.
+        Raise Conflict if an earlier request with the same id asked for something else."""
         page, user, now = _page(args["song"]), request.caller.name, self._service.now()
         draft = new_draft(RULES, op, args, [page], user=user, at=now, request=request_id)
         accepted = self._service.submit(draft, request.session)
@@ -86,8 +86,9 @@ class Playlist:
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """Return what screens show of a write about a song: the name and, for a put, the URL. The member `result` has the
-    same two values; it is None if the write was refused. `why` says why the write had no effect."""
+    """Return what screens show of a write about a song: the name and, for a put, the URL. The member `result` holds
+    these values again, or None if the write changed nothing. `why` says why the write had no effect; None if it had its
+    effect."""
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
     refusal = refusal_of_judge(outcome)
     because = REQUEST_TAKEN if outcome == "differs" else why_forbidden(refusal) if refusal else None
@@ -97,7 +98,7 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
 
 def _differs(draft: Draft, page: Mapping[str, str]) -> Conflict:
     """Return the refusal for a request whose id was used before. If the earlier request was the last one about the
-    song, the refusal says what it asked for. The page does not say what older requests asked for."""
+    song, the refusal says what the earlier request asked for. The page does not say what older requests asked for."""
     was, details = "asked for something else", {}
     if page["requests"].split(" ")[-1].startswith(f"{draft.user}/{draft.request}="):
         url = page.get("url")
@@ -107,8 +108,8 @@ def _differs(draft: Draft, page: Mapping[str, str]) -> Conflict:
         )
     return Conflict(
         "request_differs",
-        f"A request with the id {draft.request} was accepted before, and {was}. Nothing was changed. Give each request"
-        " an id of its own.",
+        f"An earlier request with the id {draft.request} {was}. This request has changed nothing. Give each request its"
+        " own id.",
         request=draft.request,
         **details,
     )

@@ -128,8 +128,9 @@ class Records:
         return {"relation": found.name}
 
     def write_records(self, request: Request[None, WriteBody]) -> tuple[Answer, int]:
-        """Write records. The body has an update, a check that must hold for the update to be done, and a merge
-        procedure with what to do otherwise. Status 200 means that the same request had already been accepted."""
+        """Write records. The body has an update, a check and a merge procedure. The update is done if the check holds;
+        otherwise, the first step of the merge procedure that can be done is done instead. Status 200 means that the
+        same request had already been accepted."""
         body = request.body
         from apps.records.program import program_of  # noqa: PLC0415  # see sql.py
 
@@ -183,8 +184,8 @@ class Records:
         return self._state_of(entry)
 
     def list_writes(self, request: Request[WritesQuery, None], user: str) -> Answer:
-        """List the newest writes of records of a user: up to 200, among the newest 5,000 writes of the log. Tentative
-        writes come first, then committed writes. Both begin with the newest write."""
+        """List the newest writes of records that a user has made: up to 200, among the newest 5,000 writes of the log.
+        Tentative writes come first, then committed writes. Both begin with the newest write."""
         self._service.read([], request.session)
         return {"user": user, "writes": list(map(self._state_of, self._writes_of(user, request.query.request or "")))}
 
@@ -215,8 +216,8 @@ class Records:
         return next((entry for entry in found if entry.outcome.startswith(("updated", "merged"))), None)
 
     def _writes_of(self, user: str, request: str) -> Iterator[LogEntry]:
-        """Yield the newest writes of a user, or only those with the id `request`. A request that was sent twice is
-        yielded once."""
+        """Yield the newest writes of records of a user. If `request` is not empty, yield only the writes with this
+        request id. A request that was sent twice is yielded once."""
         for entry in self._service.newest_writes(WRITE.app, user=user, request=request):
             if entry.write.op == "write" and not entry.outcome.startswith("duplicate"):
                 yield entry
@@ -239,7 +240,8 @@ class Records:
             return Conflict(
                 "conflict",
                 "The update cannot be done, and no step of the merge procedure can be done instead. Nothing was"
-                " changed. `in_the_way` lists the records that are in the way or missing.",
+                " changed. `in_the_way` lists the records that are in the way or missing. Send a write that takes them"
+                " into account.",
                 in_the_way=in_the_way,
             )
         if accepted.detail == "too_many_records":
@@ -254,7 +256,7 @@ class Records:
                 " smaller pages: define a relation with more attributes in `page_by`."
             )
             return Conflict("page_full", message)
-        raise RuntimeError(f"a write of records came to {accepted.outcome}")
+        raise RuntimeError(f"a write of records has the unexpected outcome {accepted.outcome}")
 
     def _known(self, name: str, session: ClientSession) -> Relation | None:
         """Return the relation with this bare or full name; None if it is not defined here."""
@@ -314,12 +316,13 @@ def _no_effect(write: Write, outcome: str, stood: str) -> str | None:
         "rejected": detail,
         "forbidden": why_forbidden(detail),
     }
-    return f"{write.user}’s {write.op} ({write.request}) had no effect: {because.get(status, 'its rules failed')}."
+    reason = because.get(status, "an error occurred when the write was played")
+    return f"{write.user}’s {write.op} ({write.request}) had no effect: {reason}."
 
 
 def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
-    """Return the refusal for a write whose request id was used before. `detail` is that of the outcome of the earlier
-    write, and `first` is that write; None if the log no longer holds it."""
+    """Return the refusal for a write whose request id was used before. `detail` is the detail of the earlier write's
+    outcome. `first` is the earlier write; None if the log no longer holds it."""
     step, _, alternative = detail.partition(".")
     was = f"step {detail} of its merge procedure" if step else "its update"
     earlier = {
@@ -329,8 +332,8 @@ def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
     }
     return Conflict(
         "request_differs",
-        f"A write with the id {request} was accepted before, with other content; {was} was done. Nothing was changed."
-        " Give each write an id of its own.",
+        f"An earlier write with the request id {request} has other content; {was} was done. The new write has changed"
+        " nothing. Give each write its own request id.",
         request=request,
         earlier=earlier | ({"write": first.write.id, "changed": present_state(first)["changed"]} if first else {}),
     )
@@ -345,8 +348,8 @@ def _unknown(name: str) -> Unknown:
 
 
 def _text_of(records: Iterable[Json]) -> str:
-    """Return records as text, each with the operation that changed it, if there is one, such as `insert meetings 6.12
-    2026-12-01 540 600 vish`."""
+    """Return records as text, such as `insert meetings 6.12 2026-12-01 540 600 vish`. If a record comes with an
+    operation, the operation stands first."""
     texts = ((one.get("op", ""), base_name_of(one["relation"]), *map(str, one["record"].values())) for one in records)
     return "; ".join(" ".join(filter(None, words)) for words in texts)
 

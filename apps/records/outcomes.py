@@ -90,7 +90,8 @@ def changes_shown(write: Write, changes: Iterable[Json]) -> list[Json]:
 
 
 def _carried_by(write: Write) -> Callable[[str], Relation | None]:
-    """Return a function that returns a relation that the write carries, by its full name."""
+    """Return a function that maps the full name of a relation to the relation, if the write carries this relation, and
+    to None otherwise."""
     carried = write.args.get("relations", {})
     return lambda name: Relation.of_carried(base_name_of(name), carried[name]) if name in carried else None
 
@@ -112,8 +113,9 @@ def _named(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
 def done_by(args: Mapping[str, Any], outcome: str) -> tuple[list[Json], int | None, int | None]:
     """Return what a write did: its statements, the number of the merge step, and the number of the alternative.
 
-    `args` are the arguments of the write. The statements have values in place of parameters; there are none if the
-    write changed nothing. The step is None if the update itself was done. The alternative is None if the step has none.
+    `args` are the arguments of the write. The statements have values in place of parameters. If the write changed
+    nothing, there are no statements. The step is None if the update itself was done. The alternative is None if the
+    step has none.
     """
     status, _, detail = outcome.partition(" ")
     if status not in {"updated", "merged", "duplicate"}:

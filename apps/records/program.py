@@ -1,7 +1,7 @@
 """Turns the body of a request into the arguments of a write and the pages that the write declares.
 
 A write carries its update, its dependency check and its merge procedure (Terry 1995, sections 4.1 and 4.2), as data.
-SQL is parsed only here; the replicas play the canonical form.
+Only the replica that gets the request parses its SQL; all replicas play the canonical form.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ NO_ALTERNATIVE: Mapping[str, Value] = {}
 
 @dataclass(slots=True)
 class Program:
-    """The canonical form of a write: `args` are the arguments of the write, and `pages` all pages that its steps may
-    read or change."""
+    """The canonical form of a write: `args` are the arguments of the write, and `pages` are all pages that its steps
+    may read or change."""
 
     args: Json
     pages: list[str]
@@ -34,8 +34,8 @@ class Program:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads the steps of one request. `relation_of` finds a relation by its name. `values` are the parameters of the
-    whole request, whose values are known."""
+    """Reads the steps of one request. `relation_of` finds a relation by its name. `values` maps the names of the
+    parameters that hold for the whole request to their values."""
 
     relation_of: Callable[[str], Relation]
     values: Parameters
@@ -44,8 +44,8 @@ class _Reader:
     used: set[str] = field(default_factory=set)  # the names of the parameters that the SQL uses
 
     def step(self, place: str, update: str | Sequence[str], check: Check | None, alternatives: Any = None) -> Json:
-        """Return the canonical form of a step. `place` is the path of the step in the request, such as `merge.0.`;
-        errors name it."""
+        """Return the canonical form of a step. Errors name `place`, the path of the step in the request, such as
+        `merge.0.`; it is empty for the update itself."""
         known = tuple(alternatives or ())
         if any("user" in alternative for alternative in known):
             message = (

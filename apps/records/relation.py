@@ -1,7 +1,7 @@
 """A relation: its attributes and their types, its key, and the pages that hold its records.
 
-A definition never changes, and the full name of a relation, NAME~HASH, has the hash of its definition. A write carries
-the full name and the types of each relation that it uses. So a play does not read the definition.
+A definition never changes, because the full name of a relation, NAME~HASH, contains the hash of its definition. A write
+carries the full name and the types of each relation that it uses. So a play does not read the definition.
 """
 
 from __future__ import annotations

@@ -43,9 +43,9 @@ class Source:
 
     place         the field of the request that holds the text
     relation_of   finds a relation by the name in the text
-    values        the parameters with a known value: those of the whole request
+    values        parameter -> value, for the parameters of the whole request
     alternatives  the alternatives of the step, each with values for other parameters; empty if the step has none
-    used          the names of the parameters that were read; each text adds its own
+    used          the names of the parameters that were found; each text of the request adds to this set
     """
 
     text: str
@@ -90,8 +90,12 @@ class Source:
                 self.refuse(
                     f"alternative {lacking[0]} of `for` has no :{name}; give all alternatives the same parameters"
                 )
-            known = ", ".join(f":{one}" for one in sorted({*self.values, *(n for a in self.alternatives for n in a)}))
-            self.refuse(f"there is no parameter :{name} here; known are {known}. Give it in `parameters` or by --set")
+            names = sorted({*self.values, *(n for alternative in self.alternatives for n in alternative)})
+            known = ", ".join(f":{one}" for one in names) or "none"
+            self.refuse(
+                f"there is no parameter :{name}; the parameters are: {known}. Correct the name, or give :{name} a value"
+                " in `parameters` (client.py: --set)"
+            )
         for alternative in self.alternatives:
             self.stored(relation, attribute, alternative[name])
         return f":{name}"
@@ -109,23 +113,24 @@ class Source:
         except sqlglot.errors.SqlglotError as error:
             self.refuse(_parse_error(error))
         if len(found) != 1:
-            self.refuse("write one statement")
+            self.refuse(f"the text must be one statement, but it has {len(found)}")
         return found[0]
 
     def check_parts(self, node: Any) -> None:
         """Refuse an expression that has a part outside the language of records."""
         for part, value in node.args.items():
             if value and part not in ALLOWED[type(node).__name__]:
-                self.refuse(f"{part.upper().replace('_', ' ').strip()} is not part of this language", node)
+                name = part.upper().replace("_", " ").strip()
+                self.refuse(f"{name} is not part of the SQL for records; leave it out", node)
 
     def relation(self, node: Any) -> Relation:
         if not isinstance(node, exp.Table) or node.db or node.alias:
-            self.refuse("name one relation, without an alias", node)
+            self.refuse("name exactly one relation, without an alias", node)
         return self.relation_of(node.name)
 
     def attribute(self, relation: Relation, node: Any) -> str:
         if not isinstance(node, (exp.Column, exp.Identifier)) or (isinstance(node, exp.Column) and node.table):
-            self.refuse(f"{node.sql()[:60]!r} is not an attribute", node)
+            self.refuse(f"{node.sql()[:60]!r} is not an attribute; write the bare name of an attribute", node)
         if node.name not in relation.attributes:
             known = ", ".join(relation.attributes)
             self.refuse(f"{relation.base_name} has no attribute {node.name[:64]!r}; it has {known}", node)
@@ -134,11 +139,14 @@ class Source:
 
 
 def check_parameters(given: Iterable[str], used: Iterable[str]) -> None:
-    """Raise BadInput if the SQL of a request uses one of the given parameters nowhere."""
+    """Raise BadInput if a parameter is given that no SQL text of the request uses."""
     for name in given:
         if name not in used:
             known = ", ".join(f":{one}" for one in sorted(used)) or "no parameter"
-            message = f"parameters.{name[:64]}: the SQL does not use :{name[:64]}; it uses {known}."
+            message = (
+                f"parameters.{name[:64]}: the SQL does not use :{name[:64]}; it uses {known}. Correct the name, or"
+                " leave the parameter out."
+            )
             raise BadInput("bad_input", message, field=f"parameters.{name[:64]}")
 
 
@@ -147,7 +155,7 @@ def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Jso
     `page_by`. Raises BadInput if the text is invalid."""
     tree = source.parsed()
     if not isinstance(tree, exp.Select):
-        source.refuse("write a SELECT")
+        source.refuse("the text must be a SELECT")
     source.check_parts(tree)
     if tree.args.get("from_") is None:
         source.refuse("a SELECT needs FROM and a relation")
@@ -168,8 +176,8 @@ def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Jso
     fixed = {name for name, operator, _ in triples(query["where"]) if operator in {"=", "in"}}
     if missing := [name for name in relation.page_by if name not in fixed]:
         source.refuse(
-            f"the query must say which {missing[0]}, as in {missing[0]} = …: records with the same"
-            f" {', '.join(relation.page_by)} share a page, and a query reads one page"
+            f"WHERE must give {missing[0]} a value, as in {missing[0]} = …, because a query reads one page, and a page"
+            f" holds only records with the same {', '.join(relation.page_by)}"
         )
     return relation, query
 
@@ -181,7 +189,7 @@ def read_statement(source: Source) -> tuple[Relation, Json]:
     if isinstance(tree, exp.Insert):
         return _insert(source, tree)
     if not isinstance(tree, (exp.Update, exp.Delete)):
-        source.refuse("write an INSERT, UPDATE or DELETE")
+        source.refuse("the text must be an INSERT, UPDATE or DELETE")
     source.check_parts(tree)
     relation = source.relation(tree.this)
     key = _key(source, relation, tree.args.get("where"))
@@ -190,7 +198,7 @@ def read_statement(source: Source) -> tuple[Relation, Json]:
     values = key
     for one in tree.expressions:
         if not isinstance(one, exp.EQ):
-            source.refuse(f"{one.sql()[:60]!r} is not NAME = VALUE", one)
+            source.refuse(f"{one.sql()[:60]!r} does not have the form NAME = VALUE", one)
         name = source.attribute(relation, one.this)
         if name in relation.key:
             source.refuse(f"{name} is part of the key, which cannot change; DELETE the record and INSERT another", one)
@@ -210,7 +218,7 @@ def _insert(source: Source, tree: Any) -> tuple[Relation, Json]:
     if missing := [name for name in relation.attributes if name not in names]:
         source.refuse(f"the record needs a value for {', '.join(missing)}")
     if len(set(names)) < len(names):
-        source.refuse("an attribute is named twice")
+        source.refuse("an attribute is named twice; name each one once")
     values = {name: source.operand(relation, name, node) for name, node in zip(names, rows[0].expressions, strict=True)}
     return relation, {"op": "insert", "relation": relation.name, "values": values}
 

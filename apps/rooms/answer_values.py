@@ -46,7 +46,8 @@ _UTC = ZoneInfo("UTC")
 
 
 class WritePart(NamedTuple):
-    """One reservation of a write: its id, the arguments that are about it, and its own outcome."""
+    """The part of a write that is about one reservation: the id of the reservation, the arguments for it, and the
+    outcome for it."""
 
     id: str
     args: Mapping[str, Any]
@@ -81,8 +82,8 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
 
 
 def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
-    """Return a reservation that is not at its local time as a JSON value with the members SHIFTED (see
-    answer_schemas.py)."""
+    """Return the JSON value for a reservation that stands at another local time than asked for. The value has the
+    members SHIFTED (see answer_schemas.py)."""
     assert one.held.slot is not None, "it has a slot, at another local time"
     return {
         "id": one.id,
@@ -96,8 +97,8 @@ def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def local_shown(held: Reservation, asked_at: RoomSlot, zone: ZoneInfo) -> dict[str, str]:
-    """Return the local times that a reservation was asked for as a JSON value with the schema LOCAL (see
-    answer_schemas.py)."""
+    """Return the JSON value for the local times at which a reservation was meant to stand. The value has the schema
+    LOCAL (see answer_schemas.py)."""
     assert held.local is not None, "its local times are known"
     return {"timezone": held.local.zone or zone.key, **_times(asked_at, zone)}
 
@@ -166,14 +167,14 @@ def _row(room: str, start: str, value: str, state: str, zone: ZoneInfo) -> tuple
 
 
 def taken(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:
-    """Return a reservation that is in the way of a request as a JSON value."""
+    """Return the JSON value for a reservation that is in the way of a request."""
     return {"room": entry.slot.room, **_entry(entry, zone)}
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
     """Return what screens show of a write: the request and, as `result`, the slot that the outcome gave. `result` is
-    None if the outcome gave no slot. `owner` is None unless the write names one. `why` is a sentence that says why an
-    acknowledged write had no effect. Times are in UTC.
+    None if the outcome gave no slot. `owner` is None unless the write names an owner. `why` is a sentence that says why
+    an acknowledged write had no effect. Times are in UTC.
 
     For a write about a series, `result` is None, and `parts` describes each occurrence in the same way.
     """
@@ -194,7 +195,7 @@ def _about(write: Write) -> str:
 
 
 def parts_of(write: Write, outcome: str) -> list[WritePart]:
-    """Return the reservations that a write with this outcome is about."""
+    """Return the parts of a write with this outcome: one for each reservation that the write is about."""
     args, about = write.args, _about(write)
     if "occurrences" not in args:
         return [WritePart(about, args, outcome)]
@@ -207,9 +208,9 @@ def parts_of(write: Write, outcome: str) -> list[WritePart]:
 
 
 def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
-    """Find the reservations of a write that did not get the slot they asked for first, and those for which the write
-    had no effect. For each of them, yield a JSON value with the schema CONFLICT (see answer_schemas.py). `got` is the
-    slot that the outcome names, if it names one."""
+    """Yield a JSON value with the schema CONFLICT (see answer_schemas.py) for each reservation of a write that got
+    another slot than its first choice, or on which the write had no effect. `got` is the slot that the outcome names;
+    None if the outcome names none."""
     write, op = entry.write, entry.write.op.removesuffix("_series")
     for part in parts_of(write, entry.outcome):
         room = part.args["room"]
@@ -269,8 +270,8 @@ def slot_shown(slot: RoomSlot | None, zone: ZoneInfo) -> dict[str, str] | None:
 
 
 def reason(held: Reservation) -> dict[str, str] | None:
-    """Return why a reservation is rejected or cancelled: a code, a message and, for a cancel, `by` whom. Return None if
-    it is neither."""
+    """Return why a reservation is rejected, or why somebody cancelled it: a code, a message and, for a cancel, the
+    member `by` with the user who cancelled it. Return None if the page gives no reason."""
     if held.reason is None:
         return None
     if held.why:
@@ -280,7 +281,7 @@ def reason(held: Reservation) -> dict[str, str] | None:
 
 
 def _made(identifier: str, held: Reservation | Series) -> dict[str, str]:
-    """Return the members MADE of a JSON value (see answer_schemas.py)."""
+    """Return the members of a JSON value that MADE lists (see answer_schemas.py)."""
     user, _, request = identifier.partition("/")
     return {"id": identifier, "user": user, "request": request, "owner": owner_of(identifier, held)}
 

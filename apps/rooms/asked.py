@@ -1,7 +1,7 @@
 """Compares two requests with the same id: did both ask for the same?
 
-Only what the client chose is compared. The replica adds values of its configuration, such as the opening hours. They
-may differ when the same request is sent again, later or to another replica.
+Only what the client chose is compared. The replica adds values of its configuration, such as the opening hours. These
+values may differ when the same request is sent again, later or to another replica.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def in_write(write: Write | Draft) -> Asked:
 
 
 def in_page(identifier: str, fields: Mapping[str, str]) -> Asked:
-    """Return what the request that made a reservation or series asked for, as far as its page tells."""
+    """Return what the request that made a reservation or a series wanted. `fields` are the fields of the page of the
+    reservation or series; the page does not say everything."""
     made_for = fields.get("made_for", fields.get("owner"))
     owner = None if made_for == identifier.partition("/")[0] else made_for
     if fields["state"] == "series":
@@ -72,8 +73,8 @@ def by_reserve(draft: Draft, merge: Merge) -> Asked:
 
 
 def by_change(op: str, body: ChangeBody, first: str | None = None) -> Asked:
-    """Return what a request to move or edit a reservation or a series asks for; `first` is the date from which a series
-    is to be changed."""
+    """Return what a request to move or edit a reservation or a series asks for. `first` is the date from which a series
+    is to be changed; None for all of its occurrences."""
     if body.slots is None:
         return {"op": op, "purpose": body.purpose, "owner": body.owner, "from": first}
     slots = encode_slots((slot.start, slot.end) for slot in body.slots)
@@ -92,7 +93,8 @@ def by_cancel(op: str, reason: str | None, first: str | None = None) -> Asked:
 
 
 def require_same(wanted: Asked, earlier: Asked, request: str, zone: ZoneInfo) -> None:
-    """Raise Conflict if a request with this id asked for something else earlier."""
+    """Compare `wanted`, the values that a request asks for, with `earlier`, the values that an earlier request with the
+    same id asked for. Raise Conflict if they differ. `request` is the id."""
     differing = [name for name, value in wanted.items() if name in earlier and not _fits(name, value, earlier[name])]
     if not differing:
         return
@@ -103,8 +105,8 @@ def require_same(wanted: Asked, earlier: Asked, request: str, zone: ZoneInfo) ->
         was += " {room} from {start} to {end}".format(**slots[0] or {})
     raise Conflict(
         "request_differs",
-        f"A request with the id {request} was accepted before, and asked for something else ({was}). It differs in"
-        f" {', '.join(differing)}. Nothing was changed. Give each request an id of its own.",
+        f"An earlier request with the id {request} asked for something else ({was}). The two requests differ in"
+        f" {', '.join(differing)}. Nothing was changed. Give each request its own id.",
         request=request,
         differs=differing,
         earlier=shown,
@@ -112,7 +114,8 @@ def require_same(wanted: Asked, earlier: Asked, request: str, zone: ZoneInfo) ->
 
 
 def _merge(merge: Merge) -> Asked:
-    """Return what a request says of its merge procedure. If the request names no rooms, the rooms are not compared."""
+    """Return what a request says of its merge procedure. If the procedure is `another_room` and names no rooms, `rooms`
+    is left out, so that the rooms are not compared."""
     asked: dict[str, Any] = {"merge": merge.name}
     asked["window_min"] = merge.window_min if isinstance(merge, NearestFreeTime) else None
     if not isinstance(merge, AnotherRoom) or merge.rooms:

@@ -1,8 +1,8 @@
 """Makes the draft of a write from a user's request to reserve, move or cancel.
 
 A write must give the same result at every replica, whatever the configuration there. So the rooms, the local day and
-the opening hours are looked up here, once, and the write carries them as values. The write also declares all pages that
-a play of it may touch at any replica, whatever writes come before it there.
+the opening hours are looked up here, once, and the write carries them as values. The write also declares every page
+that it may touch when it is played, at any replica and after any other writes.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class DraftContext:
     """The values that the drafts of one request share: the user, the request id, the time (UTC) and the policies.
 
     zone      the time zone of the building, in which the policies hold
-    own_zone  the time zone that the request names for its local times; None if these are the building's
-    app       the version of the rooms that clients write, NAME/VERSION
-    manages   whether the user may make reservations for others, and hand over those of others
+    own_zone  the time zone that the request names for its local times; None if the request names none
+    app       the application that plays the writes, as NAME/VERSION
+    manages   whether the user may make reservations for others, and hand over reservations that others own
     """
 
     user: str
@@ -74,7 +74,7 @@ class DraftContext:
 
     @property
     def local_zone(self) -> ZoneInfo:
-        """The time zone of the local times."""
+        """The time zone of the local times in the request."""
         return self.own_zone or self.zone
 
     @property
@@ -109,9 +109,9 @@ def move(
 
 
 def move_back(context: DraftContext, identifier: str, held: Reservation, to: RoomSlot, by: str) -> Draft:
-    """Return the draft that moves a reservation to the slot `to`, which has the local times that it was asked for. The
-    draft is in the name of its owner; `by` is the user who asked for it. If the owner moves the reservation meanwhile,
-    the draft does nothing. Raise Conflict if the policies forbid the slot."""
+    """Return the draft that moves a reservation to the slot `to`, which stands at the local times that the reservation
+    was meant for. The draft is in the name of the owner; `by` is the user who asked for the move. If the owner moves
+    the reservation meanwhile, the draft does nothing. Raise Conflict if the policies forbid the slot."""
     assert held.slot is not None, "only a reservation with a slot has local times"
     body = ReservationChangeBody.model_construct(
         slots=[Slot.model_construct(start=to.start, end=to.end)], merge=GiveUp(name="give_up")
@@ -148,7 +148,7 @@ def edit(
 
 def made_for(context: DraftContext, owner: str | None) -> dict[str, Any]:
     """Return the arguments with which a write makes a reservation or series for this owner. There are none if the owner
-    is the user. Raise Forbidden if the user may not make one for somebody else."""
+    is the user who asks. Raise Forbidden if this user may not make reservations for somebody else."""
     if owner in {None, context.user}:
         return {}
     if not context.manages:
@@ -162,8 +162,8 @@ def made_for(context: DraftContext, owner: str | None) -> dict[str, Any]:
 
 
 def edited(context: DraftContext, before: str, purpose: str | None, owner: str | None) -> Needs:
-    """Return the arguments of an edit, and the pages that the edit needs because of them. `before` is the present
-    owner."""
+    """Return the arguments of an edit, and the pages that the edit must declare because of these arguments. `before` is
+    the present owner."""
     args: dict[str, Any] = {
         name: value for name, value in {"purpose": purpose, "owner": owner}.items() if value is not None
     }
@@ -208,7 +208,7 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
     """Return the arguments of the check and the merge procedure, and all room pages that the two may read.
 
     The merge procedure can only choose slots that the policies permit. Raise Conflict if the policies forbid a slot
-    that was asked for, and BadInput if no other room is open.
+    that was asked for, and BadInput if the merge procedure is `another_room` and no other room is open.
     """
     args: dict[str, Any] = {"room": room, "slots": encode_slots((slot.start, slot.end) for slot in slots)}
     room_slots = [RoomSlot(room, slot.start, slot.end) for slot in slots]
@@ -234,7 +234,7 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
             raise BadInput(
                 "bad_input",
                 "No other room of the configuration is open at that time. Ask for another time, or name the rooms"
-                " to try in merge.rooms.",
+                " to try in `merge.rooms`.",
                 field="merge.rooms",
             )
         room_slots += elsewhere
@@ -242,8 +242,8 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
 
 
 def pages_holding(identifier: str, reservation: Reservation, final: bool) -> list[str]:
-    """Return the page of a reservation, and the room pages that may hold the reservation. If `final` is true, these are
-    the pages of the present slot. Otherwise they are the pages of every slot that the reservation may get."""
+    """Return the page of a reservation, and the room pages that may hold the reservation. If `final` is true, the room
+    pages are those of the present slot. Otherwise they are those of every slot that the reservation may get."""
     if final:
         room_pages: Iterable[str] = reservation.slot.pages if reservation.slot else ()
     else:
@@ -252,8 +252,8 @@ def pages_holding(identifier: str, reservation: Reservation, final: bool) -> lis
 
 
 def local_times(context: DraftContext, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that say the local times of all slots that a write with the arguments `args` may get; see
-    lua/local_times.lua."""
+    """Return the arguments that say how far local time is ahead of UTC in all slots that a write may get. `args` are
+    the other arguments of the write. See lua/local_times.lua."""
     spans: list[tuple[int, int]] = []
     for occurrence in args.get("occurrences", [{}]):
         one = {**args, **occurrence}

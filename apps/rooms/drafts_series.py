@@ -1,7 +1,7 @@
 """Makes the draft of one write from a user's request about a series. The write has arguments for each occurrence.
 
-This module converts local dates and times to minutes, in the time zone that the request names or the building's. The
-write holds minutes.
+This module converts local dates and times to minutes. The time zone is the one that the request names; without one, it
+is the building's. The write holds minutes.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Occurrence:
 
 
 def not_cancelled(occurrences: Iterable[tuple[str, str, PageViews]], first: str | None = None) -> list[Occurrence]:
-    """Return the occurrences that are not cancelled. If `first` is given, leave out those before that date. Each item
-    of `occurrences` is (date, id, page)."""
+    """Return the occurrences that are not cancelled. If the date `first` is given, leave out the occurrences before
+    this date. Each item of `occurrences` is (date, id, page)."""
     return [
         Occurrence(day, identifier, held, is_final(views))
         for day, identifier, views in occurrences
@@ -111,7 +111,7 @@ def _reserving(
     closed: Iterable[date],
     collected: _Collected,
 ) -> Draft:
-    """Return the draft of a series. `closed` are dates that it leaves out because its room is closed."""
+    """Return the draft of a series. `closed` are dates that the series leaves out because its room is closed."""
     args = {
         **collected.args,
         **made_for(context, body.owner),
@@ -136,8 +136,8 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     TooLarge or Conflict if the request cannot be granted.
 
     The first occurrence gets the slots of the body. Every other occurrence gets the same local times, moved by the
-    number of days between its date and the date of the first occurrence. If the policies demand a notice, an occurrence
-    that is over stays where it is, unless all occurrences are over.
+    number of days between its date and the date of the first occurrence. If the policies refuse reservations in the
+    past (`notice_min`), an occurrence that is over stays where it is, unless all occurrences are over.
     """
     assert body.slots is not None, "a move has slots"
     zone, first = context.local_zone, date.fromisoformat(occurrences[0].day)
@@ -173,9 +173,10 @@ def extend(
     known: Mapping[str, tuple[Reservation, bool]],
     body: SeriesExtendBody,
 ) -> Draft:
-    """Return the draft that adds occurrences to a series, or brings them back. `known` has the reservation of each date
-    of the series, and whether it is final. A new occurrence is like the one before it, or like the first one. Raise
-    BadInput, TooLarge or Conflict if the request cannot be granted."""
+    """Return the draft that adds occurrences to a series, or brings cancelled or rejected ones back. `known` has the
+    reservation of each date of the series, and whether it is final. A new occurrence is like the one before it; if
+    there is none before it, it is like the first one. Raise BadInput, TooLarge or Conflict if the request cannot be
+    granted."""
     zone = context.local_zone
     like = {day: held for day, (held, _) in known.items() if held.state != "cancelled"}
     like = like or {day: held for day, (held, _) in known.items()}
@@ -189,8 +190,8 @@ def extend(
     days = [day for day in days if (found := known.get(day.isoformat())) is None or found[0].slot is None]
     if not days:
         field, other = ("dates", "other `dates`") if body.until is None else ("until", "a later `until`")
-        raise BadInput("bad_input", f"The series has all of these dates already. Give {other}.", field=field)
-    remedy = "Extend it in several steps."
+        raise BadInput("bad_input", f"The series already has each of these dates. Give {other}.", field=field)
+    remedy = "Extend the series in several steps."
     collected = _Collected(identifier, len(days), limit_of(context, context.user), remedy)
     shared = like[max(like)]
     for day in sorted(days):
@@ -224,8 +225,8 @@ def extend(
 
 
 def _may_skip(context: DraftContext, wanted: str, room: str, slot: Slot, others: object) -> bool:
-    """Return whether a series may leave out an occurrence because its room is closed on that day. It may not if it
-    wants all occurrences or none, or if no other occurrence is left. Then the policy refuses the series."""
+    """Return whether a series may leave out an occurrence because its room is closed on that day. This is allowed only
+    if the request wants `best_effort`, and if another occurrence is left. Otherwise the policy refuses the series."""
     is_closed = context.policies.closed_on(RoomSlot(room, slot.start, slot.end), context.zone)
     return bool(is_closed and wanted == "best_effort" and others)
 
@@ -238,8 +239,8 @@ def _begins(held: Reservation, zone: ZoneInfo) -> time:
 def cancel(
     context: DraftContext, series: str, owner: str, occurrences: Sequence[Occurrence], reason: str | None
 ) -> Draft:
-    """Return the draft that cancels these occurrences of a series of this owner. Raise TooLarge if the write would
-    declare too many pages."""
+    """Return the draft that cancels these occurrences of a series, which `owner` owns. Raise BadInput if a manager
+    cancels for another user without a reason, and TooLarge if the write would declare too many pages."""
     pages = [*_pages_of_owners(context, occurrences), *managing_pages(context, owner, reason)]
     more = {} if reason is None else {"reason": reason}
     return _changing(context, "cancel_series", series, occurrences, Needs(more, pages), "Cancel")
@@ -261,7 +262,7 @@ def edit(
 
 
 def _pages_of_owners(context: DraftContext, occurrences: Iterable[Occurrence]) -> list[str]:
-    """Return the pages that have the open reservations of the owners of these occurrences."""
+    """Return the pages that list the open reservations of the owners of these occurrences."""
     owners = {owner_of(one.id, one.reservation) for one in occurrences}
     return [page for owner in sorted(owners) for page in limit_of(context, owner).pages]
 
@@ -269,7 +270,8 @@ def _pages_of_owners(context: DraftContext, occurrences: Iterable[Occurrence]) -
 def _changing(
     context: DraftContext, op: str, series: str, occurrences: Sequence[Occurrence], needs: Needs, verb: str
 ) -> Draft:
-    """Return the draft of a change that needs no slot. `needs` are those apart from the occurrences."""
+    """Return the draft of a change that needs no slot. `needs` are the arguments and pages that do not depend on the
+    occurrences. `verb` begins the advice in the error for too many occurrences."""
     remedy = f"{verb} the later occurrences first: give their first date as `from`."
     collected = _Collected(series, len(occurrences), needs, remedy)
     for occurrence in occurrences:
@@ -281,7 +283,8 @@ def _changing(
 
 class _Collected:
     """Collects the occurrences of a write about a series, up to the number of pages that one write may declare. `needs`
-    are those of the write apart from its occurrences."""
+    are the arguments and pages of the write that do not depend on the occurrences. `count` and `remedy` are for the
+    error if not all occurrences fit."""
 
     def __init__(self, series: str, count: int, needs: Needs, remedy: str) -> None:
         self._count = count
@@ -323,8 +326,8 @@ class _Collected:
             if after[0] < before[1]:
                 raise BadInput(
                     "bad_input",
-                    "The slot slots.0 is longer than the time from one occurrence to the next, so the occurrences would"
-                    " overlap. Ask for a shorter slot.",
+                    "The first slot (`slots.0`) is longer than the time from one occurrence to the next, so the"
+                    " occurrences would overlap. Ask for a shorter slot.",
                     field="slots.0",
                 )
 

@@ -1,4 +1,4 @@
-"""Describes a time zone for a feed (VTIMEZONE), as the zone database has it for some years."""
+"""Describes a time zone for a feed (VTIMEZONE): the offsets from UTC in some years, from the zone database."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def described(key: str, first_year: int, last_year: int) -> Timezone:
 
 
 def _changes(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
-    """Yield the moments (UTC) between two others at which the offset changes."""
+    """Yield the moments (UTC) between `begin` and `end` at which the offset changes."""
     day = begin
     while day < end:
         following = day + _DAY

@@ -1,8 +1,9 @@
 """Cancels a reservation again if a cancel that this replica accepted turns out to have had no effect.
 
-A reservation may have been moved at one replica and cancelled at another that had not seen the move. Then the cancel
-finds the reservation on a page that it did not declare, its outcome is `moved_meanwhile`, and the room stays taken. The
-user was told that the reservation is cancelled. So the replica that said so cancels it again, where it stands now.
+A reservation may have been moved at one replica, and cancelled at another replica before the move arrived there. Then
+the cancel finds the reservation on a page that it did not declare, its outcome is `moved_meanwhile`, and the room stays
+taken. But the user was told that the reservation is cancelled. So the replica that accepted the cancel cancels the
+reservation again, in its present slot.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _OPS = {"cancel", "cancel_series"}
 
 
 def drafts_after(service: Service, entry: LogEntry) -> Iterator[Draft]:
-    """Yield a draft for each reservation that a write should have cancelled and did not. The same write always gives
-    drafts with the same request id, so it does not matter if they are submitted twice."""
+    """Yield a draft for each reservation that a write should have cancelled but did not. The same write always gives
+    drafts with the same request ids, so it does not matter if they are submitted twice."""
     write = entry.write
     if write.op not in _OPS:
         return
@@ -36,6 +37,6 @@ def drafts_after(service: Service, entry: LogEntry) -> Iterator[Draft]:
         reservation = decode_reservation(handlers.views_of(part.id, ClientSession(Token())).tentative)
         if part.outcome in WORDS and reservation is not None and reservation.slot is not None:
             request = "again-" + hashlib.sha256(f"{write.id} {part.id}".encode()).hexdigest()[:16]
-            caller = Caller(write.user, "manager")  # if the user was none, the outcome is `forbidden`, as before
+            caller = Caller(write.user, "manager")  # if the user is no manager, the outcome is `forbidden`
             context = handlers.context(caller, request)
             yield drafts.cancel(context, part.id, reservation, write.args.get("reason"))

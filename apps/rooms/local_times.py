@@ -1,8 +1,8 @@
 """Finds reservations that no longer stand at the local time for which they were asked.
 
-A page holds minutes in UTC, and the local time of the request as an offset (lua/local_times.lua). What people see is
-another local time after the rules of a time zone have changed, or after `timezone` of the configuration was corrected.
-Local times of a zone that the request named stay in this zone; all others are those of the building's present zone.
+A page holds minutes in UTC, and the local time of the request as an offset (lua/local_times.lua). When the rules of a
+time zone change, or when `timezone` of the configuration is corrected, these minutes become another local time. If the
+request named a time zone, its local times belong to that zone. Otherwise they belong to the building's present zone.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SHIFT_MAX_MIN = 26 * 60  # between two offsets from UTC
 class Shifted:
     """A reservation that stands at another local time than it was asked for.
 
-    asked_at  the slot that has, by the present rules, the local times that were asked for
+    asked_at  the slot at the local times that were asked for, by the present rules of the time zone
     overlaps  the ids of reservations that overlap `asked_at`
     """
 
@@ -51,8 +51,8 @@ class Shifted:
 
 
 def slot_asked_at(held: Reservation, building: ZoneInfo) -> RoomSlot | None:
-    """Return the slot that has, by the present rules, the local times that a reservation was asked for. Return None if
-    the reservation has that slot already, or if its local times are not known."""
+    """Return the slot at the local times for which a reservation was asked, by the present rules of the time zone.
+    Return None if the reservation has that slot already, or if its local times are not known."""
     slot, local = held.slot, held.local
     if slot is None or local is None:
         return None
@@ -97,8 +97,8 @@ class Search:
     def parts(self, days: Sequence[str], limit: int) -> Iterator[Part]:
         """Yield the reservations that stand on `days`, which are days of this search, in order. A part ends with the
         day on which `limit` reservations, or PAGES_MAX pages of rooms, have been read. In a part, the reservations are
-        in the order of the times that were asked for. A reservation of several days belongs to the first of them that
-        is a day of this search."""
+        in the order of the times that were asked for. A reservation that spans several days of this search belongs to
+        the first of them."""
         taken, ids = list[str](), dict[str, None]()
         for some in _split(days, max(PAGES_AT_ONCE // max(len(self._rooms), 1), 1)):
             found = self._on_pages(f"room:{room}/{day}" for day in some for room in self._rooms)
@@ -148,8 +148,8 @@ class Search:
         return found
 
     def _near(self, shifted: Iterable[Shifted]) -> set[str]:
-        """Return the ids of the reservations that may overlap a reservation of `shifted` once it has moved to the time
-        that it was asked for."""
+        """Return the ids of the reservations that may overlap one of `shifted` after its move to the time that was
+        asked for."""
         doubtful, pages = set(self._doubtful), set[str]()
         for one in shifted:
             at = one.asked_at
@@ -158,8 +158,8 @@ class Search:
         return {identifier for ids in self._on_pages(pages).values() for identifier in ids}
 
     def _standing(self, shifted: Iterable[Shifted], moving: Mapping[str, Shifted]) -> dict[str, dict[str, RoomSlot]]:
-        """Return what would stand on some pages if all reservations of `moving` had the slots that they were asked for:
-        page -> id -> slot. The pages are those of the slots that the reservations of `shifted` were asked for."""
+        """Return page -> id -> slot: what would stand on some pages if each reservation of `moving` had its slot
+        `asked_at`. The pages are those of the slots `asked_at` of the reservations of `shifted`."""
         found: dict[str, dict[str, RoomSlot]] = {page: {} for one in shifted for page in one.asked_at.pages}
         for part in in_parts(found):
             views = self._service.read(part, self._session).pages

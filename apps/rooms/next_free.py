@@ -21,8 +21,9 @@ def searched(wanted: RoomSlot) -> RoomSlot:
 def next_free(
     wanted: RoomSlot, taken: Sequence[Entry], policies: Policies, at_min: int, zone: ZoneInfo
 ) -> RoomSlot | None:
-    """Return the first slot in the room of `wanted`, of the same length and not earlier, that overlaps none of `taken`
-    and that the policies permit at the minute `at_min`. Return None if there is none within SEARCH_DAYS."""
+    """Return the first free slot that can replace `wanted`: in the same room, as long, and not earlier. It overlaps
+    none of `taken`, and the policies permit it for a request made at the minute `at_min`. Return None if there is no
+    such slot within SEARCH_DAYS."""
     length, last = wanted.end - wanted.start, wanted.start + SEARCH_DAYS * DAY_MIN
     starts = {wanted.start, *(policies.on_grid(entry.slot.end, zone) for entry in taken)}
     starts.update(policies.opening(wanted.room, day, zone) for day in _days(wanted.start, last, zone))

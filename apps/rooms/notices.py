@@ -1,9 +1,9 @@
-"""What the owners of reservations are told: when one is final, moved, rejected, or cancelled or handed over by somebody
-else.
+"""What the owner of a reservation is told: that the reservation is final, moved or rejected, or that somebody else has
+cancelled it or handed it over.
 
-A reservation may have several writes, each accepted by some replica. Whatever the write was, the text is about the
-reservation as it stands. So a write says nothing once a later one has moved, handed over or cancelled the reservation:
-the replica that accepted the later write sends the notices about it.
+A reservation may have several writes, each accepted by some replica. A notice always describes the reservation as it is
+now. So if a later write has moved, handed over or cancelled the reservation, there is no notice about the earlier
+write: the replica that accepted the later write sends the notices.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ NOT_FINAL = "This may change until it is final."
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One reservation of a write. The outcomes are those of News, for this reservation. `held` is the reservation in
-    the tentative view; None if it is not there."""
+    """The part of a write that is about one reservation. `accepted`, `told` and `outcome` are as in News, but for this
+    reservation only. `held` is the reservation in the tentative view; None if it is not there."""
 
     write: Write
     id: str
@@ -58,8 +58,8 @@ class _Part:
 
     @property
     def is_by_owner(self) -> bool:
-        """Whether the owner asked for the write. For a move back the answer is no: it carries the owner's name, but a
-        manager asked for it."""
+        """Whether the owner asked for the write. This is false for a move back, which carries the owner's name although
+        a manager asked for it."""
         return self.write.user == self.owner and "back" not in self.args
 
     @property
@@ -70,8 +70,8 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A sentence for a user about the reservation `about`. `subject` is the subject of the message if this is its only
-    sentence."""
+    """A sentence for a user about the reservation `about`. If a message has only this sentence, `subject` is its
+    subject."""
 
     user: str
     about: str
@@ -80,7 +80,8 @@ class _Told:
 
 
 def notices(service: Service, news: News) -> Iterator[Notice]:
-    """Yield one notice for each user who is to be told of a write, also if it is about several reservations."""
+    """Yield the notices about a write: one for each user who is to be told, even if the write is about several
+    reservations."""
     zone = ZoneInfo(service.settings.timezone)
     told = [one for part in _parts(service, news) for one in _of_part(service, part, zone)]
     for user in dict.fromkeys(one.user for one in told):
@@ -93,7 +94,7 @@ def notices(service: Service, news: News) -> Iterator[Notice]:
 
 
 def _parts(service: Service, news: News) -> Iterator[_Part]:
-    """Yield the reservations that the write is about."""
+    """Yield the parts of the write: one for each reservation that the write is about."""
     write = news.write
     parts = parts_of(write, news.outcome)
     earlier = [
@@ -125,8 +126,8 @@ def _of_part(service: Service, part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
 
 
 def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell the owner which slot a reservation has, if it is final or if the owner knows another slot. Tell nobody if
-    the write gave it to an earlier owner."""
+    """Tell the owner which slot the reservation has now, if the reservation is final, or if the owner knows another
+    slot or none. Tell nobody if the owner that the write names is no longer the owner."""
     held = part.held
     if held is None or held.slot != slot or part.args.get("owner", part.write.user) != part.owner:
         return
@@ -162,8 +163,9 @@ def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
 
 
 def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell the user who made a write, and the owner whom the write names, that the write has no effect. Tell an owner
-    who was told of a cancel that the reservation is not cancelled after all."""
+    """Tell the user who made a write, and the owner whom the write names, that the write has no effect. If the write is
+    a cancel, and the owner was told of this cancel, also tell the owner that the reservation is not cancelled after
+    all."""
     asks = "slots" in part.args
     if part.told == part.outcome and not (asks and part.is_final):
         return

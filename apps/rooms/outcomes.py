@@ -33,12 +33,12 @@ _NO_EFFECT = {  # status, or the detail of `rejected` -> why the write had no ef
     "series": "another occurrence of the series found no slot",
     "unmoved": "nothing that it asked for is free any more",
     "kept": "another occurrence of the series found no slot",
-    "cancelled": "it had been cancelled meanwhile",
-    "moved_meanwhile": "it had been moved meanwhile",
+    "cancelled": "the reservation had been cancelled meanwhile",
+    "moved_meanwhile": "the reservation had been moved meanwhile",
     "unknown": "there is no such reservation",
-    "forbidden": "only its owner, or a manager with a reason, may do that",
+    "forbidden": "only the owner of the reservation, or a manager with a reason, may do that",
     "differs": REQUEST_TAKEN,
-    "failed": "its rules failed",
+    "failed": "an error occurred when the write was played",
 }
 
 # The statuses of acknowledged writes that had no effect.

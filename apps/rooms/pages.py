@@ -1,6 +1,7 @@
 """The pages of the meeting rooms: their names and the meaning of their fields.
 
-No other Python file knows their format; lua/application.lua describes each field. Only the Lua writes these pages.
+No other Python file knows the format of these pages; lua/application.lua describes each field. Only the Lua writes
+these pages.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ PAGES_AT_ONCE = 1000  # of a large read, so that Redis answers others in between
 
 
 def rooms_of(room: str) -> list[str]:
-    """Return the names of the rooms that are reserved together as `room`, such as 6.12+6.14. Mostly it is one."""
+    """Return the names of the rooms that are reserved together as `room`, such as 6.12+6.14. Usually there is one
+    name."""
     return room.split(TOGETHER)
 
 
@@ -32,7 +34,7 @@ class RoomSlot:
 
     @property
     def in_each_room(self) -> list[RoomSlot]:
-        """The same time in each of its rooms alone."""
+        """One slot for each room of this slot, at the same time."""
         return [RoomSlot(room, self.start, self.end) for room in rooms_of(self.room)]
 
     @property
@@ -50,8 +52,8 @@ class RoomSlot:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One field of a room's page: a reservation and its slot, which names all rooms that it has. `user` and `request`
-    say who made it."""
+    """One field of a room's page: a reservation and its slot, which names all rooms of the reservation. `user` and
+    `request` say who made the reservation."""
 
     slot: RoomSlot
     user: str
@@ -66,11 +68,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class LocalTimes:
-    """The local times of a slot, as clocks showed them by the rules of the time of the request.
+    """The local times of a slot, by the rules of the time zone that were known when the request was made.
 
-    zone          the time zone that the request named; None if it named none, which means the building's
-    start_offset  by how many minutes local time was ahead of UTC at the start of the slot
-    end_offset    the same at its end
+    zone          the time zone that the request named; None if it named none: then the building's zone counts
+    start_offset  by how many minutes local time is ahead of UTC at the start of the slot
+    end_offset    by how many minutes local time is ahead of UTC at the end of the slot
     """
 
     zone: str | None
@@ -84,13 +86,13 @@ class Reservation:
 
     slot          None while the reservation is rejected or cancelled
     asked         the slots of the last request
-    reason        the code of the reason why it is rejected or cancelled; None if it is neither
+    reason        why it is rejected, as a code; `cancelled` if it was cancelled with a reason; otherwise None
     why           the user who cancelled it and that user's reason; None if no reason was given
     pages_beyond  the room pages that may hold it, in addition to those of `asked`
-    local         the local times of the slot; None if the write that gave it the slot did not say them
+    local         the local times of the slot; None if the write that gave the slot did not say them
     changed_by    the last moves, edits and cancels of this reservation alone, as `remembered_as` gives them; the newest
                   last
-    owner         who owns it; None if that is the user who made it
+    owner         who owns it; None if the user who made it owns it
     """
 
     state: str
@@ -120,7 +122,7 @@ class Reservation:
 class Series:
     """The contents of a series' page. `dates` are the dates of its occurrences. `wanted` is all_or_nothing or
     best_effort. `requests` are the last moves, edits and cancels of the series, as `remembered_as` gives them. `owner`
-    is None if that is the user who made the series."""
+    is None if the user who made the series owns it."""
 
     rule: str
     zone: str
@@ -141,13 +143,13 @@ def owner_of(identifier: str, held: Reservation | Series) -> str:
 
 
 def owned_id(owner: str, name: str) -> str:
-    """Return the id of a reservation that an entry of the list `user:OWNER` names: by its request, or as USER/REQUEST
-    if somebody else made it."""
+    """Return the id of the reservation that `name` stands for. `name` is an entry of the list `user:OWNER`: the request
+    id, or USER/REQUEST if somebody else made the reservation."""
     return name if "/" in name else f"{owner}/{name}"
 
 
 def user_page(user: str) -> str:
-    """Return the name of the page that has the open reservations which a user owns."""
+    """Return the name of the page that lists the open reservations that a user owns."""
     return f"user:{user}"
 
 
@@ -220,8 +222,9 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
 
 
 def remembered_as(identifier: str, user: str, request: str) -> str:
-    """Return how the page of a reservation or series names a request of a user about it: by its id, or as USER/REQUEST
-    if somebody else made the reservation. Requests.remembered_as in the Lua does the same."""
+    """Return how the page of a reservation or series names a request that has changed it: by the request id if the
+    request's user also made the reservation or series, and otherwise as USER/REQUEST. Requests.remembered_as in the Lua
+    does the same."""
     return request if user == identifier.partition("/")[0] else f"{user}/{request}"
 
 

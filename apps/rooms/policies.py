@@ -68,8 +68,8 @@ class Policies:
             )
             raise _refusal("grid_min", f"{message} not.", slot, zone, self.grid_min)
         if self.notice_min is not None and slot.start < at_min + self.notice_min:
-            notice = f"at least {_hours(self.notice_min)} ahead" if self.notice_min else "before they begin"
-            message = f"Rooms must be reserved {notice}; {slot_text(slot, zone)} is too soon, because it is"
+            notice = f"at least {_hours(self.notice_min)} before they begin" if self.notice_min else "before they begin"
+            message = f"Reservations must be made {notice}; {slot_text(slot, zone)} is too soon, because it is"
             now = format_minute(at_min, zone)[:16].replace("T", " ")
             raise _refusal("notice_min", f"{message} {now} now.", slot, zone, self.notice_min)
         if self.ahead_min is not None and slot.start > at_min + self.ahead_min:
@@ -89,7 +89,9 @@ class Policies:
             raise _refusal("closed", f"{message} touches that day.", slot, zone, day.isoformat())
         if not self._is_within_hours(slot, zone):
             opens, closes = map(clock_text, self.hours[slot.room])
-            message = f"{slot.room} is open from {opens} to {closes}, and {slot_text(slot, zone)} is not within that."
+            message = (
+                f"{slot.room} is open from {opens} to {closes}, and {slot_text(slot, zone)} is not within that time."
+            )
             raise _refusal("opening_hours", message, slot, zone, f"{opens}-{closes}")
 
     def permits(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> bool:
@@ -114,7 +116,8 @@ class Policies:
         return self.closed_on(slot, zone) is None and all(self._is_within_hours(one, zone) for one in slot.in_each_room)
 
     def _is_within_hours(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
-        """Whether a slot begins and ends while its one room is open. A slot of several days goes on over the nights."""
+        """Whether a slot begins and ends while its one room is open. A slot of several days may include nights, when
+        the room is closed."""
         first, last = self._hours_on(slot, slot.start, zone), self._hours_on(slot, slot.end - 1, zone)
         return first[0] <= slot.start < first[1] and last[0] < slot.end <= last[1]
 
@@ -132,7 +135,8 @@ class Policies:
     def bounds(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> tuple[int, int]:
         """Return the minutes (since 1970) between which the merge procedure `nearest_free_time` may put the slot. They
         lie within the local day, and within what the policies allow for a request at the minute `at_min`. A slot of
-        several days in a room with opening hours has no other time, because it could begin or end at night."""
+        several days in a room with opening hours must stay where it is, because it could begin or end at night
+        elsewhere."""
         low, high = local_day(slot.start, slot.end, zone)
         for one in slot.in_each_room:
             if one.room in self.hours:
@@ -145,8 +149,8 @@ class Policies:
         return low, high
 
     def _hours_on(self, slot: RoomSlot, minute: int, zone: ZoneInfo) -> tuple[int, int]:
-        """Return the minutes (since 1970) at which the room opens and closes on the local day of a minute. A room
-        without opening hours is always open."""
+        """Return the minutes (since 1970) at which the room opens and closes on the local day that contains `minute`. A
+        room without opening hours is always open."""
         if slot.room not in self.hours:
             return 0, 100_000_000
         day, (opens, closes) = local_date(minute, zone), self.hours[slot.room]

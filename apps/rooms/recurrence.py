@@ -1,7 +1,7 @@
 """Turns a recurrence rule (RFC 5545, RRULE) into the local dates on which a series has occurrences.
 
 python-dateutil computes the dates. This module checks which rules are accepted, and how far a series may reach. A rule
-works on dates in the building's time zone: all occurrences have the local time of the first, even if clocks change.
+works on dates in the time zone of the series: all occurrences have the local time of the first, even if clocks change.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _PARTS = {
 
 
 def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
-    """Return the dates of a rule. `first` is the local time at which its first occurrence begins. Raise BadInput if the
-    rule is invalid."""
+    """Return the dates of a rule in the time zone `zone`. `first` is the local time at which the first occurrence
+    begins. Raise BadInput if the rule is invalid."""
     from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # noqa: PLC0415 (a MiB, for those who ask)
 
     parts = _parts(rule)
@@ -59,20 +59,19 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
     except (ValueError, OverflowError, TypeError, IndexError) as reason:
         raise _bad(f"this is not a valid rule ({reason}); write it like FREQ=WEEKLY;COUNT=10") from None
     if not days or days[0] != first.date():
-        begins = f"its first day is {days[0]}" if days else "it has no day"
-        raise _bad(
-            f"the rule leaves out {first.date():%A}, {first.date()}: {begins}. Change the rule or the first slot"
-        )
+        begins = f"the first day of the rule is {days[0]}" if days else "the rule has no day"
+        raise _bad(f"the first slot is on {first.date():%A}, {first.date()}, but {begins}. Change one of the two")
     if "COUNT" in parts and len(days) < count:
         raise _bad(f"only {len(days)} of {count} occurrences fall within ten years; choose a smaller COUNT")
     return days
 
 
 def with_until(rule: str, until: date) -> str:
-    """Return the rule with another end. Raise BadInput if there is no rule: the dates of the series were listed."""
+    """Return the rule with another end. Raise BadInput if `rule` is empty, because the dates of the series were
+    listed."""
     if not rule:
         raise BadInput(
-            "bad_input", "The series has no rule that could go on. Give the dates to add in `dates`.", field="until"
+            "bad_input", "The series has no rule to continue. Give the dates to add in `dates`.", field="until"
         )
     parts = {name: value for name, value in _parts(rule).items() if name not in {"COUNT", "UNTIL"}}
     return ";".join(f"{name}={value}" for name, value in {**parts, "UNTIL": f"{until:%Y%m%d}"}.items())
@@ -118,11 +117,12 @@ def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
     if "BYDAY" in parts and _DAYS.split("|")[first.weekday()] not in re.findall("[A-Z]{2}", parts["BYDAY"]):
         wrong.append("BYDAY")
     if wrong:
-        raise _bad(f"{wrong[0]} leaves out {first.date():%A}, {first.date()}. Change the rule or the first slot")
+        day = f"{first.date():%A}, {first.date()}"
+        raise _bad(f"the first slot is on {day}, which {wrong[0]} leaves out. Change one of the two")
 
 
 def _until(text: str, zone: ZoneInfo) -> datetime:
-    """Return the local time of UNTIL. If UNTIL is a date, this is the end of that day."""
+    """Return the local time of UNTIL. If UNTIL is a date, return the end of that day."""
     try:
         moment = datetime.strptime(text[:15], "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d")
         if text.endswith("Z"):

@@ -1,7 +1,7 @@
 """The models of the bodies and queries of requests about rooms and reservations.
 
-Reading a model converts values to the form that pages have: minutes, normalised names. The models do not check which
-rooms exist, are configured or are free.
+Reading a model converts values to the form that pages have: minutes, normalised names. The models do not check whether
+a room exists, is configured or is free.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MERGES = ("first_free_alternative", "nearest_free_time", "another_room", "give_u
 def room_name(text: str) -> str:
     """Return the name of a room in the form that pages have. Raise ValueError if the text cannot be a name."""
     if "/" in text or TOGETHER in text:
-        raise ValueError(f"{text[:64]!r} cannot be used; give a name without / and {TOGETHER}")
+        raise ValueError(f"{text[:64]!r} cannot be used; give a name without / or {TOGETHER}")
     return readable_name(text, ROOM_MAX)
 
 
@@ -198,8 +198,8 @@ class ReserveBody(Model):
 
 
 class Occurrence(Slot):
-    """An occurrence of a series: its date, which is the second half of its id, and its slot. Without a room or a
-    purpose it has those of the series."""
+    """An occurrence of a series: its slot, and its date, which is part of its id. If `room` or `purpose` is None, the
+    occurrence has the one of the series."""
 
     day: LocalDate = Field(alias="date")
     room: RoomNames | None = None
@@ -207,8 +207,8 @@ class Occurrence(Slot):
 
 
 class SeriesBody(Model):
-    """The body of POST /series: a series whose occurrences are listed. `rule` is kept for people; nothing is computed
-    from it."""
+    """The body of POST /series: a series whose occurrences are listed. `rule` is only shown to people; nothing is
+    computed from it."""
 
     example: ClassVar = {
         "room": "6.12",
@@ -258,16 +258,20 @@ class ChangeBody(Model):
         values = info.data
         changes_owner = values.get("owner") is not None
         if slots is not None and changes_owner:
-            raise ValueError("cannot be combined with the field `owner`. Move it first, then hand it over")
+            raise ValueError("cannot be combined with the field `owner`. Move the reservation first, then hand it over")
         if slots is None and "purpose" in values and values["purpose"] is None and not changes_owner:
             raise ValueError(
-                "is missing. Give times to move it, `purpose` to change what it is for, or `owner` to hand it over"
+                "is missing. Give times to move the reservation, or `purpose` to change its purpose, or `owner` to hand"
+                " it over"
             )
         is_move = (
             any(values.get(name) for name in ("room", "timezone")) or values.get("merge") != FirstFreeAlternative()
         )
         if slots is None and is_move:
-            raise ValueError("is missing. Without times this request is no move, so leave out room, merge and timezone")
+            raise ValueError(
+                "is missing. A request with room, merge or timezone moves the reservation, and a move needs times. Give"
+                " the times, or leave out room, merge and timezone"
+            )
         return slots
 
 
@@ -284,7 +288,8 @@ class SeriesChangeBody(ChangeBody):
 
 
 class SeriesExtendBody(Model):
-    """The body of POST /series/ID/occurrences: the rule goes on until a date, or these dates are added."""
+    """The body of POST /series/ID/occurrences: either `until`, a later last date for the rule of the series, or
+    `dates`, the dates to add."""
 
     example: ClassVar = {"until": "2027-06-30"}
 
@@ -302,7 +307,7 @@ class SeriesExtendBody(Model):
     @classmethod
     def _or_dates(cls, until: date | None, info: ValidationInfo) -> date | None:
         if "dates" in info.data and (until is None) != bool(info.data["dates"]):
-            raise ValueError("or `dates` must be given, and not both")
+            raise ValueError("give either `until` or `dates`, not both")
         return until
 
 
@@ -329,7 +334,7 @@ class SeriesCancelQuery(SeriesQuery, CancelQuery):
 
 
 class OpenPeriod(Model):
-    """A part of queries: a period that may have no start or no end."""
+    """The part of a query that gives a period, whose start and end are optional."""
 
     start: Minute | None = Field(default=None, alias="from", description="Only what ends after this time.")
     end: Minute | None = Field(default=None, alias="to", description="Only what begins before this time.")
@@ -344,7 +349,7 @@ class ReservationsQuery(ListQuery, OpenPeriod):
 
 
 class LocalTimesQuery(ListQuery, OpenPeriod):
-    """The query of GET /local-times, which lists days; `after` is a day."""
+    """The query of GET /local-times. An answer covers whole days, so `after` is a day."""
 
 
 class ConflictsQuery(OpenPeriod):

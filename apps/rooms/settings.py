@@ -38,7 +38,8 @@ def _clock(value: Any) -> Any:
 def _words(text: str) -> str:
     if not 1 <= len(text) <= 64 or not text.isprintable() or text != text.strip() or "," in text:
         raise ValueError(
-            f"{text[:64]!r} cannot be used; give 1 to 64 printable characters, no comma, no blank at either end"
+            f"{text[:64]!r} cannot be used; give 1 to 64 printable characters without a comma, which neither begin nor"
+            " end with a blank"
         )
     return text
 
@@ -88,7 +89,7 @@ def _closed_days(value: Any) -> Any:
             " if there is one"
         ) from None
     if found.last < found.first:
-        raise ValueError(f"{when} ends before it begins")
+        raise ValueError(f"{when} ends before it begins; write the earlier date first")
     return found
 
 
@@ -96,8 +97,8 @@ Closed = tuple[Annotated[ClosedDays, BeforeValidator(_closed_days)], ...]
 
 
 class RoomSettings(Settings):
-    """A room. `capacity` is in people; `opens` and `closes` are in minutes of the local day; `closed` are days beyond
-    those of the building. A value is None if the configuration does not give it."""
+    """A room. `capacity` is in people; `opens` and `closes` are in minutes of the local day; `closed` are days in
+    addition to those of the building. A value is None if the configuration does not give it."""
 
     name: Annotated[str, AfterValidator(room_name)]
     capacity: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -117,7 +118,7 @@ class RoomSettings(Settings):
     @model_validator(mode="after")
     def _open_at_all(self) -> Self:
         if self.hours and self.hours[0] >= self.hours[1]:
-            raise ValueError("closes must be after opens, on the same day")
+            raise ValueError("`closes` must be later than `opens`, on the same day")
         return self
 
 
@@ -144,8 +145,8 @@ class PolicySettings(Settings):
 
     shortest_min       the shortest reservation, in minutes
     longest_h          the longest reservation, in hours
-    grid_min           reservations begin and end at multiples of so many minutes of the local day
-    notice_min         how many minutes ahead a reservation must begin at least; 0 refuses one that has begun
+    grid_min           reservations begin and end at multiples of so many minutes after local midnight
+    notice_min         how many minutes before its start a reservation must be made; 0 refuses a start in the past
     ahead_days         how many days ahead a reservation may begin
     closed             days on which no room can be reserved
     open_reservations  how many reservations a user may own, not counting those that are over
@@ -162,5 +163,7 @@ class PolicySettings(Settings):
     @model_validator(mode="after")
     def _leaves_a_length(self) -> Self:
         if self.shortest_min and self.longest_h and self.shortest_min > self.longest_h * 60:
-            raise ValueError("shortest_min is longer than longest_h, so nothing could be reserved")
+            raise ValueError(
+                "`shortest_min` is longer than `longest_h`, so nothing could be reserved; change one of them"
+            )
         return self

@@ -1,7 +1,7 @@
 """Converts times between the form that people type and the form that pages hold.
 
 Clients send and get ISO 8601 with an offset from UTC. Pages hold whole minutes since 1970 (UTC), so that the Lua needs
-no time zone. A zone is used only to show a time, and to find the local day of a slot when a write is made.
+no time zone. Zones are used only in Python: to show times, and to compute local days and times when a write is made.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def parse_minute(text: object) -> int:
         hint = " (in an address, + is written %2B)" if " " in text else ""
         raise ValueError(f"{text[:40]!r} is not a time; {_EXAMPLE}{hint}")
     if form["offset"] is None:
-        raise ValueError(f"{text!r} has no offset from UTC, so it could be any time of that day; {_EXAMPLE}")
+        raise ValueError(f"{text!r} has no offset from UTC, so it does not say which moment is meant; {_EXAMPLE}")
     try:
         moment = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as reason:
@@ -153,8 +153,8 @@ def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
 
 
 def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
-    """Return the minute that has, by the rules that this machine knows for `zone`, the same local time as `minute` had
-    when local time was `offset` minutes ahead of UTC."""
+    """Return the minute at which clocks in `zone` show the local time `minute` + `offset`, by the rules that this
+    machine knows. `offset` says by how many minutes local time was ahead of UTC at `minute`."""
     if offset_min(minute, zone) == offset:
         return minute
     wall = datetime(1970, 1, 1) + timedelta(minutes=minute + offset)  # a wall clock has no zone

@@ -24,7 +24,7 @@ RELATION = {
     "key": ["desk"],
     "page_by": ["desk"],
 }
-REVOKED = "its user had been revoked before it was committed"
+REVOKED = "its user had been revoked before the write was committed"
 
 
 class Cluster:
@@ -164,7 +164,7 @@ def test_a_guest_writes_nothing(cluster: Cluster) -> None:
     cluster.two.ask("PUT", "/playlist/song", cluster.vish, json={"url": "https://example.org/1"})
     cluster.meet()
     assert cluster.last["outcome"] == "forbidden needs user"
-    why = "its user no longer had the role that it needs (user) when it was committed"
+    why = "its user no longer had the role that the write needs (user) when the write was committed"
     assert cluster.last["describe"]["why"] == f"The put of song had no effect: {why}."
     assert code(cluster.one.ask("GET", "/playlist/song", cluster.boss)) == (404, "song_unknown")
 
@@ -174,7 +174,7 @@ def test_a_user_who_was_a_manager_defines_no_relation_but_reserves(cluster: Clus
     assert cluster.two.ask("POST", "/relations", cluster.boss, json=RELATION).status_code == 201
     cluster.meet()
     assert cluster.last["outcome"] == "forbidden needs manager"
-    assert "the role that it needs (manager)" in cluster.last["describe"]["why"]
+    assert "the role that the write needs (manager)" in cluster.last["describe"]["why"]
     for side in cluster.sides:
         assert side.ask("GET", "/relations", cluster.boss).json["relations"] == []
     cluster.two.reserve(cluster.boss, "a")

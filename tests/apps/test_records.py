@@ -316,18 +316,21 @@ def test_times_are_instants(replicas: Processes, one: Rest) -> None:
     ("query", "said"),
     [
         ("SELECT x FROM errors WHERE room = '6.12' AND day = 'd'", "line 1, column 8: errors has no attribute 'x'"),
-        ("SELECT who FROM errors WHERE room = '6.12'", "the query must say which day"),
+        ("SELECT who FROM errors WHERE room = '6.12'", "WHERE must give day a value"),
         ("SELECT who FROM errors WHERE room = 6 AND day = 'd'", "room is of type text"),
         ("SELECT who FROM errors WHERE room = '6.12' AND day = 'd' AND start > '5'", "start is an integer"),
         ("SELECT count(*) FROM errors WHERE room = '6.12' AND day = 'd'", "'COUNT(*)' is not an attribute"),
         ("SELECT who FROM errors WHERE room = '6.12' OR day = 'd'", "is not a comparison; join comparisons"),
-        ("SELECT DISTINCT who FROM errors WHERE room = '6.12' AND day = 'd'", "DISTINCT is not part of this language"),
-        ("SELECT who FROM errors, shifts WHERE room = '6.12' AND day = 'd'", "JOINS is not part of this language"),
-        ("SELECT who FROM errors WHERE room = '6.12' AND day = :day", "there is no parameter :day here"),
+        ("SELECT DISTINCT who FROM errors WHERE room = '6.12' AND day = 'd'", "DISTINCT is not part of the SQL"),
+        ("SELECT who FROM errors, shifts WHERE room = '6.12' AND day = 'd'", "JOINS is not part of the SQL"),
+        (
+            "SELECT who FROM errors WHERE room = '6.12' AND day = :day",
+            "there is no parameter :day; the parameters are: none",
+        ),
         ("SELECT who FROM", "the SQL cannot be read"),
         ("SELECT 'x", "the SQL cannot be read"),
-        ("DELETE FROM errors", "write a SELECT"),
-        ("SELECT who FROM errors WHERE room = '6.12' AND day = 'd'; SELECT 1", "write one statement"),
+        ("DELETE FROM errors", "the text must be a SELECT"),
+        ("SELECT who FROM errors WHERE room = '6.12' AND day = 'd'; SELECT 1", "must be one statement, but it has 2"),
     ],
 )
 def test_an_error_names_the_place_and_says_what_to_do(replicas: Processes, one: Rest, query: str, said: str) -> None:
@@ -361,11 +364,11 @@ def test_a_definition_that_cannot_be_used_is_refused(replicas: Processes, change
         ({"update": "UPDATE odd SET who = 'x' WHERE room = '6.12'"}, "WHERE must name the whole key"),
         (
             meeting("odd", merge=[{"for": [{"day": DAY_1}], "update": INSERT.format("odd")}], parameters={}),
-            "no parameter :day here",
+            "no parameter :day; the parameters are: :user.",
         ),
         (
             meeting("odd", parameters={"day": DAY_1, "start": 540, "stop": 600, "dya": DAY_2}),
-            "parameters.dya: the SQL does not use :dya; it uses :day, :start, :stop, :user.",
+            "parameters.dya: the SQL does not use :dya; it uses :day, :start, :stop, :user. Correct the name,",
         ),
         (meeting("odd", parameters={"user": "eve"}), "`:user` always stands for the caller"),
         (

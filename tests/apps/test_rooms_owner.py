@@ -143,7 +143,7 @@ def test_a_former_manager_hands_nothing_over_and_makes_nothing_for_others(staff:
         assert events(side, staff.vish, "vish/a")[-1] == ("edit", "boss", "neil", "forbidden")
         shown = side.ask("GET", "/reservations/boss/b", staff.vish).json
         assert (shown["state"], shown["owner"], shown["reason"]["code"]) == ("rejected", "neil", "forbidden")
-    assert "no longer had the role that it needs (manager)" in staff.last["describe"]["why"]
+    assert "no longer had the role that the write needs (manager)" in staff.last["describe"]["why"]
 
 
 def test_a_move_after_a_hand_over_at_another_replica_is_forbidden(staff: Staff) -> None:
@@ -159,7 +159,7 @@ def test_a_move_after_a_hand_over_at_another_replica_is_forbidden(staff: Staff) 
         shown = side.ask("GET", "/reservations/vish/a", staff.vish).json
         assert (shown["owner"], shown["slot"]["start"][11:13]) == ("neil", "09")
         (conflict,) = side.ask("GET", "/conflicts", staff.vish).json["conflicts"]
-        assert conflict["why"].endswith("only its owner, or a manager with a reason, may do that.")
+        assert conflict["why"].endswith("only the owner of the reservation, or a manager with a reason, may do that.")
 
 
 def test_one_request_for_two_owners_counts_once(staff: Staff) -> None:
@@ -197,7 +197,7 @@ def test_a_move_of_a_series_whose_occurrences_were_all_handed_over_is_forbidden_
     staff.meet()
     assert staff.last["outcome"] == "forbidden"
     for part in staff.last["describe"]["parts"]:
-        assert part["why"].endswith("only its owner, or a manager with a reason, may do that.")
+        assert part["why"].endswith("only the owner of the reservation, or a manager with a reason, may do that.")
     refused = one.ask("PATCH", "/series/vish/a", staff.vish, json={"slots": [LATER]})
     assert code(refused) == (403, "not_owner")
     assert "Only neil may change the reservation vish/a~2099-12-01" in refused.json["error"]["message"]

@@ -229,8 +229,8 @@ def test_a_refusal_says_until_when_and_why(lua: Lua) -> None:
     assert messages == [
         "6.12 is closed on Tuesday, 2026-12-01 (the building is painted), and 2026-12-01 09:00 to 10:00 touches that"
         " day.",
-        "Rooms must be reserved at least 1 h 30 min ahead; 2026-11-30 14:00 to 15:00 is too soon, because it is"
-        " 2026-11-30 13:00 now.",
+        "Reservations must be made at least 1 h 30 min before they begin; 2026-11-30 14:00 to 15:00 is too soon,"
+        " because it is 2026-11-30 13:00 now.",
         "Reservations begin and end at multiples of 30 min, and 2026-12-04 09:10 to 10:00 does not.",
     ]
 

@@ -161,7 +161,7 @@ def test_new_rooms_are_listed_one_by_one(building: Building) -> None:
     [
         ("6.12+6.12", "names a room twice; name it once"),
         ("6.12+", "cannot be used"),
-        ("6.12 + 6.13", "no blank at either end"),
+        ("6.12 + 6.13", "neither begin nor end with a blank"),
         ("+".join(f"r{number}" for number in range(11)), "names 11 rooms; at most 10 can be reserved together"),
     ],
 )
@@ -176,7 +176,7 @@ def test_rooms_that_cannot_be_reserved_together(building: Building, room: str, s
 
 
 def test_a_room_of_the_configuration_has_no_plus_in_its_name() -> None:
-    with pytest.raises(ValueError, match=r"give a name without / and \+"):
+    with pytest.raises(ValueError, match=r"give a name without / or \+"):
         RoomSettings(name="Lab+")
 
 

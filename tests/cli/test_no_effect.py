@@ -47,7 +47,7 @@ def test_one_request_id_at_two_replicas_for_two_rooms(replicas: Processes, clien
         client.reserve("two", "6.13", 9, "x")
         link(replicas, "one", "two", up=True)
         wait_until_equal(replicas)
-        why = "vish’s reservation of 6.13, vish/x, had no effect: a request with the same id was taken before"
+        why = "vish’s reservation of 6.13, vish/x, had no effect: an earlier request with the same id asked"
         shown = [line for line in lines_of(watch, 5) if why in line]
         assert [line.split()[1:4] for line in shown] == [["✗", "no", "effect"], ["✗", "committed", "x"]]
         watch.kill()
@@ -69,7 +69,7 @@ def test_a_move_of_what_was_cancelled_elsewhere(replicas: Processes, client: Cli
     client("one", "cancel", "x")
     assert "14:00" in client("two", "move", "x", "--at", f"{DAY}T14:00")
     link(replicas, "one", "two", up=True)
-    why = "vish’s move of vish/x had no effect: it had been cancelled meanwhile."
+    why = "vish’s move of vish/x had no effect: the reservation had been cancelled meanwhile."
     wait_until(lambda: why in client("two", "status"))
     assert why in client("one", "conflicts")
 
@@ -98,5 +98,5 @@ def test_two_moves_with_one_request_id(replicas: Processes, client: ClientAt) ->
         client(at, "move", "y", "--at", f"{DAY}T17:00", "--request", "n")
     link(replicas, "one", "two", up=True)
     wait_until_equal(replicas)
-    assert "vish’s move of vish/x had no effect: a request with the same id" in client("two", "status")
+    assert "vish’s move of vish/x had no effect: an earlier request with the same id" in client("two", "status")
     assert "vish/y" not in client("two", "status"), "the same request at two replicas is one request"

@@ -291,7 +291,7 @@ def test_a_misspelt_parameter_or_relation(run: Run) -> None:
     assert run("vish", "define", MEETINGS)[0] == 0
     on_day = "SELECT who FROM meetings WHERE room = '6.12' AND day = :day"
     status, said = run("vish", "read", on_day, "--set", "day=2026-12-01", "--set", "dya=2026-12-02")
-    assert (status, "parameters.dya: the SQL does not use :dya; it uses :day. [bad_input]" in said) == (1, True)
+    assert (status, "parameters.dya: the SQL does not use :dya; it uses :day. Correct the name," in said) == (1, True)
     status, said = run("vish", "conflicts", "meetngs")
     assert (status, "There is no relation meetngs here. `client.py NAME relations`" in said) == (1, True)
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.process
 
 SLOT = {"start": "2099-12-01T09:00:00+00:00", "end": "2099-12-01T10:00:00+00:00"}
 RELATION = {"relation": "desks", "attributes": {"desk": "text"}, "key": ["desk"], "page_by": ["desk"]}
-WHY = "ann’s reservation of 6.12, ann/a, had no effect: its user had been revoked before it was committed."
+WHY = "ann’s reservation of 6.12, ann/a, had no effect: its user had been revoked before the write was committed."
 
 
 class Asker:

@@ -133,7 +133,10 @@ def test_a_replica_may_have_its_own_redis() -> None:
         (SMALL + "rooms:\n  - {name: a,\n     seats: 3}", "6: rooms[0].seats: there is no such setting; the settings"),
         (SMALL + "rooms:\n  - name: a\n    capacity: many", "6: rooms[0].capacity: Input should be a valid integer"),
         (SMALL + "rooms: [{name: a, opens: 8}]", "4: rooms[0].opens: must be a time of day HH:MM"),
-        (SMALL + "rooms: [{name: a, opens: '09:00', closes: '08:00'}]", "4: rooms[0]: closes must be after opens"),
+        (
+            SMALL + "rooms: [{name: a, opens: '09:00', closes: '08:00'}]",
+            "4: rooms[0]: `closes` must be later than `opens`",
+        ),
         (SMALL + "rooms: [{name: a, features: ['x', 'x']}]", "4: rooms[0].features: 'x' appears twice"),
         (SMALL + "policies: {longest_h: 0}", "4: policies.longest_h: Input should be greater than 0"),
         (SMALL + "policies:\n  longest: 8", "5: policies.longest: there is no such setting; the settings here are sho"),

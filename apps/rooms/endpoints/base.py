@@ -147,8 +147,8 @@ class Handlers:
 
     def submitted(self, draft: Draft, identifier: str, session: ClientSession, wanted: asked.Asked) -> PageViews | None:
         """Submit a draft, and return the page of the reservation as the write leaves it. Return None if the same
-        request had already been accepted. Raise a Refusal if the draft is refused, or if a request with the same id was
-        accepted that asked for something else than `wanted`."""
+        request had already been accepted. Raise a Refusal if the draft is refused, or if an earlier request with the
+        same id asked for something else than `wanted`."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.status in TAKEN:
@@ -170,7 +170,7 @@ class Handlers:
     def require_same(
         self, wanted: asked.Asked, identifier: str, by: Draft | DraftContext, session: ClientSession
     ) -> None:
-        """Raise Conflict if a request of the user `by.user` with the id `by.request` was accepted that asked for
+        """Raise Conflict if an earlier request of the user `by.user`, with the same id `by.request`, asked for
         something else than `wanted`.
 
         What the earlier request asked for is in the log. If the log has dropped it, the page says most of what a new
@@ -209,7 +209,8 @@ class Handlers:
         )
 
     def _next_free(self, wanted: RoomSlot, but: str, session: ClientSession) -> RoomSlot | None:
-        """Return when the room of a slot is free next; leave out the reservation with the id `but`."""
+        """Return the next slot in which the room of `wanted` is free; None if none is found. The reservation with the
+        id `but` counts as free."""
         taken = self.taken([searched(wanted)], {but}, session)
         return next_free(wanted, taken, self.building.policies, minute_of(self.service.now()), self.zone)
 
@@ -234,7 +235,7 @@ class Handlers:
 
 
 def slots_asked(args: Mapping[str, Any]) -> list[RoomSlot]:
-    """Return the slots that a write, or one occurrence of it, asks for. The rooms that `another_room` would try count;
-    the times that `nearest_free_time` would try do not."""
+    """Return the slots that a write, or one occurrence of it, asks for. This includes the slots in the rooms that the
+    merge procedure `another_room` tries, but not the times that `nearest_free_time` tries."""
     asked = [RoomSlot(args["room"], *slot) for slot in decode_slots(args["slots"])]
     return asked + [RoomSlot(other, asked[0].start, asked[0].end) for other in args.get("rooms", ())]

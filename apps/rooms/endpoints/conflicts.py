@@ -36,8 +36,8 @@ class Conflicts(Handlers):
         return {"conflicts": [one for one in shown if _is_asked_for(one, request.query)]}
 
     def _with_present_slots(self, conflicts: list[Answer], session: ClientSession) -> Iterator[Answer]:
-        """Yield the conflicts. If the outcome of a write names no slot, `got` is where the reservation stands now.
-        Leave out a cancel if the reservation has been cancelled by now."""
+        """Yield the conflicts. If the outcome of a write names no slot, `got` is the present slot of the reservation.
+        Leave out a cancel whose reservation is cancelled now."""
         pages = {one["id"]: reservation_page(one["id"]) for one in conflicts if not _is_told(one)}
         views = self.service.read(sorted(pages.values()), session).pages  # in the client's session, as any read
         for one in conflicts:

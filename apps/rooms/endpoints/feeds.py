@@ -77,8 +77,8 @@ class Feeds(Handlers):
         if not NAME.fullmatch(user):
             raise Unknown(
                 "user_unknown",
-                f"{user[:64]!r} is not the name of a user. A name has 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -"
-                " (neither . nor .. alone).",
+                f"{user[:64]!r} is not the name of a user. A name has 1 to 64 of the characters"
+                " A-Z a-z 0-9 . _ @ + - and is neither `.` nor `..`.",
                 user=user,
             )
         names = [owned_id(user, name) for name in self.service.list_entries(f"user:{user}", session)]

@@ -46,8 +46,8 @@ class Histories(Handlers):
         return [Endpoint("GET", path, self.show_history, {200: HISTORY}, OWN, unknown)]
 
     def show_history(self, request: Request[None, None], user: str, name: str) -> Answer:
-        """Show who did what to a reservation, which is the same at every replica. Also show how replays moved the
-        reservation at this replica."""
+        """Show who did what to a reservation. The committed events are the same at every replica. Also show how replays
+        moved the reservation at this replica."""
         identifier = f"{user}/{name}"
         page = self.views_of(identifier, request.session).tentative  # in the client's session, as any read
         if not page:
@@ -122,8 +122,8 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
 
 
 def _accepted_at(event: _Event) -> datetime:
-    """Return when a write was accepted. The stamp of the write says this to the microsecond. But the stamp is too high
-    if a clock was ahead before, because stamps never fall; then the time in `accepted_at` is returned."""
+    """Return when a write was accepted. The stamp of the write says this to the microsecond. But stamps never fall: if
+    a clock was ahead before, the stamp is too high, and the time in `accepted_at` is returned instead."""
     stamped = _EPOCH + timedelta(microseconds=split_id(event.write)[0])
     try:
         accepted = datetime.fromisoformat(event.accepted_at)
@@ -133,8 +133,9 @@ def _accepted_at(event: _Event) -> datetime:
 
 
 def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write], zone: ZoneInfo) -> Answer | None:
-    """Return the write that took the slot `before` from the reservation, as a JSON value with the schema CAUSE (see
-    answer_schemas.py); None if no such write is known. `turn` is the change in which the reservation lost this slot."""
+    """Return the write that took a slot from the reservation, as a JSON value with the schema CAUSE (see
+    answer_schemas.py); None if no such write is known. `before` is the slot, and `turn` is the change in which the
+    reservation lost it."""
     if before is None:
         return None
     for identifier, outcome in turn.others.items():

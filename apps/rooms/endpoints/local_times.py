@@ -42,8 +42,8 @@ class LocalTimes(Handlers):
 
     def list_shifted(self, request: Request[LocalTimesQuery, None]) -> Answer:
         """List the reservations that are not over and stand at another local time than they were asked for, because
-        `timezone` or the rules of a time zone have changed. They come day by day. An answer ends with a day, and may
-        be empty although there is a `next`."""
+        `timezone` or the rules of a time zone have changed. The reservations come day by day, and an answer never ends
+        within a day. An answer may be empty although it has a `next`."""
         query = request.query
         self.service.read([], request.session)  # in the client's session, as any read
         with self._finding:
@@ -58,9 +58,9 @@ class LocalTimes(Handlers):
 
     def move_back(self, request: Request[None, None]) -> Answer:
         """Move the reservations of `GET /local-times` back to the local times that they were asked for, at most 500 of
-        them. Each is moved in the name of its owner; its history says who asked for it. `not_moved` lists those that
-        stay where they are, and why. Repeat the request until `moved` is empty: one that moves may make room for
-        another one."""
+        them. Each is moved in the name of its owner; its history says who asked for the move. `not_moved` lists the
+        reservations that stay where they are, and why. Repeat the request until `moved` is empty, because a reservation
+        that moves may make room for another one."""
         moved: list[Answer] = []
         not_moved: list[Answer] = []
         with self._moving_back:

@@ -64,7 +64,7 @@ class Reservations(SeriesHandlers):
 
     def move_reservation(self, request: Request[None, ReservationChangeBody], user: str, name: str) -> Answer:
         """Move a reservation, or give it another purpose, or both; or hand it over to another owner. If nothing is
-        free, it stays as it is."""
+        free, the reservation stays as it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         if not body.new_room:
             self.require_rooms(body.room, body.merge, IF_NEW, session)

@@ -67,8 +67,8 @@ class SeriesHandlers(Handlers):
 
     def reserved(self, identifier: str, recorded: PageViews | None, session: ClientSession) -> tuple[Answer, int]:
         """Return the answer to a request that reserves, and its status. `recorded` is the page as the write leaves it;
-        None if the request was accepted before. What that request made, a reservation or a series, decides the form of
-        the answer."""
+        None if the request was accepted before. The answer shows a series or a reservation, whichever the page
+        holds."""
         views = recorded or self.views_of(identifier, session)
         answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
         return answer, 201 if recorded else 200
@@ -88,13 +88,13 @@ class SeriesHandlers(Handlers):
     def not_cancelled(
         self, identifier: str, series: Series, first: str | None, caller: Caller, session: ClientSession
     ) -> list[Occurrence]:
-        """Return the occurrences that are not cancelled. If `first` is given, leave out those before that date. If the
-        caller owns the series, leave out those that were handed over to somebody else. Raise Conflict if all are
-        cancelled, and Forbidden if all that are not cancelled were handed over."""
+        """Return the occurrences that are not cancelled. If the date `first` is given, leave out the occurrences before
+        this date. If the caller owns the series, leave out the occurrences that were handed over to somebody else.
+        Raise Conflict if all are cancelled, and Forbidden if all that are not cancelled were handed over."""
         found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""
-            message = f"All occurrences of {identifier}{since} have been cancelled. Make a new series."
+            message = f"All occurrences of {identifier}{since} have been cancelled. Add others, or make a new series."
             raise Conflict("cancelled", message, series=identifier)
         if caller.name != owner_of(identifier, series):
             return found
@@ -134,7 +134,7 @@ class SeriesHandlers(Handlers):
             "slot_taken",
             f"Nothing was recorded, because {len(failed)} of {len(occurrences)} occurrences found no free slot."
             f"{self.holders_text(taken)} Ask for other times or another room, or leave out the dates without a free"
-            " slot. Or send `occurrences: best_effort`, which records the occurrences that do find one.",
+            " slot. Or send `occurrences: best_effort`, which records the occurrences that find a slot.",
             taken=[answer_values.taken(entry, self.zone) for entry in taken],
             occurrences=sorted(failed),
         )
@@ -189,8 +189,8 @@ class AllSeries(SeriesHandlers):
 
     def move_series(self, request: Request[SeriesQuery, SeriesChangeBody], user: str, name: str) -> Answer:
         """Move all occurrences of a series, or only those on and after the date `from`; or give them another purpose or
-        another owner. An occurrence for which nothing is free stays where it is: `unmoved` has the dates of those that
-        the request left as they were. It is null if the request had been accepted before."""
+        another owner. An occurrence for which nothing is free stays where it is. `unmoved` lists the dates of the
+        occurrences that the request did not change; it is null if the same request had already been accepted."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A move cannot name a new room; a new reservation can."
         self.require_rooms(body.room, body.merge, remedy, session)
@@ -214,9 +214,9 @@ class AllSeries(SeriesHandlers):
         return {**self._answer(identifier, session), "unmoved": unmoved}
 
     def extend_series(self, request: Request[None, SeriesExtendBody], user: str, name: str) -> Answer:
-        """Add occurrences to a series, or bring back those that were left out, cancelled or rejected: by their dates,
-        or by a later end of its rule. A new occurrence is like the one before it. `unmoved` has the dates that got no
-        slot."""
+        """Add occurrences to a series, or bring back occurrences that were left out, cancelled or rejected. The request
+        gives their dates, or a later end of the rule of the series. A new occurrence is like the one before it.
+        `unmoved` lists the dates that got no slot."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         self.require_rooms(None, body.merge, "An occurrence cannot name a new room.", session)
         series, unmoved = self.require_series(identifier, session), None
