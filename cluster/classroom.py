@@ -18,11 +18,12 @@ MEET_S_MAX = 60.0
 
 
 def write_class_configuration(configuration: Path) -> Path:
-    """Write a copy of a configuration whose replicas have data of their own, each in an embedded Redis, so that a class
-    may delete it at any time. Return the path of the copy.
+    """Write a copy of a configuration, and return the path of the copy. In the copy, the replicas have data of their
+    own, each in an embedded Redis, so that a class may delete this data at any time.
 
-    Raise ConfigError if people have to log in, since the page could not act at each replica. Raise Conflict if somebody
-    listens at an address of a replica already: a class would act on the replicas there, which may be a building's.
+    Raise ConfigError if people have to log in, because the class page acts at every replica without logging in. Raise
+    Conflict if a process already listens at the REST address of a replica: it may be a replica with real data, and a
+    class would act on it.
     """
     settings = load(configuration)
     if settings.has_roles:
@@ -46,8 +47,9 @@ def write_class_configuration(configuration: Path) -> Path:
 
 
 def begin_class(processes: Processes, stopping: threading.Event) -> None:
-    """Wait until all replicas have met, so that each knows the primary; then give all of them manual pace. Raise as
-    Processes.wait_until_serving does."""
+    """Wait until all replicas have met, so that each knows the primary; then give all of them manual pace, at which
+    they start no session by themselves. Raise NotServing or TooLong if they do not serve or do not meet, and Stopped
+    once `stopping` is set."""
     processes.wait_until_serving(stopping=stopping)
     rests = [processes.rest(label) for label in processes.labels]
 

@@ -8,7 +8,7 @@ address, and gets a token for its requests. A key works once, so nobody can use 
     POST /restart/LABEL    {"token"}  -> {}
     POST /reset            {"token"}  -> {}
 
-Refusals have the shape of a replica's: {"error": {"code", "message", "details"}}.
+Refusals have the form of a replica's refusals: {"error": {"code", "message", "details"}}.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Act = Callable[[str, str | None], None]
 class Control:
     """The control endpoint for the replicas of these settings. `act("crash", label)` crashes a replica and
     `act("restart", label)` restarts it. `act("reset", None)` starts over; pages may ask for this only if `resets`.
-    `act` raises Conflict if it is not possible now. `on_claimed` is called when a page has used the key in
-    `page_address`, which then has a new key."""
+    `act` raises Conflict if the action is not possible now. `on_claimed` is called when a page has used the key in
+    `page_address`; the property then has a new key."""
 
     def __init__(self, settings: Config, act: Act, on_claimed: Callable[[], object], *, resets: bool) -> None:
         self._settings = settings
@@ -60,7 +60,8 @@ class Control:
 
     @property
     def page_address(self) -> str:
-        """The address of the cluster page, with a key after the #, which a browser never sends."""
+        """The address of the cluster page. It ends with a # and a key; a browser does not send this part to the
+        server."""
         rest = next(iter(self._settings.replicas.values())).rest
         return f"http://{rest}/cluster#control={self.address.port}.{self._key}"
 
@@ -75,7 +76,11 @@ class Control:
 
     def _check_page(self, host: str, origin: str) -> None:
         if host != str(self.address) or origin not in self._origins:
-            raise Forbidden("cross_site", "Only the cluster page of a replica that runs here may use this.")
+            message = (
+                "Only the cluster page of a replica on this computer may control the replicas. Open the address that"
+                " the terminal shows."
+            )
+            raise Forbidden("cross_site", message)
 
     def _done(self, path: str, body: bytes) -> dict[str, Any]:
         asked = _read(body)
@@ -91,13 +96,16 @@ class Control:
         elif name in ACTS and len(labels) == 1 and labels[0] in self._settings.replicas:
             self._act(name, labels[0])
         else:
-            raise Unknown("not_found", "There is no such path here, or no replica with this label.")
+            raise Unknown(
+                "not_found", "The path names no action of the control endpoint, or no replica of the cluster."
+            )
         return {}
 
     def _claim(self, key: str) -> dict[str, Any]:
         with self._claiming:
             if not hmac.compare_digest(self._key, key):
-                raise Forbidden("key_used", "This address was used before. The terminal shows a new one.")
+                message = "The key of this page is wrong or was used before. Open the address that the terminal shows."
+                raise Forbidden("key_used", message)
             self._key = secrets.token_hex(16)
             self._tokens.append(secrets.token_hex(16))
             token = self._tokens[-1]
@@ -140,7 +148,8 @@ class Control:
 
 
 def _read(body: bytes) -> dict[str, str]:
-    """Return the members of a body whose values are ASCII texts."""
+    """Return the members of a body that are ASCII texts; leave out all others. Raise BadInput if the body is no JSON
+    object."""
     try:
         found = json.loads(body or b"{}")
     except (ValueError, RecursionError):

@@ -60,7 +60,7 @@ def _play(folder: Path, stopping: threading.Event) -> None:
 
 
 class _Story:
-    """The steps of the demo, in order. Each shows its result, and raises Unexpected or TooLong if the result is
+    """The steps of the demo, in order. Each step shows its result, and raises Unexpected or TooLong if the result is
     wrong."""
 
     def __init__(self, processes: Processes, view: DemoView, stopping: threading.Event) -> None:

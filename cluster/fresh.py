@@ -15,12 +15,12 @@ IN_THE_FOLDER = {"embedded", "memory"}  # settings of `redis` with which no data
 
 
 def delete_data(configuration: Path) -> None:
-    """Delete the data of all replicas of a configuration, after stopping the Redis servers that they left behind. Say
+    """Delete the data of all replicas of a configuration, after stopping the Redis servers that they left behind. Print
     what is deleted, and what stays.
 
-    Only folders DATA/LABEL of the configuration are touched. Nothing is deleted if one of them cannot be: raise
-    Conflict `already_running` if a replica runs, and ConfigError if a folder is not that of a replica or if a replica
-    has its data in a Redis of its own.
+    Only the folders DATA/LABEL of the configuration are touched. If one of these folders must not be deleted, nothing
+    is deleted: raise Conflict `already_running` if a replica runs, and ConfigError if a folder was not made by a
+    replica or if a replica has its data outside its folder.
     """
     settings = load(configuration)
     folders = [settings.data / label for label in settings.replicas]
@@ -48,22 +48,23 @@ def delete_data(configuration: Path) -> None:
 
 def _elsewhere(settings: Config) -> list[str]:
     return [
-        f"{label} has its data in the Redis at {settings.redis_of(label)}, which is not touched from here. Delete the"
-        f" keys that begin with bayou:{{{label}}}: there, and then the folder {settings.data / label}."
+        f"{label} has its data in the Redis at {settings.redis_of(label)}, which this command does not touch. There,"
+        f" delete the keys that begin with bayou:{{{label}}}: and then delete the folder {settings.data / label}."
         for label in settings.replicas
         if settings.redis_of(label) not in IN_THE_FOLDER
     ]
 
 
 def _not_of_a_replica(folder: Path) -> list[str]:
-    """Say what is wrong with a folder whose content must not be deleted. A replica locks its folder before anything
-    else, and so leaves a lock file in it."""
+    """Return, in a list, what is wrong with a folder whose content must not be deleted; an empty list if it may be
+    deleted. A replica locks its folder before anything else, so each folder that a replica has used holds a lock
+    file."""
     if folder.is_symlink():
-        return [f"{folder} is a link. Delete what it leads to yourself."]
+        return [f"{folder} is a symbolic link. Delete the folder that it leads to yourself."]
     if folder.exists() and not folder.is_dir():
-        return [f"{folder} is no folder. Name another one with `data` in the configuration."]
+        return [f"{folder} is not a folder. Name another data folder with `data` in the configuration."]
     if _contents(folder) and not (folder / LOCK_FILE).is_file():
-        return [f"{folder} was not made by a replica. Name another folder with `data` in the configuration."]
+        return [f"{folder} was not made by a replica. Name another data folder with `data` in the configuration."]
     return []
 
 
@@ -73,7 +74,8 @@ def _contents(folder: Path) -> list[Path]:
 
 
 def _others(settings: Config) -> list[Path]:
-    """Return the data folders of replicas that have joined the cluster."""
+    """Return the data folders of replicas that the configuration does not name, such as those that have joined the
+    cluster."""
     return sorted(
         path.parent for path in settings.data.glob(f"*/{FILE_NAME}") if path.parent.name not in settings.replicas
     )

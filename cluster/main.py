@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     taught.add_argument("name", metavar="NAME", nargs="?", help="one of scenarios/NAME.test, or the file of a script")
     taught.add_argument(
-        "--frames", action="store_true", help="show the frames of all sessions: one_session is made for it"
+        "--frames", action="store_true", help="show the frames of all sessions; the lesson one_session is made for this"
     )
     trained = add(
         "exercise",

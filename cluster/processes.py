@@ -1,8 +1,8 @@
 """The replicas of one configuration as processes on this machine.
 
 Each replica is in a process group of its own. So Ctrl-C and a hang-up reach only the program that started the replica,
-which then stops the replica in order. This module runs `server.py` as a command, and otherwise uses only the REST
-interface of replicas.
+and this program then stops the replica with `stop`. This module runs `server.py` as a command, and otherwise uses only
+the REST interface of replicas.
 """
 
 from __future__ import annotations

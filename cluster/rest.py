@@ -16,8 +16,7 @@ TIMEOUT_S = 40.0  # a replica waits up to 30 s for a busy peer before it answers
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request. If `content` is given, it is the body; else the body is `body` as JSON. Without both, there is no
-    body."""
+    """A request. Its body is `content` or, as JSON, `body`. If both are None, the request has no body."""
 
     method: str
     path: str

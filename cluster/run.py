@@ -72,7 +72,8 @@ def run(script: Path | None, *, in_process: bool, check: Path | None, diagram: P
 
 
 def _check_writable(diagram: Path) -> None:
-    """Raise OSError if the file cannot be written. It is checked before the script runs, which may take long."""
+    """Raise OSError if the file cannot be written. This is checked before the script runs, because the script may take
+    long."""
     try:
         with diagram.open("a"):
             pass

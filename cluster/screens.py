@@ -24,17 +24,17 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def stops() -> bool:
-    """Return whether somebody sits at the terminal, so that a text is shown until they press a key."""
+    """Return whether input and output are a terminal. Then each text stays until the user presses a key."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def width() -> int:
-    """Return the columns that a text may take."""
+    """Return how many columns a text may have."""
     return min(shutil.get_terminal_size(SIZE_OF_NO_TERMINAL).columns, WIDTH_MAX)
 
 
 def height() -> int | None:
-    """Return the lines that a text may take, so that all of it is seen at once; None if no terminal limits them."""
+    """Return how many lines a text may have, so that all of it is seen at once; None if there is no terminal."""
     return shutil.get_terminal_size(SIZE_OF_NO_TERMINAL).lines - 1 if stops() else None  # the last has the keys
 
 
@@ -80,7 +80,8 @@ def _keys(text: str, *, is_first: bool) -> str:
 
 @contextlib.contextmanager
 def _reading_keys() -> Iterator[int]:
-    """Have the terminal pass on each key at once, without showing it. Yield its file descriptor."""
+    """Have the terminal pass on each key at once, without showing the key. Yield the file descriptor of the
+    terminal."""
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     try:
@@ -91,7 +92,7 @@ def _reading_keys() -> Iterator[int]:
 
 
 def _key(terminal: int) -> str:
-    """Wait for a key that has a meaning, and return the characters that the terminal sends for it. Ctrl-C stays a
+    """Wait for a key that has a meaning, and return the characters that the terminal sends for it. Ctrl-C still sends a
     signal."""
     while True:
         pressed = os.read(terminal, 16).decode(errors="replace")

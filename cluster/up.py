@@ -33,7 +33,7 @@ SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # without any of these, a b
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line that a replica has printed; None at the end of its output."""
+    """A line that the replica `label` has printed. `text` is None at the end of the replica's output."""
 
     label: str
     text: str | None
@@ -41,7 +41,8 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """What the cluster page asks for: see cluster.control."""
+    """An action that the cluster page asks for; see Control in cluster/control.py. `done` is resolved when the action
+    is done or refused."""
 
     name: str
     label: str | None
@@ -59,13 +60,14 @@ def up(configuration: Path, *, in_class: bool = False) -> int:
     """Run the replicas until the user stops them or all have ended. Return 0, or 1 if a replica ended by itself. Raise
     ConfigError if the configuration is invalid.
 
-    A class begins as soon as the replicas have met: with manual pace, and the cluster page in a browser. The page may
-    start over, which deletes the data of the replicas."""
+    If `in_class`, a class begins as soon as the replicas have met: they get manual pace, and the cluster page opens in
+    a browser. The page may start over, which deletes the data of the replicas.
+    """
     return _Up(configuration, in_class=in_class).run()
 
 
 class _Up:
-    """The replicas of one configuration. Only the thread of `run` starts and ends them, and prints."""
+    """The replicas of one configuration. Only the thread that calls `run` handles events and prints."""
 
     def __init__(self, configuration: Path, *, in_class: bool) -> None:
         self._in_class = in_class
@@ -196,13 +198,13 @@ class _Up:
         try:
             act.done.result(ACT_S_MAX)
         except TimeoutError:
-            raise Conflict("busy", "cluster.py is still doing what was asked before. Try again.") from None
+            raise Conflict("busy", "cluster.py is still busy with an earlier request. Try again.") from None
 
     def _show_page(self) -> None:
         self._events.put(_Said(f"For another page with control: {self._control.page_address}"))
 
     def _begin_class(self, is_over: threading.Event) -> None:
-        """Begin a class, and say so, unless it is over before that."""
+        """Begin a class, and print that it has begun. If the class is over before it has begun, do nothing."""
         try:
             begin_class(self._processes, is_over)
         except Stopped:

@@ -132,7 +132,7 @@ def _terminal(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _row(row: Sequence[Run], y: float) -> Iterator[str]:
-    """Return the SVG of one row. Each run of text has its own x and length, so that columns line up in any font."""
+    """Yield the SVG of one row. Each run of text has its own x and length, so that columns line up in any font."""
     column = 0
     for text, codes in row:
         bare = text.strip(" ")

@@ -1,4 +1,4 @@
-"""A booking of a room, and the search for one that is free. All designs share them."""
+"""A booking of a room, and the function that finds the first free booking among several. All designs use both."""
 
 from __future__ import annotations
 

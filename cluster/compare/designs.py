@@ -51,7 +51,7 @@ class Design:
         """Raise Refused if the servers in `reachable` are not enough to serve a request."""
 
     def allowed(self, server: str, choices: Sequence[Booking]) -> Sequence[Booking]:
-        """Return those choices that the data type can still hold. Raise Refused if there is none."""
+        """Return the choices that the data type can still hold. Raise Refused if there is none."""
         return choices
 
     def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
@@ -67,8 +67,9 @@ class Design:
         self.remove(server, booking, now)
 
     def outcome(self, server: str, asked_at: int, answer: Booking) -> tuple[Booking | None, bool]:
-        """Return the booking that this server shows by now for the request of the line `asked_at`, and whether it is
-        final. In most designs, that is the `answer` that the user got at first."""
+        """A user made a request in line `asked_at` of the script. Return the booking that this server now shows for it,
+        and whether that booking is final. In most designs, the booking is still the `answer` that the user got at
+        first."""
         return answer, True
 
     def meet(self, one: str, other: str, now: int) -> None:
@@ -202,9 +203,9 @@ class OperationBased(Design):
 
 
 class StableStamps(Design):
-    """All servers play the same writes in the order of their stamps, and no server decides. A write is final once this
-    server has heard from every other one after the stamp of the write. So while one server is off, no new write becomes
-    final."""
+    """All servers play the same writes in the order of their stamps, and no server decides. A write is final at a
+    server when the server has heard from every other server up to the stamp of the write. So while one server is cut
+    off, no new write becomes final."""
 
     name = "commit by stable stamps"
     idea = "in the order of stamps; final once every server was heard of later"

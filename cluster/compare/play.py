@@ -21,7 +21,8 @@ COMMANDS = (
 
 
 class NotComparable(Exception):
-    """A script uses a command that not all designs have. The message has the line number and the allowed commands."""
+    """A script cannot be compared, because a line is malformed or uses a command that not all designs have. The message
+    has the line number and says what is wrong."""
 
 
 def read_script(lines: Iterable[str]) -> list[str]:
@@ -133,7 +134,8 @@ class _Player:
         row.cancelled, row.belief = "done", None
 
     def _look_up(self, row: Row) -> None:
-        """Set the belief of a row to what its user's server shows by now, if the user has a link to a server."""
+        """Set the belief of a row to the booking that its user's server shows now, if the user has a link to a
+        server."""
         server = self._world.clients[row.user].server
         if row.belief is not None and row.answer is not None and server is not None:
             row.belief, row.is_final = self._design.outcome(server, self._asked_at[row.name], row.answer)

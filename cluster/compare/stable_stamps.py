@@ -2,7 +2,7 @@
 
 A stamp is the number of the line of the script, so no two writes have the same stamp. Two servers that meet exchange
 all writes that one of them lacks. They also say up to which stamp they have heard from each server. So a server that
-has heard from another one up to a stamp holds all writes of that server up to that stamp.
+has heard from another server up to a stamp holds all of the other server's writes up to that stamp.
 """
 
 from __future__ import annotations

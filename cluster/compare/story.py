@@ -65,7 +65,7 @@ KEPT, MOVED, REJECTED, CANCELLED, STUCK, LOST, TWICE, TAKEN, CUT_OFF = (
 
 
 def verdicts(story: Story) -> list[str]:
-    """Return a verdict for each row. It compares the user's belief with the bookings that the servers hold."""
+    """Return a verdict for each row. A verdict compares the user's belief with the bookings that the servers hold."""
     return [_verdict(row, story) for row in story.rows]
 
 

@@ -95,7 +95,8 @@ def _count(count: int, mark: str, color: str | None, width: int) -> str:
 
 
 def _cell(booking: Booking | None, otherwise: str, *, is_final: bool) -> str:
-    """Return a booking with the sign of its state, or a text if there is none, with blanks up to the next column."""
+    """Return a cell of the table, padded with blanks: a booking with the sign of its state, or `otherwise` if there is
+    no booking."""
     if booking is None:
         return f"{otherwise:<{ANSWER}}"
     mark, color = STATES["committed" if is_final else "tentative"]

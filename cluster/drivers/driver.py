@@ -1,7 +1,7 @@
 """The driver interface: the operations on a cluster that the scenario language needs.
 
 Servers are named by their labels. A driver only carries out operations. The runner decides which server creates a new
-one, which links work, and when two servers exchange writes.
+server, which links work, and when two servers exchange writes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Driver(Protocol):
     def promote(self, label: str, primary: str | None) -> None:
         """Make a server the primary.
 
-        The server `primary` hands over to it in one session. If `primary` is None, the promotion is forced.
+        `primary` is the present primary, which hands over in one session. If `primary` is None, the promotion is
+        forced.
         """
 
     def crash(self, label: str) -> None:
@@ -66,7 +67,7 @@ class Driver(Protocol):
         """Start a server that has crashed. Return when it answers."""
 
     def copy_folder(self, label: str) -> None:
-        """Keep a copy of the data folder of a running server. It replaces an earlier one."""
+        """Keep a copy of the data folder of a running server. The copy replaces an earlier copy."""
 
     def put_back(self, label: str) -> None:
         """Stop a server if it runs, put the copy in the place of its data folder, and start it. Return when it answers.

@@ -48,8 +48,8 @@ def process_driver(*, records_frames: bool = False) -> Iterator[ProcessDriver]:
 
 
 class ProcessDriver:
-    """Implements cluster.drivers.driver.Driver. `folder` holds all files of the servers, and `environment` their
-    variables."""
+    """Implements cluster.drivers.driver.Driver. `folder` holds all files of the servers. `environment` has variables
+    that are added to the environment of each server."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
@@ -221,5 +221,5 @@ class ProcessDriver:
 
 
 def _sockets(folder: str, names: list[str]) -> list[str]:
-    """Return those of the names in a folder that are sockets, which cannot be copied."""
+    """Return the names of the sockets among the files of a folder. Sockets cannot be copied."""
     return [name for name in names if (Path(folder) / name).is_socket()]

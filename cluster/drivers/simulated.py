@@ -62,8 +62,8 @@ def _raises_failed() -> Iterator[None]:
 class SimulatedDriver:
     """Implements cluster.drivers.driver.Driver. It needs a Redis of its own, and deletes everything in it.
 
-    `watch` is called with each frame of a session before the receiver gets it, and with the labels of its sender and of
-    its receiver.
+    `watch(sender, receiver, frame)` is called for each frame of a session, before the receiver gets the frame. The
+    first two arguments are labels.
     """
 
     def __init__(self, client: Redis, *, records_frames: bool = False) -> None:
@@ -320,7 +320,7 @@ class _Peers:
         if label not in self._cluster.labels:
             raise Unknown("peer_unknown", f"There is no server {label}.")
         if label in self._store.cut_links():
-            raise Conflict("link_cut", f"The link to {label} is cut.", peer=label)
+            raise Conflict("link_cut", f"The link to {label} is cut. Heal the link first.", peer=label)
         return self._cluster.session(self._label, label)
 
     def set_link(self, label: str, *, up: bool) -> None:

@@ -21,7 +21,7 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Whether one demand of an exercise is met. `instead` says what the cluster did, if it is not met."""
+    """Whether one demand of an exercise is met. If the demand is not met, `instead` says what the cluster did."""
 
     demand: str
     is_met: bool

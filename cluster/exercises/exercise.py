@@ -21,11 +21,11 @@ WRONG = 2
 
 
 def exercise(number: int | None) -> int:
-    """List the exercises if `number` is None. Otherwise copy the file of this exercise into the current folder or, if
-    it is there already, check it.
+    """List the exercises if `number` is None. Otherwise copy the file of this exercise into the current folder. If the
+    file is there already, check it instead.
 
-    Return 0 if the exercise is done, listed or just given, 1 if it is not done yet, and 2 if there is none with this
-    number. Raise Stopped if the user stops the program, and OSError if a file cannot be read or written.
+    Return 1 if the file does not meet all demands yet, 2 if there is no exercise with this number, and 0 in all other
+    cases. Raise Stopped if the user stops the program, and OSError if a file cannot be read or written.
     """
     if number is None:
         for found, one in EXERCISES.items():

@@ -1,6 +1,6 @@
 """The commands of relations and records: define, write, read and conflicts.
 
-The definition of a relation and the rules of a write stand in YAML files. A script names a file by its path, relative
+The definition of a relation and the rules of a write are in YAML files. A script names a file by its path, relative
 to the current folder or, if there is no such file, to the folder of the project.
 """
 
@@ -80,7 +80,7 @@ def read_file(path: str) -> str:
     read."""
     found = next((place for place in (Path(path), ROOT / path) if place.is_file()), None)
     if found is None:
-        raise Complaint(f"there is no file {path} in this folder or in the folder of the project")
+        raise Complaint(f"there is no file {path} in the current folder or in the folder of the project")
     try:
         return found.read_text(encoding="utf-8")
     except (UnicodeDecodeError, OSError) as error:
@@ -105,7 +105,7 @@ def _parameter(text: str) -> tuple[str, str | int]:
     Complaint if the form is wrong."""
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise Complaint(f"{text} does not have the form NAME=VALUE")
+        raise Complaint(f"{text} does not have the form NAME=VALUE, such as day=2026-12-01")
     is_number = value.isascii() and value.removeprefix("-").isdigit()
     return name, int(value) if is_number else value
 

@@ -1,7 +1,7 @@
-"""Reads scripts as lessons: those of scenarios/, and any other.
+"""Reads scripts as lessons: those of scenarios/, and any other script.
 
-The first line of a script is a comment with its claim and, in brackets, its source; a script may lack them. Each later
-comment begins a step and is the narration of that step. Commands before the first such comment are a step without
+The first line of a script is a comment with its claim and, in brackets, its source; a script may lack this line. Each
+later comment begins a step and is the narration of that step. Commands before the first such comment are a step without
 narration. In a script without such comments, a step ends with each command that may show something.
 """
 
@@ -34,7 +34,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A script as a lesson. `claim` and `source` are empty if its first line does not have them."""
+    """A script as a lesson. `claim` and `source` are empty if the first line of the script does not have them."""
 
     name: str
     claim: str
@@ -57,7 +57,7 @@ def find_lesson(name: str) -> Lesson:
     close = difflib.get_close_matches(name, scripts, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise NoLesson(
-        f"There is no lesson {name}, and no script in a file of that name.{hint}"
+        f"There is no lesson {name}, and no file {name} with a script.{hint}"
         " `python cluster.py lesson` lists the lessons."
     )
 

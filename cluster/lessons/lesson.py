@@ -48,11 +48,11 @@ RESULTS = {  # word in a result -> the state that it stands for; the first word 
 
 
 def lesson(name: str | None, *, with_frames: bool = False) -> int:
-    """Play a lesson or the script in a file, or list all lessons if `name` is None. With `with_frames`, show the frames
-    of the sessions of each step after it.
+    """Play a lesson or the script in a file, or list all lessons if `name` is None. With `with_frames`, show after each
+    step the frames of its sessions.
 
-    Return 0 on success, 1 if an `expect` of the script failed or no line of it is a command, and 2 if there is no such
-    lesson. Raise Stopped if the user stops the program, and OSError if the file cannot be read.
+    Return 0 on success, 1 if an `expect` of the script failed or no line of the script is a command, and 2 if there is
+    no such lesson. Raise Stopped if the user stops the program, and OSError if the file cannot be read.
     """
     if name is None:
         _list()
@@ -86,8 +86,9 @@ class Player:
         self._files: set[str] = set()  # that have been shown
 
     def steps(self) -> Iterator[str]:
-        """Play one step after the other. For each step, yield one screen for each file of rules that it uses for the
-        first time, then the screen after the step, then the screens of the frames in its sessions, if there are any."""
+        """Play one step after the other, and yield what to show. Each step gives a screen for each file of rules that
+        is used for the first time, then the screen after the step. Screens with the frames of its sessions follow if
+        `note_frame` was called during the step."""
         for number, step in enumerate(self._lesson.steps, 1):
             yield from self._new_files(step)
             self._shown, self._frames = [], []
@@ -166,8 +167,8 @@ class Player:
             self._shown.append(f"{prompt} {paint(line.replace(HARD_BLANK, ' '), attrs=['bold'])}")
 
     def _picture(self) -> None:
-        """Add what was replayed, and the picture. Where the screen would be higher than the terminal, leave out blank
-        lines, the legend and then the oldest writes, but none that has changed in this step; at last the replays."""
+        """Add the replays and the picture. If the screen is higher than the terminal, leave out blank lines and the
+        legend, then the oldest writes, but none that this step has changed, and at last the replays."""
         world, width, height = self._runner.world, screens.width(), screens.height()
         shown = [self._column(server) for server in world.servers.values()]
         paused = paint("   ‖ anti-entropy is paused", "magenta", attrs=["bold"]) if self._runner.is_paused else ""
@@ -185,8 +186,8 @@ class Player:
         self._shown = screen
 
     def _replays(self) -> Iterator[str]:
-        """Yield the lines about the replays of this step: the writes that each server undid, last first, and how it
-        played them again."""
+        """Yield the lines about the replays of this step: the writes that each server undid, last first, and how the
+        server played them again."""
         world, recorder, before = self._runner.world, self._recorder, len(self._recorder.steps)
         recorder.note(0, "", world)
         words = Words({label: name for name, label in world.labels.items()}, recorder.labels, recorder.writes)

@@ -43,8 +43,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The column of one server. It shows no log for a server that has crashed. `of_members` counts the writes of the
-    log that create and retire servers, which are not in `log`."""
+    """The column of one server. A server that has crashed has no log. `log` leaves out the writes that create and
+    retire servers; `of_members` counts these writes."""
 
     id: str
     running: bool
@@ -65,15 +65,16 @@ def legend() -> str:
 
 
 def small_stamp(write_id: str) -> str:
-    """Return the stamp of a write as small digits: seconds since the beginning of the script, in which each line takes
-    one. `₁₇₊₂` is two microseconds after second 17: Lamport's rule moves a clock that is behind by one."""
+    """Return the stamp of a write as small digits: seconds since the beginning of the script, where each line takes one
+    second. `₁₇₊₂` is two microseconds after second 17: by Lamport's rule, a stamp is at least one microsecond greater
+    than the last one that the server has seen."""
     seconds, _, fraction = stamp_text(split_id(write_id)[0]).partition(".")
     more = int(fraction.ljust(6, "0")) if fraction else 0
     return (f"{seconds}+{more}" if more else seconds).translate(SMALL)
 
 
 def entry(write: Mapping[str, Any]) -> Entry | None:
-    """Return the entry for a write in an answer to `GET /replica/log`; None for a write of the membership."""
+    """Return the entry for a write in an answer to `GET /replica/log`; None for a membership write."""
     described, app = write["describe"], write["app"].partition("/")[0]
     mark = str(write["state"])
     if app == "playlist":

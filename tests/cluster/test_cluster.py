@@ -202,7 +202,7 @@ def test_a_reset_deletes_the_folders_of_the_configuration_and_nothing_else(tmp_p
     shutil.rmtree(data / "two")
     (data / "two").symlink_to(data / "four")
     status, output = done("reset", "--config", configuration)
-    assert (status, "two is a link" in output) == (1, True)
+    assert (status, "two is a symbolic link" in output) == (1, True)
     assert (data / "one" / "inner" / "file").exists()
 
     (data / "two").unlink()

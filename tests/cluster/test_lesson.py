@@ -259,7 +259,7 @@ def test_a_text_that_is_no_script_is_named_as_such(tmp_path: Path) -> None:
     for name, status, problem in [
         ("notes.txt", 1, "no line is a command of the scenario language: is this a script?\n"),
         (".", 2, ".: Is a directory.\n"),
-        ("none.test", 2, "There is no lesson none.test, and no script in a file of that name."),
+        ("none.test", 2, "There is no lesson none.test, and no file none.test with a script."),
     ]:
         ended = subprocess.run(
             [sys.executable, str(ROOT / "cluster.py"), "lesson", name],
