@@ -215,8 +215,8 @@ class Outgoing:
 
     def _is_new(self, history: str) -> bool:
         """Whether this replica has got a history after the hellos: by a forced promotion, or because it had none. The
-        peer does not know that history, and might believe that a write that opens one of its epochs is forged. The
-        hello of the next session names it."""
+        peer does not know that history, and might believe that a write which opens an epoch of that history is forged.
+        The hello of the next session names it."""
         return history not in self._histories and all(prevails(history, one) for one in self._histories)
 
     def _is_far(self) -> bool:

@@ -149,4 +149,5 @@ class AntiEntropyStore(Protocol):
         """Return all commits that are known to have named another primary, in CSN order, with their seals."""
 
     def primary_label(self) -> str | None:
-        """Return the label of the primary by the committed members; None if it is not known."""
+        """Return the label of the primary; None if it is not known. The label of a created server is that on the
+        committed membership page."""

@@ -137,7 +137,8 @@ class FullStateStore(SealStore):
             yield tuple(parts)
 
     def _list_entries(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield pairs of a list and some of its entries. Most lists are short, so one round trip reads many lists."""
+        """Yield pairs (name of a list, some of its entries). Most lists are short, so one round trip reads many
+        lists."""
         names = iter([name.decode() for name in self._redis.smembers(self._keys.lists)])
         unread = [(name, 0) for name in islice(names, LISTS_AT_ONCE)]
         while unread:

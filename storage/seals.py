@@ -70,7 +70,8 @@ class SealStore(Queries):
         return found
 
     def primary_label(self) -> str | None:
-        """Return the label of the primary by the committed members; None if it is not known."""
+        """Return the label of the primary; None if it is not known. The label of a created server is that on the
+        committed membership page."""
         primary, generation = self._redis.hmget(self._keys.meta, "primary", "generation")
         page = Namespace(self._label, generation.decode()).committed_page + MEMBERS_PAGE
         fields_of_page = {name.decode(): value.decode() for name, value in self._redis.hgetall(page).items()}

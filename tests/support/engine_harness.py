@@ -101,7 +101,8 @@ class Replica(Store):
         return [("!" if entry.csn else "") + entry.write.request for entry in self.log(None, 100_000) or ()]
 
     def key(self, family: str, page: str = "") -> str:
-        """Return the Redis key that has this name in storage/keys.py, for a page if one is given."""
+        """Return the Redis key whose name in storage/keys.py is `family`. If a page is given, return the key of this
+        page."""
         found: str = getattr(Namespace(self.label), family)
         return found + page
 
