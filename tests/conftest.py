@@ -40,7 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let Python look for garbage among what tests make, and not again and again in all code and the list of tests."""
+    """Exclude the code and the list of tests from garbage collection, so that each collection looks only at what tests
+    have made."""
     gc.collect()
     gc.freeze()
 

@@ -60,7 +60,9 @@ def test_every_imported_package_is_listed_in_the_requirements() -> None:
     for path in sources(".py"):
         for module in imported(path) - own - sys.stdlib_module_names:
             found = {canonicalize_name(name) for name in distributions[module]}
-            assert found & required or found <= DEPENDENCIES, f"{path} imports {module}"
+            assert found & required or found <= DEPENDENCIES, (
+                f"{path} imports {module}, which requirements.txt does not list"
+            )
 
 
 def imported(path: Path) -> set[str]:

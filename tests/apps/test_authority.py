@@ -229,7 +229,7 @@ def test_a_manager_may_demote_himself_but_do_nothing_afterwards(cluster: Cluster
     assert cluster.one.ask("GET", "/login", cluster.boss).json["role"] == "guest"
 
 
-def test_who_is_no_person_is_not_judged(cluster: Cluster) -> None:
+def test_a_user_who_is_not_among_the_people_is_not_judged(cluster: Cluster) -> None:
     """A write is not judged if its user is not among the people of the log: without tokens, users may have any names.
     The configuration of a replica has no influence on a play."""
     assert cluster.one.store.accept(_song("nobody"), microseconds(utc_now())).status == "updated"

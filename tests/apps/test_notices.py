@@ -21,7 +21,7 @@ def replicas() -> list[Told]:
 def test_the_replica_that_accepted_a_reservation_tells_once_that_it_is_final(replicas: list[Told]) -> None:
     one, two = replicas
     two.reserve("vish", "a", 9)
-    assert two.told(60) == [], "its answer said where it is"
+    assert two.told(60) == [], "the answer to the request said where the reservation is"
     meet(two.store, one.store)
     assert two.told() == [("vish", f"{STANDUP} is yours: final.")]
     assert one.told(60) == []
@@ -67,7 +67,7 @@ def test_a_move_of_several_rooms_says_which_of_them_was_taken(replicas: list[Tol
     assert two.told() == [("vish", moved)]
 
 
-def test_what_is_back_within_thirty_seconds_is_not_told() -> None:
+def test_a_reservation_that_is_back_within_thirty_seconds_is_not_told() -> None:
     primary, one, two, three = told_replicas("primary", "one", "two", "three")
     three.reserve("priyal", "first", 10)
     one.reserve("neil", "second", 9, 13, length=2)
@@ -188,7 +188,7 @@ def test_the_owner_is_told_what_a_manager_cancels() -> None:
     assert (two.told(60), one.told(60)) == ([], [])
 
 
-def test_what_a_forced_promotion_revokes_is_told_if_it_comes_out_differently(replicas: list[Told]) -> None:
+def test_a_commit_that_a_forced_promotion_revokes_is_told_if_its_outcome_changes(replicas: list[Told]) -> None:
     one, two = replicas
     two.reserve("neil", "first", 9)
     one.reserve("vish", "a", 9, 10)

@@ -107,7 +107,7 @@ def test_moves_are_those_that_this_replica_saw() -> None:
     }
     meet(three, one)
     assert three.history("vish/a")["events"] == two.history("vish/a")["events"]
-    assert three.history("vish/a")["moves_seen_here"] == [], "it came there as it is now"
+    assert three.history("vish/a")["moves_seen_here"] == [], "the reservation came to three as it is now"
     worker_redis(14).xtrim("bayou:{two}:events", maxlen=0)
     gone = two.history("vish/a")
     assert (gone["moves_seen_here"], gone["moves_kept_since"]) == ([], None)

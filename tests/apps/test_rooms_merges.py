@@ -269,7 +269,7 @@ def test_a_cancelled_reservation_cannot_be_changed(building: Building) -> None:
     assert building.reserve("neil/b", "09:00/10:00") == "6.12 09:00/10:00 tentative"
 
 
-def test_only_the_owner_may_change_it(building: Building) -> None:
+def test_only_the_owner_may_change_a_reservation(building: Building) -> None:
     building.reserve("vish/a", "09:00/10:00")
     assert building.cancel("vish/a", user="neil") == "not_owner"
     assert building.move("vish/a", "10:00/11:00", user="neil") == "not_owner"

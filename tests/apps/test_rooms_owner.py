@@ -49,7 +49,7 @@ def events(side: Side, token: str, name: str) -> list[tuple[str, str, str | None
     return [(one["op"], one["user"], one["owner"], one["outcome"]) for one in found]
 
 
-def test_what_a_manager_makes_for_somebody_else_is_theirs(staff: Staff) -> None:
+def test_a_reservation_that_a_manager_makes_for_a_user_belongs_to_that_user(staff: Staff) -> None:
     one, two = staff.sides
     made = reserve(one, staff.boss, owner="vish")
     assert made.status_code == 201
@@ -83,7 +83,7 @@ def test_only_a_manager_makes_a_reservation_for_somebody_else(staff: Staff) -> N
     assert code(give(one, staff.neil, "nobody")) == (404, "person_unknown")
 
 
-def test_the_owner_hands_over_and_then_it_is_no_longer_theirs(staff: Staff) -> None:
+def test_an_owner_who_has_handed_over_a_reservation_may_not_change_it(staff: Staff) -> None:
     one, two = staff.sides
     reserve(one, staff.vish)
     staff.meet()
@@ -276,7 +276,7 @@ def test_the_limit_of_open_reservations_counts_for_the_owner(lua: Lua) -> None:
     assert not service.tentative.get("user:ravi")
 
 
-def test_feeds_say_who_owns_it(lua: Lua) -> None:
+def test_feeds_name_the_owner_of_a_reservation(lua: Lua) -> None:
     client = client_of(FakeService(lua, auth="none"))
     body = BODY | {"slots": [{"start": "2026-12-01T10:00Z", "end": "2026-12-01T10:30Z"}], "owner": "neil"}
     assert client.post("/reservations", json=body, headers={"Bayou-User": "vish"}).status_code == 201

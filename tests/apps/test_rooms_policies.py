@@ -163,7 +163,7 @@ def test_open_reservations_are_counted_until_they_are_over(lua: Lua) -> None:
     refused = building.reserve("c", "2026-12-03 09:00/10:00")
     assert rule(refused) == "open_reservations"
     assert (refused.json["error"]["details"]["limit"], len(building.service.log)) == (2, 3)
-    assert rule(building.reserve("c", "2026-12-03 09:00/10:00", user="neil")) is None, "each user has as many"
+    assert rule(building.reserve("c", "2026-12-03 09:00/10:00", user="neil")) is None, "the limit is for each user"
     assert rule(building.move("vish/a", "2026-12-05 09:00/10:00")) is None
     assert rule(building.move("vish/past", "2026-12-06 09:00/10:00")) == "open_reservations"
     building.ask("DELETE", "/reservations/vish/b")
@@ -200,7 +200,7 @@ def test_reservations_made_before_the_limit_are_not_counted(lua: Lua) -> None:
     building.reserve("before", "2026-12-01 09:00/10:00")
     building.restart_with(open_reservations=1)
     assert rule(building.reserve("a", "2026-12-02 09:00/10:00")) is None
-    assert rule(building.move("vish/before", "2026-12-03 09:00/10:00")) is None, "it holds that one already"
+    assert rule(building.move("vish/before", "2026-12-03 09:00/10:00")) is None, "this reservation is open already"
     assert rule(building.reserve("b", "2026-12-04 09:00/10:00")) == "open_reservations"
 
 

@@ -142,7 +142,7 @@ def test_all_or_nothing(building: Building) -> None:
     assert made.status_code == 201
 
 
-def test_when_one_is_displaced_all_or_nothing_rejects_all_and_best_effort_one(building: Building) -> None:
+def test_a_displaced_occurrence_is_rejected_alone_or_with_all_or_nothing_the_whole_series(building: Building) -> None:
     for wanted in ("all_or_nothing", "best_effort"):
         here = Building(building.service.lua)
         here.reserve("vish/w", "2026-12-01 09:00/10:00", rule="FREQ=WEEKLY;COUNT=2", occurrences=wanted)

@@ -115,7 +115,7 @@ def test_a_cancel_frees_all_rooms_and_an_edit_reaches_them(building: Building) -
     assert building.reserve("neil/b", "09:00/10:00", room="6.13") == "6.13 09:00/10:00 tentative"
 
 
-def test_an_earlier_write_in_one_of_the_rooms_displaces_all_of_it(building: Building) -> None:
+def test_an_earlier_write_in_one_of_the_rooms_displaces_the_whole_reservation(building: Building) -> None:
     building.reserve("neil/b", "09:30/10:30", room="6.13")
     building.service.tentative = {}
     building.reserve("vish/a", "09:00/10:00", "14:00/15:00", room=BOTH)
@@ -135,7 +135,7 @@ def test_a_cancel_declares_the_pages_of_all_rooms(building: Building) -> None:
     assert [write.pages for write in building.service.log] == [pages, pages]
 
 
-def test_each_calendar_shows_it_as_one_reservation_of_both_rooms(building: Building) -> None:
+def test_the_calendar_of_each_room_shows_one_reservation_of_both_rooms(building: Building) -> None:
     building.reserve("vish/a", "09:00/10:00", room=BOTH)
     building.reserve("vish/b", "10:00/11:00")
     for room, requests in (("6.12", ["a", "b"]), ("6.13", ["a"]), ("7.01", [])):

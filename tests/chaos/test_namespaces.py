@@ -40,7 +40,7 @@ def arrives(source: str, target: str) -> bool:
         return True
     except TimeoutError:
         return False
-    raise AssertionError("nobody listens")
+    raise AssertionError(f"a program listens at {target}:{CLOSED_PORT}, where no program should")
 
 
 @pytest.mark.parametrize("packet_filter", FILTERS, ids=lambda found: found.command[0])

@@ -349,7 +349,9 @@ def test_a_reservation_is_handed_over(client: Client, replica: FakeReplica) -> N
     assert client("edit", "r1", "--owner", "a b") == 2
 
 
-def test_what_others_made_is_shown_and_named_with_them(client: Client, replica: FakeReplica) -> None:
+def test_a_reservation_made_by_somebody_else_is_shown_with_the_name_of_that_user(
+    client: Client, replica: FakeReplica
+) -> None:
     client(*RESERVE, "--request", "r1")
     replica.reservations["boss/r1"] = {
         **replica.reservations.pop("vish/r1"), "id": "boss/r1", "user": "boss", "owner": "vish"
@@ -362,7 +364,7 @@ def test_what_others_made_is_shown_and_named_with_them(client: Client, replica: 
     assert replica.reservations["boss/r1"]["state"] == "cancelled"
 
 
-def test_a_history_says_who_got_it(client: Client, replica: FakeReplica) -> None:
+def test_a_history_says_who_got_a_reservation_that_was_handed_over(client: Client, replica: FakeReplica) -> None:
     client(*RESERVE, "--request", "r1")
     event = {
         "state": "committed", "accepted_at": "2026-12-01T08:00:00+00:00", "user": "boss", "accepted_by": "one",

@@ -347,7 +347,7 @@ def test_two_users_may_import_one_file(here: Desk) -> None:
     assert len(here.booked()) == 1
 
 
-def test_what_people_read(here: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_output_for_people(here: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     after(here, event("a"), event("gone", **hours(16, 17)))
     file = here.folder / "file.ics"
     file.write_bytes(

@@ -437,7 +437,7 @@ def test_excluded_dates(line: str) -> None:
     assert list(table.courses[0].removed) == ["2026-12-08"]
 
 
-def test_an_excluded_date_that_fits_nothing_is_said() -> None:
+def test_an_excluded_date_that_fits_nothing_is_reported() -> None:
     table = timetable(event("s", WEEKLY, "EXDATE:20261208T100000"))
     assert starts(table) == TUESDAYS
     assert "EXDATE 2026-12-08 10:00 fits no occurrence" in reasons(table)
@@ -466,7 +466,7 @@ def test_floating_exceptions_have_the_zone_of_their_series() -> None:
         assert starts(timetable(event("s", WEEKLY, line, **new_york))) == ["12-01 15:00", "12-15 15:00", "12-22 15:00"]
 
 
-def test_an_exception_that_fits_no_occurrence_is_taken_and_said() -> None:
+def test_an_exception_that_fits_no_occurrence_is_taken_and_reported() -> None:
     table = timetable(event("s", WEEKLY), at(":20261209T090000"))
     assert starts(table) == [*TUESDAYS[:2], "12-08 14:00", *TUESDAYS[2:]]
     assert "exception for 2026-12-09 09:00 fits no occurrence" in reasons(table)

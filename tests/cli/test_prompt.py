@@ -156,7 +156,7 @@ def test_history_is_kept_for_each_user(terminal: Terminal, tmp_path: Path) -> No
 
 
 @pytest.mark.process
-def test_without_a_terminal_it_reads_lines(replica: FakeReplica, tmp_path: Path) -> None:
+def test_without_a_terminal_the_prompt_reads_lines(replica: FakeReplica, tmp_path: Path) -> None:
     answer = subprocess.run(
         [sys.executable, str(ROOT / "client.py"), "vish", "--replica", replica.url],
         input="rooms\ncancel nothing\nrooms\n",

@@ -63,7 +63,7 @@ def test_the_refusal_of_an_unknown_room_names_the_flag_only_where_there_is_one(
     assert (status, "There is no room Hall." in said, "--new-room" in said) == (1, True, False), said
 
 
-def test_whole_days_are_those_hours_when_all_rooms_are_open(here: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whole_days_are_the_hours_when_all_rooms_are_open(here: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert client(capsys, "reserve", "6.12+6.13+7.01", "2030-12-03", "--all-day")[0] == 0
     assert here.booked() == ["2030-12-03T09:00 660 6.12+6.13+7.01"]
 

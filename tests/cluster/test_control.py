@@ -36,7 +36,7 @@ class Endpoint:
 
     def act(self, name: str, label: str | None) -> None:
         if self.is_stopping:
-            raise Conflict("stopping", "Stopping.")
+            raise Conflict("stopping", "The cluster is being stopped.")
         self.acts.append((name, label))
 
     def note_claim(self) -> None:

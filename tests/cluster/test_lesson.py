@@ -254,7 +254,7 @@ def test_four_servers_fit_on_80_columns_and_24_lines(
 
 
 @pytest.mark.process
-def test_a_text_that_is_no_script_is_named_as_such(tmp_path: Path) -> None:
+def test_a_text_that_is_no_script_is_reported(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("some words\n", encoding="utf-8")
     for name, status, problem in [
         ("notes.txt", 1, "no line is a command of the scenario language: is this a script?\n"),

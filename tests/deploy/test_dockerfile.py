@@ -45,8 +45,9 @@ def test_a_replica_runs_with_the_copied_files_alone(tmp_path: Path) -> None:
             replica.communicate(timeout=60)
 
 
-def test_it_installs_what_the_code_names() -> None:
-    """The image has the first part of requirements.txt, as the `sed` of the Dockerfile cuts it."""
+def test_the_image_gets_only_the_packages_that_a_replica_needs() -> None:
+    """The `sed` command of the Dockerfile keeps the first part of requirements.txt: what a replica needs, without the
+    tools for tests."""
     (cut,) = re.findall(r"RUN (sed .*?) >", DOCKERFILE)
     named = subprocess.run(["sh", "-c", cut], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "\nFlask==" in named

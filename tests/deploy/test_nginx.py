@@ -1,4 +1,4 @@
-"""The texts of docs/operate.md for nginx, with real replicas: with tokens, and with the login of nginx."""
+"""The configurations of nginx in docs/operate.md, with real replicas: with tokens, and with nginx's own login."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ http {{
 
 
 class Site:
-    """A replica behind nginx, as docs/operate.md has it. `port` is where nginx listens instead of 443, and
+    """A replica behind nginx, configured as docs/operate.md says. nginx listens at `port` instead of 443, and
     `certificate` is the file of its certificate."""
 
     def __init__(self, port: int, token: str, certificate: Path) -> None:
@@ -93,7 +93,7 @@ class _From(requests.adapters.HTTPAdapter):
 
 @contextlib.contextmanager
 def site(folder: Path, text: str, **settings: Any) -> Iterator[Site]:
-    """Run a replica with these settings, and nginx with this text."""
+    """Run a replica with these settings, and nginx with `text` as the text of its configuration."""
     configuration = write_configuration(folder, ("one",), settings)
     written = yaml.safe_load(configuration.read_text())
     written["replicas"]["one"]["public"] = HOST
@@ -170,7 +170,7 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site whose login is that of nginx."""
+    """A site at which users log in with a password that nginx checks (`auth: proxy`)."""
     before, location, after = SERVER.partition("location / {\n")
     lines, brace, end = after.partition("    }\n")
     text = MAPS + before + location + lines + textwrap.indent(textwrap.dedent(LOGIN), " " * 8) + brace + end
@@ -221,7 +221,7 @@ def large_session() -> str:
     return token.encode()
 
 
-def test_the_address_of_the_client_counts_and_not_that_of_nginx(tokens: Site) -> None:
+def test_limits_count_the_address_of_the_client_and_not_the_address_of_nginx(tokens: Site) -> None:
     def status(source: str, **headers: str) -> int:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return tokens.ask("GET", "/login", source=source, headers=sent).status_code

@@ -1,4 +1,4 @@
-"""The units of deploy/, as systemd judges them."""
+"""The systemd units of deploy/: systemd finds no error in them, and says that the services may do little."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def analyze(*words: str | Path) -> tuple[int, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with the units, which name programs that exist here."""
+    """Return a folder with copies of the units, in which all programs are replaced by ones that exist on this
+    machine."""
     for name in UNITS:
         text = (ROOT / "deploy" / name).read_text().replace("/opt/bayou/.venv/bin/python", shutil.which("env") or "")
         (tmp_path / name).write_text(text.replace("/opt/bayou/deploy", f"{ROOT}/deploy"))

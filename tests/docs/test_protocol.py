@@ -54,8 +54,8 @@ def define(relation: str, request: str) -> Draft:
 
 
 def session_frames() -> list[tuple[str, wire.Frame]]:
-    """Return the frames of a session that our code has, each with its sender. `one` is the primary, and the initiator;
-    `two` has met nobody."""
+    """Run a session with our code, and return each of its frames as (sender, frame). The replica `one` is the primary
+    and the initiator. The replica `two` has met nobody yet."""
     client = worker_redis(DATABASE)
     client.flushdb()
     stores = {label: Store(client, label, [APPLICATION]) for label in ("one", "two")}
@@ -82,7 +82,8 @@ def session_frames() -> list[tuple[str, wire.Frame]]:
 
 
 def shown(frame: wire.Frame) -> tuple[str, str]:
-    """Return a frame as the page shows it: its fields, in which only the length of a body stands, and its bytes."""
+    """Return a frame as the page shows it: (its fields, its bytes in hexadecimal). The fields give only the length of a
+    body, not the body itself."""
     fields = text_format.MessageToString(frame)
     for item in frame.batch.items:
         line = text_format.MessageToString(wire.Item(body=item.body))
@@ -122,8 +123,9 @@ def test_the_write_is_in_its_session() -> None:
     assert body.encode() in {item.body for item in items}
 
 
-def test_it_names_what_there_is() -> None:
-    """The version, the service, each kind of frame, each code of a refusal, and each section that a check names."""
+def test_the_page_names_every_frame_field_and_refusal_code() -> None:
+    """The page names the version, the service, each kind of frame with its fields, and each code of a refusal. It has
+    each section that a check names."""
     assert f"describes version {PROTOCOL}." in DOCUMENT
     assert PROTOCOL == suite.PROTOCOL
     assert f"`{SERVICE}`" in DOCUMENT
@@ -149,7 +151,7 @@ def test_it_names_what_there_is() -> None:
     ]:
         assert f"`{kind.DESCRIPTOR.name}`" in DOCUMENT
         for field in kind.DESCRIPTOR.fields:
-            assert f"`{field.name}`" in DOCUMENT, f"{kind.DESCRIPTOR.name}.{field.name}"
+            assert f"`{field.name}`" in DOCUMENT, f"{kind.DESCRIPTOR.name}.{field.name} is missing"
     for code in PeerRefusalCode:
         assert f"`{code}`" in DOCUMENT
     sections = set(re.findall(r"^##+ ([0-9.]+?)\.? ", DOCUMENT, re.MULTILINE))

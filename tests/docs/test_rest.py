@@ -34,8 +34,8 @@ VARIABLE = re.compile(r"[a-z0-9_-]+~[a-z0-9]{6}|\b[0-9]{16}\b")
 
 
 def test_the_tables_are_the_endpoints(parts: Parts) -> None:
-    """Each application that has a section on the page is checked. An application that somebody adds may have no
-    section."""
+    """The applications of this project must have a section on the page. An application that somebody else adds need not
+    have one."""
     documented = dict(SECTION.findall(DOCUMENT))
     tables = tables_of(parts, Counters(), Security(parts.settings, parts.store.read))
     assert {"replica", "rooms", "playlist", "people", "records"} == set(documented) <= {"replica", *NAMES}

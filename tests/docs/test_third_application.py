@@ -91,19 +91,19 @@ def test_the_document_gives_an_application_and_its_test() -> None:
     }
 
 
-def test_one_line_registers_it() -> None:
+def test_one_line_registers_the_application() -> None:
     given = files()["apps/__init__.py"]
     assert given.replace('    "bibliography",\n', "") == (ROOT / "apps" / "__init__.py").read_text(encoding="utf-8")
 
 
-def test_its_code_is_in_the_style_of_the_project(project: Path) -> None:
+def test_the_code_of_the_document_is_in_the_style_of_the_project(project: Path) -> None:
     given = [path for path in files() if path.endswith(".py")]
     for command in (["format", "--check"], ["check"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--config", str(ROOT / "pyproject.toml"), *given]
         subprocess.run(ruff, cwd=project, check=True, timeout=TEST_TIMEOUT_S)
 
 
-def test_its_test_passes(project: Path) -> None:
+def test_the_test_of_the_document_passes(project: Path) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "-W", "error", "tests"],

@@ -38,7 +38,7 @@ def test_only_the_primary_commits_a_write_at_once() -> None:
     assert (other.state().csn, other.state().tentative, other.state().last) == (0, 1, "")
 
 
-def test_stamps_follow_the_clock_and_grow_even_if_it_does_not(replica: Replica) -> None:
+def test_stamps_follow_the_clock_and_grow_even_if_the_clock_does_not(replica: Replica) -> None:
     """Stamps grow even while the clock stands still (invariant 10; Terry 1995, section 4.3)."""
     clock = replica.clock
     stamps: list[int] = []
@@ -265,7 +265,7 @@ def test_a_namespace_of_another_cluster_is_not_opened(primary: Replica) -> None:
 
 
 def test_a_namespace_can_get_a_new_id(primary: Replica) -> None:
-    """The writes of the old id are kept.
+    """The namespace keeps the writes that were made under the old id.
 
     A primary that gets a new id is no longer the primary, because it may have lost commits.
     """

@@ -29,8 +29,8 @@ def search(replica: Replica, request: str, steps: list[Step]) -> list[str]:
 
 
 def expected(fields: set[str], steps: list[Step]) -> list[str]:
-    """Take the steps on a Python set of fields, and return the results that the application should give. Python
-    compares code points, which gives the same order as comparing the bytes of UTF-8."""
+    """Take the same steps with a Python set of fields. Return the result that the application must give for each
+    `below`. Python compares texts by code points, which is the order of their UTF-8 bytes."""
     found = []
     for how, text in steps:
         if how == "below":
@@ -87,8 +87,8 @@ def test_below_reads_the_tentative_copy_of_a_committed_page() -> None:
 
 
 class Room:
-    """One room on one day, in a store of its own. If the replica is the primary, it commits each write at once; else
-    all stay tentative."""
+    """One room on one day, in a new store. If `primary` is true, the store commits each write at once. Otherwise all
+    writes stay tentative."""
 
     def __init__(self, *, primary: bool) -> None:
         self._store, self._now_us = Store(Cluster(0).client, "below", APPLICATIONS), FIRST_US

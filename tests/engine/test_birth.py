@@ -1,4 +1,5 @@
-"""A cluster that is started a second time, because its first primary was lost before any other replica had met it."""
+"""The first primary of a cluster was lost before any other replica had met it. A forced promotion starts the cluster
+again."""
 
 from __future__ import annotations
 

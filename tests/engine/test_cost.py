@@ -1,5 +1,4 @@
-"""The cost of a step: the number of commands that Redis runs and of writes that are rolled back. No time is
-measured."""
+"""The cost of a step: how many commands Redis runs, and how many writes are rolled back. No time is measured."""
 
 from __future__ import annotations
 

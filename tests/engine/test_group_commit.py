@@ -39,8 +39,9 @@ def requests_of(drafts: list[Draft], mode: str) -> list[Any]:
 
 
 def outcome_of(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], together: bool) -> tuple[Any, Any]:
-    """Let a new replica accept the writes `before` and then `drafts`, either in one transaction (`together`) or one by
-    one. Return the replica's data afterwards, except events, and its replies to `drafts`, with their pages blanked."""
+    """Let a new replica accept the writes `before`, and then `drafts`: in one transaction if `together` is true,
+    otherwise one by one. Return (the replica's data without its events, its replies to `drafts` without their
+    pages)."""
     client = worker_redis(13)
     client.flushdb()
     replica = Replica(client, "one", Clock(), mode)
@@ -91,7 +92,8 @@ def test_pages_are_shown_as_they_are_after_the_whole_batch() -> None:
 
 
 def test_each_of_many_threads_gets_its_own_answer() -> None:
-    """This also holds if the session of one thread is ahead of the replica, or if one write cannot be played."""
+    """Two of the threads are refused: the session of one is ahead of the replica, and the write of the other cannot be
+    played. All other threads still get the answers to their own writes."""
     replica = Cluster(2).replicas[1]
     count, start = 24, threading.Barrier(24)
 
@@ -164,9 +166,10 @@ def test_requests_queued_while_a_batch_is_in_flight_are_the_next_batch() -> None
     ("error", "failed", "count"), [(ResponseError("at fault"), {2}, 5), (ConnectionError("gone"), {1, 2, 3}, 2)]
 )
 def test_a_faulty_request_fails_alone(error: Exception, failed: set[int], count: int) -> None:
-    """The other requests of its batch succeed.
+    """The other requests of the batch are sent again, one by one, and succeed.
 
-    If the connection is lost, all requests of the batch fail, because Redis may have carried them out.
+    If the connection is lost, all requests of the batch fail and none is sent again, because Redis may have carried
+    them out.
     """
     batches = Batches(error)
     assert {number for number, answer in batches.answers().items() if answer is error} == failed

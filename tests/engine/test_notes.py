@@ -21,7 +21,7 @@ def views(replica: Replica, page: str = "p") -> PageViews:
     return replica.read([page]).pages[page]
 
 
-def test_a_commit_is_noted_and_a_tentative_write_is_not() -> None:
+def test_a_commit_has_a_note_and_a_tentative_write_has_none() -> None:
     primary, other, _ = Cluster()
     other.note("a", "p")
     assert views(other).notes == {}

@@ -1,4 +1,4 @@
-"""The invariants hold after each of many random steps: requests, commits, and sessions that complete, stop halfway or
+"""The invariants hold after each of many random steps: requests, commits and sessions. Sessions may stop halfway, or
 run at the same time."""
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def test_the_invariants_hold_after_every_step(commit_mode: str, random: Random) 
     """Invariants 1 to 6, 8, 9, 10 and 13 of docs/design.md hold after each step. At the end, when all links work, all
     replicas are equal (invariant 14).
 
-    The steps come from a true random generator. With the generator of hypothesis, fewer sessions are open at the same
+    The steps come from a true random generator, because the generator of hypothesis opens fewer sessions at the same
     time.
     """
     with patch.object(sender, "BATCH_COUNT_MAX", 2):

@@ -27,13 +27,13 @@ def early(cluster: Cluster) -> None:
 
 
 def changes(replica: Replica, number: int = -1) -> list[Change]:
-    """Return the changes in the event of one transaction."""
+    """Return the changes that the event of one transaction lists. `number` counts the transactions; -1 is the last."""
     found: list[Change] = replica.events("0-0", 1, 10_000, replica.client)[number][1]["changes"]
     return found
 
 
 def undone(replica: Replica, number: int = -1) -> list[Undone]:
-    """Return what the event of one transaction says of the writes that were rolled back."""
+    """Return the writes that were rolled back, as the event of one transaction lists them."""
     found: list[Undone] = replica.events("0-0", 1, 10_000, replica.client)[number][1].get("undone", [])
     return found
 
@@ -116,7 +116,7 @@ def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
 
 
 def test_the_event_of_a_long_replay_names_its_first_writes(cluster: Cluster) -> None:
-    """So an event stays small, however many writes are played again."""
+    """The event names the first 20 writes only. So it stays small, however many writes are played again."""
     _, one, two = cluster
     later = [two.note(f"{number:02}", "p").id for number in range(25)]
     early(cluster)
@@ -226,8 +226,9 @@ def test_a_commit_with_its_body_precedes_all_tentative_writes(cluster: Cluster) 
     Checker(cluster).check()
 
 
-def test_one_batch_has_commits_notifications_and_tentative_writes(cluster: Cluster) -> None:
-    """The writes of the batch share pages, and the tentative write comes last."""
+def test_a_batch_mixes_whole_commits_with_notifications_or_tentative_writes(cluster: Cluster) -> None:
+    """One session sends a batch of whole commits and a tentative write, and another one a batch of a whole commit and
+    notifications. The writes of each batch share pages."""
     primary, one, two = cluster
     one.note("a", "p", "q")
     one.note("b", "p")
@@ -331,7 +332,8 @@ def test_the_effects_of_a_write_have_one_entry_per_field(cluster: Cluster) -> No
 
 
 def test_a_transaction_ends_after_a_bounded_amount_of_play(cluster: Cluster) -> None:
-    """The sender then sends the rest of the batch again, and no write is skipped."""
+    """A transaction may play the first part of a batch only. The sender then sends the rest again, so no write is
+    lost."""
     _, one, two = cluster
     for number in range(23):
         one.note(f"{number}", *(f"page{page}" for page in range(400)))

@@ -21,7 +21,8 @@ UPDATE = 'pages.set("page", write.request, "%s")'
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    """The rules of two versions, and others that also call themselves version 1."""
+    """Return Lua files by name: `first` has the rules of version 1, and `second` those of version 2. The rules in
+    `other` differ from both."""
     found = {name: tmp_path / f"{name}.lua" for name in ("first", "second", "other")}
     for name, path in found.items():
         path.write_text(rules(UPDATE % name))
@@ -49,7 +50,7 @@ def opened(label: str, application: LuaApplication, *, is_primary: bool = False)
 
 
 def meet(one: Store, its: LuaApplication, other: Store, theirs: LuaApplication) -> list[str | None]:
-    """Run a session. Return the reason of each end, None if there was no error."""
+    """Run a session. Return the error message of each of the two ends; None for an end without an error."""
     meeting = Meeting(one, other, rules_by_tag([its]), rules_by_tag([theirs])).run()
     return [end.report.error.message if end.report.error else None for end in meeting.ends]
 
@@ -95,7 +96,7 @@ def test_comments_are_not_rules(files: dict[str, Path]) -> None:
     assert rules_by_tag([LuaApplication("app", 1, changed)]) != before
 
 
-def test_other_rules_under_one_tag_are_refused(files: dict[str, Path]) -> None:
+def test_a_peer_with_different_rules_under_the_same_tag_is_refused(files: dict[str, Path]) -> None:
     worker_redis().flushdb()
     right, wrong = LuaApplication("app", 1, files["first"]), LuaApplication("app", 1, files["other"])
     one, two = opened("one", right, is_primary=True), opened("two", wrong)
@@ -113,7 +114,7 @@ def test_a_full_state_brings_the_applications_of_the_log(files: dict[str, Path])
     assert two.state().log_applications == one.state().log_applications == ("app/1",)
 
 
-def test_data_of_the_format_before_is_migrated(files: dict[str, Path]) -> None:
+def test_data_of_the_former_format_is_migrated(files: dict[str, Path]) -> None:
     client = worker_redis()
     client.flushdb()
     app = LuaApplication("app", 1, files["first"])

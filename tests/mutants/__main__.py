@@ -32,10 +32,10 @@ SHRINK_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A fault: in the Lua script of `verb`, every match of the regular expression `pattern` is replaced.
+    """A fault: in the Lua script of `verb`, `replacement` replaces every match of the regular expression `pattern`.
 
-    If `verb` is None, the fault is in the scripts of all verbs. The hunt begins with `first_seed`: some faults need
-    what few seeds do.
+    If `verb` is None, the fault is in the scripts of all verbs. The hunt begins with the seed `first_seed`, because few
+    seeds take the steps that show some faults.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class PythonMutant:
-    """A fault: the attribute `target`, named with its module and class, is replaced by `faulty`."""
+    """A fault: `faulty` replaces the method `target`, which is named as MODULE.CLASS.METHOD."""
 
     name: str
     target: str
@@ -55,13 +55,13 @@ class PythonMutant:
 
 
 def _forget_tentative(reach: Reach, selection: Selection) -> None:
-    """Note as sent only what is committed, so the next batch of a standing session has the tentative writes again."""
+    """Note only commits as sent, so that the next batch of a standing session sends the tentative writes again."""
     NOTE_SENT(reach, replace(selection, items=tuple(item for item in selection.items if item.csn is not None)))
 
 
 def _believe_too_much(reach: Reach, holds: Holds) -> None:
-    """Take it that the receiver holds all writes of the servers that it has told about, so the commits of later writes
-    go without the writes."""
+    """Assume that the receiver holds all later writes, too, of each server that its Holds frame names. So later commits
+    are sent without their writes."""
     later = {server: stamp + YEAR_US for server, stamp in holds.vector.items()}
     NOTE_HOLDS(reach, replace(holds, vector=later))
 
@@ -157,7 +157,7 @@ MUTANTS: tuple[Mutant | PythonMutant, ...] = (
 
 @contextlib.contextmanager
 def mutated(mutant: Mutant | PythonMutant) -> Iterator[None]:
-    """Put the fault into the sessions, or into the scripts of all stores that are created in the block."""
+    """Put the fault into all sessions that run in the block, or into the scripts of all stores created in it."""
     if isinstance(mutant, PythonMutant):
         with patch(mutant.target, mutant.faulty):
             yield

@@ -16,4 +16,4 @@ QUICK = {"truncate past the commit", "drop the session check", "forget undo"}
 def test_a_fault_is_found(mutant: Mutant | PythonMutant) -> None:
     with lab() as laboratory:
         found = hunt(laboratory, mutant, seeds_max=15)
-    assert found is not None, "no seed has found it"
+    assert found is not None, "no seed has found the fault"

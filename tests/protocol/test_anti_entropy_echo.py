@@ -137,7 +137,8 @@ def test_writes_of_a_server_that_was_created_and_retired_during_a_session_travel
 
 
 def test_a_creation_from_another_replica_does_not_hide_the_writes_of_the_created_server() -> None:
-    """The peer sends the creator's next write, but this write does not show that a creation came before it."""
+    """During the session, `two` gets the creation from its creator, and sends `one` the creator's next write. From that
+    write, `one` must not conclude that `two` has the writes of the created server."""
     cluster = Cluster(4)
     _, one, two, creator = cluster
     with_backlog(two)
@@ -179,7 +180,7 @@ def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the
     for number in range(30):  # the creation waits behind these
         one.note(f"{number}", "p")
     fourth = created(cluster, creator, "fourth")
-    meet(primary, creator)  # the commit does not go back any more
+    meet(primary, creator)  # `creator` does not get the commit of its creation
     creator.note("next", "p")
     fourth.note("its", "p")
     meet(fourth, creator)
@@ -193,11 +194,11 @@ def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the
     assert one.digest() == two.digest()
 
 
-def test_a_creation_in_the_peers_full_state_does_not_hide_the_writes_of_the_created_server(
+def test_a_creation_after_the_peers_full_state_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """When the peer sends the creator's next write, the creation is no longer in the peer's log, only in the peer's
-    full state."""
+    """The peer sends a full state, and commits the creation after it. `one` gets the commit as a notification, which
+    does not show that it creates a server."""
     monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, creator, carrier = cluster

@@ -266,7 +266,7 @@ def test_another_history_ends_the_session() -> None:
 
 
 def test_a_fork_ends_the_session_when_everything_is_sent() -> None:
-    """What this side still has to send may be the commit that decides between the two writes."""
+    """This side first sends all that it has: the commit that decides between the two writes may be among it."""
     store = FakeStore(items=1)
     made, _ = session(store, initiator=False)
     store.answers = [taken(0, "fork")]

@@ -303,7 +303,8 @@ def test_a_full_state_includes_pages_that_were_emptied() -> None:
 
 
 def test_a_full_state_brings_many_lists_in_few_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most users have few reservations, so a part with the entries of one list alone would cost more than its pages."""
+    """Most users have few reservations. If each part had the entries of one list only, the lists would need more parts
+    than the pages."""
     monkeypatch.setattr(full_state, "PART_ENTRIES", 20)
     monkeypatch.setattr(full_state, "PART_LISTS", 10)
     cluster = Cluster(2)

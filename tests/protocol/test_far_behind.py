@@ -1,4 +1,5 @@
-"""A replica that is far behind gets the full state in the place of the log, with the newest commits for its log."""
+"""A replica that is far behind gets the full state instead of the log. The newest commits come with the full state, so
+that the replica has them in its log."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ KEPT = 4
 
 @pytest.fixture(autouse=True)
 def near(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take a peer that lacks ten commits for one that is far behind."""
+    """Let a peer that lacks ten commits count as far behind."""
     monkeypatch.setattr(sender, "FAR_COMMITS_MIN", 10)
 
 
@@ -32,7 +33,7 @@ def cluster() -> Cluster:
 
 
 def filled(cluster: Cluster, count: int = 20) -> tuple[Replica, Replica]:
-    """Commit as many writes on two pages, and return the primary and the other replica, which holds them all."""
+    """Commit `count` writes on two pages. Return (the primary, the other replica); both hold all the writes."""
     primary, other = cluster.replicas
     for number in range(count):
         (primary if number % 2 else other).note(f"n{number}", f"p{number % 2}")
@@ -69,7 +70,8 @@ def test_a_new_replica_gets_the_state_with_the_newest_commits(cluster: Cluster) 
 
 
 def test_the_log_that_came_with_the_state_is_passed_on(cluster: Cluster) -> None:
-    """A replica that lacks no more than that gets writes, also from a replica that has the state only."""
+    """A replica that lacks only the newest commits gets them as writes, even from a replica that got them with a full
+    state."""
     primary, other = filled(cluster)
     for number in range(KEPT - 1):
         primary.note(f"late-{number}", "p1")
@@ -82,7 +84,8 @@ def test_the_log_that_came_with_the_state_is_passed_on(cluster: Cluster) -> None
 
 
 def test_members_that_are_created_and_retire_among_the_newest_commits(cluster: Cluster) -> None:
-    """The vector of what is no longer in the log does not have who was created later, and has who retired later."""
+    """The vector O describes the commits before the log. So it has no entry for a server that is created in the log,
+    and still has an entry for a server that retires in the log."""
     primary, other = filled(cluster, 12)
     before = primary.state()
     made = primary.create(label="made", rest="h:1", anti_entropy="h:2", request="made", now_us=cluster.clock.tick())
@@ -101,7 +104,7 @@ def test_members_that_are_created_and_retire_among_the_newest_commits(cluster: C
     assert primary.state().omitted_vector == state.omitted_vector
 
 
-def test_commits_that_are_young_come_too() -> None:
+def test_all_commits_that_are_young_come_with_the_state() -> None:
     cluster = Cluster(2, keep=Keep(2, lambda: FIRST_US + 1_000_000))
     primary, _ = filled(cluster)
     cluster.clock.tick()
@@ -114,7 +117,7 @@ def test_commits_that_are_young_come_too() -> None:
     assert committed(new) == committed(primary)[-len(committed(new)) :]
 
 
-def test_the_log_goes_where_the_state_is_not_cheaper(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_sent_if_the_state_is_not_cheaper(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     primary, _ = filled(cluster)
     assert primary.state_size().pages + KEPT < primary.state_size().csn
     monkeypatch.setattr(sender, "FAR_SHARE_MAX", 0.1)
@@ -128,8 +131,8 @@ def test_a_replica_that_lacks_little_gets_the_log(cluster: Cluster) -> None:
     assert not meet(cluster.add("new"), primary).frames(StateFinish)
 
 
-def test_with_tls_the_log_goes() -> None:
-    """Its commits come with seals, so that the receiver can prove them to others."""
+def test_with_tls_the_log_is_sent() -> None:
+    """The commits of the log come with seals, with which the receiver can prove them to other replicas."""
     cluster = Cluster(2, signed=True)
     primary, _ = filled(cluster)
     new = cluster.add("new")
@@ -149,7 +152,7 @@ def test_own_writes_of_the_receiver_stay(cluster: Cluster) -> None:
     assert new.digest() == primary.digest()
 
 
-def test_a_forced_promotion_plays_the_commits_again_that_came_with_the_state(cluster: Cluster) -> None:
+def test_commits_that_came_with_the_state_are_played_again_after_a_forced_promotion(cluster: Cluster) -> None:
     """The promoted replica lacks the last commits. The replica with the state gives them back as tentative writes."""
     primary, other = filled(cluster)
     for number in range(KEPT - 1):
@@ -196,7 +199,8 @@ def test_the_state_begins_again_if_the_log_is_truncated_meanwhile(
 
 
 def test_the_log_goes_on_if_the_receiver_cannot_take_the_state(cluster: Cluster) -> None:
-    """Another staging begins at the receiver each time, as in a session that does not know of this one."""
+    """While the parts of the state arrive, the receiver begins to stage another state, as if another session had
+    brought it. So the first state cannot be installed, and the sender sends its log."""
     primary, _ = filled(cluster)
     new = cluster.add("new")
     meeting = Meeting(new, primary)
@@ -211,7 +215,7 @@ def test_the_log_goes_on_if_the_receiver_cannot_take_the_state(cluster: Cluster)
 
 
 class Two:
-    """A new replica in two standing sessions, with the primary and with another replica, at the same time."""
+    """A new replica that is in two standing sessions at the same time: with the primary and with another replica."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.primary, self.other = filled(cluster)
@@ -222,7 +226,7 @@ class Two:
         return Meeting(self.new, peer, arrivals=(self.arrivals, Arrivals(0)))
 
     def begin(self) -> None:
-        """Let the first session bring a part of the state, and then the second one all that it can."""
+        """Let the first session bring a part of the state. Then run the second session until nothing is in flight."""
         while not self.first.frames(StateChunk, 0):
             self.first.step()
         self.second.run()
@@ -241,7 +245,7 @@ def push(meeting: Meeting, end: int) -> None:
 
 
 def test_one_session_at_a_time_brings_a_state(two: Two) -> None:
-    """The second one waits, and then sends what is left."""
+    """The second session waits until the first one has brought the state. Then nothing is left to send."""
     assert two.new.state().csn == 0
     two.first.run()
     assert two.first.ends[0].take_report().installed is not None
@@ -311,7 +315,8 @@ def test_commits_that_do_not_belong_to_the_state_are_refused(
 
 
 def test_the_end_of_a_full_state_is_acknowledged_by_asking_for_a_new_plan(cluster: Cluster) -> None:
-    """Another Ack would let the sender believe that the receiver holds what comes after the state."""
+    """The sender refuses an ordinary Ack there: with it, the sender would believe that the receiver also holds the
+    writes after the state."""
     primary, _ = filled(cluster)
     new = cluster.add("new")
     giver, taker = session_of(primary, RULES, initiator=True), session_of(new, RULES, initiator=False)
@@ -327,7 +332,7 @@ def test_the_end_of_a_full_state_is_acknowledged_by_asking_for_a_new_plan(cluste
 
 
 def test_the_newest_commits_keep_to_the_window(small_batches: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A receiver that does not acknowledge gets a few of them, however many come with the state."""
+    """However many commits come with the state, at most two frames of commits are in flight."""
     cluster = Cluster(2, keep=Keep(20))
     monkeypatch.setattr(sender, "FAR_SHARE_MAX", 2)
     monkeypatch.setattr(sender, "WINDOW_BYTES_FIRST", 300)  # less than a frame with two commits

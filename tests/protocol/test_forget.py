@@ -1,4 +1,4 @@
-"""A forgotten server: its entries stay in the vectors, so that what any replica still holds of it is taken."""
+"""A forgotten server keeps its entries in the vectors. So its writes are still taken, whichever replica holds them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_forgotten_server_comes_back_under_its_id() -> None:
     assert two.digest() == one.digest()
 
 
-def test_who_has_not_heard_of_a_return_may_forget_again() -> None:
+def test_a_replica_that_has_not_heard_of_a_return_may_forget_the_server_again() -> None:
     one, two, three = Cluster()
     forget(one, three)
     meet(three, one)
@@ -63,7 +63,7 @@ def test_who_has_not_heard_of_a_return_may_forget_again() -> None:
     assert one.forgotten() == set()
 
 
-def test_a_retirement_ends_it_too() -> None:
+def test_a_forgotten_server_that_retires_counts_as_retired() -> None:
     one, two, three = Cluster()
     forget(one, three)
     three.retire(three.clock.tick())

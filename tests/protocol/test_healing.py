@@ -1,5 +1,5 @@
-"""A copy of a replica's data that has run under the same id: the replicas become equal again by themselves, and every
-acknowledged write is in the log in the end (docs/design.md, "A copy that has run")."""
+"""A copy of a replica's data has run under the id of the original. The replicas become equal again by themselves, and
+in the end every acknowledged write is in the log (docs/design.md, "A copy that has run")."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def put(copy: Copy, source: Replica, target: Replica) -> None:
 
 
 def session(one: Replica, other: Replica, healings: Healings, originals: Sequence[Replica] = ()) -> None:
-    """Run a session, and do at both ends what a replica does after it. `originals` are the primaries whose copies run
-    elsewhere; a primary that is not among them gives way."""
+    """Run a session. Then do for both replicas what a running replica does after a session. If `originals` is not
+    empty, a primary that is not in it is a copy, and gives way."""
     meeting = Meeting(one, other).run()
     for replica, end in zip((one, other), meeting.ends, strict=True):
         healing = healings.setdefault(replica.label, Healing())
@@ -128,7 +128,7 @@ def assert_all_kept(replicas: Sequence[Replica], wanted: set[str]) -> None:
 def test_a_primary_that_was_rolled_back(
     three: tuple[Replica, Replica, Replica], before: int, after: int, truncated: bool
 ) -> None:
-    """The others hold commits that the primary has lost, and the primary has committed others since."""
+    """The other replicas hold commits that the primary has lost. After the loss, the primary has made other commits."""
     one, two, three_ = three
     copy = copy_of(one)
     wanted = want(one, "before", before, "contested") | want(two, "second", 2)
@@ -148,8 +148,8 @@ def test_a_primary_that_was_rolled_back(
 def test_two_logs_that_differ_and_then_have_the_same_writes(
     three: tuple[Replica, Replica, Replica], truncated: bool
 ) -> None:
-    """The primary hands its role over, and is rolled back to before that. It commits another write at this CSN, and
-    then the same writes as the new primary."""
+    """The primary hands its role over, and is then rolled back to a state before the hand-over. It commits another
+    write at the CSN of the hand-over. After that, both primaries commit the same writes."""
     one, two, other = three
     copy = copy_of(one)
     one.hand_over(two.state().server, one.clock.tick())
@@ -191,7 +191,8 @@ def test_a_secondary_that_was_rolled_back(three: tuple[Replica, Replica, Replica
 def test_writes_that_a_full_state_covers_and_does_not_have(
     three: tuple[Replica, Replica, Replica], is_by_primary: bool, is_in_file: bool
 ) -> None:
-    """Only the third replica has them. The sender has dropped the commits of the other use of the id from its log."""
+    """One replica has run twice under one id. Only a third replica holds the writes of the first run. The vector of the
+    full state covers these writes, but the state has only the writes of the second run."""
     one, two, other = three
     copy = copy_of(two)
     lost = want(two, "before", 3, "contested")
@@ -212,7 +213,8 @@ def test_writes_that_a_full_state_covers_and_does_not_have(
 def test_a_full_state_of_another_log_is_not_imported(
     few_ids: int, three: tuple[Replica, Replica, Replica], is_covered: bool
 ) -> None:
-    """The ids of its newest commits show it, or its vector, which does not cover a commit of the replica."""
+    """The replica sees the difference in the ids of the newest commits, or in the vector of the full state, which does
+    not cover one of the replica's commits."""
     one, two, other = three
     copy = Replica(one.client, f"copy-{one.label}", one.clock)
     put(copy_of(one), one, copy)
@@ -234,7 +236,8 @@ def test_a_full_state_of_another_log_is_not_imported(
 def test_writes_that_a_full_state_covers_are_found_before_the_log_of_its_sender(
     few_ids: int, three: tuple[Replica, Replica, Replica]
 ) -> None:
-    """The log of the sender is longer than the list of ids in its full state. It knows those of older commits too."""
+    """A full state lists the ids of the newest commits only. The sender also knows the ids of older commits, and the
+    receiver asks it about them."""
     one, two, other = three
     copy = copy_of(two)
     lost = want(two, "before", 3)
@@ -275,7 +278,8 @@ def test_two_copies_of_a_primary_at_once(three: tuple[Replica, Replica, Replica]
 
 
 def test_a_primary_that_has_dropped_its_log_since_it_was_rolled_back(three: tuple[Replica, Replica, Replica]) -> None:
-    """It cannot say which commits of the others it has. They are made again; the requests that it has are not."""
+    """The primary cannot say which commits of the other replicas it has. The other replicas make all of them again, and
+    each request still takes only one slot."""
     one, two, other = three
     copy = copy_of(one)
     wanted = want(one, "before", 3, "contested")
@@ -289,7 +293,7 @@ def test_a_primary_that_has_dropped_its_log_since_it_was_rolled_back(three: tupl
 
 
 def test_a_retired_server_whose_writes_have_no_place_retires_again(three: tuple[Replica, Replica, Replica]) -> None:
-    """Its writes are made again under another id, which retires only when that is done."""
+    """The writes of the retired server are made again under a new id. The new id retires only after that."""
     one, two, _ = three
     copy = copy_of(two)
     wanted = want(two, "before", 2)
@@ -308,8 +312,8 @@ def test_a_retired_server_whose_writes_have_no_place_retires_again(three: tuple[
 
 
 def test_a_retirement_without_a_place_is_refused_with_what_to_do(three: tuple[Replica, Replica, Replica]) -> None:
-    """The retired server was rolled back and goes on. The replica that holds its retirement counts as one that has all
-    its writes, so the commit of a later one comes without a body."""
+    """A server retires, is rolled back, and accepts another write. A replica that holds the retirement counts as a
+    holder of all writes of the server, so the commit of the new write comes to it without a body."""
     one, two, other = three
     copy = copy_of(two)
     two.retire(two.clock.tick())
@@ -335,8 +339,11 @@ def test_a_peer_cannot_make_a_primary_begin_epochs_for_ever(three: tuple[Replica
     assert healing.cure(lost, state) is Cure.NEW_EPOCH
 
 
-def test_a_write_that_was_set_aside_is_refused_by_name(three: tuple[Replica, Replica, Replica]) -> None:
-    """The slot is gone, and there is no other: the write is in the log, with the outcome that says so."""
+def test_a_write_that_was_set_aside_may_be_rejected_when_it_is_made_again(
+    three: tuple[Replica, Replica, Replica],
+) -> None:
+    """The slot of the write is taken, and it asks for no other slot. So it is in the log with the outcome
+    `rejected`."""
     one, two, _ = three
     copy = copy_of(two)
     one.take("first", ("p", "contested"))

@@ -1,7 +1,7 @@
-"""A peer that tells one lie. No lie deposes a primary, gives it a commit, or stops acceptance, and the next honest
-session succeeds. docs/design.md, "Whom a replica trusts", says what is not promised.
+"""A peer that tells one lie. No lie deposes a primary, adds a commit to the primary's log, or keeps a replica from
+accepting writes. The next honest session succeeds. docs/design.md, "Whom a replica trusts", says what is not promised.
 
-The peer is a session of ours whose frames are altered on their way.
+The lying peer runs our own code; only its frames are altered before they reach the victim.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Lie = Callable[["Scene"], list[Frame]]
 
 
 class Scene:
-    """A primary, the victim, a peer that lies, and an honest peer. All hold the same committed writes."""
+    """Three replicas with the same committed writes: `victim`, the primary; `liar`, which lies; and `honest`."""
 
     def __init__(self, *, signed: bool = False) -> None:
         self.cluster = Cluster(3, signed=signed)
@@ -41,7 +41,7 @@ class Scene:
 
     @property
     def hello(self) -> Hello:
-        """The hello of the peer, before a lie."""
+        """The hello that the liar would send if it did not lie."""
         (frame,) = session_of(self.liar, RULES, initiator=True).start()
         assert isinstance(frame, Hello)
         return frame
@@ -51,7 +51,8 @@ class Scene:
         return self.cluster.clock.now_us
 
     def tell(self, *frames: Frame, to: Replica | None = None, initiator: bool = False) -> Session:
-        """Give the victim a session with these frames of the peer and Done. Return the victim's end."""
+        """Run a session in which the peer sends these frames, then Done. Return the receiver's end of the session. The
+        receiver is the victim, or `to`."""
         return fed(to or self.victim, [*frames, Done()], initiator=initiator)
 
     def commit(self, *writes: Write, history: str | None = None) -> Batch:
@@ -65,7 +66,7 @@ class Scene:
         return write_of(draft("note", "forged", ["p"]), stamp or self.now_us, prev, origin)
 
     def end(self, **changed: Any) -> StateEnd:
-        """Return the end of a full state that is one commit ahead of the victim's."""
+        """Return the end of a full state with one commit more than the victim's log. `changed` replaces its fields."""
         state = self.victim.state()
         end = StateEnd(
             csn=state.csn + 1,
@@ -105,7 +106,8 @@ def in_hello(**changed: Any) -> Lie:
 
 
 def claiming(server: str | None, stamp: int | None = None) -> Lie:
-    """Return a lie: the hello claims a stamp of a server, by default the victim and the next stamp after the newest."""
+    """Return a lie: the hello claims to hold the writes of `server` up to `stamp`. By default, it claims one more stamp
+    of the victim than the victim has given."""
 
     def lie(scene: Scene) -> list[Frame]:
         state = scene.victim.state()
@@ -284,7 +286,7 @@ def test_no_lie_deposes_the_primary_moves_its_commits_or_stops_acceptance(
 
 
 def test_a_peer_that_claims_writes_and_sends_none_is_named_as_faulty(scene: Scene) -> None:
-    """The peer has writes for the victim. They are not taken from it."""
+    """The peer also has a new write for the victim. In this session, the victim does not take it."""
     scene.liar.note("new", "p")
     before = scene.victim.state()
     meeting = Meeting(scene.victim, scene.liar)
@@ -307,8 +309,11 @@ def test_a_peer_that_claims_writes_and_sends_none_is_named_as_faulty(scene: Scen
 @pytest.mark.parametrize("is_primary", [True, False])
 @pytest.mark.parametrize("writes", [1, 1200])
 @pytest.mark.parametrize("initiator", [False, True])
-def test_a_lost_write_is_evidence_and_comes_back(is_primary: bool, writes: int, initiator: bool) -> None:
-    """The lost write comes after others that the replica lacks too. They fill more batches than are in flight."""
+def test_a_lost_write_of_its_own_tells_a_replica_of_the_loss_and_comes_back(
+    is_primary: bool, writes: int, initiator: bool
+) -> None:
+    """Before the lost write, the peer sends `writes` other writes that the replica lacks too. 1,200 writes fill more
+    batches than may be in flight."""
     cluster = Cluster(2)
     primary, other = cluster.replicas
     loser, holder = (primary, other) if is_primary else (other, primary)
@@ -333,7 +338,7 @@ def test_a_lost_write_is_evidence_and_comes_back(is_primary: bool, writes: int, 
     assert lost in {entry.write.id for entry in loser.log(None, 10_000) or ()}
 
 
-def test_a_write_in_the_place_of_an_own_write_is_evidence(scene: Scene) -> None:
+def test_another_write_in_the_place_of_its_own_write_tells_a_replica_of_a_loss(scene: Scene) -> None:
     """After a loss, the replica has made another write in the place of the lost one."""
     state = scene.victim.state()
     newest = state.vector[state.server]
@@ -355,8 +360,9 @@ def test_writes_before_one_with_a_stamp_beyond_the_bound_are_taken(scene: Scene)
     assert scene.victim.state().vector[LIAR] == good.stamp
 
 
-def test_a_log_that_has_such_a_stamp_is_still_committed(scene: Scene) -> None:
-    """Both replicas took the write before a clock was corrected. Its commit brings no new stamp."""
+def test_a_write_that_is_held_is_committed_even_if_its_stamp_is_beyond_the_bound(scene: Scene) -> None:
+    """Both replicas took the write while the clocks were wrong. Its commit is a notification, and so brings no new
+    stamp after the clocks are corrected."""
     two, clock = scene.honest, scene.cluster.clock
     clock.tick(3 * AHEAD_US_MAX)
     written = two.note("early", "p").id
@@ -375,7 +381,7 @@ def take_all(importer: Importer, frames: Iterable[Any]) -> None:
         importer.take(frame)
 
 
-def test_a_file_is_held_to_the_same_bounds(scene: Scene) -> None:
+def test_a_file_is_checked_like_the_frames_of_a_session(scene: Scene) -> None:
     clock = scene.cluster.clock
     clock.tick(AHEAD_US_MAX + 5_000_000)
     far = scene.liar.note("far", "p").id
@@ -423,7 +429,7 @@ def test_a_clock_that_was_reset_is_named_and_nothing_is_accepted_until_it_is_rig
 
 
 def test_a_replica_that_no_lie_stops_still_yields_to_a_real_promotion(scene: Scene) -> None:
-    """The same with a primary that has lost its newest commits, which were writes of others."""
+    """The primary yields in two cases: with all its commits, and after it has lost the newest ones."""
     put_back = copy_of(scene.victim)
     scene.honest.note("late", "p")
     meet(scene.honest, scene.victim)
@@ -437,7 +443,7 @@ def test_a_replica_that_no_lie_stops_still_yields_to_a_real_promotion(scene: Sce
 
 
 def test_a_full_state_of_another_birth_is_refused_by_every_replica(scene: Scene) -> None:
-    """The hello was honest, so this replica does not yield to the other cluster."""
+    """The hello names the birth of the replica's own cluster. Only the full state names another birth."""
     before = scene.honest.state()
     state = scene.state(birth=LIAR, history=json.dumps([[0, LIAR, 1]]), primary=LIAR)
     session = scene.tell(scene.hello, *state, Answer(("",) * before.csn), Answer(), to=scene.honest)
@@ -451,7 +457,8 @@ def test_questions_are_answered_only_after_a_full_state(scene: Scene) -> None:
 
 
 def test_a_full_state_with_more_own_writes_than_are_here_brings_a_new_id(scene: Scene) -> None:
-    """A replica that is not the primary gets back, as a full state, what it has lost."""
+    """A replica that is not the primary has lost a write, and gets it back in a full state. The vector of the state
+    shows the loss."""
     loser, primary = scene.honest, scene.victim
     put_back = copy_of(loser)
     server = loser.state().server

@@ -1,6 +1,6 @@
-"""With TLS no replica takes a commit that the primary has not signed, whoever sends it and however.
+"""With TLS, no replica takes a commit that the primary has not signed: from no peer and from no file.
 
-The peer that lies is a session of ours whose frames are altered on their way, as in test_lying_peer.py.
+As in test_lying_peer.py, the lying peer runs our own code; only its frames are altered before they reach the victim.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def sealed_by(replica: Replica, selection: Selection) -> Selection:
 
 
 def sent(initiator: Replica, responder: Replica) -> list[Batch]:
-    """Return the batches with commits that the initiator would send. Nothing is stored."""
+    """Return the batches that the initiator would send to the responder, which does not get them."""
     meeting = Meeting(initiator, responder)
     (frame,) = [meeting.wires[0].popleft()]
     return [one for one in meeting.ends[0].receive(frame) if isinstance(one, Batch)]
@@ -90,7 +90,7 @@ def test_a_forged_commit_is_refused_and_names_the_sender_and_the_primary(scene: 
     meet(scene.honest, scene.victim)
 
 
-def test_a_forged_hand_over_is_refused_under_a_seal_of_who_gains_by_it(scene: Scene) -> None:
+def test_a_forged_hand_over_is_refused_even_with_a_seal_of_the_server_that_it_promotes(scene: Scene) -> None:
     state = scene.victim.state()
     args = {"from": state.server, "to": scene.liar.state().server, "label": scene.liar.label}
     stamp = state.vector[state.server] + 1
@@ -112,8 +112,9 @@ def test_a_forged_full_state_is_refused_and_leaves_no_entry_of_a_list(scene: Sce
     assert {key: before[key] for key in pages} == {key: scene.honest.dump()[key] for key in pages}
 
 
-def test_who_took_a_forged_commit_passes_it_on_to_nobody(scene: Scene) -> None:
-    """The third replica took it before TLS was switched on. Its write is only a tentative write elsewhere."""
+def test_a_replica_that_took_a_forged_commit_passes_it_on_to_nobody(scene: Scene) -> None:
+    """The third replica took the forged commit before TLS was switched on. It passes the write on only as a tentative
+    write."""
     third = scene.cluster.add("third")
     third.signing = signing_of(third.label)
     meet(third, scene.victim)
@@ -182,7 +183,7 @@ def test_altered_commits_under_a_true_seal_are_refused(scene: Scene, name: str) 
     assert scene.honest.state().csn == scene.victim.state().csn
 
 
-def test_an_old_seal_moves_nothing(scene: Scene) -> None:
+def test_an_old_seal_changes_nothing_and_proves_no_other_commit(scene: Scene) -> None:
     scene.victim.note("late", "p")
     (true,) = sent(scene.victim, scene.honest)
     meet(scene.victim, scene.honest)
@@ -195,7 +196,8 @@ def test_an_old_seal_moves_nothing(scene: Scene) -> None:
 
 
 def test_a_seal_of_another_epoch_is_refused(scene: Scene) -> None:
-    """The old primary goes on, and the liar sends its next commit as one of the new epoch."""
+    """After a forced promotion, the old primary makes another commit. The liar sends this commit as one of the new
+    epoch."""
     victim, honest = scene.victim, scene.honest
     put_back = copy_of(honest)
     victim.note("a", "p")
@@ -230,7 +232,8 @@ def test_an_altered_tentative_write_is_found_when_it_is_committed(scene: Scene) 
 
 
 def test_seals_are_passed_on_and_stay_few() -> None:
-    """The last replica meets the primary never. Commits come one by one, in batches, and as notifications."""
+    """The third and the fourth replica never meet the primary. Commits come to the second replica one by one, in
+    batches and as notifications."""
     cluster = Cluster(3, signed=True)
     primary, second, third = cluster.replicas
     for number in range(150):
@@ -326,7 +329,7 @@ def test_a_created_server_may_be_the_primary() -> None:
     assert one.state().csn == third.state().csn == two.state().csn == 4
 
 
-def test_who_yields_to_a_promotion_gets_the_state_of_its_primary_only() -> None:
+def test_a_replica_that_yields_to_a_promotion_gets_the_state_from_the_new_primary_only() -> None:
     cluster = Cluster(3, signed=True)
     one, two, three = cluster.replicas
     three.force(f"{three.label}~zzzzzz", cluster.clock.tick())
@@ -343,7 +346,8 @@ def test_who_yields_to_a_promotion_gets_the_state_of_its_primary_only() -> None:
 
 
 def test_a_cluster_may_switch_tls_on_later() -> None:
-    """What was committed before is signed by the primary that made it, when it is asked. Others send the writes."""
+    """The primary signs the commits that it made before TLS when a peer asks for them. Any other replica sends these
+    writes as tentative ones."""
     cluster = Cluster(3)
     one, two, three = cluster.replicas
     for number in range(100):
@@ -362,7 +366,7 @@ def test_a_cluster_may_switch_tls_on_later() -> None:
     assert fourth.state().csn == 100
 
 
-def test_a_hand_over_before_tls_keeps_out_who_missed_it_until_a_forced_promotion() -> None:
+def test_a_replica_that_missed_a_hand_over_before_tls_cannot_follow_until_a_forced_promotion() -> None:
     cluster = Cluster(3)
     one, two, three = cluster.replicas
     one.hand_over(two.state().server, cluster.clock.tick())

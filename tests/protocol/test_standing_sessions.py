@@ -1,4 +1,4 @@
-"""Sessions that stay open: either side sends what comes up, and both can confirm that they have sent everything."""
+"""Sessions that stay open: either side sends new writes as they arrive, and both can confirm that all is sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tests.support.invariants import Checker
 
 
 class Standing(Meeting):
-    """A standing session between two replicas, after everything was sent once. Each replica has its own arrivals."""
+    """A standing session between two replicas, in which everything has been sent once. `given` may have the Arrivals of
+    the initiator and of the responder."""
 
     def __init__(self, initiator: Replica, responder: Replica, *given: Arrivals) -> None:
         here, there = given or (Arrivals(0), Arrivals(0))
@@ -38,7 +39,7 @@ class Standing(Meeting):
         return number
 
     def items(self, end: int) -> list[Item]:
-        """Return what came to this end."""
+        """Return the items that this end has received."""
         return [item for frame in self.frames(Batch, end) for item in frame.selection.items]
 
 
@@ -94,7 +95,7 @@ def test_what_has_just_arrived_waits_until_the_pause_is_over(cluster: Cluster) -
     from_primary.push(0)
     one.note("b", "q")
     to_two.push(0)
-    assert [item.csn for item in to_two.items(1)] == [None], "its own write need not wait for the commit"
+    assert [item.csn for item in to_two.items(1)] == [None], "the write of one itself need not wait for the commit"
     now_s = 0.02
     to_two.push(0)
     assert [item.csn for item in to_two.items(1)] == [None, 1]
@@ -115,7 +116,7 @@ def test_the_pause_grows_with_what_is_passed_on_in_vain_and_shrinks_with_what_th
     assert to_two.ends[0].pause_s == pytest.approx(0.08)
     one.note("b", "q")
     to_two.push(0)
-    assert to_two.ends[0].pause_s == pytest.approx(0.08), "its own writes do not wait, and so say nothing"
+    assert to_two.ends[0].pause_s == pytest.approx(0.08), "own writes do not wait, so they do not change the pause"
     for number in range(10):  # two has nothing from the primary any more
         primary.note("a", f"r{number}")
         from_primary.push(0)
@@ -124,7 +125,7 @@ def test_the_pause_grows_with_what_is_passed_on_in_vain_and_shrinks_with_what_th
     assert to_two.ends[0].pause_s == 0.01
 
 
-def test_a_commit_of_a_known_write_does_not_make_passing_it_on_useful(cluster: Cluster) -> None:
+def test_the_pause_grows_if_only_the_commit_was_new_to_the_peer(cluster: Cluster) -> None:
     primary, one, two = cluster
     now_s = 0.0
     arrivals = Arrivals(0.01, lambda: now_s)
@@ -167,14 +168,14 @@ def test_a_session_is_closed_when_its_hello_is_no_longer_true(cluster: Cluster) 
     assert [end.report.error for end in session.ends] == [None, None]
 
 
-def test_it_does_not_stand_if_one_side_does_not_want_it(cluster: Cluster) -> None:
+def test_a_session_does_not_stay_open_if_one_side_does_not_offer_it(cluster: Cluster) -> None:
     _, one, two = cluster
     meeting = Meeting(one, two, arrivals=(Arrivals(0), None)).run()
     assert all(end.finished for end in meeting.ends)
     assert all(end.send_new() == [] for end in meeting.ends)
 
 
-def test_a_frame_of_standing_sessions_is_refused_elsewhere(cluster: Cluster) -> None:
+def test_frames_of_standing_sessions_are_refused_in_other_sessions(cluster: Cluster) -> None:
     _, one, two = cluster
     for frame in (Holds(0, {}, ()), Sync(1), Sync(5, is_answer=True)):
         meeting = Meeting(one, two).run(2)
@@ -186,8 +187,8 @@ def test_a_frame_of_standing_sessions_is_refused_elsewhere(cluster: Cluster) -> 
 
 
 def test_a_session_sends_nothing_of_a_history_that_began_after_its_hellos(cluster: Cluster) -> None:
-    """The first of two forced promotions was revoked, so it is tentative again. A peer that does not know the second
-    one would take it for forged."""
+    """`two` holds a forced promotion that a later promotion has revoked, so it is tentative there. `one` does not know
+    the later promotion, and would take the revoked one for forged."""
     primary, one, two = cluster
     primary.note("a", "p")
     for peer in (one, two):

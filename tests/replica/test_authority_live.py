@@ -1,5 +1,5 @@
-"""Running replicas forbid what a user who was revoked, or whose role was lowered, wrote at a replica that was cut off.
-The user and the managers see it on the command line."""
+"""A user writes at a replica that is cut off, and is revoked or gets a lower role at the others. When the replicas
+meet, they forbid the writes. The user and the managers see this on the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHY = "ann’s reservation of 6.12, ann/a, had no effect: its user had been revo
 
 
 class Asker:
-    """Sends requests to the replicas in the name of the holder of a token."""
+    """Sends requests to the replicas with a token, by default the operator's token of the replica."""
 
     def __init__(self, processes: Processes, folder: Path) -> None:
         self._processes, self._folder = processes, folder

@@ -1,4 +1,5 @@
-"""Two replicas whose clocks differ: by a day, both warn once; by a year, there is no session, and both say why."""
+"""Two replicas whose clocks differ. If they differ by more than a day, both replicas warn once. If they differ by more
+than a year, no session takes place, and both say why."""
 
 from __future__ import annotations
 
@@ -59,7 +60,7 @@ def pair() -> Iterator[Pair]:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the warnings since the last call."""
+    """Return the warnings that were logged since the last call."""
     found = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     caplog.clear()
     return found
@@ -71,7 +72,7 @@ def is_refused(side: Scheduler) -> bool:
     return "more than a year apart" in ((peer["last_session"] or {}).get("error") or "")
 
 
-def test_both_warn_once_of_clocks_that_are_days_apart_and_again_after_they_agreed(
+def test_both_warn_once_of_clocks_that_are_days_apart_and_again_if_the_clocks_have_agreed_meanwhile(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with pair() as two:
@@ -105,7 +106,7 @@ def test_clocks_that_are_years_apart_end_the_session_on_both_sides(days: int) ->
 
 
 @pytest.mark.process
-def test_a_clock_that_was_wrong_is_named_and_the_operator_lets_the_stamps_fall_to_it(tmp_path: Path) -> None:
+def test_a_clock_that_was_ahead_is_named_and_the_option_restored_sets_the_stamps_back(tmp_path: Path) -> None:
     file = tmp_path / "clock"
     with live(tmp_path / "data", ("one", "two"), anti_entropy={"interval_s": 0, "after_write": False}) as processes:
         processes.stop("one")

@@ -29,7 +29,7 @@ class Terminal:
         self._console = Console("one", ["one", "two", "three"], timezone, self._write, color)
 
     def show(self, entry: Mapping[str, Any], *held: Any, **summed: Any) -> list[str]:
-        """Print one transaction, and return its lines without time and label."""
+        """Print one transaction, and return the lines of the terminal without the time and the label of the replica."""
         self.lines.clear()
         transaction = expand("1796112000000-0", entry, {w.id: w for w in held}, DESCRIBER, "one")
         self._console.show(replace(transaction, **summed))
@@ -142,7 +142,7 @@ def test_states_and_replicas_have_colours() -> None:
 
 
 def test_what_an_operator_should_see_is_bold() -> None:
-    """In the colour of the other letters: yellow ones cannot be read on a light terminal."""
+    """Bold letters keep the colour of the other letters: yellow letters could not be read on a light terminal."""
     terminal = Terminal(color=True)
     assert terminal.show({"kind": "pace", "pace": "manual"}) == ["\x1b[1mmanual pace\x1b[0m"]
     found = member("primary", label="two", to="two~x", epoch=1)

@@ -94,7 +94,7 @@ def test_without_tokens_a_replica_that_others_can_reach_answers_to_configured_na
 
 
 @pytest.mark.parametrize("auth", ["tokens", "proxy, proxies: [127.0.0.1]"])
-def test_where_people_log_in_a_page_of_another_replica_may_cut_links_but_not_commit(auth: str) -> None:
+def test_with_a_login_a_page_of_another_replica_may_cut_links_but_not_commit(auth: str) -> None:
     replicas = ", ".join(
         f"{label}: {{rest: 127.0.0.1:800{at}, anti_entropy: 127.0.0.1:900{at}}}"
         for at, label in ((1, "one"), (2, "two"))

@@ -1,4 +1,4 @@
-"""GET /replica/diagram: the transactions of the store, and the frames of the ring while they are recorded."""
+"""GET /replica/diagram: the transactions of the store, and the frames of sessions, if they are recorded."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_the_marks_of_a_large_transaction_are_counted() -> None:
 
 
 @pytest.mark.parametrize("query", ["?after=x", "?after_frame=-1", "?after_frame=x"])
-def test_a_position_that_is_none_is_refused(query: str) -> None:
+def test_an_invalid_position_is_refused(query: str) -> None:
     answer = Harness().app.test_client().get(f"/replica/diagram{query}")
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (400, "bad_input")
 

@@ -33,7 +33,8 @@ class Stream:
         self._lines = self.response.iter_lines(chunk_size=1)
 
     def block(self) -> dict[str, str]:
-        """Return the fields of the next block, which ends with an empty line. A comment is a field without a name."""
+        """Return the fields of the next block, which an empty line ends. A comment becomes a field with an empty
+        name."""
         fields: dict[str, str] = {}
         for line in self._lines:
             if not line:
@@ -160,7 +161,7 @@ def test_a_stream_of_events_that_are_no_longer_in_memory_is_read_from_the_store(
             assert [late.block()["id"] for _ in ids] == [f"{key}.0" for key in ids]
 
 
-def test_streams_at_the_same_place_share_what_one_of_them_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_at_the_same_position_read_the_store_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "RECENT_MAX", 2)
     harness, reads = Harness(), []
     events = harness.store.events
@@ -205,14 +206,14 @@ def test_a_stop_ends_the_streams_and_answers_what_was_asked() -> None:
     stream.close()
 
 
-def test_a_body_that_is_too_large_is_refused_in_our_shape() -> None:
+def test_a_body_that_is_too_large_is_refused_in_the_form_of_all_errors() -> None:
     with serving(Harness()) as address:
         headers = {"Bayou-User": "vish", "Content-Type": "application/json"}
         response = requests.post(f"http://{address}/notes", data=b" " * 2_000_000, headers=headers, timeout=20)
         assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
 
 
-def test_an_event_of_a_name_that_would_break_the_stream_is_one_line() -> None:
+def test_a_user_name_with_line_breaks_cannot_forge_an_event() -> None:
     harness = Harness()
     with serving(harness) as address, streaming(address) as stream:
         stream.block()

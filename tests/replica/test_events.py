@@ -1,4 +1,5 @@
-"""Screen events (the events of GET /events): how they are made from transactions, their feed, and its followers."""
+"""Screen events (the events of GET /events): how transactions become events, the feed of events, and the followers of
+the feed."""
 
 from __future__ import annotations
 
@@ -146,7 +147,7 @@ def test_the_events_of_links_and_sessions() -> None:
     ("text", "before"),
     [("5-2", "5-2"), ("5-2.0", "5-1"), ("5-0.3", f"4-{2**64 - 1}"), ("0-0", "0-0"), ("0-0.0", "0-0")],
 )
-def test_where_the_store_is_read_again(text: str, before: str) -> None:
+def test_a_cursor_says_after_which_transaction_the_store_is_read_again(text: str, before: str) -> None:
     assert Cursor.parse(text).before_transaction() == before
     assert str(Cursor.parse(text)) == text
 

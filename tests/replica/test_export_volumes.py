@@ -1,5 +1,5 @@
-"""Anti-entropy by file in several volumes. Each volume is a file that says what its receiver must have already
-(Petersen 1997, section 3.4)."""
+"""Anti-entropy by file in several volumes. Each volume is a file. Its head says which writes the receiver must hold
+already (Petersen 1997, section 3.4)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def cluster() -> Cluster:
 
 
 def written(source: Replica, folder: Path, volume_bytes: int = 1) -> list[Path]:
-    """Write an export to files as the command line does, from a stream that comes in small pieces. Return the files."""
+    """Write an export to files, as the command line does with a stream that arrives in small pieces. Return the
+    files."""
     whole = b"".join(write(export_volumes(source, RULES, 0, {}, volume_bytes)))
     with VolumeWriter(folder / "out") as volumes:
         for at in range(0, len(whole), 1000):
@@ -103,7 +104,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_an_export_into_fewer_files_removes_those_of_the_previous_one(cluster: Cluster, tmp_path: Path) -> None:
+def test_an_export_into_fewer_files_removes_the_other_files_of_the_previous_export(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     one, _ = cluster
     assert exported(one, tmp_path, 1) == (["out", "out.2", "out.3"], [])
     first = contents(tmp_path)
@@ -170,7 +173,7 @@ def test_nothing_after_the_damaged_part_of_a_volume_is_stored(cluster: Cluster, 
     assert two.state().csn == WRITES
 
 
-def test_a_volume_with_a_full_state_needs_nothing(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_volume_with_a_full_state_needs_no_earlier_writes(cluster: Cluster, tmp_path: Path) -> None:
     one, two = cluster
     one.truncate(100)
     two.note("own", "p")
@@ -181,5 +184,5 @@ def test_a_volume_with_a_full_state_needs_nothing(cluster: Cluster, tmp_path: Pa
 
 def test_volumes_are_imported_in_the_order_of_their_numbers() -> None:
     assert by_number(["b/out", "b/out.10", "b/out.2", "b/out.x"]) == ["b/out", "b/out.2", "b/out.10", "b/out.x"]
-    assert by_number(["out.3", "a", "out.2"]) == ["out.3", "a", "out.2"], "no volumes of a file that is given"
+    assert by_number(["out.3", "a", "out.2"]) == ["out.3", "a", "out.2"], "they are volumes of a file that is not given"
     assert by_number(["tuesday", "monday.2", "monday"]) == ["tuesday", "monday", "monday.2"]

@@ -1,4 +1,5 @@
-"""A lost replica is forgotten: what the others hold of it is kept, and it may come back all the same."""
+"""A lost replica is forgotten. The other replicas keep its writes that they hold, and the replica may still come
+back."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def state(replicas: Processes, label: str) -> Any:
 
 
 def member(replicas: Processes, at: str, label: str) -> tuple[bool, bool]:
-    """Return whether a replica counts as retired, and whether it was forgotten."""
+    """Return what the replica `at` shows of the replica `label`: (is retired, is forgotten)."""
     (found,) = [one for one in state(replicas, at)["members"] if one["label"] == label]
     return found["retired"], found["forgotten"]
 
@@ -103,7 +104,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     assert member(replicas, "one", "three") == (True, True)
 
 
-def test_what_is_refused_and_the_cures(replicas: Processes, client: ClientAt) -> None:
+def test_refusals_to_forget_a_replica_and_their_cures(replicas: Processes, client: ClientAt) -> None:
     client.reserve("one", "6.12", 9, "r")
     wait_until_equal(replicas)
     assert "To let one leave: admin retire. [own_label]" in client("one", "admin", "forget", "one", "--yes")

@@ -1,4 +1,5 @@
-"""A connection whose other side has silently gone is found by the keep-alives of gRPC, also while nothing is sent."""
+"""If one side of a connection silently stops, the keep-alives of gRPC tell the other side, even while it sends
+nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.process
 
 
 def test_a_peer_that_stands_still_is_noticed_within_seconds(tmp_path: Path) -> None:
-    """Its kernel keeps the connection open. The interval is off, so nobody sends anything."""
+    """The process of the peer is stopped, but its kernel keeps the connection open. Sessions have no interval here, so
+    neither side sends anything."""
     with live(tmp_path, ("one", "two"), anti_entropy={"interval_s": 0, "after_write": True}) as processes:
         one, two = addresses(processes)
         wait_until(lambda: met(one) and met(two))

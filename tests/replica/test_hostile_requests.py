@@ -1,5 +1,5 @@
-"""What strangers send over a raw socket, well-formed or not, is refused or answered: it never gives a status of 5xx,
-and leaves nothing in the log."""
+"""Whatever strangers send over a raw socket, well-formed or not, is answered or refused. The status is never 5xx, and
+nothing is logged."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_no_request_makes_the_replica_fail(
     ],
     ids=lambda sent: repr(sent[:70]),
 )
-def test_a_request_that_made_a_replica_fail_before(
+def test_a_request_that_once_made_a_replica_fail_is_answered(
     request_: bytes, address: Address, caplog: pytest.LogCaptureFixture
 ) -> None:
     status = answered(address, request_ + b"Connection: close\r\n\r\n").split(b" ", 2)[1]
@@ -144,7 +144,7 @@ def test_a_client_that_leaves_before_its_answer_leaves_nothing_in_the_log(
     assert caplog.text == ""
 
 
-def test_a_line_of_code_logs_a_bounded_number_of_records(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_line_of_code_logs_a_bounded_number_of_records(caplog: pytest.LogCaptureFixture) -> None:
     now_s, logger = [0.0], logging.getLogger("bayou.replica")
 
     def many(count: int) -> None:

@@ -1,4 +1,5 @@
-"""An application whose Lua does not end: its write is refused by name over REST, and the replica goes on."""
+"""An application whose Lua does not end: the request is refused over REST, the refusal names the application, and the
+replica goes on."""
 
 from __future__ import annotations
 
@@ -66,14 +67,14 @@ def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Proce
 
 
 def refusal(rest: Rest) -> str | None:
-    """Return what the replica answers to the request that loops; None while its Redis is being replaced."""
+    """Send the request that loops. Return the refusal, or None while the replica's Redis is being replaced."""
     try:
         rest.post("/loop", None, "vish")
     except Refused as refused:
         return str(refused) if refused.status == 500 else None
     except Silent:
         return None
-    raise AssertionError("the loop ended")
+    raise AssertionError("the request was answered, although it loops")
 
 
 def test_a_request_that_loops_is_refused_and_the_replica_goes_on(one: tuple[Processes, Rest]) -> None:

@@ -1,4 +1,4 @@
-"""When a replica keeps its id after a restart, and when it takes a new id because its log may lack the last writes."""
+"""A replica keeps its id after a restart, or takes a new id because its log may lack its last writes."""
 
 from __future__ import annotations
 
@@ -150,8 +150,8 @@ def put_back(copy: Path) -> Callable[[Path], None]:
 
 
 def roll_back(copy: Path) -> Callable[[Path], None]:
-    """Return a function that replaces a folder by a copy that looks like the folder itself, as a snapshot of a whole
-    machine does."""
+    """Return a function that replaces a folder by a copy which the replica cannot tell from the folder itself.
+    Restoring a snapshot of a whole machine does the same."""
 
     def replace(folder: Path) -> None:
         put_back(copy)(folder)
@@ -263,8 +263,8 @@ def test_a_peer_notices_a_machine_that_was_rolled_back(tmp_path: Path) -> None:
 
 
 def test_a_primary_that_was_rolled_back_and_committed_heals_by_itself(tmp_path: Path) -> None:
-    """Two sessions find the two logs, and the primary begins an epoch. The next session makes both replicas equal. What
-    only `two` had is made again, and r5, which has no other room, is told by name."""
+    """Two sessions find that the logs differ, and the primary begins an epoch. Two more sessions make the replicas
+    equal. The writes that only `two` held are made again. Among them, r5 is rejected, because r6 has its slot."""
     with two_that_met(tmp_path) as pair:
         pair.restart("one", lambda folder: shutil.copytree(folder, tmp_path / "copy"))
         assert pair.reserve("one", "r3", 11) == "committed"
@@ -295,8 +295,8 @@ def test_a_primary_that_was_rolled_back_and_committed_heals_by_itself(tmp_path: 
 
 
 def test_two_copies_of_a_primary_that_ran_at_once_heal(tmp_path: Path) -> None:
-    """Both copies accept and commit, and neither is recognised at its start. The one at the address of the
-    configuration stays the primary; the other one gives way to it."""
+    """The original and its copy both accept and commit writes, and the copy is not recognised as a copy at its start.
+    The replica at the address in the peers' configuration stays the primary, and the other one gives way."""
     with two_that_met(tmp_path) as pair:
         pair.restart("one", lambda folder: shutil.copytree(folder, tmp_path / "copy" / "one"))
         settings = yaml.safe_load(pair.processes.configuration.read_text())
@@ -355,7 +355,7 @@ def test_a_first_primary_without_its_folder_yields_to_the_birth_of_its_peers(tmp
         wait_until_equal(pair.processes)
 
 
-def test_a_primary_that_lost_its_tail_is_not_the_primary_any_more(tmp_path: Path) -> None:
+def test_a_primary_that_lost_its_log_is_not_the_primary_any_more(tmp_path: Path) -> None:
     with two_that_met(tmp_path) as pair:
         pair.restart("one", empty)
         state = pair.state("one")
@@ -381,7 +381,7 @@ def test_a_new_id_of_a_full_state_is_noted_at_once_and_survives_a_crash(tmp_path
         birth = json.loads((pair.folder / "one" / "identity.json").read_text())
         assert (birth["id"], birth["next"]) == (after, "")
 
-        # The file is as after a crash between the full state and the update of the identity file.
+        # Now as after a crash after the full state was installed and before the identity file was updated.
         pair.processes.kill("one")
         (pair.folder / "one" / "identity.json").write_text(json.dumps(birth | {"id": before, "next": after}))
         pair.start("one")

@@ -38,7 +38,7 @@ def two_with_own_redis(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
 
 
 def new_id(pair: Two, before: str, reason: str, label: str = "two") -> str:
-    """Wait until a replica has another id and has printed a line about it. Return the new id."""
+    """Wait until a replica has another id than `before`, and has printed why (`reason`). Return the new id."""
     after = wait_until(lambda: found if (found := pair.state(label).get("id")) not in {before, None} else None)
     said = f"{reason} This replica goes on as {after}."
     wait_until(lambda: said in pair.processes.output(label))
@@ -105,7 +105,7 @@ def lone_primary(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
             yield pair, place, first
 
 
-def test_a_redis_that_restarts_with_everything_costs_nothing(tmp_path: Path) -> None:
+def test_a_replica_keeps_its_id_if_its_redis_restarts_with_all_data(tmp_path: Path) -> None:
     with lone_primary(tmp_path) as (pair, place, first):
         before = pair.state("one")["id"]
         first.kill()

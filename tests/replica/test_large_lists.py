@@ -1,4 +1,4 @@
-"""A very long list is read whole by each question about it, so one such list at a time is read."""
+"""A very long list is always read as a whole. So a replica reads only one such list at a time."""
 
 from __future__ import annotations
 

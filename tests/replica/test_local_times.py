@@ -1,5 +1,6 @@
-"""Reservations after time zones have changed, over real replicas: `timezone` of the configuration is corrected, or the
-rules of a time zone are other ones. They are named, and go back to the local times that they were asked for."""
+"""Reservations after a change of time zones, with real replicas: `timezone` in the configuration is corrected, or a
+time zone gets new rules. Reservations that stand at another local time than asked for are named, and can be moved
+back."""
 
 from __future__ import annotations
 
@@ -112,7 +113,8 @@ def test_new_rules_of_a_time_zone_are_noticed(tmp_path: Path, run: Run) -> None:
 
 
 def _said_at_start(processes: Processes) -> str:
-    """Return what replica `one` has printed since it was started, with all of its head."""
+    """Return what replica `one` has printed since its last start. Stop it first, so that the output is complete, and
+    start it again afterwards."""
     processes.stop("one")
     said = processes.output("one")
     processes.start("one")

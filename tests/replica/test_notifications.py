@@ -1,4 +1,4 @@
-"""How a replica keeps track of what it tells: at most once, also after crashes, restarts and copies of its data."""
+"""A replica tells its users each thing at most once, even after crashes, restarts and copies of its data."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def one() -> Told:
 
 
 class Killed(BaseException):
-    """Stands for the end of the process."""
+    """Raised where the process would end."""
 
 
 class Killer:
-    """A target during whose attempt the process ends."""
+    """A target that ends the process while it sends a message."""
 
     name = "killer"
 
@@ -49,7 +49,7 @@ class Killer:
 
 
 class Slow:
-    """A target that answers once a test lets it."""
+    """A target that does not answer until the test sets `answers`."""
 
     name = "slow"
 
@@ -122,7 +122,7 @@ def test_a_target_that_does_not_answer_loses_the_message_says_so_and_is_counted(
     assert one.told(60) == []
 
 
-def test_the_thread_tells_what_is_final_and_what_was_held_long_enough() -> None:
+def test_the_thread_tells_a_tentative_change_once_it_was_held_long_enough() -> None:
     _, one, two = told_replicas("primary", "one", "two")
     two.notifications.start()
     try:
@@ -142,14 +142,14 @@ def test_the_thread_tells_what_is_final_and_what_was_held_long_enough() -> None:
     assert [user for user, _ in two.inbox.take()] == ["vish"]
 
 
-def test_a_write_of_which_an_application_makes_no_text_does_not_stop_the_others(
+def test_a_write_for_which_an_application_fails_to_make_a_message_does_not_stop_the_others(
     one: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
     def faulty(service: Service, news: News) -> Iterator[Notice]:
         if news.write.request == "a":
             raise KeyError("a fault")
         if news.write.request == "b":
-            raise Unknown("reservation_unknown", "There is none.")
+            raise Unknown("reservation_unknown", "There is no such reservation.")
         yield Notice("vish", "vish/c", "one\nline\x1b[1m", "text")
 
     applications = [replace(application, notices=faulty) for application in APPLICATIONS]
@@ -214,7 +214,7 @@ def test_data_that_goes_on_under_another_id_tells_nothing_again(caplog: pytest.L
 
 
 def test_a_write_that_comes_back_from_a_peer_is_not_told(one: Told) -> None:
-    """The data of `two` was lost, and it gets its own writes back."""
+    """The data of `two` was lost, and `two` gets its own writes back from `one`."""
     one, two = told_replicas("one", "two")
     two.reserve("vish", "a", 9)
     meet(two.store, one.store)
@@ -226,7 +226,7 @@ def test_a_write_that_comes_back_from_a_peer_is_not_told(one: Told) -> None:
     assert two.told(60) == []
 
 
-def test_after_a_gap_in_the_events_what_is_tentative_is_told_as_before(caplog: pytest.LogCaptureFixture) -> None:
+def test_after_a_gap_in_the_events_a_write_that_was_tentative_is_still_told(caplog: pytest.LogCaptureFixture) -> None:
     one, two = told_replicas("one", "two")
     two.reserve("vish", "a", 9)
     assert two.told() == []
@@ -240,7 +240,8 @@ def test_after_a_gap_in_the_events_what_is_tentative_is_told_as_before(caplog: p
 
 
 def test_what_became_final_in_a_full_state_is_counted_in_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """The state has no single writes, so their outcomes are not known here."""
+    """A full state has no single writes. So the replica does not know the outcomes of its writes that the state
+    covers."""
     one, two, three = told_replicas("one", "two", "three")
     two.reserve("vish", "a", 9)
     assert two.told() == []

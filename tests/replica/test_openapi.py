@@ -46,28 +46,28 @@ NOT_OVER_REST = frozenset(re.findall(r"\w+", _NOT_OVER_REST))
 
 
 class Unmoved:
-    """A fake membership whose commands change nothing."""
+    """A fake membership that changes nothing: its commands refuse or do nothing."""
 
     def retire(self, _: str | None) -> None:
-        raise Conflict("is_primary", "There is nobody else.")
+        raise Conflict("is_primary", "No other replica can become the primary.")
 
     def promote(self, _: str | None) -> None:
-        raise Conflict("no_primary", "There is none.")
+        raise Conflict("no_primary", "The cluster has no primary.")
 
     def force(self) -> None:
-        raise Conflict("is_primary", "It is.")
+        raise Conflict("is_primary", "This replica is the primary already.")
 
     def forget(self, _: str, *, confirmed: bool) -> str:  # noqa: ARG002
-        raise Conflict("not_confirmed", "It may be needed.")
+        raise Conflict("not_confirmed", "The writes of the replica may still be needed.")
 
     def activate(self, _: str) -> str:
-        raise Conflict("not_everywhere", "There is nobody else.")
+        raise Conflict("not_everywhere", "Not every replica can play this version.")
 
     def invite(self, _: str) -> tuple[str, datetime]:
-        raise Conflict("label_taken", "There is one.")
+        raise Conflict("label_taken", "Another replica has this label.")
 
     def __getattr__(self, name: str) -> Any:
-        """Return a method that does nothing, for every other name."""
+        """Return a method that does nothing, for each name that this class does not define."""
         return lambda *_: None
 
 
@@ -141,7 +141,7 @@ def test_every_parameter_is_described_and_every_body_has_an_example(described: A
 
 
 def raised() -> Iterator[tuple[str, str]]:
-    """Yield (kind, code) for each refusal in the source that is raised with a literal code."""
+    """Yield (name of the exception, code) for each refusal in the source code whose code is a literal."""
     kinds = {kind.__name__ for kind in STATUS_BY_KIND}
     for folder in ("bayou", "storage", "replica", "apps"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -189,7 +189,8 @@ TIMES = st.datetimes(datetime(2026, 12, 1), datetime(2026, 12, 20)).map(
 
 
 def made(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR0912 - a line a keyword
-    """Return a Hypothesis strategy for values that a schema allows. `known` has the schemas that $ref may name."""
+    """Return a Hypothesis strategy for values that a schema allows. `known` has, by name, the schemas that `$ref` may
+    refer to."""
     if "$ref" in schema:
         return made(known[schema["$ref"].rpartition("/")[2]], known)
     for several in ("anyOf", "oneOf"):
@@ -240,8 +241,8 @@ def spoilt(data: st.DataObject, value: Any) -> Any:
 
 
 def misfits(value: Any, schema: Mapping[str, Any]) -> list[str]:
-    """Return one message for each place at which a value does not fit a schema. Only the parts of JSON Schema that
-    endpoints use are checked."""
+    """Return one message for each place where a value does not fit a schema. The check covers only the parts of JSON
+    Schema that endpoints use."""
     if "anyOf" in schema:
         return [] if any(not misfits(value, one) for one in schema["anyOf"]) else [f"{value!r} fits none"]
     if "enum" in schema and value not in schema["enum"]:

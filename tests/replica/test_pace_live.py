@@ -38,7 +38,7 @@ def _reserve(processes: Processes, label: str, hour: int) -> str:
 
 
 def _held(processes: Processes, label: str) -> dict[str, str]:
-    """Return the state of each write that the replica holds, by its request."""
+    """Return request id -> state for each write that the replica holds."""
     return {one["request"]: one["state"] for one in processes.rest(label).get("/replica/log")["writes"]}
 
 
@@ -91,7 +91,7 @@ def test_a_peer_that_calls_by_itself_is_refused_until_the_pace_is_automatic_agai
     assert _held(replicas, "three")["r11"] == "committed"
 
 
-def test_a_session_on_request_that_stands_ends_with_the_automatic_pace(tmp_path: Path) -> None:
+def test_a_standing_session_that_was_asked_for_ends_when_the_pace_becomes_manual(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy={"interval_s": 0}) as replicas:
         _reserve(replicas, "two", 9)
         _sync(replicas, "two", "one")

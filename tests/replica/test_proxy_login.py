@@ -33,13 +33,14 @@ replicas:
 
 
 class Side(sides_harness.Side):
-    """A replica that a proxy may tell who a user is."""
+    """A replica that believes a proxy which names the user and their groups."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store, parse(TEXT, Path("config.yaml")), operator_hash=hash_of(OPERATOR))
 
     def ask(self, method: str, path: str, user: str = "", groups: str = "", **given: Any) -> Any:
-        """Send a request as the proxy does for a user who has logged in."""
+        """Send a request as the proxy does for a user who has logged in there. `headers` and `source` (the address of
+        the sender) may be given."""
         headers = {"X-Forwarded-User": user, "X-Forwarded-Groups": groups} | given.pop("headers", {})
         sent = {name: value for name, value in headers.items() if value}
         environ = {"REMOTE_ADDR": given.pop("source", PROXY)}
@@ -137,7 +138,7 @@ def test_tokens_serve_beside_the_proxy(one: Side) -> None:
     assert one.ask("GET", "/login", "vish", "staff", headers=headers).json["auth"] == "proxy"
 
 
-def test_a_person_of_the_cluster_has_at_most_the_role_here_and_can_be_revoked(one: Side) -> None:
+def test_a_person_of_the_cluster_has_at_most_the_role_given_in_the_cluster_and_can_be_revoked(one: Side) -> None:
     one.with_token("POST", "/people", OPERATOR, json={"name": "vish", "role": "user"})
     assert one.ask("GET", "/login", "vish", "facility managers").json["role"] == "user"
     assert one.ask("GET", "/login", "vish", "others").json["role"] == "guest"
@@ -163,8 +164,9 @@ def test_users_of_the_proxy_are_no_people_of_the_cluster(one: Side) -> None:
 
 
 def test_a_write_keeps_the_role_with_which_it_was_accepted(sides: tuple[Side, Side]) -> None:
-    """While cut off, `two` accepts a manager's cancel. Meanwhile the proxy takes the manager's group away, and the
-    replicas are not told of that: the cancel stands everywhere, and the door refuses what comes next."""
+    """While cut off, `two` accepts a manager's cancel. Meanwhile the manager leaves the group, which only the proxy
+    knows. The cancel keeps its effect at every replica, but further requests for which the role is needed are
+    refused."""
     one, two = sides
     one.reserve("vish", "a")
     meet(two.store, one.store)
@@ -184,13 +186,13 @@ def test_a_revocation_in_the_cluster_counts_where_a_write_is_committed(sides: tu
     one, two = sides
     one.with_token("POST", "/people", OPERATOR, json={"name": "vish", "role": "user"})
     one.with_token("DELETE", "/people/vish", OPERATOR)
-    assert two.reserve("vish", "a").json["state"] == "tentative"  # it has not heard of it
+    assert two.reserve("vish", "a").json["state"] == "tentative"  # `two` does not know of the revocation
     meet(two.store, one.store)
     for side in sides:
         assert side.ask("GET", "/reservations/vish/a", "neil", "staff").json["state"] == "rejected"
 
 
-def test_both_sides_of_a_cut_may_meet_a_manager_first(sides: tuple[Side, Side]) -> None:
+def test_two_replicas_that_are_cut_off_may_both_meet_a_manager_for_the_first_time(sides: tuple[Side, Side]) -> None:
     one, two = sides
     for side, name in ((one, "a"), (two, "b")):
         assert side.reserve("vish", name).status_code == 201
@@ -218,7 +220,7 @@ def address(one: Side) -> Iterator[Address]:
 
 
 def answered(address: Address, *headers: tuple[str, str]) -> tuple[int, bytes]:
-    """Send GET /login with these headers to the address, from 127.0.0.1, which is a proxy's."""
+    """Send GET /login with these headers from 127.0.0.1, the address of the proxy. Return (status, body)."""
     connection = http.client.HTTPConnection(address.host, address.port, timeout=30)
     connection.putrequest("GET", "/login")
     for name, value in headers:
@@ -232,7 +234,8 @@ def answered(address: Address, *headers: tuple[str, str]) -> tuple[int, bytes]:
 
 @pytest.mark.process
 def test_smuggled_headers_are_refused_or_do_not_count(address: Address) -> None:
-    """The client has sent the same headers, or others that look like them, and the proxy has only added its own."""
+    """The proxy adds its headers but does not remove those of the client: the client has sent headers with the same
+    names, or with names that look like them."""
     user, groups = ("X-Forwarded-User", "vish"), ("X-Forwarded-Groups", "staff")
     expected = (200, b'{"auth":"proxy","user":"vish","role":"user"}')
     assert answered(address, user, groups) == expected

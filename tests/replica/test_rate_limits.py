@@ -1,4 +1,4 @@
-"""What one user or one address may take of a replica: requests, streams of events, and waits for a session."""
+"""How much of a replica one user or one address may use: requests, streams of events, and requests that wait."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DEFAULTS = RequestSettings().model_dump()
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """A replica that takes few requests, behind a proxy at 127.0.0.9."""
+    """A replica that takes few requests a second. 127.0.0.9 is the address of its proxy."""
     with live(tmp_path_factory.mktemp("few"), ("one",), proxies=["127.0.0.9"], **FEW) as processes:
         yield processes
 
@@ -41,7 +41,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 def ask(
     processes: Processes, path: str, source: str, headers: Mapping[str, str] | None = None, method: str = "GET"
 ) -> tuple[int, dict[str, str], Any]:
-    """Return the status, the headers and the JSON of an answer to a client at the address `source`."""
+    """Send a request from the address `source`. Return the status, the headers and the JSON of the answer."""
     address = processes.settings.replica("one").rest
     with requests.Session() as session:
         session.mount("http://", _From(source))
@@ -89,7 +89,9 @@ def test_behind_a_proxy_the_forwarded_address_counts_and_the_proxy_has_no_limit(
     assert ask(few, "/login", "127.0.0.4", {"X-Forwarded-For": "198.51.100.7"})[0] == 200  # no proxy
 
 
-def test_the_command_line_says_so_and_goes_on_when_it_may(few: Processes, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_reports_the_limit_and_tries_again_later(
+    few: Processes, capsys: pytest.CaptureFixture[str]
+) -> None:
     def is_told() -> bool:
         used_up(few, "127.0.0.1")  # a slow client comes when the replica takes requests again
         assert main(["vish", "rooms", "--config", str(few.configuration)]) == 0
@@ -98,7 +100,7 @@ def test_the_command_line_says_so_and_goes_on_when_it_may(few: Processes, capsys
     wait_until(is_told)
 
 
-def test_a_user_with_a_token_is_limited_at_every_address_and_others_beside_them_are_not(tmp_path: Path) -> None:
+def test_a_user_with_a_token_is_limited_at_all_addresses_together_and_other_users_are_not(tmp_path: Path) -> None:
     with live(tmp_path, ("one",), auth="tokens", **FEW) as processes:
         operator = {"Authorization": f"Bearer {(tmp_path / 'data/one/operator.token').read_text().strip()}"}
         tokens = {}
@@ -122,7 +124,7 @@ def test_a_user_with_a_token_is_limited_at_every_address_and_others_beside_them_
 
 
 def test_a_class_of_40_behind_one_address_works(tmp_path: Path) -> None:
-    """Each of them loads the page with its files, keeps its stream open, and reserves."""
+    """Each of the 40 pupils loads the page with its files, keeps a stream of events open, and reserves rooms."""
     files = [f"/{path.relative_to('web')}" for path in sorted(Path("web/static").rglob("*.js"))]
     with live(tmp_path, ("one",), requests=DEFAULTS) as processes, contextlib.ExitStack() as streams:
         base = f"http://{processes.settings.replica('one').rest}"
@@ -167,7 +169,8 @@ def test_one_address_cannot_take_all_streams_and_waits(tmp_path: Path) -> None:
             connection.sendall(b"\r\n")
 
         def is_refused() -> bool:
-            """Ask again. While the requests before are not all waiting yet, this one waits in their place."""
+            """Send one more request, and return whether it is refused. It is not refused if an earlier request has not
+            reached the replica yet: then it waits instead of that one."""
             connection = opened("127.0.0.2", waiting)
             connection.settimeout(1)
             try:
@@ -222,7 +225,7 @@ def test_the_memory_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         ("unknown", ""),
     ],
 )
-def test_an_ipv6_network_counts_as_one(address: str, network: str) -> None:
+def test_an_ipv6_network_counts_as_one_address(address: str, network: str) -> None:
     assert network_of(address) == network
 
 

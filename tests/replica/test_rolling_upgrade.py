@@ -64,7 +64,8 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def releases(tmp_path: Path) -> dict[int, Path]:
-    """The program `server.py` of two releases: the second one also has version 2 of the application `counting`."""
+    """Return the program `server.py` of two releases, by number. Only the second release has version 2 of the
+    application `counting`."""
     found = {}
     for version in (1, 2):
         (tmp_path / f"{version}.lua").write_text(rules(UPDATE % version))
@@ -74,7 +75,8 @@ def releases(tmp_path: Path) -> dict[int, Path]:
 
 
 class Load:
-    """Clients that count at every replica. `counted` has how often each was told that it was done."""
+    """Clients that send counting requests, one client at each replica. `counted` has the version of the application
+    (like counting/1) in each successful answer."""
 
     def __init__(self, replicas: Processes) -> None:
         self.counted: list[str] = []

@@ -1,5 +1,5 @@
-"""Schemathesis on GET /openapi.json: for each operation, it sends requests that fit the description and requests that
-do not.
+"""Schemathesis reads GET /openapi.json. For each operation, it sends requests that fit the description, and requests
+that do not.
 
 The status, type and content of every answer must match the description. test_openapi.py sends requests about users,
 rooms and reservations that exist.
@@ -64,6 +64,6 @@ def test_every_answer_is_described(app: Flask, endpoints: list[Endpoint], mode: 
 
 
 def _may_be_invalid(operation: Any) -> bool:
-    """Return whether a request can differ from the description. Schemathesis would try hundreds of times to find an
-    invalid text for a name in the path or for an optional header."""
+    """Whether to send requests that do not fit the description. Not for operations that have only names in the path and
+    optional headers: Schemathesis would try hundreds of times to find an invalid text for these."""
     return bool(operation.query or operation.body or any(header.is_required for header in operation.headers))

@@ -54,7 +54,7 @@ def redis_pid(processes: Processes) -> int:
         return int(client.info("server")["process_id"])
 
 
-def test_while_redis_stands_still_what_does_not_need_it_is_answered(one: Processes) -> None:
+def test_while_redis_stands_still_requests_that_do_not_need_redis_are_answered(one: Processes) -> None:
     pid = redis_pid(one)
     with ThreadPoolExecutor(CLIENTS) as clients:
         assert requests.get(url(one, CALENDAR), timeout=BOUND_S).ok  # the replica has met Redis
@@ -72,7 +72,7 @@ def test_while_redis_stands_still_what_does_not_need_it_is_answered(one: Process
         assert [read.result(BOUND_S).status_code for read in reads] == [200, 200]
 
 
-def test_one_that_waits_for_its_session_does_not_hold_up_the_others(one: Processes) -> None:
+def test_a_request_that_waits_for_its_session_does_not_delay_the_others(one: Processes) -> None:
     ahead = "eyJyIjp7Im9uZX56enp6enoiOjkwMDAwMDAwMDAwMDAwMDB9LCJ3Ijp7fX0"  # has read {"one~zzzzzz": 9000000000000000}
     address, headers = one.settings.replica("one").rest, f"Bayou-Session: {ahead}\r\nBayou-Wait: 30000"
     with socket.create_connection((address.host, address.port), BOUND_S) as late:
@@ -104,10 +104,8 @@ def test_requests_that_follow_each_other_on_a_connection_are_answered_in_order(o
 
 
 def test_a_spike_of_requests_is_answered(one: Processes) -> None:
-    """The test sends three times as many requests at once as there are threads.
-
-    This also opens many connections to Redis.
-    """
+    """The test sends three times as many requests at once as the server has threads. Many connections to Redis are
+    opened."""
     with ThreadPoolExecutor(3 * THREADS) as clients:
         writes = [clients.submit(reserve, one, 10 + number // 23, number % 23) for number in range(3 * THREADS)]
         reads = [clients.submit(requests.get, url(one, "/replica/log"), timeout=BOUND_S) for _ in range(THREADS)]
@@ -115,7 +113,7 @@ def test_a_spike_of_requests_is_answered(one: Processes) -> None:
         assert [read.result(BOUND_S).status_code for read in reads] == [200] * len(reads)
 
 
-def test_when_redis_is_killed_under_them_they_are_refused_and_the_next_are_served(one: Processes) -> None:
+def test_when_redis_is_killed_waiting_requests_are_refused_and_the_next_are_served(one: Processes) -> None:
     with ThreadPoolExecutor(CLIENTS) as clients:
         pid = redis_pid(one)
         os.kill(pid, signal.SIGSTOP)

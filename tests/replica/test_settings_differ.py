@@ -72,7 +72,7 @@ def test_there_is_no_warning_if_both_have_the_same_setting(
     assert said_in(settings, stores, (auth, auth), caplog) == ""
 
 
-def test_the_warning_comes_again_after_a_change_and_not_for_peers_that_do_not_say(
+def test_the_warning_comes_again_after_a_change_and_never_for_another_cluster(
     settings: Config, stores: list[Store], caplog: pytest.LogCaptureFixture
 ) -> None:
     hellos = Hellos("one", settings.cluster_id, {"auth": "tokens", "timezone": "UTC"}, lambda: NOW_US)

@@ -1,4 +1,4 @@
-"""A replica never misses a signal, even at the moment when it begins to wait, and stops even if Redis does not
+"""A replica never misses a signal, even one that comes just when it begins to wait. It stops even if Redis does not
 answer."""
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ SILENT = "Redis does not answer. The replica stops within 25 s"
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    """The processes of a cluster with one replica, which is not started yet."""
+    """A cluster with one replica, `one`, which the test starts."""
     found = Processes(write_configuration(tmp_path, ["one"], {}))
     found.settings.data.mkdir()
     yield found

@@ -1,5 +1,5 @@
-"""Clients that are slow, silent or greedy, over raw sockets: they delay nobody else, and the replica keeps little for
-them. Clients of another address come from 127.0.0.2, as Linux allows."""
+"""Clients that are slow, silent or greedy, over raw sockets: they delay no other clients, and use little memory of the
+replica. Clients with another address use 127.0.0.2, which Linux allows."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_head_of_many_long_headers_is_cut_off() -> None:
 
 
 def test_answers_that_are_not_read_take_a_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that have waited longest are cut off; one that reads is served."""
+    """Clients that do not read are cut off, those that have waited longest first. A client that reads is served."""
     monkeypatch.setattr(wsgi, "ANSWERS_BYTES_MAX", 64 * MIB)
     body = bytes(16 * MIB)  # more than the kernel keeps for a connection
 
@@ -132,7 +132,7 @@ def test_answers_that_are_not_read_take_a_bounded_memory(monkeypatch: pytest.Mon
 
 
 def received_within(connection: socket.socket) -> bytes:
-    """Return what is there to be read, at most one answer of 16 MiB."""
+    """Return what the connection has received until it is closed, at most about 16 MiB (one answer)."""
     found, connection_closed = b"", False
     with contextlib.suppress(ConnectionResetError):
         while len(found) < 16 * MIB and not connection_closed:
@@ -175,7 +175,7 @@ def test_a_body_that_is_declared_too_long_is_refused_before_it_is_read(path: str
         assert status(address, head) == code
 
 
-def test_few_large_bodies_are_taken_at_a_time() -> None:
+def test_only_a_few_large_bodies_are_received_at_a_time() -> None:
     head = f"POST /replica/import HTTP/1.1\r\nHost: localhost\r\nContent-Length: {200 * MIB}\r\n\r\n".encode()
     with serving(Harness()) as address, contextlib.ExitStack() as clients:
 
@@ -200,7 +200,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 
 def slowest_of_100(address: Address) -> float:
-    """Return the second longest of 100 times, in seconds."""
+    """Return the second longest of 100 response times, in seconds."""
     times = []
     with requests.Session() as session:
         for _ in range(100):

@@ -74,14 +74,15 @@ def test_a_password_is_not_sent_to_a_server_without_tls() -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a certificate for this machine, `one`, and of its authority, `ca`."""
+    """Return a folder with the certificate `one`, which is valid for this machine, and its certificate authority,
+    `ca`."""
     folder = tmp_path_factory.mktemp("certificates") / "tls"
     subprocess.run([CERTIFICATES, folder, "one=127.0.0.1"], check=True, capture_output=True)
     return folder
 
 
 def only_rooms(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
-    """Let in whoever knows the password."""
+    """Accept the user `rooms` with the right password, and nobody else."""
     return AuthResult(handled=False, success=(given.login, given.password) == (b"rooms", b"se:cret"))
 
 
@@ -139,8 +140,8 @@ def test_a_target_that_fails_says_why() -> None:
     assert why_not_sent(failing) == "it ended with status 1: no room in the inbox"
 
 
-def test_apprise_is_loaded_only_for_a_target_of_its_own() -> None:
-    """It takes 25 MiB, and a replica at rest has 90."""
+def test_apprise_is_imported_only_for_a_target_that_needs_it() -> None:
+    """Apprise needs 25 MiB of memory, and a replica at rest needs only 90 MiB."""
     code = (
         "import sys; from replica.targets.read import read_target;"
         f" read_target('mailto://h?{ADDRESSES}'); read_target({{'command': ['true']}}); print('apprise' in sys.modules)"

@@ -49,8 +49,8 @@ def make(folder: Path, *pairs: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder of certificates. The certificates of `one` to `four` are valid for this host. That of `other`
-    is valid only for another host. The subfolder `strange` has a certificate of `two` from another
+    """Make a folder of certificates. The certificates of `one` to `four` are valid for this host. The certificate of
+    `other` is valid for another host only. The subfolder `strange` has a certificate of `two` from another
     authority."""
     made = tmp_path_factory.mktemp("tls")
     here = ("one", "two", "three", "four")
@@ -66,8 +66,8 @@ def of(folder: Path, label: str) -> Credentials:
 
 
 def called(credentials: Credentials | None, by: Credentials | None, label: str = "two") -> str:
-    """Start a server with `credentials`, and make one unary call to this server in the name of `label`, with the
-    credentials `by`.
+    """Start the server of `one` with `credentials`. Call it once with the credentials `by`; the request says that the
+    caller is `label`.
 
     Return the label in the answer, or the error message if the call failed.
     """
@@ -89,12 +89,12 @@ def test_a_replica_with_a_certificate_of_the_authority_is_answered(folder: Path)
     assert called(of(folder, "one"), of(folder, "two")) == "one"
 
 
-def test_a_caller_that_takes_another_name_is_refused(folder: Path) -> None:
+def test_a_caller_whose_request_names_another_replica_is_refused(folder: Path) -> None:
     text = called(of(folder, "one"), of(folder, "two"), "three")
     assert "the request names three, but the certificate is for two" in text
 
 
-def test_no_other_caller_is_answered(folder: Path) -> None:
+def test_a_caller_without_a_certificate_of_the_authority_is_not_answered(folder: Path) -> None:
     one, stranger = of(folder, "one"), of(folder / "strange", "two")
     assert "the TLS handshake failed" in called(one, stranger)
     assert "the TLS handshake failed" in called(None, one)
@@ -154,8 +154,8 @@ def test_a_hello_in_another_name_is_refused(folder: Path, tmp_path: Path) -> Non
 
 
 class Liar:
-    """A replica of this process that speaks with replicas of a cluster. It has the certificate of its label, or of
-    another one."""
+    """A replica in the test's process, which has sessions with real replicas. It uses the certificate of its own label,
+    or the one of the label `certificate`."""
 
     def __init__(self, processes: Processes, folder: Path, label: str, *, certificate: str = "") -> None:
         self.settings = processes.settings
@@ -166,7 +166,8 @@ class Liar:
         self._signing = read_signing(SETTINGS.model_copy(update={"tls": folder}), certificate or label)
 
     def session(self, peer: str, *, signs: bool = True) -> Report:
-        """Run a session with a replica. If `signs` is false, send commits without seals, and take them so."""
+        """Run a session with a replica. If `signs` is false, send commits without seals, and take commits without
+        seals."""
 
         def make(*, initiator: bool, stands: bool) -> Session:
             assert not stands

@@ -230,7 +230,7 @@ class Answering:
 LONG = GET.replace(b"/", b"/long", 1)
 
 
-def test_a_long_answer_is_made_as_it_is_read_and_slow_readers_hold_no_thread() -> None:
+def test_a_long_answer_is_made_only_as_fast_as_it_is_read_and_slow_readers_hold_no_thread() -> None:
     app = Answering()
     with served(app) as address, contextlib.ExitStack() as clients:
         for _ in range(THREADS + 1):
@@ -338,7 +338,7 @@ def test_an_answer_that_is_not_read_ends_the_connection(monkeypatch: pytest.Monk
     assert app.sent < app.pieces
 
 
-def test_a_connection_too_many_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_connection_too_many_gets_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "CONNECTIONS_MAX", 3)
     with served(Recorder()) as address, contextlib.ExitStack() as clients:
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""What a process has acknowledged, and which states of a namespace still hold it."""
+"""What a process has acknowledged, and whether the present state of its namespace still holds all of that."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ OWN = "one~aaaaaa"
 
 @pytest.fixture
 def state() -> State:
-    """A namespace with the own write 5, which is committed as #3, and the tentative one 7."""
+    """The state of a namespace with two own writes: stamp 5, committed with CSN 3, and stamp 7, tentative."""
     found = Cluster(1).replicas[0].state()
     return replace(found, server=OWN, vector={OWN: 7, "two~aaaaaa": 9}, committed_vector={OWN: 5}, csn=3)
 
 
-def test_a_namespace_is_whole_if_it_holds_the_last_of_everything(state: State) -> None:
+def test_a_namespace_is_whole_if_it_holds_the_last_acknowledged_write_and_commit(state: State) -> None:
     known = Acknowledged()
     assert known.is_held(state)
     known.note_write(OWN, 5, is_committed=True)
@@ -33,7 +33,7 @@ def test_a_namespace_is_whole_if_it_holds_the_last_of_everything(state: State) -
     assert not known.is_held(replace(state, csn=2))
 
 
-def test_a_write_that_a_peer_got_counts(state: State) -> None:
+def test_a_write_that_was_sent_to_a_peer_counts_as_acknowledged(state: State) -> None:
     known = Acknowledged()
     known.note_server(OWN)
     known.note_sent([f"{stamp:016}@{server}" for stamp, server in ((7, OWN), (8, OWN), (9, "two~aaaaaa"))])

@@ -64,7 +64,7 @@ def copy(recorded: Recorded, tmp_path: Path) -> Callable[[bytes], Path]:
     return make
 
 
-def test_a_tear_at_any_byte_drops_only_the_step_it_is_in(recorded, copy):
+def test_a_tear_at_any_byte_drops_only_the_step_that_it_cuts(recorded, copy):
     server = find_binary().path
     folder = copy(recorded.content)
     file = newest(folder)

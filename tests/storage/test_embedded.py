@@ -53,7 +53,7 @@ def is_running(pid: int) -> bool:
 
 @pytest.fixture
 def killed_replica(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """Kill a replica, but not its Redis. Yield the pair (run_id, pid) of that Redis."""
+    """Kill a replica, but not its Redis. Yield (run id, process id) of the Redis."""
     process = subprocess.Popen(
         [sys.executable, "-c", REPLICA, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

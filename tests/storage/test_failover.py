@@ -1,5 +1,5 @@
-"""A Redis Cluster of three real nodes, and a master with Sentinel. The client finds the Redis that has the namespace,
-even after a failover or after the namespace has moved."""
+"""Two kinds of operator's Redis: a Redis Cluster of three real nodes, and a master with Sentinel. The client finds the
+Redis that has the namespace, even after a failover or after the namespace has moved."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_failover_of_a_node_is_followed_under_a_new_id(
     assert at(spare).info("replication")["role"] == "master"
 
 
-def test_a_slot_that_moves_is_followed_and_its_errors_are_away(
+def test_a_slot_that_moves_is_followed_and_the_errors_meanwhile_count_as_away(
     servers: Servers, open_one: Callable[..., OpenStorage]
 ) -> None:
     ports, _ = made_cluster(servers)
@@ -239,8 +239,8 @@ def test_a_failover_by_sentinel_is_followed_under_a_new_id(
 def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
     servers: Servers, open_one: Callable[..., OpenStorage]
 ) -> None:
-    """The Redis process and its run id have not changed. But meanwhile the process has copied its data from another
-    Redis, so the last writes may be lost."""
+    """The Redis is the same process with the same run id as before. But meanwhile it was a replica of another Redis,
+    and took over the other's data. So the last writes may be lost."""
     first, second = servers.start("--appendonly", "yes", count=2)
     url = f"redis://127.0.0.1:{first}/0"
     opened = open_one(url)

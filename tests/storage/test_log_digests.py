@@ -41,7 +41,7 @@ def test_a_digest_depends_on_all_commits_up_to_its_csn(cluster: Cluster) -> None
     assert one.log_digest(13) == digest_of(ids)
 
 
-def test_it_stays_when_the_log_is_truncated_and_after_a_full_state(cluster: Cluster) -> None:
+def test_a_digest_stays_when_the_log_is_truncated_and_after_a_full_state(cluster: Cluster) -> None:
     one, two = cluster.replicas
     ids = committed(one, 10)
     before = one.log_digest(10)
@@ -54,7 +54,7 @@ def test_it_stays_when_the_log_is_truncated_and_after_a_full_state(cluster: Clus
     assert [two.log_digest(csn) for csn in (7, 9, 10)] == [digest_of(ids[:csn]) for csn in (7, 9, 10)]
 
 
-def test_it_is_unknown_if_an_older_release_has_dropped_commits(cluster: Cluster) -> None:
+def test_a_digest_is_unknown_if_an_older_release_has_dropped_commits(cluster: Cluster) -> None:
     one, two = cluster.replicas
     committed(one, 10)
     one.truncate(5)

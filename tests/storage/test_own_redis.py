@@ -109,7 +109,8 @@ def test_a_redis_that_may_evict_is_refused(open_one, own_redis, tmp_path):
 
 
 def info_reply(**members: object) -> dict[str, object]:
-    """Return a Redis server's usual reply to INFO, changed by `members`. An entry whose value is None is left out."""
+    """Return a Redis server's usual reply to INFO. `members` replaces entries; an entry with the value None is left
+    out."""
     usual = {"redis_version": "7.2.4", "run_id": "r", "maxmemory_policy": "noeviction", "aof_enabled": 1}
     return {name: value for name, value in (usual | members).items() if value is not None}
 
@@ -171,7 +172,7 @@ def test_memory_warns_that_everything_is_lost(open_one):
         (redis.ResponseError("Error running script: user_script:1: THE ROOM IS BUSY"), False),
     ],
 )
-def test_only_errors_that_pass_are_away(error, away):
+def test_only_errors_that_may_pass_by_themselves_count_as_away(error, away):
     refusal = away_of(error)
     assert (refusal is not None) is away
     assert refusal is None or str(error) in refusal.message

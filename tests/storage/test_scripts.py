@@ -1,4 +1,4 @@
-"""How Lua scripts are put together from files with include lines; see storage/scripts.py."""
+"""How Lua scripts are made from files that include each other (storage/scripts.py)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_file_is_loaded_once_and_after_what_it_needs(tmp_path: Path) -> None:
     assert re.findall(r"^local (\w+) = \(function\(\)$", assembled(folder, "main"), re.MULTILINE) == ["A", "B"]
 
 
-def test_an_include_of_no_file_says_where_it_stands(tmp_path: Path) -> None:
+def test_an_include_of_a_missing_file_is_refused_with_the_file_that_has_it(tmp_path: Path) -> None:
     folder = files(tmp_path, main='--- @include "other"\n', other='--- @include "vectosr"\n')
     with pytest.raises(ValueError, match=r'other\.lua includes "vectosr", but there is no file .*vectosr\.lua'):
         included(folder, "main")

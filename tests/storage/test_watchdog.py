@@ -1,4 +1,5 @@
-"""A loop in an application's Lua that calls nothing: Redis ends it, the write is named, and everything else goes on."""
+"""A loop in an application's Lua that calls no function of `pages`. The watchdog ends the script, the error names the
+write, and everything else goes on."""
 
 from __future__ import annotations
 
@@ -60,14 +61,15 @@ def storage(server: redis.Redis, tmp_path: Path) -> Iterator[OpenStorage]:
 
 @pytest.fixture
 def application(tmp_path: Path) -> LuaApplication:
-    """An application that loops on a page with a field `armed`, if a write has the argument `loops`."""
+    """An application that loops when it plays a write with the argument `loops`, if the page `page` has the field
+    `armed`."""
     (tmp_path / "loop.lua").write_text(rules(UPDATE % LOOP, NOTES))
     return LuaApplication("app", 1, tmp_path / "loop.lua")
 
 
 @pytest.fixture
 def mended(tmp_path: Path) -> LuaApplication:
-    """The same application without the loop."""
+    """The application of the fixture `application`, without the loop."""
     (tmp_path / "mended.lua").write_text(rules(UPDATE % ""))
     return LuaApplication("app", 1, tmp_path / "mended.lua")
 
@@ -109,13 +111,14 @@ def fields(store: Store, page: str = "page") -> set[str]:
 
 
 def meet(one: Store, other: Store, application: LuaApplication) -> str | None:
-    """Run a session. Return the message with which the first store refused it; None if it did not."""
+    """Run a session. Return the error message at the end of `one`; None if there was no error."""
     error = Meeting(one, other, rules_by_tag([application])).run().ends[0].report.error
     return error.message if error else None
 
 
 def test_a_kill_is_caught_only_within_the_line_that_catches_it(server: redis.Redis) -> None:
-    """storage/lua/engine/play.lua needs this to say which write it was. It holds in Redis 6.2, 7.0 and Valkey 9.1."""
+    """storage/lua/engine/play.lua relies on this to say which write looped. Redis 6.2, Redis 7.0 and Valkey 9.1 behave
+    so."""
     other = redis.Redis.from_pool(redis.ConnectionPool.from_url(f"unix://{path_of(server)}", protocol=2))
     with ThreadPoolExecutor() as pool:
         for script in (SAME_LINE, NEW_LINE):
@@ -144,7 +147,7 @@ def test_a_request_that_loops_is_refused(storage: OpenStorage, application: LuaA
     one.accept(draft("armed"), 1)
     with watched(storage, one), pytest.raises(Hung, match="The Lua of app/1 does not end when it plays this request"):
         one.accept(draft("b", loops=True), 2)
-    # From here on nothing would end a loop.
+    # From here on no watchdog runs, so nothing would end a loop.
     with pytest.raises(Hung):
         one.accept(draft("b", loops=True), 3)
     with pytest.raises(Hung):
@@ -175,7 +178,7 @@ def test_a_write_that_loops_is_named_and_the_rest_goes_on(
         message = str(meet(one, two, application))
     assert message.startswith(f"The Lua of app/1 does not end when it plays the write {name}.")
     assert fields(one) == {"armed"} | {f"f{number}" for number in range(20)}  # what came before it
-    # From here on nothing would end a loop.
+    # From here on no watchdog runs, so nothing would end a loop.
     one.accept(draft("late"), 1000)
     assert meet(one, two, application) == message
     assert {"armed", "late"} <= fields(two)  # the peer gets what is here
@@ -184,7 +187,7 @@ def test_a_write_that_loops_is_named_and_the_rest_goes_on(
     assert fields(one) == {"armed", "late"} | {f"f{number}" for number in range(40)}
 
 
-def test_an_arrival_after_which_a_known_write_loops_is_refused(
+def test_an_arriving_write_that_makes_a_known_write_loop_is_refused(
     storage: OpenStorage, application: LuaApplication, mended: LuaApplication
 ) -> None:
     one, two = opened_store(storage, "one", application), opened_store(storage, "two", mended)
@@ -211,7 +214,7 @@ def test_a_primary_commits_up_to_a_write_that_loops(
     assert opened_store(storage, "one", mended, mode="manual").commit() == 4
 
 
-def test_a_full_state_on_which_a_known_write_would_be_played_changes_nothing(
+def test_a_full_state_on_which_a_write_that_loops_would_be_played_again_changes_nothing(
     storage: OpenStorage, application: LuaApplication, mended: LuaApplication
 ) -> None:
     one, three = opened_store(storage, "one", application), opened_store(storage, "three", mended)

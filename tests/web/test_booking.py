@@ -217,7 +217,7 @@ def test_a_purpose_is_changed_and_the_focus_comes_back(page: Page, processes: Pr
     assert page.problems() == []
 
 
-def test_a_move_of_a_series_says_which_stay_and_it_is_extended(page: Page, processes: Processes) -> None:
+def test_a_moved_series_names_the_dates_that_stay_and_is_extended(page: Page, processes: Processes) -> None:
     day = "2030-10-07"
     open_calendar(page, processes, day)
     page.click(cell(day, "09:00"))

@@ -1,4 +1,4 @@
-"""A class on the cluster page: manual pace, one step at a time, and what one does at each replica."""
+"""A class on the cluster page: manual pace, one step at a time, and the actions that each replica offers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def begin(page: Page, processes: Processes) -> None:
 
 
 def reserve(page: Page, label: str, user: str | None = None) -> None:
-    """Reserve by the form of a replica, with what is proposed there, or as another user."""
+    """Reserve with the form of a replica, which proposes all values. `user` replaces the user that it proposes."""
     button = f"[data-label='{label}'] [data-act='reserve']:enabled"
     page.wait_for("Boolean(document.querySelector(arguments[0])?.offsetParent)", button)  # it is seen
     page.click(button)
@@ -73,7 +73,7 @@ def test_a_conflict_goes_step_by_step_until_nothing_is_due(tmp_path: Path) -> No
         assert page.problems() == []
 
 
-def test_a_session_runs_on_one_link_and_what_is_typed_cuts_none(tmp_path: Path) -> None:
+def test_a_session_runs_on_one_link_and_typing_cuts_no_link(tmp_path: Path) -> None:
     with live(tmp_path / "c", users=USERS) as processes, browser(calm=True) as page:
         begin(page, processes)
         reserve(page, "three", "s1")

@@ -199,7 +199,7 @@ def test_a_forgotten_replica_and_what_waits_are_shown(tmp_path: Path) -> None:
         assert page.problems() == []
 
 
-def test_what_a_login_may_not_see_is_said(tmp_path: Path) -> None:
+def test_the_page_says_what_a_login_may_not_see(tmp_path: Path) -> None:
     with live(tmp_path / "c", LABELS[:2], auth="tokens") as processes, browser(calm=True) as page:
         operator = (processes.settings.data / "one" / "operator.token").read_text().strip()
         base = f"http://{processes.settings.replica('one').rest}"

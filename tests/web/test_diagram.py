@@ -1,4 +1,5 @@
-"""The space-time diagram of the cluster page: it has the layout of the diagram of a script, and can be scrubbed."""
+"""The space-time diagram of the cluster page: it has the layout of `run --diagram`, and a slider shows earlier
+moments."""
 
 from __future__ import annotations
 
@@ -51,7 +52,9 @@ range.dispatchEvent(new Event("input"));
 
 
 @pytest.mark.parametrize("name", ["roll_back_and_replay", "stamps_never_commit", "full_state", "chain", "rejoin"])
-def test_the_page_lays_out_as_the_diagram_of_a_script_does(page: Any, simulation_redis: redis.Redis, name: str) -> None:
+def test_the_page_has_the_layout_of_the_diagram_of_a_script(
+    page: Any, simulation_redis: redis.Redis, name: str
+) -> None:
     driver = SimulatedDriver(simulation_redis, records_frames=True)
     recorder, runner = Recorder(driver), Runner(driver, lambda _: None, lambda _: None)
     lines = (ROOT / "scenarios" / f"{name}.test").read_text(encoding="utf-8").splitlines()
@@ -67,7 +70,7 @@ def test_the_page_lays_out_as_the_diagram_of_a_script_does(page: Any, simulation
     assert page.driver.execute_async_script(LAY_OUT, steps) == expected
 
 
-def test_what_happens_is_drawn_and_can_be_scrubbed(tmp_path: Path) -> None:
+def test_what_happens_is_drawn_and_a_slider_shows_earlier_moments(tmp_path: Path) -> None:
     with live(tmp_path / "c", LABELS) as processes, browser(1400, 1000) as page:
         begin(page, processes)
         page.press("d")

@@ -21,7 +21,8 @@ EDGE_PX = 3
 
 
 def hold(page: Page, identifier: str, part: str = "start") -> ActionChains:
-    """Hold a reservation: near its start, inside (`start`), or by its upper or lower edge (`top`, `bottom`)."""
+    """Press the mouse button on a reservation, and hold it: on its upper or lower edge (`top`, `bottom`), or within it
+    near its start (`start`)."""
     block = page.driver.find_element(By.CSS_SELECTOR, f'.block[data-id="{identifier}"]')
     half = block.size["height"] / 2
     y = {"start": 14 - half, "top": EDGE_PX - half, "bottom": half - EDGE_PX}[part]
@@ -33,7 +34,7 @@ def over(page: Page, actions: ActionChains, selector: str) -> ActionChains:
 
 
 def slot_of(processes: Processes, identifier: str) -> tuple[str, str, str]:
-    """Return the room of a reservation, and the local times of its ends."""
+    """Return (room, start, end) of a reservation. The times are local, as HH:MM."""
     found = processes.rest("one").get(f"/reservations/{identifier}")
     return found["room"], found["slot"]["start"][11:16], found["slot"]["end"][11:16]
 

@@ -143,7 +143,7 @@ class Screen:
         page.wait_for("document.querySelector('#waiting li') !== null")
 
     def fill(self, cluster: ServedCluster) -> None:
-        """Draw the diagram once, and make the page show a replay, and a notice: a reservation that is refused."""
+        """Draw the diagram once. Then make the page show a replay, and the notice that a reservation is refused."""
         page = self.page
         first, second, third, *_ = cluster.replicas
         cluster.meet(third, second)
@@ -159,7 +159,8 @@ class Screen:
         wait_until(lambda: page.run(VECTORS, self.held) == [])
 
     def problems(self) -> list[str]:
-        """Measure the page as it is now."""
+        """Return the faults of the page as it is now: of its layout, and components of vectors that it does not
+        show."""
         return [*self.page.run(MEASURE, DIAGRAM), *self.page.run(VECTORS, self.held)]
 
 
@@ -209,7 +210,8 @@ def test_the_page_of_the_rooms_fits() -> None:
 
 
 def wait_for_facts(page: Page, label: str, words: str) -> None:
-    """Wait until the tile of a replica ends with these words, whose spaces break no line."""
+    """Wait until the tile of a replica ends with these words. On the page, the spaces between them are no-break
+    spaces."""
     wait_until(lambda: page.text(f".node[data-label='{label}'] .facts").replace("\xa0", " ").endswith(words))
 
 

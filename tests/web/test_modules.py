@@ -100,7 +100,7 @@ def write(name: str, hour: int, csn: int | None = None, outcome: str = "updated"
     return {"id": name, "csn": csn, "outcome": outcome, "app": "rooms/1", "describe": described}
 
 
-def test_how_a_log_became_another(page: Page) -> None:
+def test_the_difference_between_two_states_of_a_log(page: Page) -> None:
     before = [write("a", 9), write("b", 9)]
     after = [write("b", 9, 1), write("c", 9), write("a", 9, outcome="merged")]
     assert call(page, "cluster/log.js", "difference", before, after) == {"arrived": ["c"], "changed": ["a"]}

@@ -1,4 +1,5 @@
-"""The calendar page in a real browser: a manager reserves for somebody else; its owner or a manager hands it over."""
+"""The calendar page in a real browser: a manager reserves for somebody else, and the owner or a manager
+hands the reservation over."""
 
 from __future__ import annotations
 

@@ -108,10 +108,10 @@ def test_no_other_file_is_served(client: FlaskClient, path: str) -> None:
 def test_pages_name_only_files_that_exist() -> None:
     for page in WEB.glob("*.html"):
         for name in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.read_text("utf-8")):
-            assert (WEB / name[1:]).is_file(), f"{page.name} names {name}"
+            assert (WEB / name[1:]).is_file(), f"{page.name} names {name}, which is not a file of web/"
     for script in WEB.rglob("*.js"):
         for name in re.findall(r'from "([^"]+)"', script.read_text("utf-8")):
-            assert (script.parent / name).is_file(), f"{script.name} imports {name}"
+            assert (script.parent / name).is_file(), f"{script.name} imports {name}, which is not a file beside it"
 
 
 def test_scripts_never_turn_text_into_markup() -> None:

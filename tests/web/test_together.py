@@ -30,7 +30,7 @@ def shown(page: Page) -> Any:
 
 
 def change(page: Page, selector: str, value: str) -> None:
-    """Choose an option of a select."""
+    """Choose the option `value` of a select element."""
     page.run(
         "const field = document.querySelector(arguments[0]); field.value = arguments[1];"
         "field.dispatchEvent(new Event('change', { bubbles: true }));",
@@ -71,7 +71,9 @@ def test_rooms_are_reserved_together_and_stand_in_each_column(page: Page, proces
     assert page.problems() == []
 
 
-def test_a_room_together_is_marked_at_all_times_and_one_instead_at_the_first(page: Page, processes: Processes) -> None:
+def test_a_further_room_is_marked_at_all_times_and_another_room_instead_at_the_first_time(
+    page: Page, processes: Processes
+) -> None:
     day = "2030-06-17"
     open_calendar(page, processes, day)
     for time, room in (("09:00", "6.12"), ("11:00", "6.12"), ("09:00", "6.13"), ("09:00", "7.01")):

@@ -1,4 +1,4 @@
-"""A cancel on the calendar page, which is held back for ten seconds, in a real browser at one replica."""
+"""The calendar page in a real browser at one replica: a cancel is held back for ten seconds, and can be undone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def state_of(processes: Processes, identifier: str) -> str:
 
 
 def cancel(page: Page, processes: Processes, day: str, request: str) -> None:
-    """Reserve 6.12 at 9 on a day as vish, and cancel it on the web page."""
+    """Let vish reserve 6.12 at 9:00 on this day, and cancel the reservation on the web page."""
     reserve(processes, "vish", f"{day}T07:00Z", f"{day}T08:00Z", request=request)
     open_calendar(page, processes, day)
     page.run(HOLD)
