@@ -156,10 +156,11 @@ class Context:
         return list(self.replica.get(f"/users/{segment(user or self.user)}/writes")["writes"])
 
     def path_of(self, name: str) -> str:
-        """Return the REST path of a reservation or of a write of records. `name` is its id or the beginning of its id,
-        or the whole id with which the log names a write.
+        """Return the REST path of a reservation or of a write of records. `name` is a request id, the beginning of a
+        request id, or the id of a write as the log shows it.
 
-        Another user's is written USER/ID. Raise Usage or Problem unless exactly one fits.
+        For a reservation or write that another user made, `name` is USER/ID. Raise Usage or Problem unless exactly one
+        reservation or write fits.
         """
         if WRITE_ID.fullmatch(name):
             return f"/writes/{segment(name)}"
@@ -187,12 +188,12 @@ class Context:
         return f"/series/{segment(user)}/{segment(whole)}"
 
     def _made_by(self, user: str) -> list[Json]:
-        """Return the reservations that this user made, and that this user or the user of the client owns."""
+        """Return the reservations that `user` made, as far as `user` or the user of the client owns them."""
         found = self.reservations(user) + (self.reservations() if user != self.user else [])
         return [one for one in found if one["user"] == user]
 
     def _whole_names(self, kind: str, user: str, typed: str, known: Collection[str]) -> set[str]:
-        """Return the typed text, in a set, if it is the whole id of a reservation or series, and no id in `known`
+        """Return a set with the typed text, if it is the whole id of a reservation or series and no id in `known`
         begins with it. Otherwise return an empty set. A reservation that this user made and somebody else owns is in no
         list of this user, so it can only be found by its whole id."""
         if not typed or any(_begins(one, typed) for one in known):

@@ -95,7 +95,7 @@ def _parse(path: Path) -> Directory:
     try:
         data: Any = yaml.load(path.read_text("utf-8"), yaml.BaseLoader)  # every scalar stays text
     except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"Cannot read {path}: {error}.") from error
+        raise Usage(f"Cannot read {path}: {error}. Name another file with --config.") from error
     except yaml.YAMLError as error:
         raise Usage(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
     replicas = data.get("replicas") if isinstance(data, dict) else None

@@ -1,7 +1,7 @@
 """Sends requests to the REST interface of one replica. Every failure is raised as a Problem.
 
 The client gives each write a request id. If the answer is lost, the client can send the write again, because a replica
-carries out two writes with the same request id only once.
+carries out writes with the same request id only once.
 """
 
 from __future__ import annotations

@@ -157,8 +157,8 @@ def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
 
 
 def whole_days(first: date, last: date, opens: str, closes: str, zone: tzinfo) -> Slot:
-    """Return the slot from a time of day `opens` on the first day to `closes` on the last one, such as 08:00 and
-    24:00."""
+    """Return the slot from `opens` on the first day to `closes` on the last day. Both are times of day, such as 08:00
+    and 24:00."""
     bounds = day_bounds(first, (last - first).days + 1, zone)
     start = bounds.start if opens == "00:00" else _place(first, _read_clock(opens, opens), zone)
     end = bounds.end if closes == "24:00" else _place(last, _read_clock(closes, closes), zone)

@@ -85,7 +85,7 @@ def _like(pattern: re.Pattern[str], form: str) -> AfterValidator:
 
 Label = Annotated[str, _like(LABEL, "a label: a label has 1 to 32 of the characters a-z, 0-9, _ and -")]
 Name = Annotated[
-    str, _like(NAME, "a name: a name has 1 to 64 letters, digits or characters of . _ @ + - (not . or ..)")
+    str, _like(NAME, "a name: a name has 1 to 64 letters, digits or characters of ._@+- and is neither . nor ..")
 ]
 Host = Annotated[str, _like(HOST, "a host name, such as rooms.example.org"), AfterValidator(str.lower)]
 RedisUrl = Annotated[str, AfterValidator(check_setting)]
@@ -105,8 +105,8 @@ def _ip_address(value: str) -> str:
 
 
 class ReplicaSettings(Settings):
-    """The settings of a founder. `redis` is given if the replica has its own Redis, and `public` if it has a host name
-    behind a reverse proxy."""
+    """The settings of a founder. `redis` is None unless the replica has its own Redis. `public` is the replica's host
+    name behind a reverse proxy; None if there is no proxy."""
 
     rest: Annotated[Address, BeforeValidator(read_address)]
     anti_entropy: Annotated[Address, BeforeValidator(read_address)]
@@ -156,7 +156,7 @@ Header = Annotated[str, _like(HEADER, "the name of a header: it has letters, dig
 
 
 class ProxyLoginSettings(Settings):
-    """What a trusted proxy says of the user who has logged in there.
+    """How a trusted proxy says which user has logged in there, and what role the user has.
 
     user_header    the header that names the user
     groups_header  the header that lists the user's groups, with commas between them
@@ -171,8 +171,8 @@ class ProxyLoginSettings(Settings):
 
 
 class RequestSettings(Settings):
-    """How many requests a second each user may make, or each address where the user is not known; ten times as many at
-    once. 0: no limit."""
+    """How many requests a second each user may make; if the user is not known, each address. Ten times as many may come
+    at once. 0 means no limit."""
 
     user_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 100.0
     address_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 400.0
@@ -187,8 +187,8 @@ Targets = Annotated[tuple[Annotated[Target, PlainValidator(read_target)], ...], 
 
 class Config(Settings):
     """The whole configuration. A relative path in `data` or `tls` is relative to the folder of the configuration file.
-    Without `tls`, links are not encrypted. `applications` names those that the replicas play; None means all.
-    `replicas` are the founders and, if this server has joined them, also this server."""
+    Without `tls`, links are not encrypted. `applications` names the applications that the replicas play; None means all
+    applications. `replicas` are the founders and, if this server has joined them, also this server."""
 
     cluster: Name
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -246,7 +246,8 @@ class Config(Settings):
 
     def proxies_of(self, label: str) -> Collection[str]:
         """Return the addresses of the reverse proxies that may tell a replica who the client is: the setting `proxies`.
-        If that is empty and the replica has a public name, its proxy is on the same machine."""
+        If this setting is empty and the replica has a public name, return the loopback addresses, because its proxy is
+        then on the same machine."""
         return self.proxies or (LOOPBACK if self.replica(label).public else ())
 
     @property
@@ -258,7 +259,8 @@ class Config(Settings):
 
 
 def load(path: Path) -> Config:
-    """Read and check a configuration file. The ConfigError has a line for each problem, FILE:LINE: SETTING: PROBLEM."""
+    """Read and check a configuration file. Raises ConfigError with a line `FILE:LINE: SETTING: PROBLEM` for each
+    problem."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -331,7 +333,7 @@ def _cross_check(config: Config) -> Iterator[tuple[yaml_lines.Path, str]]:
         message = "needs `proxies`, the addresses of the proxies that may say who a user is, such as [127.0.0.1]"
         yield ("auth",), f"'proxy' {message}"
     if config.has_roles and config.applications is not None and "people" not in config.applications:
-        yield ("applications",), f"with `auth: {config.auth}` the list must have people, which keeps the roles"
+        yield ("applications",), f"with `auth: {config.auth}` add people to this list: that application keeps the roles"
     listed = config.anti_entropy.partners
     for number, label in enumerate(listed if isinstance(listed, tuple) else ()):
         if label not in config.replicas:

@@ -54,4 +54,4 @@ def free_addresses(count: int) -> Iterator[str]:
                 found.append(f"127.0.0.1:{port}")
             if len(found) == count:
                 return iter(found)
-    raise OSError("no port is free on 127.0.0.1")
+    raise OSError(f"fewer than {count} ports from {PORTS.start} to {PORTS.stop - 1} are free on 127.0.0.1")

@@ -53,8 +53,8 @@ class LogTruncation:
 
 
 def keep_of(policy: LogSettings, clock: Clock) -> Keep:
-    """Return which commits come with a full state: those that a truncation leaves. Without `keep_committed`, at least
-    KEEP_COMMITS do."""
+    """Return which commits come with a full state: those that a truncation would leave in the log. Without
+    `keep_committed`, at least the newest KEEP_COMMITS commits come."""
     count = KEEP_COMMITS if policy.keep_committed is None else policy.keep_committed
     return Keep(count, lambda: _oldest_us(policy, clock))
 

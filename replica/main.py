@@ -134,7 +134,7 @@ def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[st
         primary = "this replica"
     elif label == replica.label:
         primary = console.warning(
-            "none: this replica was it under an earlier id; promote a replica with `admin promote --force`"
+            "none: this replica was the primary under an earlier id; promote a replica with `admin promote --force`"
         )
     else:
         primary = console.name(label or state.primary) if state.primary else "not known yet"

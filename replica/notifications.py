@@ -1,7 +1,8 @@
-"""Tells users what becomes of the writes that this replica has accepted, at most once, at the targets of `notify`.
+"""Tells users what becomes of the writes that this replica has accepted. Each message is sent at most once to each
+target of the setting `notify`.
 
-One thread follows the event stream, so after a restart it continues where it stopped. It keeps the position, the writes
-that are not final yet, and the messages to send in Redis (storage/notices.py), and nothing in memory. Messages about
+One thread follows the event stream. It keeps its position, the writes that are not final yet and the unsent messages in
+Redis (storage/notices.py), and nothing in memory. So after a restart it continues where it stopped. Messages about
 final outcomes are made at once. A tentative change is held for HOLD_MS first: if it is undone by then, nobody is
 notified.
 
@@ -141,8 +142,8 @@ class Notifications:
         except Gap:
             last = self._store.last_event()
             LOGGER.warning(
-                "Notifications were so late that events were dropped before them, so some messages were not made."
-                " Check that the targets of `notify` answer in time."
+                "Notifications were so late that events were dropped before they were read, so some messages were not"
+                " made. Check that the targets of `notify` answer in time."
             )
             self._catch_up(progress)
             self._notices.save(progress, (last, server))
@@ -196,7 +197,7 @@ class Notifications:
                 progress.forgotten.discard(identifier)
 
     def _catch_up(self, progress: Progress) -> None:
-        """Compare every followed write with the log."""
+        """Compare every followed write with the log, and make the messages about writes that became final."""
         final: dict[str, _Known] = {}
         dropped = 0
         ids = [one for one in self._notices.all_followed() if one not in progress.forgotten]
@@ -217,8 +218,8 @@ class Notifications:
         self._tell_final(final, progress)
         if dropped:
             LOGGER.warning(
-                "%d writes of this replica became final in a full state. Their users are not told; they find it in the"
-                " calendar.",
+                "%d writes of this replica became final in a full state. Their users are not told; they see the"
+                " outcomes in the calendar.",
                 dropped,
             )
 
@@ -307,7 +308,8 @@ class Notifications:
         interrupted = self._notices.interrupted()
         for message in map(Message.decode, interrupted):
             LOGGER.warning(
-                "An attempt to send a message was cut short. It may be lost, and is not sent again. Tell %s: %s",
+                "An attempt to send a message was cut short. The message may be lost, and is not sent again."
+                " Tell %s: %s",
                 message.user,
                 message.subject,
             )

@@ -215,7 +215,7 @@ class Replica:
         threading.Thread(target=resolve, name="emptied", daemon=True).start()
 
     def _end_without_folder(self) -> None:
-        """End, because what is acknowledged from now on could not be kept."""
+        """End the replica, because it could not keep what it would acknowledge from now on."""
         folder = self._settings.data / self.label
         self._say(
             f"The data folder {folder} was deleted or replaced while the replica ran, so it stops. Start it again: it"

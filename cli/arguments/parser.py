@@ -50,7 +50,8 @@ class Parser(argparse.ArgumentParser):
         return f"There is no command {typed!r}. {hint}"
 
     def groups(self) -> dict[str, dict[str, str]]:
-        """Return the summaries of the subcommands by name, for each group. The first one has those without a title."""
+        """Return group -> name -> summary for the subcommands. The first group, whose title is empty, has the
+        subcommands that belong to no other group."""
         found: dict[str, dict[str, str]] = {"": {}}
         for name, parser in self.commands.items():
             found.setdefault(parser.group, {})[name] = parser.summary

@@ -1,5 +1,5 @@
-"""Reads the bytes of a calendar file into components. A part that cannot be read is left out and named. A bad line is
-left out alone; if the file is cut off, the event in which it ends is left out."""
+"""Reads the bytes of a calendar file into components. A part that cannot be read is left out and named. If a single
+line is bad, only that line is left out. If the file is cut off, the event in which it ends is left out."""
 
 from __future__ import annotations
 
@@ -171,7 +171,8 @@ def _lines(content: bytes, found: Content) -> list[str]:
 
 
 def _utf8(content: bytes) -> bytes:
-    """Return the bytes of a file in UTF-8 or another encoding that continues ASCII. Decode UTF-16 and UTF-32."""
+    """Return the content of a file without a byte order mark. UTF-16 and UTF-32 become UTF-8. Any other encoding stays
+    as it is."""
     if content.startswith(b"\xef\xbb\xbf"):
         return content[3:]
     head = content[:64]
@@ -189,7 +190,7 @@ def _utf8(content: bytes) -> bytes:
         return content[: len(content) // width * width].decode(encoding).encode()
     except UnicodeError:
         raise Problem(
-            "bad_charset", f"This file looks like {encoding.upper()}, but is not. Save it as UTF-8."
+            "bad_charset", f"This file looks like {encoding.upper()}, but cannot be decoded. Save it as UTF-8."
         ) from None
 
 

@@ -38,14 +38,15 @@ class Length:
 
 @dataclass
 class Event:
-    """A VEVENT. An event that lasts all day starts on a date, and its length has whole days only. Any other starts at a
-    moment with its zone. The times of `key`, `more` and `without` may be floating: they have the zone of the series.
+    """A VEVENT. An event that lasts all day starts on a date, and its length has whole days only. Any other event
+    starts at a moment with a time zone. The times in `key`, `more` and `without` may be floating; then they are in the
+    zone of the series.
 
-    timezone  the name of the time zone that the start names; None if it is floating or that zone has no name
-    key       the start of the occurrence that this event replaces in its series; None if it replaces none
-    onwards   whether it replaces the later occurrences too
-    rooms     the texts that may name its room
-    own       the reservation USER/REQUEST that it was exported from; empty if it was not
+    timezone  the name of the time zone that the start names; None if the start is floating or its zone has no name
+    key       the start of the occurrence that this event replaces in its series; None if it replaces no occurrence
+    onwards   whether this event also replaces the later occurrences
+    rooms     the texts that may name the room of this event
+    own       the reservation USER/REQUEST from which this event was exported; empty if it was not exported from one
     """
 
     uid: str
@@ -78,8 +79,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads the events of one calendar. `zone` is that of the building; the calendar may have another one for its
-    floating times (X-WR-TIMEZONE)."""
+    """Reads the events of one calendar. `zone` is the time zone of the building. `own_zone` is the zone that the
+    calendar gives for its floating times (X-WR-TIMEZONE); None if it gives none."""
 
     zones: Zones
     zone: tzinfo
@@ -179,7 +180,7 @@ class Reader:
         if not isinstance(start, datetime):
             whole = Length(length.days + length.exact.days, timedelta(seconds=length.exact.seconds))
             if whole.exact or whole.days < 0:
-                raise UnusableError("it lasts all day, but its end is not that of a day")
+                raise UnusableError("it lasts all day, but does not end at the end of a day")
             return Length(max(whole.days, 1), timedelta())  # many programs write the first day as the end, too
         if start.second or length.exact % _MINUTE:
             raise UnusableError("its times are not whole minutes")
@@ -223,7 +224,7 @@ def _between(start: When, end: When) -> Length:
             raise UnusableError("it ends before it begins" if length else "it has no length")
         return Length(0, length)
     if isinstance(start, datetime) or isinstance(end, datetime):
-        raise UnusableError("one of its start and its end is a day, and the other a time")
+        raise UnusableError("its start and its end must both be days or both be times")
     if end < start:
         raise UnusableError("it ends before it begins")
     return Length((end - start).days, timedelta())

@@ -25,11 +25,12 @@ from cli.times import Slot, slot_of
 class Held:
     """A reservation that the user has already.
 
-    request   its own request id; `made_by` is the id of the request that made it, without the date of an occurrence
-    key       the day that names it in its series; of a single reservation, the day on which it starts
-    asked     the slot that was asked for last; the reservation may have another one now
-    sequence  the newest version of its event that was followed
-    by_hand   whether its last change was not made by an import
+    request   the id of the request that made the reservation; for an occurrence of a series, `~` and its date follow
+    made_by   `request` without `~` and the date
+    key       the day that names the occurrence in its series; for a single reservation, the day on which it starts
+    asked     the slot that was asked for last; the reservation may have another slot now
+    sequence  the SEQUENCE of the newest version of the event that an import has followed
+    by_hand   whether the last change was made by hand and not by an import
     """
 
     id: str
@@ -54,7 +55,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Add:
-    """Makes reservations: a single one, or a series of all of them."""
+    """Adds the reservations `wanted`: a single reservation, or several as one series."""
 
     request: str
     course: Course
@@ -98,8 +99,8 @@ class PageCount:
 class Plan:
     """What an import is to do. The order is the same each time: of two events that overlap, the first of the file wins.
 
-    unknown  each name that is not a known room, with what was wanted there
-    kept     (what the file wants, the reservation) for each reservation that differs and is left as it is
+    unknown  each name that is not a known room, with the reservations that were wanted there
+    kept     (id, reason) for each reservation or event that differs from the file and is left as it is
     without  (what the file wants, the reservation) for each reservation that has no slot
     """
 
@@ -130,7 +131,8 @@ def plan_of(
     new_rooms: bool,
     pages_of: PageCount,
 ) -> Plan:
-    """Return what to do. `reservations` are all those of the user, as GET /users/USER/reservations has them."""
+    """Return what to do. `reservations` are all reservations of the user, in the form of GET
+    /users/USER/reservations."""
     by_base: dict[str, list[Held]] = defaultdict(list)
     by_id: dict[str, Held] = {}
     for one in reservations:
@@ -168,7 +170,8 @@ def held_of(one: Json, zone: tzinfo) -> Held:
 
 
 def _compare_own(plan: Plan, course: Course, held: Held) -> None:
-    """Plan for an event that was exported from a reservation. The reservation counts: the file shows an older state."""
+    """Plan for an event that was exported from a reservation. The reservation stays as it is, because the file shows an
+    older state of it."""
     plan.unchanged += 1
     if course.wanted and held.active and not held.is_as(course.wanted[0]):
         plan.kept.append((held.id, "it was made here, and the file has another time, room or purpose"))
@@ -176,7 +179,7 @@ def _compare_own(plan: Plan, course: Course, held: Held) -> None:
 
 @dataclass
 class _Following:
-    """Plans for one UID."""
+    """Plans what to do about the events of one UID."""
 
     plan: Plan
     course: Course
@@ -223,8 +226,8 @@ class _Following:
             self.plan.skipped.append(Skipped(self.course.title, "it is cancelled", expected=True))
 
     def matched(self) -> tuple[list[tuple[Wanted, Held]], list[Wanted], list[Held]]:
-        """Return the pairs of a wanted and a held reservation with the same key, then the other wanted reservations,
-        then the other held ones."""
+        """Return three lists: the pairs of a wanted and a held reservation with the same key; the other wanted
+        reservations; and the other held reservations that are active and that the file does not remove."""
         pairs, wanted_left, held_left = [], [], []
         keys = {one.key for one in self.course.wanted}
         for key in sorted(keys | {one.key for one in self.held}):
@@ -242,8 +245,8 @@ class _Following:
         return pairs, wanted_left, held_left
 
     def match_the_rest(self, wanted: list[Wanted], held: list[Held]) -> None:
-        """Pair the other reservations in the order of time, so that an event whose days have changed keeps its
-        reservations."""
+        """Pair the reservations that `matched` left over, in the order of time, so that an event whose days have
+        changed keeps its reservations."""
         if not self.course.complete:
             held = []
         if self.until and self.course.repeats:
@@ -287,7 +290,7 @@ class _Following:
             self.plan.cancels.append(Cancel(requests.to_cancel(self.course.request, sequence), one))
             return
         self.plan.unchanged += 1
-        self.plan.kept.append((one.id, "the file has it no longer, but the SEQUENCE of the event is not higher"))
+        self.plan.kept.append((one.id, "the file no longer has it, but the SEQUENCE of the event is not higher"))
 
     def is_known(self, one: Wanted) -> bool:
         """Return whether the room of a wanted reservation may be used. If not, note that the room is unknown."""

@@ -43,7 +43,7 @@ class Rule:
         except ValueError:
             raise UnusableError(f"its rule {text} cannot be read") from None
         if interval < 1:
-            raise UnusableError(f"its rule {text} never ends")
+            raise UnusableError(f"its rule {text} has an INTERVAL of less than 1")
         if self.count is not None and self.count < 1:
             raise UnusableError(f"its rule {text} has no occurrence")
         self.until = parts.pop("UNTIL", None)
@@ -76,9 +76,9 @@ class Rule:
         *,
         with_first: bool = True,
     ) -> list[datetime]:
-        """Return the local times of the occurrences, up to OCCURRENCES_MAX + 1. The first is DTSTART, which counts even
-        where the rule leaves it out (3.8.5.3), unless `with_first` is false. A time that does not exist does not count
-        (3.3.10)."""
+        """Return the local times of the occurrences, at most OCCURRENCES_MAX + 1 of them. The first is `first`
+        (DTSTART), even if the rule leaves it out (RFC 5545, 3.8.5.3), unless `with_first` is false. Times that clocks
+        skip are left out (3.3.10)."""
         end = min(filter(None, [HORIZON, last, self.last(zone)]))
         found = [first] if with_first else []
         try:

@@ -1,4 +1,5 @@
-"""The request ids of an import. They tell which UID made a reservation, and from which SEQUENCE of it.
+"""The request ids of an import. They tell which event made a reservation (its UID), and which version of the event (its
+SEQUENCE).
 
 An id begins with its base, which comes from the UID. Marks follow:
 
@@ -6,8 +7,8 @@ An id begins with its base, which comes from the UID. Marks follow:
     BASE+sN                moves a reservation, or changes its purpose or room
     BASE+cN                cancels a reservation
 
-So each version of an event is followed once, however often the file is imported. After it, no older version is
-followed.
+So each version of an event is followed once, however often the file is imported. After a newer version was followed, no
+older version is followed.
 """
 
 from __future__ import annotations

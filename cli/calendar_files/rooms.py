@@ -40,8 +40,8 @@ class Rooms:
         return all(room in self.known for room in name.split("+"))
 
     def hours(self, name: str) -> tuple[timedelta, timedelta] | None:
-        """Return the opening hours of a room; for several rooms, the time in which all are open. Return None if there
-        are none."""
+        """Return the opening hours of a room; for several rooms, the time in which all are open. Return None if no room
+        has opening hours."""
         found = [hours for room in name.split("+") if (hours := self.known.get(room))]
         return (max(opens for opens, _ in found), min(closes for _, closes in found)) if found else None
 

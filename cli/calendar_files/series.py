@@ -44,8 +44,8 @@ def occurrences_of(
     """Return the occurrences of an event that may repeat. Raise UnusableError if its rule cannot be followed.
 
     series      None if the file has only exceptions
-    exceptions  one for each occurrence
-    zone        the building's, whose days are the keys
+    exceptions  the events that replace an occurrence, or an occurrence and all later ones
+    zone        the time zone of the building; the keys are days in this zone
     """
     found = Occurrences()
     starts = [] if series is None else _starts(series, zone, until, found)
@@ -136,12 +136,12 @@ def _starts(series: Event, zone: tzinfo, until: date | None, found: Occurrences)
 
 
 def _local(when: When) -> datetime:
-    """Return a start as a local time without a zone; of a day, its midnight."""
+    """Return a start as a local time without a zone. A start that is a day becomes 0:00 of that day."""
     return when.replace(tzinfo=None) if isinstance(when, datetime) else datetime.combine(when, time())
 
 
 def _placed(local: datetime, like: When) -> When:
-    """Return a local time as a start of the same kind as `like`."""
+    """Return a local time as a start of the same kind as `like`: a time in the same zone, or a day."""
     return local.replace(tzinfo=like.tzinfo) if isinstance(like, datetime) else local.date()
 
 
@@ -155,8 +155,7 @@ def _as_start(when: When, series: Event) -> When:
 
 
 def _resolved(when: When | None, series: Event | None, zone: tzinfo) -> When:
-    """Return the start that an exception names as that of its occurrence. A floating time has the zone of the
-    series."""
+    """Return the start that a RECURRENCE-ID or EXDATE names. A floating time is in the zone of the series."""
     assert when is not None, "an exception has a key"
     if isinstance(when, datetime):
         return when if when.tzinfo else when.replace(tzinfo=(series and series.zone) or zone)
@@ -183,7 +182,8 @@ def _hits(when: When | None, starts: Iterable[When], zone: tzinfo) -> list[When]
 
 
 def _shifted(start: When, base: When, moved: When) -> When:
-    """Return an occurrence moved as the occurrence `base` was moved: by days and local time."""
+    """Return the new start of the occurrence at `start`, which moves by as many days and hours of local time as the
+    occurrence at `base`, which moves to `moved`."""
     return _placed(_local(moved) + (_local(start) - _local(base)), moved)
 
 

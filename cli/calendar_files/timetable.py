@@ -49,12 +49,12 @@ class Course:
     """What the events of one UID ask for.
 
     request   the beginning of all request ids that come from this UID
-    own       the reservation USER/REQUEST of the importing user that it was exported from; empty if it was not
-    sequence  the SEQUENCE of the event itself; `newest` is the highest one of the event and its exceptions
-    repeats   whether it becomes a series
+    own       the importing user's reservation USER/REQUEST from which the event was exported; empty if there is none
+    sequence  the SEQUENCE of the event itself; `newest` is the highest SEQUENCE of the event and its exceptions
+    repeats   whether the event becomes a series
     timezone  the time zone of its local times, if the event names one
-    removed   the keys of occurrences that it has no longer, with the SEQUENCE that says so
-    complete  whether the file says all: an occurrence that is neither wanted nor removed exists no longer
+    removed   the keys of the occurrences that no longer take place, each with the SEQUENCE of the event that says so
+    complete  whether the file lists all occurrences: one that is neither wanted nor removed no longer exists
     """
 
     request: str
@@ -83,7 +83,7 @@ class Skipped:
 @dataclass
 class Timetable:
     """What a file asks for. `events` counts its events. `damage` has a sentence for each part outside of events that
-    could not be read. `remarks` has one for each part that was read in a way that is not obvious."""
+    could not be read. `remarks` has a sentence for each part that was read in a way that is not obvious."""
 
     events: int = 0
     courses: list[Course] = field(default_factory=list)
@@ -231,7 +231,8 @@ class _Reading:
             )
 
     def _by_key(self, exceptions: list[Event]) -> list[list[Event]]:
-        """Group the exceptions by the occurrence that they replace, and by whether they replace the later ones too."""
+        """Group the exceptions by the occurrence that they replace, and by whether they also replace the later
+        occurrences."""
 
         def key(one: Event) -> tuple[bool, str]:
             when = one.key
@@ -248,8 +249,8 @@ class _Reading:
 
 
 def _slots(one: Occurrence, hours: tuple[timedelta, timedelta] | None, zone: tzinfo) -> Iterator[Slot]:
-    """Yield the slots of an occurrence. One that lasts all day has the opening hours of each day or, without `hours`,
-    the whole days."""
+    """Yield the slots of an occurrence. An occurrence that lasts all day has one slot for each day, with the opening
+    hours `hours`. If `hours` is None, it has one slot of whole days."""
     if isinstance(one.start, datetime):
         ends = [(one.start.astimezone(UTC), one.length.end(one.start))]
     elif hours:
@@ -266,14 +267,16 @@ def _slots(one: Occurrence, hours: tuple[timedelta, timedelta] | None, zone: tzi
 
 
 def _at(day: date, clock: timedelta, zone: tzinfo) -> datetime:
-    """Return the moment at which clocks show this time on a day. 24 hours are the next midnight."""
+    """Return the moment at which clocks show the time `clock` on a day. A clock of 24 hours means the midnight at the
+    end of the day."""
     return (datetime.combine(day, time()) + clock).replace(tzinfo=zone).astimezone(UTC)
 
 
 def _versions(masters: list[Event]) -> list[Event]:
-    """Return those of several events with one UID that count. Events with a lower SEQUENCE than another one do not
-    count. If the others were changed at different times, only the one that was changed last counts. If not, they are
-    different events that share the UID; of two with the same start, the later one in the file counts."""
+    """Several events have one UID: return the events that count. An event with a lower SEQUENCE than another one does
+    not count. If the others were changed at different times (LAST-MODIFIED), only the event that was changed last
+    counts. Otherwise they are different events that share the UID; of two with the same start, the later one in the
+    file counts."""
     newest = [one for one in masters if one.sequence == max(other.sequence for other in masters)]
     if len({one.changed for one in newest if one.changed}) > 1:
         return [max(newest, key=lambda one: one.changed)]

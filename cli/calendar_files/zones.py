@@ -164,7 +164,8 @@ class DefinedZone(tzinfo):
         return utc.replace(tzinfo=UTC).astimezone(self.by_name).utcoffset() or timedelta()
 
     def _agrees(self, onset: int) -> bool:
-        """Return whether the zone `by_name` has the same offset after this onset."""
+        """Return whether the zone `by_name` has the same offset as this definition directly after the onset with this
+        number."""
         return self.by_name is not None and self._at_by_name(self._times[onset]) == self._offsets[onset + 1]
 
 

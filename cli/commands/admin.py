@@ -167,7 +167,7 @@ def _import(context: Context, arguments: Namespace) -> None:
             with Path(name).open("rb") as file:
                 answer = context.replica.upload("/replica/import", file)
         except OSError as error:
-            raise Problem("file_unusable", f"Cannot read {name}: {error.strerror}.") from error
+            raise Problem("file_unusable", f"Cannot read {name}: {error.strerror}. Name another file.") from error
         answers.append(answer)
         full = ", as a full state" if answer.get("full_state") else ""
         context.screen.line(f"{answer.get('received', 0)} received from {context.label(answer.get('from'))}{full}")

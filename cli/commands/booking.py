@@ -66,7 +66,7 @@ def move(context: Context, arguments: Namespace) -> int:
     body: Json = {"slots": [slot.as_json() for slot in slots]}
     if arguments.all_or_nothing:
         if not arguments.reach:
-            raise Usage("--all-or-nothing is for a series: add --all or --and-later, or leave it out.")
+            raise Usage("--all-or-nothing is for a series. Add --all or --and-later, or leave out --all-or-nothing.")
         body["occurrences"] = "all_or_nothing"
     if arguments.room:
         body["room"] = arguments.room
@@ -110,7 +110,7 @@ def edit(context: Context, arguments: Namespace) -> int:
     changes: Json = {"purpose": arguments.purpose, "owner": arguments.owner}
     body = {name: value for name, value in changes.items() if value is not None}
     if not body:
-        raise Usage("What is to change is missing. Add --purpose TEXT, or --owner USER to hand it over.")
+        raise Usage("No change was given. Add --purpose TEXT, or --owner USER to hand the reservation over.")
     path, query = target_of(context, arguments)
     _, answer = context.replica.write("PATCH", path, arguments.request or new_request(), body, query)
     (show_series if arguments.reach else _conclude)(context, answer)
@@ -209,15 +209,17 @@ def _naming_days() -> Iterator[None]:
 
 
 def _take_words(arguments: Namespace) -> None:
-    """Take the room and the time from the words of the command, where no option gives them. Raise Usage if one of the
-    two is missing, or given twice."""
+    """Take the room and the time from the words of the command, where no option gives them. Raise Usage if the room or
+    the time is missing, or if words are left over."""
     words = list(arguments.words)
     if arguments.room is None and words:
         arguments.room = words.pop(0)
     if arguments.at is None and words:
         arguments.at, words = words, []
     if words:
-        raise Usage(f"{' '.join(words)!r} is too much beside --room and --at. Leave it out.")
+        raise Usage(
+            f"The room and the time are already given, so {' '.join(words)!r} has no meaning here. Leave it out."
+        )
     if arguments.room is None or arguments.at is None:
         missing = "room" if arguments.room is None else "time"
         raise Usage(f"The {missing} is missing. Write the room and then the time, as in: reserve 6.12 tomorrow 9-10.")

@@ -34,7 +34,7 @@ def export_file(context: Context, arguments: Namespace) -> None:
             size = context.replica.download(path, {}, file.write)
         part.replace(target)
     except OSError as error:
-        raise Problem("file_unusable", f"Cannot write {target}: {error.strerror}.") from error
+        raise Problem("file_unusable", f"Cannot write {target}: {error.strerror}. Name another file.") from error
     finally:
         part.unlink(missing_ok=True)
     context.screen.json({"file": str(target), "bytes": size})
@@ -53,7 +53,9 @@ def import_file(context: Context, arguments: Namespace) -> int:
     try:
         content = Path(arguments.file).expanduser().read_bytes()
     except OSError as error:
-        raise Problem("file_unreadable", f"Cannot read {arguments.file}: {error.strerror}.") from error
+        raise Problem(
+            "file_unreadable", f"Cannot read {arguments.file}: {error.strerror}. Name another file."
+        ) from error
     rooms = Rooms.of(context.rooms().get("rooms", []), arguments.map)
     until = read_date(arguments.until, context.zone, context.now()) if arguments.until else None
     table = read_timetable(content, context.zone, rooms, arguments.part or (1, 1), until, context.user)

@@ -71,7 +71,7 @@ def _moment(context: Context, text: str) -> str:
 
 def _effect(context: Context, event: Json) -> str:
     """Return the effect of a write as text: the old and the new slot of the reservation, or the reason of a cancel. If
-    the reservation has no slot before and after the write, return the outcome of the write."""
+    the reservation has a slot neither before nor after the write, return the outcome of the write."""
     before, after = event.get("before"), event.get("after")
     if event.get("reason"):
         return f"{_where(context, before)}: {clean(event['reason'])}"

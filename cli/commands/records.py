@@ -177,7 +177,7 @@ def _document(path: str) -> Json:
         text = sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
         document = yaml.safe_load(text)
     except OSError as error:
-        raise Usage(f"{path} cannot be read: {error.strerror}.") from None
+        raise Usage(f"{path} cannot be read: {error.strerror}. Name another file.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Usage(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(document, dict):

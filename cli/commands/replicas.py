@@ -183,7 +183,10 @@ def primary_text(answer: Json) -> tuple[str, bool]:
     if not name:
         return "no primary known yet", False
     if primary.get("gone"):
-        return f"no primary: {name} was it under an earlier id; promote a replica with `admin promote --force`", False
+        return (
+            f"no primary: {name} was the primary under an earlier id; promote a replica with `admin promote --force`",
+            False,
+        )
     peer = next((peer for peer in answer.get("peers", []) if peer.get("label") == name), None)
     if peer is None:
         return f"primary {name}, no direct link", False

@@ -21,14 +21,16 @@ def repetition_of(context: Context, arguments: Namespace) -> Json | None:
     if not (arguments.repeat or arguments.rule):
         if arguments.until or arguments.count or arguments.exceptions or arguments.all_or_nothing:
             raise Usage(
-                "--until, --count, --except and --all-or-nothing are for a series only: add --repeat weekly or --rule."
+                "These options are for a series only: --until, --count, --except and --all-or-nothing. Add --repeat or"
+                " --rule, or leave these options out."
             )
         return None
     if arguments.rule:
         if arguments.until or arguments.count:
+            end = "--until" if arguments.until else "--count"
             raise Usage(
-                "--until and --count cannot be combined with --rule. Leave them out, and give the end of the series in"
-                " the rule: add ;COUNT=10 or ;UNTIL=20270630 to it."
+                f"{end} cannot be combined with --rule. Leave out {end}, and give the end of the series in the rule:"
+                " add ;COUNT=10 or ;UNTIL=20270630 to the rule."
             )
         rule = str(arguments.rule).removeprefix("RRULE:")
     else:
@@ -95,7 +97,7 @@ def show_series(context: Context, answer: Json) -> int:
 
 
 def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:
-    """Return the path and query of the REST request that cancels or moves.
+    """Return the path and query of the REST request that changes or cancels a reservation or a series.
 
     The path names one reservation; with --all or --and-later, it names a series. With --and-later, the query names the
     first occurrence to change.

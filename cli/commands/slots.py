@@ -70,7 +70,7 @@ def slot_asked(context: Context, words: list[str], arguments: Namespace, current
 
 def _whole_days(context: Context, arguments: Namespace, room: str) -> list[Slot]:
     """Return the slots of --at and --or as whole days: from the opening of the room on the first day to its closing on
-    the last one, which --to gives. With several rooms, the slots cover the time in which all rooms are open."""
+    the last day, which --to gives. With several rooms, the slots cover the time in which all rooms are open."""
     zone, now = context.zone, context.now()
     if arguments.length:
         raise Usage("--all-day and --for exclude each other. For several days, give the last one with --to.")

@@ -12,8 +12,8 @@ POLL_S = 0.2
 
 
 def awaited(context: Context, answer: Json, path: str, seconds: float, is_open: Callable[[Json], bool]) -> Json:
-    """Ask for `path` until its answer is no longer open, for at most `seconds`, and return the latest answer. `answer`
-    is the first one. If the latest answer is still open, tell the user."""
+    """Return the latest answer for `path`. While `is_open` is true of the answer, ask again, for at most `seconds`.
+    `answer` is the answer that the caller already has. If the latest answer is still open, tell the user."""
     deadline = time.monotonic() + seconds
     while is_open(answer) and (left_s := deadline - time.monotonic()) > 0:
         time.sleep(min(POLL_S, left_s))

@@ -137,7 +137,8 @@ def _show_current(context: Context, event: Event, path: str | None) -> None:
 
 def _concerns(event: Event, user: str, only: str | None, others: Collection[str]) -> bool:
     """Return whether an event is about something of the user. `others` has the ids of reservations and series that
-    others made, and that the user has owned since the watch began; for an occurrence it has the id of its series."""
+    somebody else made and that the user has owned at some time during this watch; for an occurrence, it has the id of
+    the series."""
     if event.name == "reset":
         return True
     name = _name_of(event.data)
@@ -181,7 +182,8 @@ def _show(context: Context, event: Event) -> None:
 
 
 def _replay_texts(context: Context, data: Json) -> Iterator[str]:
-    """Yield the lines of a replay: how many writes, then each that was undone, and each that was played again."""
+    """Yield the lines of a replay: first the numbers of writes, then a line for each write that was undone, then a line
+    for each write that was played again."""
     source = f" with writes from {context.label(str(data['from']))}" if data.get("from") else ""
     yield f"replay{source}: {data['rolled_back']} undone, {data['replayed']} played again"
     for sign, step in [*(("↶", step) for step in data["undone"]), *(("↷", step) for step in data["played_again"])]:

@@ -12,12 +12,13 @@ DONE_OUTCOMES = {"updated", "merged", "duplicate"}
 
 
 def is_done(write: Json) -> bool:
-    """Return whether the latest play of the write changed something."""
+    """Return whether the latest play of the write did what was asked. A duplicate counts too: an earlier write has done
+    the same."""
     return write["outcome"] in DONE_OUTCOMES
 
 
 def state_of(write: Json) -> str:
-    """Return the state of a write for Screen.state: tentative or committed, or its outcome if it changed nothing."""
+    """Return the state of a write for Screen.state: tentative or committed or, if it is not done, its outcome."""
     return str(write["state"] if is_done(write) else write["outcome"])
 
 
@@ -47,7 +48,7 @@ def show_write(screen: Screen, write: Json) -> None:
 
 
 def show_writes(screen: Screen, writes: Iterable[Json]) -> None:
-    """Show writes in columns: mark, id, what each changed or wanted, and how far a tentative one has spread."""
+    """Show writes in columns: mark, id, what each changed or wanted, and how far a tentative write has spread."""
     rows: list[Row] = []
     for one in writes:
         spread = f"({where(one['held_by'])})" if one.get("held_by") else ""

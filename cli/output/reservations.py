@@ -55,13 +55,14 @@ def reason_of(reservation: Json) -> str:
 
 
 def is_by_another(reservation: Json) -> bool:
-    """Return whether a manager, and not its owner, cancelled the reservation."""
+    """Return whether the reservation was cancelled by a manager and not by its owner."""
     by = (reservation.get("reason") or {}).get("by")
     return by is not None and by != reservation["owner"]
 
 
 def name_of(reservation: Json) -> str:
-    """Return how its owner writes the id of a reservation: with the user who made it if that is somebody else."""
+    """Return the id of a reservation as its owner types it. If another user made the reservation, that user's name
+    comes first."""
     request = brief(str(reservation["request"]))
     return request if reservation["user"] == reservation["owner"] else f"{clean(reservation['user'])}/{request}"
 

@@ -1,4 +1,5 @@
-"""The event loop that runs all sessions of a replica: one thread for the network, and a few that store frames."""
+"""The event loop that runs all sessions of a replica: one thread for the network, and a few threads that store
+frames."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ from typing import Any, TypeVar
 from bayou.errors import Away
 
 WORKERS = 16
-STOPPING = Away("peer_unreachable", "This replica is stopping, so it has no more sessions.")
+STOPPING = Away(
+    "peer_unreachable", "This replica is stopping and ends its sessions. Try again when it has been started again."
+)
 
 Result = TypeVar("Result")
 
@@ -29,7 +32,7 @@ class EventLoop:
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine in the loop, and return its result. Raises Away `peer_unreachable` if the loop is closed
-        before the coroutine ends, and at once if it is being closed."""
+        before the coroutine ends, or if somebody is already closing the loop."""
         with self._lock:  # otherwise the loop could end before it begins the coroutine, and nobody would answer
             if self._is_closing:
                 coroutine.close()
@@ -66,7 +69,8 @@ class EventLoop:
 
 
 class Tasks:
-    """Tasks that nobody waits for. They are kept until they end, since the event loop does not keep them."""
+    """Holds tasks that nobody waits for, each until it ends. The event loop itself has only weak references to
+    tasks."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()

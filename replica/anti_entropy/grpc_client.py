@@ -28,7 +28,7 @@ Reply = TypeVar("Reply", bound=Message)
 
 class PeerClient:
     """Starts sessions with one peer, one at a time. Its methods may be called only in the event loop. `progress` is
-    called while a session stands."""
+    called with what a standing session has sent and received since the last call."""
 
     def __init__(self, peer: str, address: Address, parts: SessionParts, progress: Callable[[Report], object]) -> None:
         self._peer = peer
@@ -73,9 +73,9 @@ class PeerClient:
         return report
 
     def _judge(self, hello: Hello) -> Refuse | None:
-        """With TLS, refuse the session if the replica that answers has another label than the one that was called. gRPC
-        has checked only that its certificate is valid for the address. A server that joins knows no label yet; it calls
-        an address, and any label may answer."""
+        """With TLS, refuse the session if the replica that answers does not have the label of the peer that was called.
+        gRPC has checked only that the certificate of that replica is valid for the address. A server that joins knows
+        only an address, so it accepts any label."""
         has_label = self._parts.credentials is not None and ":" not in self._peer
         if has_label and not is_of(hello, self._peer):
             return certificate_differs(hello, f"this is the address of {self._peer}")
@@ -86,8 +86,8 @@ class PeerClient:
         self._parts.registry.note_change()
 
     async def _close_channel(self) -> None:
-        """Close the channel. After a failure, gRPC refuses all calls of a channel for some time, but a new channel can
-        call at any time."""
+        """Close the channel. After a failed call, gRPC refuses further calls through the same channel for some time. A
+        call through a new channel is possible at once."""
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close()

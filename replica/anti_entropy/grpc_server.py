@@ -38,7 +38,8 @@ SERVER_OPTIONS = [
 ]
 BUSY = Refuse(PeerRefusalCode.BUSY, "This replica is busy with another session. Try again in a moment.")
 PAUSED = Refuse(
-    PeerRefusalCode.PAUSED, "This replica has manual pace: it has a session only when somebody asks for one, with sync."
+    PeerRefusalCode.PAUSED,
+    "This replica has manual pace, so it has a session only when a person asks for one: use `sync`.",
 )
 CUT = Refuse(PeerRefusalCode.LINK_CUT, "The link between the two replicas is cut. Heal the link first.")
 
@@ -55,10 +56,10 @@ class UnaryCall:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Functions that the server calls. `is_cut(label)` returns whether the link to a peer is cut. `is_paused()` returns
-    whether the server answers only sessions that a person asked for. `is_peer(hello)` returns whether the caller is a
-    peer; only a session with a peer may stay open. `progress` is called while a session is open, and `report` after
-    each session."""
+    """Functions that the server calls. `is_peer(hello)` returns whether the caller is a peer; only a session with a
+    peer may stay open. `is_cut(label)` returns whether the link to that peer is cut. `is_paused()` returns whether the
+    server answers only sessions that a person asked for. While a session is open, `progress` is called with the label
+    of the caller and with what the session has done since the last call. `report` is called after each session."""
 
     is_peer: Callable[[Hello], bool]
     is_cut: Callable[[str], bool]
@@ -83,7 +84,7 @@ class PeerServer:
         self._parts.loop.wait(self._start(unary_calls))
 
     async def stop(self) -> None:
-        """Stop listening, in the event loop. This ends the sessions that still run."""
+        """Stop listening, and end the sessions that still run. Call this method in the event loop."""
         if self._server is not None:
             await self._server.stop(grace=None)
 
@@ -109,8 +110,8 @@ class PeerServer:
         except RuntimeError:
             raise Away(
                 "address_taken",
-                f"Cannot listen on {self._address}: another program uses it, or it is not an address of this machine."
-                " Stop that program, or change anti_entropy in the configuration.",
+                f"Cannot listen on {self._address}: another program uses this address, or it is not an address of this"
+                " machine. Stop the other program, or change `anti_entropy` in the configuration.",
             ) from None
         await self._server.start()
 
@@ -172,15 +173,18 @@ class PeerServer:
 
 
 async def _first(messages: Messages) -> Hello | Refuse | None:
-    """Return the hello of the caller. Return a refusal if its first frame is not a hello, and None if it sends no
-    frame."""
+    """Return the hello of the caller. Return a refusal if the first frame is not a valid hello. Return None if no frame
+    comes within HELLO_S_MAX seconds, or if this release does not know the kind of the frame."""
     try:
         message = await asyncio.wait_for(anext(messages), HELLO_S_MAX)
         hello = decode(message)
     except (StopAsyncIteration, TimeoutError, ProtocolError):
         return None
     if not isinstance(hello, Hello):
-        return Refuse(PeerRefusalCode.PROTOCOL, "The first frame of a session must be Hello.")
+        return Refuse(
+            PeerRefusalCode.PROTOCOL,
+            "The first frame of the session is not Hello. Check that both replicas run the same release.",
+        )
     if problem := problem_of(hello):
         return Refuse(PeerRefusalCode.PROTOCOL, str(malformed(hello, problem)))
     return hello
@@ -188,7 +192,7 @@ async def _first(messages: Messages) -> Hello | Refuse | None:
 
 def is_of(hello: Hello, label: str) -> bool:
     """Return whether a hello names this label, and a server id that may belong to it. The id of a created server
-    contains no label, so it may belong to any."""
+    contains no label, so it may belong to any label."""
     return hello.label == label and label_in(hello.server) in {label, None}
 
 

@@ -1,4 +1,4 @@
-"""The last hello of each peer, and warnings about settings and clocks that differ from those here."""
+"""Keeps the last hello of each peer, and warns if a peer's settings or clock differ from those of this replica."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ HELLOS_MAX = 1000
 
 
 class Hellos:
-    """The hellos that came to the replica `label`. `alike` has its settings that should be the same everywhere, and
-    `now_us` returns its wall clock, in microseconds since 1970."""
+    """The hellos that came to the replica `label`. `alike` has the settings of this replica that should be the same on
+    all replicas. `now_us` returns this replica's wall clock, in microseconds since 1970."""
 
     def __init__(self, label: str, cluster: str, alike: Mapping[str, str], now_us: Callable[[], int]) -> None:
         self._label = label
@@ -28,7 +28,7 @@ class Hellos:
         return self._hellos.get(label)
 
     def servers(self) -> dict[str, str]:
-        """Return the server id of each replica of this cluster, by label."""
+        """Return label -> server id for each replica of this cluster that has said hello."""
         hellos = list(self._hellos.items())
         return {label: hello.server for label, hello in hellos if hello.cluster == self._cluster}
 
@@ -41,8 +41,8 @@ class Hellos:
             self._warn_of_clock(hello)
 
     def _warn_of_settings(self, hello: Hello) -> None:
-        """Log a warning for each setting that differs and should be the same at the two replicas. The session
-        continues: when a setting is changed, the replicas are changed one after the other."""
+        """Log a warning for each setting that should be the same on both replicas but differs. The session continues,
+        because an operator changes a setting on one replica after the other."""
         one, other = self._label, hello.label
         here, there = self._alike, hello.settings
         if (here["auth"] == "none") != (there.get("auth", here["auth"]) == "none"):
@@ -65,8 +65,9 @@ class Hellos:
             )
 
     def _warn_of_clock(self, hello: Hello) -> None:
-        """Log a warning if the clocks of the two replicas are more than a day apart: once for each peer, until they
-        agree again. If they are more than a year apart, the session is refused, and the refusal says so."""
+        """Log a warning if the clocks of the two replicas are more than a day apart. The warning is not repeated for
+        the same peer until the clocks agree again. If the clocks are more than a year apart, log nothing: the session
+        is refused, and the refusal says why."""
         now_us = self._now_us()
         if abs(hello.clock - now_us) <= DAY_US:
             self._warned_of_clock.discard(hello.label)

@@ -20,7 +20,7 @@ class Peers(Protocol):
         """Return one entry for each peer: label, address, link (up | cut), reachable, busy, last_session."""
 
     def servers(self) -> Mapping[str, str]:
-        """Return the label and the server id of each replica that this one has met since it started."""
+        """Return label -> server id for each replica that this replica has met since it started."""
 
     def holders(self, ids: Collection[str]) -> list[str]:
         """Return the labels of the peers that held all of these writes at the end of their last session. Sessions

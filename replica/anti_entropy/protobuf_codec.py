@@ -28,7 +28,7 @@ _PLAIN: dict[type[Any], tuple[str, Any]] = {  # frames whose fields are those of
 
 
 def encode(frame: Frame) -> wire.Frame:
-    """Return the message of a frame."""
+    """Convert a frame to its protobuf message."""
     match frame:
         case Batch(plan, selection):
             items = [wire.Item(id=item.id, csn=item.csn or 0, body=item.body) for item in selection.items]
@@ -55,7 +55,8 @@ def encode(frame: Frame) -> wire.Frame:
 
 
 def decode(message: wire.Frame) -> Frame:
-    """Return the frame of a message. Raises ProtocolError if this release does not know the kind of message."""
+    """Convert a protobuf message to its frame. Raises ProtocolError if this release does not know the kind of
+    message."""
     kind = message.WhichOneof("kind")
     match kind:
         case "batch":

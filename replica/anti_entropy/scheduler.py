@@ -1,8 +1,8 @@
 """Decides when sessions run, and with whom: at an interval, after a write, and on request.
 
 With the policy `after_write`, the sessions with the partners stay open: they carry whatever comes up, in both
-directions. All sessions run in one event loop, and each peer has a task there that calls it. If a peer does not answer,
-its task calls again after pauses that grow. Peers are added and removed as membership writes arrive.
+directions. All sessions run in one event loop. Each peer has a task there, and this task calls the peer. If a peer does
+not answer, its task calls again after pauses that grow. Peers are added and removed as membership writes arrive.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
 
 
 def retry_pause_s(failures: int) -> float:
-    """Return the seconds before a peer is called again after so many failed sessions in a row."""
+    """Return the seconds to wait before a peer is called again, after `failures` failed sessions in a row."""
     return min(PAUSE_S_FIRST * 2.0 ** min(failures, DOUBLINGS_MAX), PAUSE_S_MAX) * random.uniform(0.8, 1.2)
 
 
 class Scheduler:
-    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `rules` are the applications whose
-    writes this replica can execute, each as NAME/VERSION, with a hash of its rules."""
+    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `rules` maps each application whose
+    writes this replica can play, as NAME/VERSION, to a hash of its rules."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Scheduler:
 
     def start(self, unary_calls: Mapping[str, UnaryCall], after_session: AfterSession) -> None:
         """Listen for sessions of peers, and start sessions with peers. Peers may make the calls of `unary_calls`.
-        `after_session` is called after each session, and after each exchange of a standing one."""
+        `after_session` is called after each session, and after each exchange in a standing session."""
         self._results = SessionResults(self._store, self._record_of, self.refresh, after_session)
         self._cut = self._store.cut_links()
         self.refresh()  # before peers call: only a session with a known peer may stay open
@@ -150,8 +150,8 @@ class Scheduler:
         await asyncio.gather(*(self._end(peer) for peer in self._peers.values()))
 
     def refresh(self) -> None:
-        """Read the peers from the store, and start or end their tasks. End the sessions whose hello is no longer
-        true."""
+        """Read the peers from the store, and start or end their tasks. End the sessions in which this replica's hello
+        is no longer true."""
         if not self._is_stopping:
             self._loop.wait(self._replace(*self._read()))
 
@@ -183,7 +183,7 @@ class Scheduler:
                 standing.update(state)
 
     async def _end(self, peer: _Peer) -> None:
-        """End the task of a peer, after its session."""
+        """Wait until the session with a peer has ended. Then end the peer's task."""
         peer.is_gone = True
         while self._registry.has_session(peer.label):
             await self._registry.wait_change(BREAK_OFF_S_MAX)
@@ -227,8 +227,8 @@ class Scheduler:
         return found
 
     def lacking(self, tag: str) -> list[str]:
-        """Return the labels of the peers that are not known to play this version of an application, NAME/VERSION. The
-        hello of a session says what a peer can play."""
+        """Return the labels of the peers whose last hello does not list the application `tag` (NAME/VERSION), and of
+        the peers that have not said hello yet. A hello lists what a peer can play."""
         hellos = {label: self._hellos.get(label) for label in self._peers}
         return [label for label, hello in hellos.items() if hello is None or tag not in hello.applications]
 
@@ -324,7 +324,9 @@ class Scheduler:
     def _linked(self, label: str) -> _Peer:
         peer = self._known(label)
         if self._is_cut(label):
-            raise Conflict(PeerRefusalCode.LINK_CUT, f"The link to {label} is cut here. Heal it first.", peer=label)
+            raise Conflict(
+                PeerRefusalCode.LINK_CUT, f"The link to {label} is cut on this replica. Heal the link.", peer=label
+            )
         return peer
 
     def _is_cut(self, label: str) -> bool:
@@ -372,8 +374,8 @@ class Scheduler:
                 self._request(peers[label])
 
     def _request(self, peer: _Peer, *, waits: bool = False) -> None:
-        """Send what is new in the open session with the peer, after that session's pause if it `waits`. If there is no
-        open session, ask for one."""
+        """Send what is new in the open session with the peer. With `waits`, send it only after the pause of that
+        session. If there is no open session, ask for one."""
         standing = self._registry.standing(peer.label)
         if standing is not None:
             standing.push(standing.session.pause_s if waits else 0.0)
@@ -399,7 +401,9 @@ class Scheduler:
             peer.is_resting = pause_s is not None
 
     async def _go_on(self, peer: _Peer) -> float | None:
-        """Send what is new in the open session with the peer, or call the peer. Return what `_pause` returns."""
+        """Send what is new in the open session with the peer. If there is none, call the peer, unless the link is cut
+        or this replica is paused. Return the seconds until the next call; None if the peer's task should wait until a
+        session is wanted."""
         if standing := self._registry.standing(peer.label):
             standing.push()
             return None
@@ -416,8 +420,8 @@ class Scheduler:
         return self._policy.after_write and is_partner
 
     def _pause(self, peer: _Peer, report: Report) -> float | None:
-        """Return the seconds until a peer is called again after a session that failed. Returns None if the peer's task
-        should wait until a session is wanted."""
+        """Return the seconds until a peer is called again after a session that failed; None if the peer's task should
+        wait until a session is wanted."""
         if report.code == PeerRefusalCode.BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
@@ -435,13 +439,14 @@ class Scheduler:
         return report
 
     def _send_received(self, label: str) -> None:
-        """Pass on what came from this peer, after a pause in which the others may say that they hold it."""
+        """Pass on what came from this peer to the other peers, after a pause. During the pause, the other peers may say
+        that they already hold it."""
         self._pass_on(label, waits=True)
         self._tell_in(self._pause_s / 2)
 
     def _pass_on(self, but: str | None = None, *, waits: bool = False) -> None:
-        """Send what is new to every peer that has an open session with this replica, and to the partners of the policy;
-        not to the peer `but`."""
+        """Send what is new to every peer that has an open session with this replica and to the partners that the policy
+        chooses, except the peer `but`."""
         if not self._policy.after_write:
             return
         peers = self._peers
@@ -451,8 +456,8 @@ class Scheduler:
             self._request(peers[label], waits=waits)
 
     def _tell_in(self, delay_s: float) -> None:
-        """After `delay_s` seconds, tell the peers what this replica holds, and end the sessions whose hello is no
-        longer true."""
+        """After `delay_s` seconds, tell the peers what this replica holds, and end the sessions in which this replica's
+        hello is no longer true."""
         loop = asyncio.get_running_loop()
         if self._telling is not None:
             if self._telling.when() <= loop.time() + delay_s:
@@ -466,7 +471,8 @@ class Scheduler:
             self._tasks.start(self._tell_peers())
 
     async def _tell_peers(self) -> None:
-        """Tell the peers what this replica holds. Read the peers again, unless that was done just now."""
+        """Tell the peers what this replica holds. Before that, read the list of peers again, unless it was read less
+        than READ_EVERY_S seconds ago."""
         now_s = time.monotonic()
         try:
             if now_s - self._read_at_s > READ_EVERY_S:

@@ -15,15 +15,16 @@ from replica.events.frame_ring import NOT_RECORDING, FrameRing
 
 
 class MakeSession(Protocol):
-    """Makes a new session. It may stay open if `stands` is true."""
+    """Makes a new session. `initiator` says whether this replica starts the session. With `stands`, the session may
+    stay open."""
 
     def __call__(self, *, initiator: bool, stands: bool) -> Session: ...
 
 
 @dataclass(frozen=True, slots=True)
 class SessionParts:
-    """`on_hello` is called with the Hello frame of each peer. `pause_s` is the time between two pushes of a standing
-    session."""
+    """The parts that all sessions of a replica use. `on_hello` is called with each Hello frame that a peer sends.
+    `pause_s` is the shortest time, in seconds, between two pushes in a standing session."""
 
     loop: EventLoop
     registry: SessionRegistry

@@ -15,10 +15,11 @@ BROKEN_OFF = "The peer has begun another session."
 
 class SessionRegistry:
     """The running sessions. If two replicas call each other at the same time, the call of the replica with the smaller
-    label continues, and the other call is refused. `is_cut` returns whether the link to a peer is cut, and `is_paused`
-    whether only sessions that a person asked for may begin.
+    label continues, and the other call is refused. `is_cut(label)` returns whether the link to that peer is cut.
+    `is_paused()` returns whether a session may begin only if a person asked for it.
 
-    Only the event loop may call the methods, except for `is_busy` and `standing`."""
+    Only the event loop may call the methods, except for `is_busy` and `standing`.
+    """
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class SessionRegistry:
 
     def begin_call(self, peer: str, conversation: Conversation) -> bool:
         """Record the start of a session that this replica starts. Returns False if there is a session with the peer
-        already, or if none may begin."""
+        already, or if this session may not begin now."""
         if self.has_session(peer) or not self._may_begin(peer, conversation):
             return False
         self._calls[peer] = conversation
@@ -45,8 +46,8 @@ class SessionRegistry:
 
     def begin_answer(self, peer: str, conversation: Conversation, *, replaces: bool) -> bool:
         """Record the start of a session that the peer starts. Returns False if another session with the peer takes
-        precedence, or if none may begin. With `replaces`, an open session with the peer is broken off: the peer would
-        not call if it still had that session."""
+        precedence, or if this session may not begin now. With `replaces`, an open session with the peer is broken off:
+        the peer would not call if it still had that session."""
         if not self._may_begin(peer, conversation):
             return False
         for running in self._running(peer):
@@ -92,7 +93,7 @@ class SessionRegistry:
         return any(not one.session.is_quiet for one in self._running(peer))
 
     def note_change(self) -> None:
-        """Wake those that wait for a change: a session has begun, has opened, or has ended."""
+        """Wake the tasks that wait for a change. Call this when a session has begun, has opened or has ended."""
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():
@@ -121,8 +122,8 @@ class SessionRegistry:
             await asyncio.wait(waiting, timeout=wait_s)
 
     async def pause(self, reason: str, wait_s: float) -> None:
-        """Close the standing sessions. Wait until only sessions are left that a paused replica may have. After `wait_s`
-        seconds, break off all other sessions."""
+        """Close the standing sessions, and wait until every running session is one that a paused replica may have.
+        After `wait_s` seconds, break off the sessions that a paused replica may not have."""
         deadline_s = time.monotonic() + wait_s
         while (left := self._unrequested()) and time.monotonic() < deadline_s:
             for conversation in left:

@@ -1,7 +1,7 @@
 """Signs with the key of this replica's certificate, and checks the signatures of others (bayou/seals.py).
 
 A certificate of another replica counts if one of the certificates of ca.pem has issued it directly. Its dates do not
-matter here, because a log outlives certificates. The links check the dates of the certificates in use.
+matter here, because a log outlives certificates. The TLS connections check the dates of the certificates in use.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ PublicKey = EllipticCurvePublicKey | RSAPublicKey
 
 def make_signing(label: str, authority: bytes, certificate_pem: bytes, key_pem: bytes) -> Signing:
     """Return the Signing of the replica `label`. The certificates and the key are PEM texts; `authority` may have
-    several certificates. Raises ValueError, with the reason, if the key or the certificate cannot be used for it."""
+    several certificates. Raises ValueError, with the reason, if the key or the certificate cannot be used for
+    signatures."""
     authorities = x509.load_pem_x509_certificates(authority)
     key = load_pem_private_key(key_pem, password=None)
     certificate = x509.load_pem_x509_certificate(certificate_pem).public_bytes(Encoding.DER)

@@ -66,7 +66,8 @@ def read_signing(settings: Config, label: str) -> Signing | None:
         return make_signing(label, credentials.authority, credentials.certificate, credentials.key)
     except ValueError as reason:
         raise ConfigError(
-            f"{settings.tls / label}.pem cannot be used to sign commits: {reason}. See deploy/certificates.sh."
+            f"{settings.tls / label}.pem cannot be used to sign commits: {reason}. Make a new one with"
+            " deploy/certificates.sh."
         ) from None
 
 

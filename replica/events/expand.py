@@ -2,10 +2,11 @@
 
 A screen event has the id `STREAMID.NUMBER`: the id of the transaction, and the number of the event in it. Each change
 of a write gives these events, in this order: `accepted` or `received` if the write is new here, `moved` or `rejected`
-if its outcome changed, and `committed`. A write that was made again is `accepted`; if it had no effect, it is also
-`rejected`, because somebody was told before that it is accepted. If a transaction rolls writes back, these events come
-after an event `replay`, which names these writes. When a full state is installed, each commit that is revoked gives an
-event `revoked`. An event `reset` follows, because anything on a screen may have changed.
+if its outcome changed, and `committed`. A write that was made again gives an event `accepted`. If it had no effect, an
+event `rejected` follows, because its user was told earlier that the request was accepted. If a transaction rolls writes
+back, its first event is `replay`, which names the writes that were rolled back. When a full state is installed, each
+commit that is revoked gives an event `revoked`. An event `reset` follows, because anything on a screen may have
+changed.
 
 For a listener that only counts, this module can summarise transactions without reading the log.
 """
@@ -81,8 +82,8 @@ def _encode(data: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class ReplayEvent(ScreenEvent):
-    """The event of a replay. Its `details`, in the form of `replay`, are made only when a stream sends it, since they
-    take long to make and most often no stream is open."""
+    """The event of a replay. `details` returns what the function `replay` returns. It is called only when a stream
+    sends the event, because it takes long and usually no stream is open."""
 
     details: Callable[[], dict[str, Any]]
 
@@ -151,7 +152,8 @@ def _arrived(entry: Mapping[str, Any]) -> str:
 def expand(
     identifier: str, entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Transaction:
-    """Return the transaction of one entry of the event stream, at the replica `label`."""
+    """Return an entry of the event stream as a Transaction. `identifier` is the stream id of the entry. `writes` has
+    the writes that the entry names and the log still holds. `label` is the label of this replica."""
     kind = str(entry["kind"])
     if "changes" in entry:
         found = list(_of_changes(entry, writes, describer, label))
@@ -196,10 +198,10 @@ def _of_changes(
 
 
 def replay(entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer) -> dict[str, Any]:
-    """Return what a screen shows of the writes that a transaction rolled back. `undone` has them in the order in which
-    they were undone, the last of the log first. `played_again` has them in the order in which they were played again,
-    with what became of them. If there are many, both have only the first ones of the log, and `left_out` counts the
-    others."""
+    """Return what a screen shows of the writes that a transaction rolled back. `undone` lists the writes in the order
+    in which they were undone: the last write of the log comes first. `played_again` lists the writes in the order in
+    which they were played again, with their new results. If there are many writes, both lists have only the first
+    writes of the log, and `left_out` counts the others."""
     undone: Sequence[Undone] = entry.get("undone", ())
     steps = {one.write: _step(one, writes.get(one.write), describer) for one in undone}
     again = sorted(undone, key=lambda one: math.inf if one.csn is None else one.csn)  # commits are played first
@@ -217,8 +219,9 @@ def replay(entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Des
 
 
 def _step(undone: Undone, write: Write | None, describer: Describer) -> dict[str, Any]:
-    """Return the data of a write that was undone, with what it had `before`. `what` says what the write is for, or else
-    what it does. If the write is no longer in the log (`write` is None), the data have only its id and its outcome."""
+    """Return the data of a write that was undone. `before` is the result that the write had until then. `what` is the
+    purpose of the write or, if it has none, its operation. If the write is no longer in the log (`write` is None), the
+    data have only its id and its outcome."""
     step = {"write": undone.write, "stamp": undone.write.partition("@")[0], "outcome": undone.was.partition(" ")[0]}
     if write is None:
         return step | dict.fromkeys(("app", "op", "user", "what", "before"))
@@ -228,13 +231,14 @@ def _step(undone: Undone, write: Write | None, describer: Describer) -> dict[str
 
 
 def _played_again(now: str, write: Write | None, describer: Describer) -> dict[str, Any]:
-    """Return what a write has `after` it was played again with the outcome `now`, and why it had no effect."""
+    """Return the data of a write that was played again with the outcome `now`. `after` is its new result. `why` says
+    why the write had no effect; None if it had its effect."""
     found = {} if write is None else _first_part(describer.describe(write, now))
     return {"outcome": now.partition(" ")[0], "after": found.get("result"), "why": found.get("why")}
 
 
 def _first_part(description: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the description of a write, or of the first of the things that it is about if it is about several."""
+    """Return the first of the `parts` of a write's description; if it has no parts, the whole description."""
     first: Mapping[str, Any] = description.get("parts", (description,))[0]
     return first
 

@@ -95,14 +95,15 @@ class EventFeed:
         return self._stopping.is_set()
 
     def follow(self, after: Cursor | None) -> FeedFollower:
-        """Return a follower of the events after `after`. If `after` is None, it follows the events that are still to
-        come."""
+        """Return a follower of the events after `after`. If `after` is None, the follower gets only the events that are
+        still to come."""
         with self._changed:
             return FeedFollower(self, Position(self._last if after is None else after, self._resets))
 
     def entries(self, after: str) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return up to BATCH_MAX transactions of the store after the one with this id, oldest first, each with its id.
-        If the store no longer has the first of these, begin with the oldest that it has."""
+        """Return (id, entry) of up to BATCH_MAX transactions that come after the transaction `after` in the store,
+        oldest first. If the store has already dropped the next transaction, begin with the oldest one that it still
+        has."""
         try:
             return [*self._store.events(after, None, BATCH_MAX, self._client)]
         except Gap:

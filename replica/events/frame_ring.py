@@ -1,8 +1,8 @@
-"""Records the frames of this replica's sessions for diagrams, the newest FRAMES_MAX, while somebody wants them: with
+"""Records the frames of this replica's sessions for diagrams, and keeps the newest FRAMES_MAX. It records only with
 manual pace, or if the environment variable BAYOU_FRAMES is `recorded`.
 
-A record says what a frame carries, and not its bytes. Each end of a session makes a record, so a diagram finds the two
-ends of an arrow by equal contents: the same `kind` and `carries`.
+A record says what a frame carries, but does not hold the bytes of the frame. Each end of a session makes a record, so a
+diagram finds the two ends of an arrow by equal contents: the same `kind` and `carries`.
 """
 
 from __future__ import annotations
@@ -56,14 +56,16 @@ class FrameRing:
         return self._is_wanted()
 
     def session(self, peer: str) -> SessionFrames:
-        """Return the recorder of one end of a new session. `peer` is the label or the address that was called."""
+        """Return a recorder for this replica's end of a new session. `peer` is the label of the other end or, if this
+        server is joining, its address."""
         return SessionFrames(self, next(self._sessions), peer)
 
     def after(self, at: int, count_max: int) -> list[dict[str, Any]]:
-        """Return up to `count_max` records after this time, oldest first. Each has `at`, `session` (a number here),
-        `peer`, `way` (sent or received), `kind` and `carries`.
+        """Return up to `count_max` of the records that were made after the time `at`, oldest first. Each record has
+        `at`, `session` (a number that only this replica knows), `peer`, `way` (sent or received), `kind` and `carries`.
 
-        Times are in microseconds since 1970, by the machine's clock. No two records have the same time."""
+        Times are in microseconds since 1970, by the machine's clock. No two records have the same time.
+        """
         with self._lock:
             newer = [*itertools.takewhile(lambda record: record["at"] > at, reversed(self._records))]
         return newer[::-1][:count_max]

@@ -188,7 +188,9 @@ class PromoteBody(Model):
     @classmethod
     def _not_forced(cls, to: str | None, info: ValidationInfo) -> str | None:
         if info.data.get("force"):
-            raise ValueError("cannot be combined with `force`, which promotes the replica that gets the request")
+            raise ValueError(
+                "cannot be combined with `force`, which promotes the replica that gets the request; give only one"
+            )
         return to
 
 
@@ -267,7 +269,8 @@ class Admin:
 
     def show_digest(self, _request: Request[None, None]) -> Answer:
         """Show hashes of all pages of data. Two replicas with the same pages show the same hashes. If there are many
-        pages, computing the hashes takes seconds. So only one request at a time does it, and only after a change."""
+        pages, computing the hashes takes seconds. So only one request at a time computes them, and only after a
+        change."""
         moment = self._store.moment()
         if self._digest is None or self._digest[0] != moment:
             with self._digesting:
@@ -305,9 +308,10 @@ class Admin:
         }
 
     def list_waiting(self, _request: Request[None, None]) -> Answer:
-        """List the tentative writes that wait for more than ten minutes, or whose replica does not answer or was
-        forgotten: who asked for what, when and where, and which replicas are known to hold it. `help` says what to do.
-        The answer covers the first 1,000 tentative writes in the order."""
+        """List the tentative writes that have waited for more than ten minutes, and those that were accepted by a
+        replica that does not answer or was forgotten. Each entry says who asked for what, when and at which replica,
+        and which replicas are known to hold the write. `help` says what to do. Only the first 1,000 tentative writes in
+        the order are considered."""
         state = self._store.state()
         entries = self._store.log(state.last or None, TENTATIVE_LOOKED_AT)
         if entries is None:  # the last commit was dropped from the log, and all commits before it
@@ -384,20 +388,21 @@ class MembershipChanges:
         return {"retired": True, "write": retired.write, "held_by": retired.held_by}
 
     def forget(self, request: Request[None, ForgetBody]) -> Answer:
-        """Forget another replica that is lost for good. Its writes that any other replica holds are kept. Without
-        `confirmed` the request is refused, and the refusal says what may be lost."""
+        """Forget another replica that is lost for good. The writes of the forgotten replica are kept if any other
+        replica holds them. Without `confirmed` the request is refused, and the refusal says what may be lost."""
         name = request.body.replica
         write = self._membership.forget(name, confirmed=request.body.confirmed)
         return {"label": label_of(name, self._store.members()) or name, "write": write}
 
     def activate(self, request: Request[None, ActivateBody]) -> Answer:
-        """Let clients write this version of an application from now on. All replicas must be able to play it."""
+        """Let clients make writes with this version of an application from now on. All replicas must be able to play
+        it."""
         tag = request.body.application
         return {"application": tag, "write": self._membership.activate(tag)}
 
     def invite(self, request: Request[None, InviteBody]) -> Answer:
-        """Make an invitation with which a server of this label may join through this replica within an hour. A server
-        needs none with `auth: none`."""
+        """Make an invitation with which a server of this label may join through this replica within an hour. With
+        `auth: none`, a server needs no invitation."""
         label = request.body.label
         invitation, until = self._membership.invite(label)
         return {"label": label, "invitation": invitation, "until": until.isoformat()}
@@ -417,8 +422,8 @@ class MembershipChanges:
 
 
 def _primary(state: State, created: Sequence[Member], servers: Mapping[str, str]) -> Answer:
-    """Describe the primary. It is `gone` if the replica with its label goes on under another id. `servers` has the ids
-    of the peers."""
+    """Describe the primary. `gone` says that the replica with the primary's label now has another id, so there is no
+    primary any more. `servers` maps the labels of the peers to their ids."""
     label = label_of(state.primary, created)
     server = state.server if label == state.label else servers.get(label or "", state.primary)
     return {"id": state.primary or None, "label": label, "here": state.is_primary, "gone": server != state.primary}
@@ -454,8 +459,8 @@ def _members(
     settings: Config, created: Sequence[Member], present: Collection[str], forgotten: Collection[str]
 ) -> list[dict[str, Any]]:
     """Return the founders and the created servers. The id of a founder is None, because only the founder itself knows
-    it. `present` are the labels of those that have not retired and are not `forgotten`; a created server that has
-    retired by itself is left out."""
+    it. `present` has the labels of this replica and of its peers. A founder that is not among them has retired or was
+    forgotten. A created server that has retired is not in `created`, so it is left out."""
     lost = set(forgotten).difference(present)
     found: list[tuple[str | None, str, str, str, bool]] = [
         (None, label, str(founder.rest), str(founder.anti_entropy), label not in present)

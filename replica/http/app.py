@@ -49,7 +49,8 @@ def create_app(parts: Parts, counters: Counters | None = None, rates: RateLimit 
 
 
 def tables_of(parts: Parts, counters: Counters, security: auth.Security) -> Tables:
-    """Return all endpoints: those of each application under its name, and those of the replica itself."""
+    """Return all endpoints by owner: the name of each application, and `replica` for the endpoints of the replica
+    itself."""
     tables = {found.name: list(found.endpoints(parts.service)) for found in parts.applications}
     own = tables["replica"] = []
     own += admin.endpoints(parts)

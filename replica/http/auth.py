@@ -95,9 +95,9 @@ class Security:
         return caller
 
     def user_of_proxy(self, request: FlaskRequest) -> Caller | None:
-        """Return the user that a trusted proxy names; None if it names none, or if there is no such proxy. A person of
-        this cluster has at most the role that they have here. Raises Unauthorized and BadInput as
-        ProxyLogin.user_of does, and Forbidden if the person was revoked."""
+        """Return the user that a trusted proxy names in the request; None if the request names no user, or without
+        `auth: proxy`. If the user is also a person of this cluster, the role is at most that person's role. Raises
+        Unauthorized and BadInput as ProxyLogin.user_of does, and Forbidden if the person was revoked."""
         user = self._proxy_login.user_of(request) if self._proxy_login else None
         if user is None:
             return None
@@ -133,7 +133,9 @@ class Security:
             login = self._proxy_login
             at_proxy = f"Log in at the proxy, which must send the header {login.user_header}. Or s" if login else "S"
             raise Unauthorized(
-                "token_missing", f"{at_proxy}end the header Authorization: Bearer TOKEN. A manager gives tokens."
+                "token_missing",
+                f"The request has no token. {at_proxy}end the header Authorization: Bearer TOKEN."
+                " A manager gives tokens.",
             )
         name = name_of(token)
         if name == OPERATOR and self._operator_hash and is_hash_of(self._operator_hash, token):
@@ -216,11 +218,11 @@ def sent_token(headers: Headers) -> str | None:
 def _name_of(named: str | None) -> str:
     """Return the user that the header names. Raises Unauthorized without a name, and BadInput for a malformed name."""
     if named is None:
-        raise Unauthorized("user_missing", f"Say who you are with the header {USER_HEADER}: NAME.")
+        raise Unauthorized("user_missing", f"The request names no user. Add the header {USER_HEADER}: NAME.")
     if not NAME.fullmatch(named):
         raise BadInput(
             "bad_input",
-            f"{USER_HEADER} must be a name of 1 to 64 letters, digits and . _ @ + - (neither . nor .. alone).",
+            f"{USER_HEADER} must be a name: 1 to 64 letters, digits or characters of ._@+- (neither . nor .. alone).",
             field=USER_HEADER,
         )
     return named

@@ -128,8 +128,8 @@ def client_of(transport: asyncio.BaseTransport) -> str:
 
 @lru_cache(1024)
 def network_of(address: str) -> str:
-    """Return the address, or the network of an IPv6 address: one customer has a whole /64. Empty if the text is no
-    address."""
+    """Return an IPv4 address unchanged. Return the /64 network of an IPv6 address, because one customer has a whole
+    /64. Return an empty text if `address` is not an IP address."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

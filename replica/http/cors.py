@@ -2,12 +2,12 @@
 
 - A write from a page of another origin is refused, so that a foreign page cannot reserve in a user's name.
 - A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`, because the
-  cluster page shows all replicas and cuts links of all replicas. It may use those that take POST, such as a commit,
-  only with `auth: none`, as in a class.
+  cluster page shows all replicas and cuts links of all replicas. Such a page may use an endpoint with the method POST,
+  such as a commit, only with `auth: none`, as in a class.
 - A replica that listens only on the loopback address, or asks for no tokens, refuses foreign names in the header Host.
   Otherwise a foreign page could point its own name at the replica's address, and would then seem to be the replica's
-  own page (DNS rebinding). With tokens this gains nothing, since browsers send a cookie only to the name that set it. A
-  browser may send the login of a proxy under any name, so the rule also holds with `auth: proxy`.
+  own page (DNS rebinding). With tokens, such an attack gains nothing, since browsers send a cookie only to the name
+  that set it. A browser may send the login of a proxy under any name, so the rule also holds with `auth: proxy`.
 
 Only browsers send the header Origin. So only the third rule applies to other programs.
 """
@@ -46,8 +46,8 @@ class CrossSite:
         if self._is_named and not (name == "localhost" or name in self._names or _is_ip(name)):
             raise Forbidden(
                 "cross_site",
-                f"This replica does not answer to the name {name}. Use its IP address, or a name that the configuration"
-                " gives: in `rest`, or as `public` behind a proxy.",
+                f"This replica does not answer to the name {name}. Use the IP address of the replica, or a name that"
+                " the configuration gives: in `rest`, or as `public` behind a proxy.",
                 host=host,
             )
         own = origin is None or _parts(origin).netloc.lower() == host.lower()
@@ -55,7 +55,7 @@ class CrossSite:
             return
         raise Forbidden(
             "cross_site",
-            f"A web page from {origin} may not change anything here. Use the web page that this replica serves.",
+            f"A web page from {origin} may not change anything on this replica. Use the replica's own web page.",
             origin=origin,
         )
 

@@ -111,7 +111,8 @@ class _Marks:
         """Yield the marks of a transaction in the order in which the engine works: it rolls writes back, plays new and
         committed writes, and replays writes. After the first MARKS_MAX marks of a kind, one mark counts the others. The
         mark `rolled_back` has the steps of the replay in `writes`, in the form of the event `replay`: the writes that
-        were undone, then those that were played again. A mark that counts replayed writes has the steps of these."""
+        were undone, then those that were played again. A mark that counts the other replayed writes has the steps of
+        these writes in `writes`."""
         if entry["kind"] == "revoked":
             yield _mark("installed", 1)
         if revoked := [*entry.get("revoked", ()), *entry.get("lost", ())]:

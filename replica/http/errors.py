@@ -57,7 +57,7 @@ def answer_error(error: Exception, method: str, path: str) -> Response:
         error = away
     if isinstance(error, MethodNotAllowed):
         allowed = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
-        message = f"{path} does not support {method}. It takes {', '.join(allowed)}."
+        message = f"{path} does not support {method}. Use {' or '.join(allowed)}."
         return _render(405, "method_not_allowed", message, {"allowed": allowed}, {"Allow": ", ".join(allowed)})
     if isinstance(error, HTTPException) and error.code and error.code < 500:
         error = _refusal_of(error, path)
@@ -74,7 +74,11 @@ def _refusal_of(error: HTTPException, path: str) -> Refusal:
     if error.code == 404:
         return Unknown("not_found", f"There is nothing at {path}. GET / lists all paths.")
     if error.code == 413:
-        return TooLarge("too_large", f"A body may have at most {BODY_BYTES_MAX} bytes.", bytes_max=BODY_BYTES_MAX)
+        return TooLarge(
+            "too_large",
+            f"The body is too large: it may have at most {BODY_BYTES_MAX} bytes. Send less.",
+            bytes_max=BODY_BYTES_MAX,
+        )
     return BadInput("bad_input", str(error.description), field="body")
 
 

@@ -146,8 +146,7 @@ class Files:
         return microseconds(self._parts.service.now())
 
     def _take(self, importer: Importer, frame: ExportFrame) -> None:
-        """Import a frame. If it shows that this replica has lost the end of its log, the replica first takes a new
-        id."""
+        """Import a frame. If the frame shows that this replica has lost the end of its log, take a new id first."""
         server = self._parts.store.state().server
         try:
             importer.take(frame)

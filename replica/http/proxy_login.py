@@ -2,7 +2,8 @@
 
 Anybody can send such headers. So they count only from the addresses of the proxies. A request with such a header from
 another address is refused: either somebody tries to take a name, or a proxy is missing in the configuration. A proxy
-must replace the headers that its client sends. If it adds its own to them, the request is refused here too.
+must replace the headers that its client sends. If a proxy adds its own headers to those of the client, the request is
+refused too.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class ProxyLogin:
         """Return the user that a proxy names, with the highest role of the user's groups. Return None if the request
         names no user.
 
-        Raises Unauthorized if the headers come from an address that is no proxy's, and BadInput if a header came twice
-        or the name is malformed.
+        Raises Unauthorized if the headers do not come from the address of a proxy. Raises BadInput if a header came
+        twice or the name is malformed.
         """
         user_header, groups_header = self.user_header, self._settings.groups_header
         name, groups = request.headers.get(user_header, ""), request.headers.get(groups_header, "")

@@ -1,4 +1,4 @@
-"""How many requests each user may make, or each address where the user is not known.
+"""Limits how many requests each user may make; if the user is not known, each address.
 
 The limits are counted in this process, so each replica has its own. A client has a bucket of BURST_S seconds' worth of
 requests, which fills again at the rate of the limit. A request that uses the processor for long counts as several.

@@ -55,8 +55,8 @@ class WebServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, let open requests end, send their answers, and close all connections. Streams must have been
-        told to end before."""
+        """Stop listening, let open requests end, send their answers, and close all connections. Before this call, the
+        streams must have been told to end."""
         if self._thread.ident is None:
             self._close()
         elif self._thread.is_alive():

@@ -72,7 +72,7 @@ class ReplicaService:
             user_max=WAITING_USER_MAX,
         )
         self._reading_list = OneAtATime("a very long list")
-        # What does not depend on the client session, the store answers.
+        # The store answers what does not depend on the client session.
         self.history, self.log_entry, self.newest_writes = store.history, store.log_entry, store.newest_writes
         self.outcome_changes, self.writes, self.active_tag = store.outcome_changes, store.writes, store.active_tag
 
@@ -82,7 +82,9 @@ class ReplicaService:
     def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
         """Submit a draft in one transaction. Peers are notified if the write was logged.
 
-        Raises Forbidden if this primary would commit the write, and the user was revoked or has too low a role."""
+        Raises Forbidden if this replica would commit the write at once, as a primary does, but the user was revoked or
+        has too low a role.
+        """
         needs, birth = session.needs_of_write(), session.birth
         now_us = microseconds(self._clock())
         accepted = self._attempt(session, lambda: self._store.accept(draft, now_us, needs, shown, birth))
@@ -149,10 +151,10 @@ class ReplicaService:
 def _forbidden(refusal: str) -> Forbidden:
     """Return the refusal of a write that a judge forbids; see apps.api.application.why_forbidden."""
     if refusal == "revoked":
-        return Forbidden("forbidden", "The user who asks for this was revoked. A manager can add the user again.")
+        return Forbidden("forbidden", "The user of this request was revoked. A manager can add the user again.")
     needed = refusal.removeprefix("needs ")
     return Forbidden(
         "forbidden",
-        f"This needs the role {needed}, which the user who asks for it does not have. Ask a manager for another role.",
+        f"This request needs the role {needed}, which its user does not have. Ask a manager for another role.",
         needs=needed,
     )

@@ -138,7 +138,8 @@ class WSGIHandler:
             self._large_bodies -= 1
 
     async def _send(self, request: web.BaseRequest, answer: _Answer, *, is_last: bool) -> web.StreamResponse:
-        """Send an answer. `is_last` closes the connection after it, since the body of the request was not read."""
+        """Send an answer. With `is_last`, close the connection afterwards, because the body of the request was not
+        read."""
         is_short = answer.is_closed and len(answer.piece) <= PIECE_BYTES
         response = (
             web.Response(status=answer.status, headers=answer.headers, body=answer.piece)
@@ -309,7 +310,9 @@ async def _receive(request: web.BaseRequest, body: IO[bytes], bytes_max: int) ->
         text = f"The body comes too slowly: {PIECE_BYTES} bytes must come within {PIECE_S:.0f} s. Send it again."
         raise web.HTTPRequestTimeout(text=text, headers=SERVER) from None
     except web.RequestPayloadError as error:
-        raise web.HTTPBadRequest(text=f"The body cannot be read: {error}", headers=SERVER) from None
+        raise web.HTTPBadRequest(
+            text=f"The body cannot be read: {error}. Send the request again.", headers=SERVER
+        ) from None
 
 
 @lru_cache(256)

@@ -132,9 +132,9 @@ class Membership:
     def forget(self, name: str, *, confirmed: bool) -> str:
         """Forget another replica that will never come back. `name` is its label or its id. Returns the id of the write.
 
-        The vectors keep the entries of the replica, so its writes that any replica holds are still taken. Raises
-        Conflict `not_confirmed`, which says what may be lost, unless `confirmed`. Raises Conflict if the replica is
-        this one, is the primary, answers, or was forgotten before.
+        The vectors keep the entries of the replica, so its writes that any replica holds are still taken. Without
+        `confirmed`, raises Conflict `not_confirmed`, which says what may be lost. Also raises Conflict if `name` is
+        this replica or the primary, or if the named replica answers or was forgotten before.
         """
         with self._one_at_a_time():
             state, created = self._store.state(), self._store.members()
@@ -148,8 +148,8 @@ class Membership:
             if label == label_of(state.primary, created):
                 raise Conflict(
                     "is_primary",
-                    f"{label} is the primary, and nothing is committed without one. First promote a replica that is"
-                    f" there: admin promote --force. Then forget {label}.",
+                    f"{label} is the primary, and nothing is committed without one. First promote a replica that"
+                    f" still runs: admin promote --force. Then forget {label}.",
                 )
             if self._answers(label):
                 raise Conflict(
@@ -170,14 +170,15 @@ class Membership:
         newest = max((stamp for one, stamp in state.vector.items() if label_of(one, created) == label), default=0)
         since = f" after {moment(newest)}" if newest else ""
         return (
-            f"This replica holds no write that {label} accepted{since}. If no other replica holds such a write, it is"
-            f" lost with {label}. To forget {label}, add --yes (in REST: confirmed)."
+            f"This replica holds no write that {label} accepted{since}. Such a write is lost if no other"
+            f" replica holds it. To forget {label} all the same, add --yes (in REST: confirmed)."
         )
 
     def activate(self, tag: str) -> str:
-        """Make this version of an application, NAME/VERSION, the one that clients write, once the write is committed.
-        Returns the id of the write. Raises BadInput if this replica cannot play it, and Conflict if a peer is not known
-        to play it."""
+        """Let clients make writes with the application version `tag`, NAME/VERSION, as soon as the write that this
+        method accepts is committed. Returns the id of the write. Raises BadInput if this replica cannot play that
+        version, or if clients already use a later one. Raises Conflict if it is not known that every peer can play that
+        version."""
         with self._one_at_a_time():
             self._check_not_retired(self._store.state())
             if tag not in self._rules:
@@ -190,7 +191,9 @@ class Membership:
             active = self._store.active_tag(name)
             if int(version) < int(active.partition("/")[2]):
                 raise BadInput(
-                    "bad_input", f"application: clients write {active}, and cannot go back.", field="application"
+                    "bad_input",
+                    f"application: clients already use {active}, and cannot go back to an earlier version.",
+                    field="application",
                 )
             if lacking := self._peers.lacking(tag):
                 raise Conflict(
@@ -219,9 +222,9 @@ class Membership:
                 )
 
     def force(self, *, although_it_answers: bool = False) -> str:
-        """Make this replica the primary without the old primary. Later commits of the old primary become void. Returns
-        the new id of this replica. Raises Conflict `primary_answers` if the primary answers, unless
-        `although_it_answers`."""
+        """Make this replica the primary without the old primary. The commits of the old primary that this replica does
+        not hold become void. Returns the new id of this replica. Raises Conflict `primary_answers` if the primary
+        answers, unless `although_it_answers`."""
         with self._one_at_a_time():
             state = self._store.state()
             self._check_not_retired(state)
@@ -232,7 +235,8 @@ class Membership:
                 raise Conflict(
                     "primary_answers",
                     f"The primary, {primary}, answers. Promote without force, so that it hands over. To take over all"
-                    " the same, add --yes (in REST: although_it_answers); the commits that only it holds become void.",
+                    " the same, add --yes (in REST: although_it_answers). The commits that this replica lacks become"
+                    " void.",
                     primary=primary,
                 )
             server = self._identity.force_primary(self._store, self._now_us())
@@ -242,9 +246,9 @@ class Membership:
     # What follows from sessions and files.
 
     def after_session(self, report: Report) -> None:
-        """Act on the end of a session, or on what a standing session has brought. If it showed that an older copy of
-        this replica has run, heal that. Make the writes again that were set aside. If this replica is a primary that
-        commits automatically, commit its tentative writes."""
+        """Act on the end of a session, or on what a standing session has brought. If the session showed that an older
+        copy of this replica has run, heal the cluster. Make the writes again that were set aside. If this replica is a
+        primary that commits automatically, commit its tentative writes."""
         state = self._store.state()
         cure = self._healing.cure(report, state)
         if cure is Cure.NEW_ID:
@@ -288,8 +292,9 @@ class Membership:
             self._peers.notify_new_write()
 
     def _resubmit(self) -> None:
-        """Make the writes again that were set aside, because their server id was used twice. If this replica has
-        retired, only another id can make them, and that id retires afterwards, also after a crash in between."""
+        """Make the writes again that were set aside, because their server id was used twice. A retired id cannot make
+        writes. So a retired replica takes another id, which makes the writes and then retires too, also after a crash
+        in between."""
         with self._resubmitting:
             state = self._store.state()
             if state.set_aside and not state.has_place:
@@ -313,7 +318,7 @@ class Membership:
 
     def after_import(self) -> None:
         """Read the members and the primary again, because the import may have changed them. Make the writes again that
-        it set aside. If this replica is a primary that commits automatically, commit its tentative writes."""
+        the import set aside. If this replica is a primary that commits automatically, commit its tentative writes."""
         self._peers.refresh()
         self._resubmit()
         self._catch_up(self._store.state())
@@ -332,16 +337,16 @@ class Membership:
         return rpc.unary_calls(self._introduction, self._rules, *answers)
 
     def _held(self, asker: Introduction, is_probe: bool) -> Held:
-        """Return which writes of a replica are here and, unless this is a probe, whether a replica with its id runs
-        already."""
+        """Answer the call Held of the replica `asker`: which of its writes this replica holds and, unless the call is a
+        probe, whether another process with the asker's id answers at the asker's address."""
         state = self._store.state()
         runs = not is_probe and self._answers(asker.label, asker.server, but=asker.process)
         process, stamp = self._identity.process, state.vector.get(asker.server, 0)
         return Held(state.server, stamp, state.csn, runs, process, state.primary, state.history)
 
     def _answers(self, label: str, server: str | None = None, *, but: str = "") -> bool:
-        """Return whether the replica with this label answers; with `server`, whether it does so under this id, and in
-        another process than `but`. A replica behind a cut link counts as not answering."""
+        """Return whether the replica with this label answers at its address. With `server`, return whether it answers
+        under this id and in another process than `but`. A replica behind a cut link counts as not answering."""
         try:
             address = self._peers.linked_address(label)
             held = rpc.request_held(address, self._introduction(), self._credentials, is_probe=True)

@@ -43,7 +43,7 @@ class Identity:
     def resolve(self, store: Store, *, restored: bool = False, is_whole: bool | None = None) -> str | None:
         """Decide the id, record it in the identity file, and open the namespace under it. Raises Conflict
         `other_cluster` if the namespace belongs to another cluster. `restored` and `is_whole` are those of
-        storage.identity_file.decide.
+        storage.identity_file.Findings.
 
         `store` must be able to reach Redis now, even while other clients are refused. Returns the reason for a new id;
         None if the id is not new, or if this is the first start.
@@ -124,7 +124,7 @@ class Identity:
     ) -> str | None:
         """Take a new id instead of the id `lost`. With `is_copy`, the commits here give way to those of any peer. With
         `retires`, the new id will retire. Returns a line for the operator that begins with the reason; None if this
-        replica has another id by now."""
+        replica no longer has the id `lost`."""
         with self._changing:
             state = store.state()
             if state.server != lost:

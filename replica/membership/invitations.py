@@ -21,7 +21,7 @@ _INVITATION = re.compile(r"([0-9]{1,12})-([0-9a-f]{64})")
 
 class Invitations:
     """The invitations of the replica `label`. They are made and checked with a key that lives as long as the process.
-    A server needs none if `is_needed` is false."""
+    If `is_needed` is false, a server needs no invitation."""
 
     def __init__(self, label: str, clock: Clock, *, is_needed: bool) -> None:
         self._label = label
@@ -44,9 +44,11 @@ class Invitations:
         if not found or not hmac.compare_digest(found[2], self._code(guest, int(found[1]))):
             problem = "with an invitation"
             if invitation:
-                problem += f", and the given one was not made by {self._label} for {guest} since the last start"
+                problem += (
+                    f", and the given text is not one that {self._label} has made for {guest} since its last start"
+                )
         elif int(found[1]) < self._clock().timestamp():
-            problem = "with an invitation, and the given one has ended"
+            problem = "with an invitation, and the given one has expired"
         else:
             return
         raise Conflict(

@@ -46,7 +46,7 @@ class JoinOptions:
 
 
 def with_own_address(settings: Config, label: str, options: JoinOptions) -> Config:
-    """Return the configuration. If this server is not a founder, add it to the configuration. Raises ConfigError if the
+    """Return the configuration; if this server is not a founder, with this server added. Raises ConfigError if the
     server cannot join."""
     if label in settings.founders:
         if options != JoinOptions():

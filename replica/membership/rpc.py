@@ -58,10 +58,10 @@ class Introduction:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The answer of the replica `server`, in the process `process`, to the call Held of another one. `stamp` is that of
-    the caller's newest write that `server` holds, and `csn` is the last CSN that it holds. `primary` is the id of the
-    primary that it knows, and `history` is that of its log. `runs_elsewhere` says whether another process with the
-    caller's id answers at the caller's address."""
+    """The answer of another replica to the call Held. `server` is the id of that replica, and `process` its process.
+    `stamp` is the stamp of the newest write of the caller that the replica holds; 0 if it holds none. `csn` is the last
+    CSN that the replica holds, `history` the history of its log, and `primary` the id of the primary that it knows.
+    `runs_elsewhere` says whether another process with the caller's id answers at the caller's address."""
 
     server: str
     stamp: int
@@ -80,8 +80,8 @@ def request_creation(
     invitation: str,
     credentials: Credentials | None,
 ) -> str:
-    """Ask a replica to create a server, and return the id of the server. `invitation` is a text of that replica, or
-    empty. Raises Conflict if the replica refuses, and Away if no answer came."""
+    """Ask a replica to create a server, and return the id of the server. `invitation` is a text that the asked replica
+    has made, or empty. Raises Conflict if the replica refuses, and Away if no answer came."""
     asked = wire.CreateRequest(
         protocol=PROTOCOL, cluster=cluster, applications=rules, invitation=invitation, **asdict(new)
     )
@@ -120,8 +120,8 @@ def unary_calls(
     take_over: Callable[[Introduction], object],
     held: Callable[[Introduction, bool], Held],
 ) -> Mapping[str, UnaryCall]:
-    """Return the calls that this replica answers. `create` gets an invitation too, and returns the id of the new
-    server. `hand_over` makes the caller the next primary. `take_over` makes this replica the next primary after the
+    """Return the calls that this replica answers. `create` takes a new server and its invitation, and returns the id of
+    the server. `hand_over` makes the caller the next primary. `take_over` makes this replica the next primary after the
     caller. These three functions may raise Refusal. `held` returns what is known here about the caller; its second
     argument is `is_probe`."""
 

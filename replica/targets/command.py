@@ -20,8 +20,8 @@ class CommandTarget:
 
     @classmethod
     def read(cls, given: Any) -> Self:
-        """Return the target of a list of a program and its arguments. Raises ValueError if it is no such list, or if
-        the program cannot be run."""
+        """Return the target for a list of a program and its arguments. Raises ValueError if `given` is not such a list,
+        or if the program cannot be run."""
         if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
             raise ValueError("`command` must be a list of a program and its arguments, such as [/usr/local/bin/tell]")
         if shutil.which(given[0]) is None:

@@ -20,8 +20,8 @@ PORTS = {("mailto", "starttls"): 25, ("mailtos", "starttls"): 587, ("mailtos", "
 
 @dataclass(frozen=True, slots=True)
 class MailTarget:
-    """A mail server. With `tls` starttls or ssl the link is encrypted, and the server's certificate is checked; with an
-    empty `tls` it is not. A target with a `password` must have one of the two."""
+    """A mail server. `tls` is `starttls`, `ssl` or empty. If it is not empty, the link is encrypted and the server's
+    certificate is checked. If there is a `password`, `tls` must not be empty."""
 
     host: str
     port: int
@@ -84,7 +84,7 @@ class MailTarget:
         return smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_S)
 
     def _mail(self, message: Message) -> EmailMessage:
-        """Return the mail. Raises ValueError if the user's name gives no address."""
+        """Return the message as a mail. Raises ValueError if the user's name does not give a valid address."""
         to = self.to.replace(USER, message.user)
         _check_address(to, f"{to!r} is not an address")
         mail = EmailMessage()
@@ -98,7 +98,7 @@ class MailTarget:
 
 
 def _check_address(text: str, problem: str) -> None:
-    """Raise ValueError with this problem unless the text is one mail address without a name."""
+    """Raise ValueError with the message `problem`, unless the text is a single mail address without a display name."""
     try:
         found = Address(addr_spec=text)
     except (ValueError, IndexError, MessageError):

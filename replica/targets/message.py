@@ -1,4 +1,4 @@
-"""A notification, and what sends one."""
+"""The messages that notify users, and the interface of the targets that send them."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ class Target(Protocol):
         """The name of the target in the configuration, without secrets."""
 
     def send(self, message: Message) -> None:
-        """Send a message, once. Raises SendError."""
+        """Try once to send a message. Raises SendError if it was not sent, or if nobody knows whether it was sent."""
 
 
 def subject_for(message: Message, template: str) -> str:
-    """Return the subject of a message. It names the user, unless the template of the target does."""
+    """Return the subject of a message. If `template`, the text of the target, has no place for the user's name, the
+    subject begins with that name."""
     return message.subject if USER in template else f"{message.user}: {message.subject}"

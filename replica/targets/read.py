@@ -11,7 +11,7 @@ from replica.targets.message import MAIL_FORM, Target
 
 def read_target(given: Any) -> Target:
     """Return the target of a text such as mailto://…, or of a mapping {command: [PROGRAM, ARGUMENT, ...]}. Raises
-    ValueError, whose text has no secrets."""
+    ValueError, without secrets in its text, if `given` is not a valid target."""
     if isinstance(given, dict) and given.keys() == {"command"}:
         from replica.targets.command import CommandTarget  # noqa: PLC0415
 

@@ -247,7 +247,7 @@ def test_without_tokens_a_revoked_user_is_refused_where_the_write_would_be_commi
     body = {"room": "6.12", "slots": [SLOT], "request": "a"}
     refused = open_side.ask("POST", "/reservations", json=body, headers={"Bayou-User": "vish"})
     assert code(refused) == (403, "forbidden")
-    assert refused.json["error"]["message"].startswith("The user who asks for this was revoked.")
+    assert refused.json["error"]["message"].startswith("The user of this request was revoked.")
     refused = open_side.ask("POST", "/relations", json=RELATION, headers={"Bayou-User": "boss"})
     assert (code(refused), refused.json["error"]["details"]["needs"]) == ((403, "forbidden"), "manager")
     assert open_side.store.digest() == before

@@ -75,7 +75,7 @@ def test_a_replica_may_have_its_own_redis() -> None:
         (SMALL + "applications: []", "4: applications: Tuple should have at least 1 item"),
         (
             SMALL + "applications: [records]\nauth: tokens",
-            "4: applications: with `auth: tokens` the list must have people, which keeps the roles",
+            "4: applications: with `auth: tokens` add people to this list: that application keeps the roles",
         ),
         (
             SMALL + "color: red",

@@ -115,7 +115,7 @@ def test_refusals_to_forget_a_replica_and_their_cures(replicas: Processes, clien
 
     replicas.kill("one")
     primary = client("two", "admin", "forget", "one", "--yes")
-    assert "First promote a replica that is there: admin promote --force." in primary
+    assert "First promote a replica that still runs: admin promote --force." in primary
     assert "[is_primary]" in primary
     assert "two is the primary now" in client("two", "admin", "promote", "--force")
     assert "one is forgotten" in client("two", "admin", "forget", "one", "--yes")

@@ -175,7 +175,7 @@ def test_a_restored_copy_is_recognised_at_its_start(tmp_path: Path, label: str) 
         assert pair.state(label)["id"] != before
         assert pair.reserve(label, "r4", 12) == "tentative"
         if label == "one":
-            assert "none: this replica was it under an earlier id" in pair.processes.output("one")
+            assert "none: this replica was the primary under an earlier id" in pair.processes.output("one")
             pair.meet()
             assert [pair.state(each)["primary"]["gone"] for each in ("one", "two")] == [True, True]
             assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200

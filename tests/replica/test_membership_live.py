@@ -118,7 +118,7 @@ def test_with_tokens_a_server_joins_only_with_an_invitation_of_a_manager(tmp_pat
             for wrong in (old, invitation("five"), "nonsense"):
                 four.start("--join", "one", "--invitation", wrong)
                 assert four.status == 1
-                assert "the given one was not made by one for four since the last start" in four.output
+                assert "the given text is not one that one has made for four since its last start" in four.output
             assert members() == ["one"]
             four.start("--join", "one", "--invitation", invitation("four"))
             assert four.status is None, four.output
@@ -138,7 +138,7 @@ def test_an_invitation_ends_after_an_hour() -> None:
     now = until
     invitations.check("four", invitation)
     now += timedelta(seconds=1)
-    with pytest.raises(Conflict, match="the given one has ended"):
+    with pytest.raises(Conflict, match="the given one has expired"):
         invitations.check("four", invitation)
     longer = f"{int(invitation[:10]) + 3600}{invitation[10:]}"
     with pytest.raises(Conflict, match="was not made by one for four"):

@@ -96,7 +96,8 @@ def test_a_message_is_lost_and_named_if_the_process_ends_while_it_is_sent(
     one.targets = [one.inbox]
     one.restart()
     assert (
-        "It may be lost, and is not sent again. Tell vish: 6.12 on Tuesday 2026-12-01 09:00–10:00: final" in caplog.text
+        "The message may be lost, and is not sent again. Tell vish: 6.12 on Tuesday 2026-12-01 09:00–10:00: final"
+        in caplog.text
     )
     assert [text[:40] for _, text in one.told()] == ["6.12 on Tuesday 2026-12-01 10:00–11:00 (“standup”) is"[:40]]
     caplog.clear()
@@ -236,7 +237,7 @@ def test_after_a_gap_in_the_events_a_write_that_was_tentative_is_still_told(capl
     worker_redis(DATABASE).xtrim("bayou:{two}:events", maxlen=1, approximate=False)
     ((_, text),) = two.told()
     assert text.endswith("is yours: final.")
-    assert "events were dropped before them" in caplog.text
+    assert "events were dropped before they were read" in caplog.text
 
 
 def test_what_became_final_in_a_full_state_is_counted_in_a_warning(caplog: pytest.LogCaptureFixture) -> None:

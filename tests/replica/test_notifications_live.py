@@ -46,5 +46,7 @@ def test_a_replica_that_is_killed_while_it_tells_names_the_message_at_its_next_s
         wait_until(lambda: processes.status("one") is not None)
         processes.start("one")
         processes.wait_until_serving("one")
-        wait_until(lambda: "It may be lost, and is not sent again. Tell vish: 6.12 on" in processes.output("one"))
+        wait_until(
+            lambda: "The message may be lost, and is not sent again. Tell vish: 6.12 on" in processes.output("one")
+        )
         assert 'bayou_notifications_total{result="sent"} 0.0' in ask(one, "GET", "/metrics").text
