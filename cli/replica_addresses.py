@@ -86,7 +86,9 @@ def remember(user: str, address: ReplicaAddress, environment: Mapping[str, str])
     try:
         replace_file(path, json.dumps({"replica": address.label, "url": address.url}))
     except OSError as error:
-        raise Problem("state_unwritable", f"Cannot store the chosen replica in {path}: {error.strerror}.") from error
+        raise Problem(
+            "state_unwritable", f"Cannot store the chosen replica in {path}: {error.strerror}. Check the folder."
+        ) from error
 
 
 def _parse(path: Path) -> Directory:

@@ -220,7 +220,7 @@ class Config(Settings):
 
     @property
     def has_roles(self) -> bool:
-        """Whether people have roles, because clients must show who they are."""
+        """Whether clients must show who they are, so that people have roles."""
         return self.auth != "none"
 
     @property

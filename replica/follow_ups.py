@@ -28,7 +28,7 @@ CHANGES = {"moved", "rejected"}
 
 
 class FollowUps:
-    """The follow-ups of the replica with this label."""
+    """Submits the follow-ups of the replica `label`."""
 
     def __init__(self, label: str, service: Service, applications: Sequence[Application]) -> None:
         self._label = label

@@ -198,7 +198,7 @@ class Replica:
         """Decide the id again after Redis was restarted or replaced. No other client can reach Redis until this method
         returns."""
         if not self._is_resolved:
-            raise Away("storage_away", "Redis was restarted while the replica was starting. Try again.")
+            raise Away("storage_away", "Redis was restarted while the replica was starting. Start the replica again.")
         store = self._make_store(client)
         is_whole = self.store.is_whole(store.state()) if store.server() else None
         self._say(self._identity.resolve(store, is_whole=is_whole) or "Redis was restarted; nothing is lost.")

@@ -52,8 +52,8 @@ class Component:
 
 @dataclass
 class Content:
-    """The calendars of a file. `damage` has a sentence for each part that could not be read; `remarks` has one for each
-    part that was read in a way that is not obvious."""
+    """The calendars of a file. `damage` has a sentence for each part that could not be read; `remarks` has a sentence
+    for each part that was read in a way that is not obvious."""
 
     calendars: list[Component] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)

@@ -182,8 +182,8 @@ def _hits(when: When | None, starts: Iterable[When], zone: tzinfo) -> list[When]
 
 
 def _shifted(start: When, base: When, moved: When) -> When:
-    """Return the new start of the occurrence at `start`, which moves by as many days and hours of local time as the
-    occurrence at `base`, which moves to `moved`."""
+    """Return the new start of the occurrence at `start`. It moves by as many days and hours of local time as the
+    occurrence at `base`, whose new start is `moved`."""
     return _placed(_local(moved) + (_local(start) - _local(base)), moved)
 
 

@@ -73,7 +73,7 @@ def _whole_days(context: Context, arguments: Namespace, room: str) -> list[Slot]
     the last day, which --to gives. With several rooms, the slots cover the time in which all rooms are open."""
     zone, now = context.zone, context.now()
     if arguments.length:
-        raise Usage("--all-day and --for exclude each other. For several days, give the last one with --to.")
+        raise Usage("--all-day and --for exclude each other. For several days, give the last day with --to.")
     first = read_date(" ".join(arguments.at), zone, now)
     last = read_date(" ".join(arguments.to), zone, now) if arguments.to else first
     if last < first:

@@ -47,7 +47,9 @@ def login(context: Context, _arguments: Namespace) -> None:
     """Ask for a token, check that it belongs to this user, and store it."""
     token = (getpass.getpass("token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
     if not token:
-        raise Usage("No token was given. A manager makes one with `admin user add NAME` or `admin user token NAME`.")
+        raise Usage(
+            "No token was given. A manager makes a token with `admin user add NAME` or `admin user token NAME`."
+        )
     context.replica.set_token(token)
     answer = context.replica.get("/login")
     if answer.get("auth") != "tokens":
@@ -62,7 +64,9 @@ def login(context: Context, _arguments: Namespace) -> None:
     try:
         replace_file(path, token)
     except OSError as error:
-        raise Problem("state_unwritable", f"Cannot store the token in {path}: {error.strerror}.") from error
+        raise Problem(
+            "state_unwritable", f"Cannot store the token in {path}: {error.strerror}. Check the folder."
+        ) from error
     context.screen.json({**answer, "file": str(path)})
     context.screen.line(f"logged in as {context.user} ({answer.get('role')}); the token is in {path}")
 

@@ -34,7 +34,7 @@ MADE_AGAIN = "resubmitted"  # the kind of a transaction; see storage/lua/command
 
 
 class Cursor(NamedTuple):
-    """A position among the events: directly after the event with this id."""
+    """A position among the events: directly after the event with the id MS-SEQ.NUMBER, which the three fields give."""
 
     moment_ms: int
     sequence: int

@@ -111,9 +111,10 @@ class Security:
         return user if person is None else Caller(user.name, min(user.role, person.role, key=lambda role: RANKS[role]))
 
     def add_manager_of_proxy(self, caller: Caller, service: Service) -> None:
-        """Add the caller as a person, if they are a manager whom only a proxy knows. When a write of a manager about
-        others is played, the role on the manager's page decides whether it has an effect. This method puts the role on
-        that page, so that every replica has the role before the write. Nobody gets the token of the person."""
+        """Add the caller as a person of this cluster, if the caller is a manager whom only a proxy knows. When a
+        manager's write about other people is played, the role on the manager's page decides whether the write has an
+        effect. This method puts the role on that page, so that every replica has the role before the write. Nobody gets
+        the token of the person."""
         if self._proxy_login is None or caller.role != "manager" or caller.name == OPERATOR:
             return
         if self._person(caller.name)[0] is None:

@@ -127,4 +127,6 @@ def _cursor(text: str) -> Cursor:
     try:
         return Cursor.parse(text)
     except ValueError as reason:
-        raise BadInput("bad_input", f"{reason}. Send an id that /events gave, or none.", field="after") from None
+        raise BadInput(
+            "bad_input", f"{reason}. Send an id that GET /events gave, or send no id.", field="after"
+        ) from None

@@ -51,7 +51,7 @@ def _vector(text: object) -> dict[str, int]:
     except (ValueError, TypeError, RecursionError):
         vector = None
     if vector is None or not all(0 <= stamp <= STAMP_MAX for stamp in vector.values()):
-        raise ValueError("must be the vector V of the other replica, as its GET /replica shows it")
+        raise ValueError("must be the vector V that GET /replica shows at the other replica")
     return vector
 
 

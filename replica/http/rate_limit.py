@@ -21,8 +21,8 @@ USER = "user "  # begins the key of a client that is known by its token
 
 
 class RateLimit:
-    """The limits of one replica. A client is `USER` and a name, or an address; an empty address has no limit. `clock`
-    returns seconds."""
+    """The limits of one replica. A client is identified by `USER` and a user name, or by an address; an empty address
+    has no limit. `clock` returns seconds."""
 
     def __init__(self, settings: RequestSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings

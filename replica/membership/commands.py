@@ -426,7 +426,7 @@ class Membership:
             raise Away(
                 error.code,
                 f"{error.message} A hand-over needs the present primary, {primary}. If that replica is lost for good,"
-                " promote with force. Then the commits that only it holds become void.",
+                f" promote with force. Then the commits that only {primary} holds become void.",
                 primary=primary,
             ) from None
         self._peers.sync(primary)
@@ -436,7 +436,7 @@ class Membership:
 
     def _other_primary(self, state: State) -> str:
         """Return the label of the primary, which is another replica. Raises Conflict if no primary is known, if this
-        replica is the primary, or if the primary is this replica under an earlier id."""
+        replica is the primary, or if the replica that was the primary now has another id."""
         primary = label_of(state.primary, self._store.members())
         if primary is None:
             raise Conflict(

@@ -14,7 +14,7 @@ SHOWN_MAX = 200  # characters of what the command says on its standard error
 
 @dataclass(frozen=True, slots=True)
 class CommandTarget:
-    """A program and its arguments. It must end with status 0 within TIMEOUT_S."""
+    """A program and its arguments. The program must end with status 0 within TIMEOUT_S."""
 
     arguments: tuple[str, ...]
 
