@@ -194,6 +194,9 @@ def test_a_forgotten_replica_and_what_waits_are_shown(tmp_path: Path) -> None:
         page.wait_for_text("[data-label='three'] .reach", "lost, was forgotten")
         page.wait_for_text("#waiting li", "accepted by three, which was forgotten; at two only")
         assert "link heal one" in page.text("#waiting .help")
+        code = "return [...document.querySelectorAll('#waiting .help code')].map((each) => each.textContent)"
+        assert page.run(code) == ["link heal one"]
+        assert "`" not in page.text("body")
         link(processes, "one", "two", up=True)
         page.wait_for("document.querySelector('#waiting').hidden")
         assert page.problems() == []

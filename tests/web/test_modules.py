@@ -132,6 +132,29 @@ def test_the_list_of_replays_says_what_is_left_out_and_has_the_newest_counts_fir
     ]
 
 
+MESSAGE = """
+const [message, done] = arguments;
+import("/static/shared/dom.js").then(({ prose }) => {
+  const shown = prose(message);
+  done([shown.textContent, [...shown.children].map((each) => [each.localName, each.innerHTML])]);
+});
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "code"),
+    [
+        ("Add `new_room: true`, or `owner`.", "Add new_room: true, or owner.", ["new_room: true", "owner"]),
+        ("`sync two` helps", "sync two helps", ["sync two"]),
+        ("one ` alone", "one ` alone", []),
+        ("Ann `<img src=x>`", "Ann <img src=x>", ["&lt;img src=x&gt;"]),
+    ],
+)
+def test_words_between_backquotes_of_a_message_are_code(page: Page, message: str, text: str, code: list[str]) -> None:
+    found = page.driver.execute_async_script(MESSAGE, message)
+    assert found == [text, [["code", each] for each in code]]
+
+
 def held(label: str, csn: int, tentative: int = 0, primary: str = "one", **stamps: str) -> Any:
     vectors = {"V": stamps, "C": {}, "O": {}}
     state = {"label": label, "csn": csn, "history": [], "vectors": vectors, "tentative": tentative}

@@ -1,6 +1,6 @@
 // The login page. It sends a token once; the replica's answer keeps it in a cookie that scripts cannot read.
 
-import { byId, onSubmit, setText } from "./shared/dom.js";
+import { byId, onSubmit, setMessage, setText } from "./shared/dom.js";
 import { ask } from "./shared/rest.js";
 
 const present = byId("present");
@@ -15,7 +15,7 @@ onSubmit(form, async () => {
     await ask("", "PUT", "/login", { body: { token: token.value.trim() } });
     location.assign("/");
   } catch (reason) {
-    setText(wrong, reason.message);
+    setMessage(wrong, reason.message);
     token.select();
   }
 });
@@ -41,5 +41,5 @@ try {
   // The kept token was revoked: forget it, and ask for another one.
   await ask("", "DELETE", "/login").catch(() => {});
   show({ auth: "tokens", user: null, role: null });
-  setText(wrong, reason.message);
+  setMessage(wrong, reason.message);
 }

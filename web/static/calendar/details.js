@@ -1,6 +1,6 @@
 // One reservation in a dialog: its room, slot and owner, its series and its history. Its owner may change it there.
 
-import { button, element, setText, shape } from "../shared/dom.js";
+import { button, element, prose, setText, shape } from "../shared/dom.js";
 import { answers, ask, showProblem, sentenceFor } from "../shared/rest.js";
 import { single } from "../shared/single.js";
 import { dayAndSpan, dayOf, longDay, roomAndSlot, shortDay, span } from "../shared/times.js";
@@ -47,7 +47,7 @@ export class Details {
       this.reservation = await ask("", "GET", reservationPath(id));
     } catch (problem) {
       this.reservation = null;
-      this.show([makeTitle("Cannot be shown"), element("p", sentenceFor(problem))], []);
+      this.show([makeTitle("Cannot be shown"), element("p", prose(sentenceFor(problem)))], []);
       return;
     }
     const { reservation } = this;

@@ -1,6 +1,6 @@
 // Finds a room by time, seats and features. The replica says which rooms are free; choosing one fills the form.
 
-import { button, element, onSubmit, setText } from "../shared/dom.js";
+import { button, element, onSubmit, setMessage } from "../shared/dom.js";
 import { ask, sentenceFor } from "../shared/rest.js";
 import { clockOfMinutes, iso, longDay, wallClock } from "../shared/times.js";
 import { factsOf } from "./facts.js";
@@ -49,7 +49,7 @@ export class Finder {
   }
 
   say(text, ...found) {
-    setText(this.said, text);
+    setMessage(this.said, text);
     this.found.replaceChildren(...found);
   }
 

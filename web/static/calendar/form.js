@@ -1,7 +1,7 @@
 // What the user asks for: up to three times of one room, in order of preference, and what to do if none is free. Up to
 // three other rooms are instead of it at the first time, or together with it.
 
-import { button, byId, element, onSubmit, setText } from "../shared/dom.js";
+import { button, byId, element, onSubmit, setMessage, setText } from "../shared/dom.js";
 import { Refused, sentenceFor } from "../shared/rest.js";
 import { addDays, clock, dayAndSpan, dayStart, iso, roomAndSlot, shortDay, span, wallClock } from "../shared/times.js";
 import { plural } from "../shared/words.js";
@@ -107,7 +107,7 @@ export class Form {
   say(text, good = false) {
     const answer = byId("answer");
     answer.classList.toggle("good", good);
-    setText(answer, text);
+    setMessage(answer, text);
   }
 
   changed() {

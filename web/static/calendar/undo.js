@@ -2,7 +2,7 @@
 // earlier before anything else that the user changes, and when the page is left or hidden: then nobody could undo it, and
 // a phone may end the page without another word.
 
-import { button, element } from "../shared/dom.js";
+import { button, element, prose } from "../shared/dom.js";
 import { ask, sentenceFor } from "../shared/rest.js";
 
 const HOLD_MS = 10_000;
@@ -76,7 +76,7 @@ export class Undo {
   }
 
   say(text, ...buttons) {
-    this.node.replaceChildren(...(text ? [element("p", text), ...buttons] : []));
+    this.node.replaceChildren(...(text ? [element("p", prose(text)), ...buttons] : []));
   }
 
   press(event) {

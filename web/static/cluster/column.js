@@ -1,6 +1,6 @@
 // The column of one replica: its counters, its vectors, and its log, in which one sees roll back and replay.
 
-import { element, setText, shape } from "../shared/dom.js";
+import { element, prose, setText, shape } from "../shared/dom.js";
 import { plural } from "../shared/words.js";
 import { difference } from "./log.js";
 import { flash, isCalm, slide, travel } from "./motion.js";
@@ -92,7 +92,7 @@ export class Column {
 
   showSession({ peer, sent, received, error }) {
     setText(this.session, error ? `No session with ${peer}` : `With ${peer}: ${received} in · ${sent} out`);
-    this.session.title = error ?? "";
+    this.session.title = prose(error ?? "").textContent;
     if (!isCalm()) flash(this.session, "fresh");
   }
 

@@ -1,6 +1,6 @@
 // The cluster page: follows every replica of the configuration, and puts the parts together.
 
-import { byId, element, setText } from "../shared/dom.js";
+import { byId, element, setMessage, setText } from "../shared/dom.js";
 import { answers, ask, askUntilAnswered, sentenceFor } from "../shared/rest.js";
 import { colourOf, plural } from "../shared/words.js";
 import { Acts } from "./acts.js";
@@ -52,7 +52,7 @@ const waiting = new Waiting(byId("waiting"), zone);
 const diagram = new Diagram(byId("timeline"), byId("pace"), followers, { labelOf, zone });
 
 function say(text) {
-  setText(byId("said"), text);
+  setMessage(byId("said"), text);
 }
 
 function open(label, isOpen) {

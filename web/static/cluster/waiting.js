@@ -1,6 +1,6 @@
 // The tentative writes that wait for long, or whose replica does not answer or was forgotten; and what helps.
 
-import { element, setText } from "../shared/dom.js";
+import { element, setMessage } from "../shared/dom.js";
 import { answers, ask } from "../shared/rest.js";
 import { single } from "../shared/single.js";
 import { clock, roomAndSlot, shortDay, wallClock } from "../shared/times.js";
@@ -23,7 +23,7 @@ export class Waiting {
     await answers(async () => {
       const { writes, help } = await ask("", "GET", "/replica/waiting");
       this.node.hidden = writes.length === 0;
-      setText(this.node.querySelector(".help"), help ?? "");
+      setMessage(this.node.querySelector(".help"), help ?? "");
       const more = writes.length > SHOWN_MAX ? [element("li", `and ${writes.length - SHOWN_MAX} more`)] : [];
       this.list.replaceChildren(...writes.slice(0, SHOWN_MAX).map((write) => this.makeRow(write)), ...more);
     });

@@ -52,6 +52,18 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Shows a message of a replica: the words between backquotes are code. Like `setText`, it keeps what is there already. */
+export function setMessage(node, message) {
+  const shown = prose(message);
+  if (node.textContent !== shown.textContent) node.replaceChildren(...shown.childNodes);
+}
+
+/** A message of a replica as an element. */
+export function prose(message) {
+  const parts = message.split(/`([^`]+)`/);
+  return element("span", ...parts.map((part, index) => (index % 2 ? element("code", part) : part)));
+}
+
 function setAttributes(node, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== null && value !== undefined) node.setAttribute(name, value);

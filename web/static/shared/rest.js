@@ -1,6 +1,6 @@
 // Requests to a replica. A Problem is what may go wrong: the replica refuses, or it does not answer.
 
-import { setText } from "./dom.js";
+import { setMessage } from "./dom.js";
 
 const TIMEOUT_MS = 8000;
 const AGAIN_MS = 1000;
@@ -70,7 +70,7 @@ export async function showProblem(node, run) {
   try {
     await run();
   } catch (problem) {
-    setText(node, sentenceFor(problem));
+    setMessage(node, sentenceFor(problem));
   }
 }
 
