@@ -90,8 +90,9 @@ export class Links {
     if (cut) words.push(`✂ ${plural(cut, "link")} cut`);
     const node = this.nodes.get(label);
     node.dataset.missing = String(missing > 0);
-    const unbroken = words.map((each) => each.replaceAll(" ", "\u00a0"));
-    setText(node.querySelector(".facts"), unbroken.join(", "));
+    const shown = node.querySelector(".facts");
+    if (shown.textContent === words.join(" ")) return;
+    shown.replaceChildren(...words.flatMap((each, index) => [index ? " " : "", element("span", each)]));
   }
 
   /** Lets a link glow when something came along it. */
