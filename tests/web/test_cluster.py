@@ -84,7 +84,7 @@ def test_two_conflict_while_cut_off_and_one_moves_when_links_heal(tmp_path: Path
         assert len(stamps) == 6
         assert all(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", stamp) for stamp in stamps)
         assert "asked 09:00–10:00" in page.text("[data-label='two'] .write:last-child .what")
-        assert page.run("return document.querySelectorAll('.vectors .behind').length") == 0
+        page.wait_for("document.querySelectorAll('.vectors .behind').length === 0")
         assert page.problems() == []
 
 

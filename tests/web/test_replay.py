@@ -15,9 +15,11 @@ from tests.web.test_diagram import CLICK
 
 __all__ = ["pytestmark"]
 
-# Records the steps of a replay in the column of `two`: [what, user, its time, times of the rows that are still undone].
+# Records the steps of a replay in the column of `two`: [what, user, its time, times of the rows that are still undone],
+# and at each step the counts in the header beside those of the list.
 RECORD = """
 window.steps = [];
+window.counts = [];
 window.stepped = []; // the moment of each step, in milliseconds
 const column = document.querySelector(".column[data-label='two']");
 const rowsOf = (row) => [row.querySelector(".who b").textContent, row.querySelector(".when").textContent];
@@ -28,6 +30,9 @@ new MutationObserver((changes) => {
     const still = [...column.querySelectorAll(".write.undone")].map((row) => rowsOf(row).join(" "));
     window.steps.push([is ? "undone" : "again", ...rowsOf(target), is ? [] : still]);
     window.stepped.push(performance.now());
+    const counts = [...column.querySelectorAll(".count")].map((each) => Number(each.textContent));
+    const csns = [...column.querySelectorAll(".write .csn")].map((each) => Number(each.textContent));
+    window.counts.push([counts, [Math.max(...csns), csns.filter((csn) => csn === 0).length]]);
   }
 }).observe(column.querySelector(".log"), {subtree: true, attributeFilter: ["class"], attributeOldValue: true});
 """
@@ -75,6 +80,8 @@ def test_writes_are_undone_and_played_again_one_by_one_before_their_new_times_ar
             ["again", "priyal", TEN, [f"neil {TEN}"]],
             ["again", "neil", ELEVEN, []],
         ]
+        assert [header for header, _ in page.run("return window.counts")] == [[0, 2], [0, 2], [0, 3], [0, 3]]
+        assert all(header == listed for header, listed in page.run("return window.counts"))
         moments = page.run("return window.stepped")
         assert all(later - earlier > 300 for earlier, later in pairwise(moments))
         page.wait_for("document.querySelector('[data-label=two] .playing').hidden")

@@ -21,7 +21,9 @@ export class Column {
     this.sourceOf = sourceOf;
     this.whyGone = whyGone;
     this.writes = null; // as drawn; null before the first time
+    this.csnBefore = 0; // of the commits before those
     this.rows = new Map();
+    this.shown = new Map(); // the writes by id, as their rows show them
     this.drawing = Promise.resolve();
     this.waiting = null;
     this.csn = element("b.count");
@@ -66,10 +68,11 @@ export class Column {
       for (const [id, peer] of news.received) this.waiting.received.set(id, peer);
       this.waiting.replays.push(...news.replays);
       this.waiting.writes = follower.writes;
+      this.waiting.info = follower.info;
       return;
     }
-    const { pace } = follower.info;
-    this.waiting = { writes: follower.writes, received: new Map(news.received), replays: [...news.replays], pace };
+    const { writes, info } = follower;
+    this.waiting = { writes, info, received: new Map(news.received), replays: [...news.replays] };
     this.drawing = this.drawing.then(() => {
       const next = this.waiting;
       this.waiting = null;
@@ -82,10 +85,6 @@ export class Column {
     const silent = this.whyGone(this.label) ?? "does not answer – trying again";
     const texts = { true: new URL(address).host, false: silent, hidden: "not visible with this login" };
     setText(this.reach, texts[up] ?? "asking …");
-    if (info === null) return;
-    setText(this.csn, String(info.csn));
-    setText(this.tentative, String(info.tentative));
-    fillVectors(this.vectors, info.vectors, this.zone, this);
     const last = news.sessions.at(-1);
     if (last) this.showSession(last);
   }
@@ -96,19 +95,21 @@ export class Column {
     if (!isCalm()) flash(this.session, "fresh");
   }
 
-  async draw({ writes, received, replays, pace }) {
+  async draw({ writes, info, received, replays }) {
     const before = this.writes;
     this.writes = writes;
+    this.csnBefore = (writes[0]?.csn ?? info.csn + 1) - 1;
     if (replays.length) this.replay.list(replays);
     if (before === null || isCalm()) {
       if (replays.length) this.replay.details.open = true; // nothing moves, so the list says it
       this.arrange(writes);
+      fillVectors(this.vectors, info.vectors, this.zone, this);
       if (before !== null) this.mark(difference(before, writes).changed, "changed");
       return;
     }
     const { arrived, changed } = difference(before, writes);
     const lastReplays = new Map(replays.flatMap((replay) => replay.played_again.map(({ write }) => [write, replay])));
-    this.replay.begin(replays, pace);
+    this.replay.begin(replays, info.pace);
     await this.rollBack(replays[0]);
     slide(this.list, () => this.arrange(writes, new Set([...lastReplays.keys(), ...changed])));
     const arrivals = arrived.slice(-ARRIVALS_MAX);
@@ -119,6 +120,7 @@ export class Column {
     }
     this.replay.end();
     this.arrange(writes);
+    fillVectors(this.vectors, info.vectors, this.zone, this);
     this.mark(changed, "changed");
   }
 
@@ -129,10 +131,14 @@ export class Column {
     for (const write of shown) {
       const isNew = !this.rows.has(write.id);
       if (isNew) this.rows.set(write.id, makeRow(write.id));
-      if (isNew || !later.has(write.id)) fill(this.rows.get(write.id), write, this.zone, this);
+      if (isNew || !later.has(write.id)) this.fillRow(write);
       left.delete(write.id);
     }
-    for (const id of left) this.rows.delete(id);
+    for (const id of left) {
+      this.rows.delete(id);
+      this.shown.delete(id);
+    }
+    this.count();
     const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 80;
     this.list.replaceChildren(...shown.map((write) => this.rows.get(write.id)));
     if (atEnd) this.list.scrollTop = this.list.scrollHeight;
@@ -140,6 +146,18 @@ export class Column {
     const hidden = (writes[0]?.csn ?? 1) - 1 + writes.length - shown.length;
     this.earlier.hidden = hidden <= 0;
     setText(this.earlier, `${plural(hidden, "earlier write")} committed`);
+  }
+
+  fillRow(write) {
+    fill(this.rows.get(write.id), write, this.zone, this);
+    this.shown.set(write.id, write);
+  }
+
+  /** Counts what the rows show, which changes step by step while a replay is played. */
+  count() {
+    const csns = [...this.shown.values()].map(({ csn }) => csn);
+    setText(this.csn, String(Math.max(this.csnBefore, ...csns)));
+    setText(this.tentative, String(csns.filter((csn) => csn === null).length));
   }
 
   /** Lifts the rows off the log, the last one first, as the engine undid them. */
@@ -157,7 +175,8 @@ export class Column {
     for (const step of replay.played_again) {
       const row = this.rows.get(step.write);
       const write = this.writes.find(({ id }) => id === step.write);
-      if (row && write && lastReplays.get(write.id) === replay) fill(row, write, this.zone, this);
+      if (row && write && lastReplays.get(write.id) === replay) this.fillRow(write);
+      this.count();
       row?.classList.remove("undone");
       this.keepInSight(row);
       this.mark([step.write], "replayed");
