@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from apps.rooms.pages import rooms_of
 from cluster.compare.booking import Booking, Refused, first_free
 from cluster.compare.operation_based import OperationSet
 from cluster.compare.stable_stamps import StampedLog, Write
@@ -121,7 +122,8 @@ class Central(Design):
 
 
 class LastWriterWins(Design):
-    """A map from room and slot to a booking. The last write wins; the others are overwritten without notice."""
+    """A map from room and slot to a booking. The last write wins; the others are overwritten without notice. A booking
+    of several rooms is written to each of them. It is lost as soon as one of them is overwritten."""
 
     name = "last writer wins"
     idea = "a register for each room and time; the write with the greatest stamp stays"
@@ -135,10 +137,13 @@ class LastWriterWins(Design):
         self._put(server, booking, None, now)
 
     def held(self, server: str) -> Collection[Booking]:
-        return [value for _, value in self.states[server].registers.values() if value is not None]
+        registers = self.states[server].registers
+        count = Counter(value for _, value in registers.values() if value is not None)
+        return [booking for booking, rooms in count.items() if rooms == len(rooms_of(booking.room))]
 
     def _put(self, server: str, booking: Booking, value: Booking | None, now: int) -> None:
-        self.states[server] = self.states[server].put((booking.room, booking.slot), value, (now, server))
+        for room in rooms_of(booking.room):
+            self.states[server] = self.states[server].put((room, booking.slot), value, (now, server))
 
 
 class GrowOnly(Design):

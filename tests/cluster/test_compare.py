@@ -220,6 +220,18 @@ def test_a_cancelled_reservation_is_made_again(stories_of: StoriesOf) -> None:
     assert verdicts(stories["Bayou"])[1] == called.MOVED  # to its first choice, which is free again
 
 
+def test_the_last_writer_overwrites_each_room_of_several(stories_of: StoriesOf) -> None:
+    nine = "2026-12-01T09:00/10:00"
+    lines = ["joinServer a", "joinServer b", "joinClient x a", "joinClient y b", "breakConnection a b"]
+    lines += [f"reserve x 6.12+6.14 {nine}", f"reserve x 6.13+6.15 {nine}", f"reserve y 6.14 {nine}"]
+    lines += ["restoreConnection a b", f"reserve x 6.12 {nine}", "cancel x r2", f"reserve y 6.15 {nine}"]
+    stories = stories_of(lines)
+    kept = called.KEPT
+    assert verdicts(stories["last writer wins"]) == [called.LOST, called.CANCELLED, kept, kept, kept]
+    assert verdicts(stories["a grow-only set"])[:3] == [called.TWICE, called.STUCK, called.TWICE]
+    assert verdicts(stories["Bayou"])[:3] == [kept, called.CANCELLED, called.REJECTED]
+
+
 def test_one_server_that_is_off_stops_all_commits_by_stable_stamps(stories_of: StoriesOf) -> None:
     stories = stories_of(read("one_is_off.test"))
     assert not any(row.is_final for row in stories["commit by stable stamps"].rows)
