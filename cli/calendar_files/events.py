@@ -17,6 +17,7 @@ from cli.output.screen import clean
 PURPOSE_LENGTH_MAX = 200
 ROOM_LENGTH_MAX = 64
 RESERVATION = "X-BAYOU-RESERVATION"  # in feeds of replicas: USER/REQUEST
+NO_PURPOSE = "Reserved"  # what these feeds say of a reservation without a purpose
 METHODS = {"", "PUBLISH", "REQUEST", "CANCEL"}  # of RFC 5546: those that say how an event is
 _MOMENT = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.IGNORECASE)
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE)
@@ -101,6 +102,7 @@ class Reader:
         reach = next((one.params.get("RANGE", "") for one in event.all("RECURRENCE-ID")), "").upper()
         if reach not in {"", "THISANDFUTURE"}:
             raise UnusableError(f"its RANGE={clean(reach)} cannot be followed")
+        own = event.text(RESERVATION)
         cancelled = method == "CANCEL" or event.text("STATUS").upper() == "CANCELLED"
         return Event(
             uid=event.text("UID"),
@@ -108,8 +110,8 @@ class Reader:
             changed=event.text("LAST-MODIFIED"),
             stamped=event.text("DTSTAMP"),
             title=title_of(event),
-            purpose=_purpose(event),
-            own=event.text(RESERVATION),
+            purpose="" if own and _purpose(event) == NO_PURPOSE else _purpose(event),
+            own=own,
             cancelled=cancelled,
             rooms=list(_rooms(event)),
             start=start,

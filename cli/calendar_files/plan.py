@@ -131,13 +131,14 @@ def plan_of(
     new_rooms: bool,
     pages_of: PageCount,
 ) -> Plan:
-    """Return what to do. `reservations` are all reservations of the user, in the form of GET
-    /users/USER/reservations."""
+    """Return what to do. `reservations` are all that the user owns, as GET /users/USER/reservations has them. Others
+    may have made some of them: the user has those already, but no import has made them."""
     by_base: dict[str, list[Held]] = defaultdict(list)
     by_id: dict[str, Held] = {}
     for one in reservations:
         held = held_of(one, zone)
-        by_base[requests.split(held.made_by)[0]].append(held)
+        if one["user"] == table.user:
+            by_base[requests.split(held.made_by)[0]].append(held)
         by_id[held.id] = held
     plan = Plan()
     for course in table.courses:
@@ -306,7 +307,7 @@ class _Following:
         while left:
             part = _first_part(left, self.pages_of) if self.course.repeats else left[:1]
             left = [one for one in left if one not in part]
-            sequence = 0 if self.course.own else max(self.course.sequence, 0)
+            sequence = 0 if self.course.keeps_request else max(self.course.sequence, 0)
             request = requests.to_reserve(self.course.request, sequence, part[0].key, used)
             used.add(request)
             self.plan.steps.append(Add(request, self.course, tuple(part)))

@@ -49,7 +49,7 @@ class Course:
     """What the events of one UID ask for.
 
     request   the beginning of all request ids that come from this UID
-    own       the importing user's reservation USER/REQUEST from which the event was exported; empty if there is none
+    own       the reservation USER/REQUEST from which the event was exported, whoever made it; empty if there is none
     sequence  the SEQUENCE of the event itself; `newest` is the highest SEQUENCE of the event and its exceptions
     repeats   whether the event becomes a series
     timezone  the time zone of its local times, if the event names one
@@ -70,6 +70,11 @@ class Course:
     wanted: list[Wanted] = field(default_factory=list)
     removed: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def keeps_request(self) -> bool:
+        """Whether it keeps the request id of the reservation that it was exported from."""
+        return self.request == self.own.partition("/")[2]
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -82,9 +87,11 @@ class Skipped:
 
 @dataclass
 class Timetable:
-    """What a file asks for. `events` counts its events. `damage` has a sentence for each part outside of events that
-    could not be read. `remarks` has a sentence for each part that was read in a way that is not obvious."""
+    """What a file asks for on behalf of `user`. `events` counts its events. `damage` has a sentence for each part
+    outside of events that could not be read. `remarks` has a sentence for each part that was read in a way that is not
+    obvious."""
 
+    user: str = ""
     events: int = 0
     courses: list[Course] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -116,7 +123,7 @@ def read_timetable(
     for calendar in found.calendars:
         for event in calendar.children_named("VEVENT"):
             groups.setdefault(event.text("UID") or _nameless(event), []).append((calendar, event))
-    reading = _Reading(zone, rooms, until, user, Timetable(damage=found.damage, remarks=found.remarks))
+    reading = _Reading(zone, rooms, until, Timetable(user, damage=found.damage, remarks=found.remarks))
     turn, turns = part
     for position, (uid, group) in enumerate(groups.items()):
         if position % turns == turn - 1:
@@ -127,8 +134,8 @@ def read_timetable(
 class _Reading:
     """Reads events into a timetable. See `read_timetable`."""
 
-    def __init__(self, zone: tzinfo, rooms: Rooms, until: date | None, user: str, table: Timetable) -> None:
-        self.zone, self.rooms, self.until, self.user = zone, rooms, until, user
+    def __init__(self, zone: tzinfo, rooms: Rooms, until: date | None, table: Timetable) -> None:
+        self.zone, self.rooms, self.until = zone, rooms, until
         self.table = table
         self._readers: dict[int, Reader] = {}
 
@@ -174,9 +181,9 @@ class _Reading:
 
     def _course(self, uid: str, event: Event) -> Course:
         owner, _, request = event.own.partition("/")
-        own = event.own if owner == self.user and self.user else ""
-        name = request if own and NAME.fullmatch(request) else base_of(uid)
-        return Course(name, own, event.title, event.sequence, event.sequence, timezone=event.timezone)
+        is_made_by_user = owner == self.table.user and NAME.fullmatch(request)
+        name = request if is_made_by_user else base_of(uid)
+        return Course(name, event.own, event.title, event.sequence, event.sequence, timezone=event.timezone)
 
     def _add_course(self, course: Course, master: Event | None, exceptions: list[Event]) -> None:
         try:

@@ -62,7 +62,7 @@ def import_file(context: Context, arguments: Namespace) -> int:
     window_min = int(arguments.window.total_seconds()) // 60 if arguments.window else 0
     plan = plan_of(
         table,
-        [one for one in context.reservations() if one["user"] == context.user],
+        context.reservations(),
         rooms,
         context.zone,
         until=until,

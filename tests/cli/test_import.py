@@ -340,6 +340,26 @@ def test_an_export_of_ones_own_adds_nothing(here: Desk) -> None:
     assert len(here.booked()) == 3
 
 
+def test_an_export_of_what_others_made_for_one_adds_nothing(here: Desk) -> None:
+    for request, day in (("a", "01"), ("b", "02")):
+        slots = [{"start": f"2026-12-{day}T18:00Z", "end": f"2026-12-{day}T19:00Z"}]
+        body = {"room": "6.12", "slots": slots, "request": request, "owner": "vish"}
+        made: Any = here.side.client.post("/reservations", json=body, headers={"Bayou-User": "neil"}).json
+        assert made["id"] == f"neil/{request}"
+    assert main(["vish", "export", "mine.ics"]) == 0
+    mine = (here.folder / "mine.ics").read_bytes()
+    booked = here.booked()
+    for options in ([], ["--merge", "nearest_free_time", "--window", "2h"]):
+        status, answer = here.take(mine, *options)
+        assert (status, counts(answer), answer["kept"], here.booked()) == (0, (0, 0, 0, 2), [], booked)
+    slots = [{"start": "2026-12-01T16:00Z", "end": "2026-12-01T17:00Z"}]
+    here.ask("PATCH", "/reservations/neil/a", {"slots": slots})
+    status, answer = here.take(mine)
+    assert (status, counts(answer), [one["id"] for one in answer["kept"]]) == (0, (0, 0, 0, 2), ["neil/a"])
+    here.ask("DELETE", "/reservations/neil/a")
+    assert counts(here.take(mine)[1]) == (0, 0, 0, 2)
+
+
 def test_two_users_may_import_one_file(here: Desk) -> None:
     after(here, event("a"))
     assert here.take(calendar(event("a")), user="neil")[0] == 3
