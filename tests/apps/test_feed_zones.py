@@ -63,7 +63,7 @@ def hours(zone: ZoneInfo, years: tuple[date, date]) -> Iterator[datetime]:
 
 
 def feed_in(zone: ZoneInfo, years: tuple[date, date]) -> tuple[dict[str, datetime], bytes]:
-    """Make a feed. Return the start of each of its events by reservation id, and the bytes of the feed."""
+    """Make a feed. Return (reservation id -> start of its event, the bytes of the feed)."""
     starts = {f"vish/{moment:%Y%m%dT%H}": moment for moment in hours(zone, years)}
     seen = {}
     for identifier, moment in starts.items():
@@ -113,7 +113,7 @@ def test_two_libraries_read_the_times_of_a_feed(name: str) -> None:
 
 @cache
 def different_zones() -> list[str]:
-    """Return the names of zones with different descriptions of THREE_YEARS: of zones with the same clocks, only one."""
+    """Return zones with different descriptions of THREE_YEARS. Of all zones with the same description, return one."""
     alike = {}
     for name in sorted(available_timezones()):
         description = described(name, *(day.year for day in THREE_YEARS)).to_ical()

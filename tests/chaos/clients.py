@@ -1,6 +1,6 @@
 """The clients of a chaos run: each sends the same request again, to the same or another replica, until it is answered.
 
-Two clients of three have a client session with all guarantees, and send its session token to every replica. They check
+Two of three clients have a client session with all guarantees, and send its session token to every replica. They check
 the guarantees on what they read (tests/chaos/client_session.py).
 """
 

@@ -29,8 +29,8 @@ def folder_prefix() -> str:
 
 
 def sweep() -> None:
-    """Delete what earlier runs have left behind. Do nothing on systems other than Linux: /proc says which runs have
-    ended."""
+    """Delete what earlier runs have left behind. /proc says which runs have ended, so do nothing where there is
+    none."""
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
         match = _FOLDER.fullmatch(folder.name)
         if match and Path("/proc/self").exists() and not Path(f"/proc/{match[1]}").exists():

@@ -296,7 +296,7 @@ def test_several_rooms_leave_a_blank_before_the_next_column(stories_of: StoriesO
 
 @pytest.mark.process
 def test_no_letters_are_white_or_yellow() -> None:
-    """They could not be read on a light terminal."""
+    """White and yellow letters could not be read on a light terminal."""
     command = [sys.executable, "cluster.py", "compare", str(SCRIPTS / "change_of_mind.test")]
     environment = {"PATH": os.environ["PATH"], "FORCE_COLOR": "1"}
     printed = subprocess.run(

@@ -1,4 +1,4 @@
-"""The control endpoint of `cluster.py up`: who may use it, and what it asks for."""
+"""The control endpoint of `cluster.py up` and `class`: who may use it, and which acts a request leads to."""
 
 from __future__ import annotations
 

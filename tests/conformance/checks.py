@@ -392,7 +392,7 @@ def nothing_after_done(subject: Subject) -> None:
 
 @section("7.1")
 def commits_are_applied(subject: Subject) -> None:
-    """Commits are taken, as notifications of held writes and whole for others, and are later sent in CSN order."""
+    """Commits of held writes (notifications) and of others (whole) are taken, and later sent in CSN order."""
     author = Author(subject.fresh("commit"))
     known, other = author.note(), author.note()
     subject.give([known])
@@ -475,7 +475,7 @@ def commit_gap_is_not_taken(subject: Subject) -> None:
 
 @section("7.2")
 def other_log_is_refused(subject: Subject) -> None:
-    """Commits after a last commit that is not the subject's, or of another history, are refused with `diverged`."""
+    """A batch that follows another last commit than the subject's, or another history, is refused with `diverged`."""
     view = subject.commit_one()
     note = Author(subject.fresh("other")).note()
     next_one = [commit(note, view.csn + 1, whole=True)]
@@ -570,7 +570,7 @@ def _broken_after(subject: Subject, peer: Peer, batches: Sequence[wire.Batch], f
 
 @section("6.6")
 def unacknowledged_writes_are_sent_again(subject: Subject) -> None:
-    """The subject sends Done only after the Ack of its batch; without an Ack, the next session has the batch again."""
+    """The subject sends Done only after the Ack of its batch; without an Ack, the next session sends it again."""
     given = [Author(subject.fresh("again")).note()]
     subject.give(given)
     with closing(subject.talk(subject.observer())) as talk:

@@ -146,7 +146,8 @@ class Talk:
     def give(
         self, items: Iterable[wire.Item], after: tuple[int, str] = (0, ""), history: str = "[]"
     ) -> wire.Ack | None:
-        """Send a batch, and return its acknowledgement; None if the subject has refused the session."""
+        """Send a batch that follows the commit `after` (its CSN and id). Return the Ack of the batch; None if the
+        subject has refused the session."""
         csn, identifier = after
         count = len(self.acked)
         self.send(batch=wire.Batch(after_csn=csn, after_id=identifier, items=items, history=history))

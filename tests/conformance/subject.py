@@ -125,7 +125,7 @@ class Subject:
             return View(talk.hello, talk.items)
 
     def give(self, items: Sequence[wire.Item]) -> None:
-        """Give tentative writes in a session of their own."""
+        """Give the subject these tentative writes, in a new session."""
         with closing(self.talk(self.observer())) as talk:
             ack = talk.give(items)
             refusal = talk.finish()
@@ -133,7 +133,7 @@ class Subject:
                 raise Failed(f"Expected an Ack without replan for {len(items)} writes; {talk.summary()}.")
 
     def give_commits(self, view: View, commits: Sequence[wire.Item]) -> None:
-        """Give the next commits, as the primary."""
+        """Give the subject its next commits, in a new session with the primary."""
         with closing(self.talk(self.primary_at(view, commits))) as talk:
             ack = talk.give(commits, view.end, self.primary.history)
             refusal = talk.finish()

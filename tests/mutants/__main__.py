@@ -60,8 +60,8 @@ def _forget_tentative(reach: Reach, selection: Selection) -> None:
 
 
 def _believe_too_much(reach: Reach, holds: Holds) -> None:
-    """Assume that the receiver holds all later writes, too, of each server that its Holds frame names. So later commits
-    are sent without their writes."""
+    """Assume that the receiver also holds all later writes of each server that its Holds frame names. So the commits of
+    these writes are sent without the writes."""
     later = {server: stamp + YEAR_US for server, stamp in holds.vector.items()}
     NOTE_HOLDS(reach, replace(holds, vector=later))
 

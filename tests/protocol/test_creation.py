@@ -1,4 +1,4 @@
-"""Creation writes: a repeated request gets the same id, and a server that has retired is forgotten."""
+"""Creation writes: a repeated request creates one server, and a created server can retire."""
 
 from __future__ import annotations
 

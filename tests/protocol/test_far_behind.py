@@ -315,7 +315,7 @@ def test_commits_that_do_not_belong_to_the_state_are_refused(
 
 
 def test_the_end_of_a_full_state_is_acknowledged_by_asking_for_a_new_plan(cluster: Cluster) -> None:
-    """The sender refuses an ordinary Ack there: with it, the sender would believe that the receiver also holds the
+    """The sender refuses an ordinary Ack of the end: with it, the sender would believe that the receiver also holds the
     writes after the state."""
     primary, _ = filled(cluster)
     new = cluster.add("new")

@@ -113,7 +113,7 @@ def import_whole(giver: Replica, receiver: Replica) -> Report:
 
 
 def assert_all_kept(replicas: Sequence[Replica], wanted: set[str]) -> None:
-    """Every request has its slot exactly once, on all replicas alike."""
+    """Assert that each wanted request has exactly one slot, and that all replicas agree on it."""
     first = replicas[0]
     holders = [text.partition("/")[2] for text in slots(first).values()]
     assert wanted <= set(holders)

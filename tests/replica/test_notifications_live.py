@@ -1,4 +1,4 @@
-"""Running replicas tell users what becomes of their reservations, once, also if they are killed."""
+"""Running replicas tell users once what becomes of their reservations, even if a replica is killed."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class Screen:
         wait_until(lambda: page.run(VECTORS, self.held) == [])
 
     def problems(self) -> list[str]:
-        """Return the faults of the page as it is now: of its layout, and components of vectors that it does not
+        """Return the faults of the page as it is now: faults of its layout, and vector components that it fails to
         show."""
         return [*self.page.run(MEASURE, DIAGRAM), *self.page.run(VECTORS, self.held)]
 

@@ -40,7 +40,7 @@ def cover(vector: Vector, retired: set[str], write: dict[str, Any]) -> None:
 
 
 class Log:
-    """What one replica holds. `changed` is called after each change, by the thread that made it."""
+    """What one replica holds. After each change, the thread that made it calls all `listeners`."""
 
     def __init__(self, server: str, label: str, cluster: str) -> None:
         self.server, self.label, self.cluster = server, label, cluster
