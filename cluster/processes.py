@@ -81,7 +81,7 @@ class Processes:
         return [sys.executable, str(SERVER), label, "--config", str(self.configuration)]
 
     def launch(self, label: str) -> Process:
-        """Start the process of a replica in a session of its own, with its output in a pipe."""
+        """Start the process of a replica in a process group of its own, with its output in a pipe."""
         return subprocess.Popen(
             self.command(label),
             stdin=subprocess.DEVNULL,

@@ -69,7 +69,7 @@ def _count(text: object) -> int:
     raise ValueError("must be a whole number")
 
 
-# Their checks are functions, so their JSON Schema is given.
+# Functions check these types, so the JSON Schema of each type is given here.
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema(NAME)]
 Count = Annotated[int, BeforeValidator(_count), WithJsonSchema(COUNT)]  # in a query, where all values are text
 View = Literal["tentative", "committed"]

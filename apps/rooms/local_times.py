@@ -30,8 +30,8 @@ from apps.rooms.times import DAY_MIN, FIRST_DAY, minute_of, offset_min, present_
 from bayou.session_token import Token
 
 DAYS = "local_days"  # a list; see lua/local_times.lua
-PART = 1000  # reservations that a part looks at, and those of the rest of a day
-PAGES_MAX = 5000  # rooms times days that a part looks at, unless a day has more
+PART = 1000  # reservations: a part ends with the day on which it has read this many
+PAGES_MAX = 5000  # pages (rooms times days) that a part reads, unless one day has more
 PARTS_AT_START = 10
 SHIFT_MAX_MIN = 26 * 60  # between two offsets from UTC
 

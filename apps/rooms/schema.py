@@ -77,7 +77,7 @@ def _merge(value: object) -> object:
     return found
 
 
-# Their checks are functions, so their JSON Schema is given.
+# Functions check these types, so the JSON Schema of each type is given here.
 Minute = Annotated[int, BeforeValidator(parse_minute), WithJsonSchema(dict(TIME))]
 RoomName = Annotated[str, AfterValidator(room_name), WithJsonSchema({**TEXT, "minLength": 1, "maxLength": ROOM_MAX})]
 RoomNames = Annotated[

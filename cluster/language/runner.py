@@ -198,7 +198,7 @@ class Runner:
 
     def _apply_links(self) -> None:
         """Tell both ends of each link whether the link is cut. If an end is not running, or does not know the other end
-        yet, a later call tells it."""
+        yet, a later call of this method tells it."""
         servers = list(self.world.servers.values())
         for here in servers:
             for there in servers:

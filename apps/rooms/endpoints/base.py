@@ -46,7 +46,7 @@ CANCEL_CONFLICTS = ("cancelled", "moved_meanwhile", "request_differs")
 MOVE_CONFLICTS = ("slot_taken", "policy", *CANCEL_CONFLICTS)
 
 HOLDERS_MAX = 3  # reservations in the way that a sentence names
-COMPARED_MAX = 1000  # names of rooms, to find one that is like an unknown one
+COMPARED_MAX = 1000  # names of rooms that are compared with an unknown name
 
 # Two requests about one reservation or series are the same if they have the same id and their ops are of one group.
 _SAME_IDS = (

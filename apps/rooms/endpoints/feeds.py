@@ -30,7 +30,7 @@ AHEAD = timedelta(days=366)
 GONE_KEPT = BACK - timedelta(days=1)  # shorter than BACK, so that an old event is forgotten before it seems cancelled
 MEDIA_TYPE = "text/calendar; charset=utf-8"
 EVENTS_MAX = 10_000  # of a feed
-LARGE = 1000  # reservations that a user ever made; beyond it, one feed at a time is read
+LARGE = 1000  # reservations that a user ever made; with more, only one such feed at a time is read
 
 
 class Feeds(Handlers):

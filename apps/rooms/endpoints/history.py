@@ -36,8 +36,8 @@ class _Event:
     user: str
     outcome: str
     csn: int | None
-    accepted_at: str  # empty: its stamp says when it was accepted
-    owner: str  # empty: the write names none
+    accepted_at: str  # empty if the stamp of the write says the time
+    owner: str  # empty if the write names no owner
 
 
 class Histories(Handlers):

@@ -84,10 +84,10 @@ class LocalTimes(Handlers):
 
 
 def _in_order(search: Search) -> Iterator[Shifted]:
-    """Yield what a search finds, in an order in which each reservation that moves makes room for the next. Reservations
-    that move to earlier times come from the earliest on, and those that move to later times from the latest on. The
-    direction of the first reservation comes first. If all have that direction, the days are not searched again for the
-    other direction."""
+    """Yield what a search finds, in an order in which each reservation that moves makes room for the next. Of the
+    reservations that move to earlier times, the earliest comes first; of those that move to later times, the latest.
+    The group of the reservation that the search finds first is yielded first. If the other group is empty, the days are
+    not searched again."""
     first = next((one for part in search.parts(search.days, PART) for one in part.shifted), None)
     if first is None:
         return
