@@ -31,7 +31,7 @@ CHUNK_BYTES = 1 << 16
 LINE_BYTES_MAX = 1 << 20
 TRIES_MAX = 3
 RETRY_WAIT_S = 0.3
-TURNS_MAX, TURN_S_MAX = 5, 10  # how often a request is sent again that was one too many, and after how long
+TURNS_MAX, TURN_S_MAX = 5, 10  # how often a request is sent while it is refused as one too many; the longest wait
 
 _LOGIN = " Give your token to `login`, or put it into the variable BAYOU_TOKEN."
 HINTS = {

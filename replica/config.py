@@ -144,7 +144,7 @@ class AntiEntropySettings(Settings):
 
 
 class LogSettings(Settings):
-    """Which commits stay in the log: the newest `keep_committed`, and those of the last `keep_for_days`. Without
+    """Which commits stay in the log: the newest `keep_committed`, and those of the last `keep_for_days` days. Without
     `keep_committed`, only operators truncate the log."""
 
     keep_committed: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None

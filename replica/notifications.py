@@ -56,7 +56,7 @@ class _Known(NamedTuple):
 
 class Notifications:
     """The notifications of one replica. `count` is called with `sent` or `failed` after each attempt. Without targets,
-    no write is followed, and nobody is notified later of what changes meanwhile."""
+    no write is followed. If a target is added later, nobody is notified of earlier changes."""
 
     def __init__(
         self,

@@ -129,7 +129,7 @@ class _Tree:
             self._open[-1].children.append(ended)
 
     def _close(self, depth: int) -> None:
-        """Close the components beyond this depth, which have no END. An entry of a calendar without END is left out,
+        """Close the open components beyond the depth `depth`; they have no END. An entry that has no END is left out,
         because nobody knows what it lacks."""
         while len(self._open) > depth:
             left = self._open.pop()
@@ -203,7 +203,8 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _western(content: bytes) -> str | None:
-    """Return the text if it is plausible Windows-1252, or Latin-1, which is a part of it. Otherwise return None."""
+    """Return the content as text if it is plausible as Windows-1252, of which Latin-1 is a part. Otherwise return
+    None."""
     try:
         text = content.decode("cp1252")
     except UnicodeDecodeError:

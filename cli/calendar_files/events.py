@@ -18,7 +18,7 @@ PURPOSE_LENGTH_MAX = 200
 ROOM_LENGTH_MAX = 64
 RESERVATION = "X-BAYOU-RESERVATION"  # in feeds of replicas: USER/REQUEST
 NO_PURPOSE = "Reserved"  # what these feeds say of a reservation without a purpose
-METHODS = {"", "PUBLISH", "REQUEST", "CANCEL"}  # of RFC 5546: those that say how an event is
+METHODS = {"", "PUBLISH", "REQUEST", "CANCEL"}  # of RFC 5546: the methods that say how an event stands
 _MOMENT = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.IGNORECASE)
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE)
 _MINUTE = timedelta(minutes=1)

@@ -24,7 +24,8 @@ _MARKED = re.compile(r"(?P<base>.+?)(?:\+(?P<verb>[sc])(?P<sequence>\d{1,9}))?(?
 
 
 def base_of(uid: str) -> str:
-    """Return the beginning of the request ids of a UID: the UID itself, or a hash if it is too long or not a name."""
+    """Return the beginning of the request ids of a UID: the UID itself or, if the UID is too long or cannot be a name,
+    a hash of it."""
     if NAME.fullmatch(uid) and len(uid) <= BASE_LENGTH_MAX and split(uid)[0] == uid:
         return uid
     return f"ics-{hashlib.sha256(uid.encode()).hexdigest()[:32]}"

@@ -1,7 +1,7 @@
 """Finds the time zone that a TZID of a calendar file means.
 
-The definition in the file counts first (VTIMEZONE), then the name: one of the zone database, one of Windows, or one
-with a prefix. Many definitions describe some years only. Outside of those years the name counts, if it is known.
+The definition in the file (VTIMEZONE) counts first. If there is none, the name counts: see `named_zone`. Many
+definitions describe some years only. Outside of those years the name counts, if it is known.
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ def zone_name(moment: datetime) -> str | None:
 
 
 def named_zone(name: str) -> tzinfo | None:
-    """Return the time zone with this name: one of the zone database, also after a prefix such as
-    /freeassociation.sourceforge.net/, one of Windows, or an offset such as UTC+02:00. Return None if there is none."""
+    """Return the time zone with this name. It may be a name of the zone database (also after a prefix such as
+    /freeassociation.sourceforge.net/), a name that Windows uses, or an offset such as UTC+02:00. Return None for any
+    other name."""
     plain = name.strip().strip("/")
     folded = plain.casefold()
     if folded in {"utc", "z", "gmt", "tzone://microsoft/utc"}:

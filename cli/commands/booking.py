@@ -199,7 +199,7 @@ def rooms(context: Context, _arguments: Namespace) -> None:
 
 @contextmanager
 def _naming_days() -> Iterator[None]:
-    """Add the days on which a series found no slot to the message of a refusal."""
+    """If a series is refused, add to the message on which days it found no slot."""
     try:
         yield
     except Refused as problem:
@@ -250,8 +250,8 @@ def _is_open(conflict: Json, since: datetime) -> bool:
 
 
 def _with_holders(context: Context, reservation: Json) -> Json:
-    """Return a tentative reservation together with the replicas that are known to hold it, which takes one more
-    request. Return any other reservation unchanged."""
+    """Return a tentative reservation together with the replicas that are known to hold it. This takes one more request.
+    Return any other reservation unchanged."""
     return context.replica.get(_path_of(reservation)) if reservation["state"] == "tentative" else reservation
 
 

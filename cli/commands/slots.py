@@ -62,7 +62,9 @@ def slot_asked(context: Context, words: list[str], arguments: Namespace, current
     zone, now, text = context.zone, context.now(), " ".join(words)
     if span := read_period(text, zone, now):
         if arguments.length or arguments.to:
-            raise Usage(f"{text!r} already has a start and an end. Leave out --for and --to.")
+            raise Usage(
+                f"{text!r} already has a start and an end. Leave out {'--for' if arguments.length else '--to'}."
+            )
         return span
     start = read_time(text, zone, now)
     return slot_from(start, _length_of(context, arguments, start, current))

@@ -19,7 +19,7 @@ FIRST_HOUR, LAST_HOUR = 7, 21  # shown at least, if rooms have no opening hours
 COLUMNS_OF_HOUR = (12, 10, 8, 6, 4, 2, 1)
 WIDTH_DEFAULT = 80  # of a pipe
 NAME_WIDTH_MAX = 22
-ELLIPSIS_WIDTH_MIN = 6  # in less, … would cost the letter that tells two people apart
+ELLIPSIS_WIDTH_MIN = 6  # in fewer columns, … would replace the letter that tells two people apart
 MINE, OTHERS, FREE, CLOSED, HOUR = "═", "─", " ", "░", "┊"
 LEGEND = f"{CLOSED} closed  ? may still move  ✓ final  {MINE} yours; with --list: whose, and what for"
 

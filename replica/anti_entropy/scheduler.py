@@ -240,8 +240,8 @@ class Scheduler:
         self._known(label)
 
     def linked_address(self, label: str) -> Address:
-        """Return the address at which a peer listens. Raises Unknown `peer_unknown`, and Conflict `link_cut` if the
-        link to the peer is cut."""
+        """Return the address at which a peer listens. Raises Unknown `peer_unknown` if there is no such peer, and
+        Conflict `link_cut` if the link to the peer is cut."""
         return self._linked(label).address
 
     def reachable(self) -> list[str]:

@@ -35,8 +35,8 @@ class Connections:
         return self._by_transport.get(transport) if transport is not None else None
 
     def client_of(self, request: BaseRequest) -> str:
-        """Return the address under which limits count the client; with IPv6, the network. If the request comes from a
-        proxy, the header X-Forwarded-For has the address; without that header the result is empty."""
+        """Return the address under which limits count the client; for IPv6, its /64 network. If the request comes from
+        a proxy, the header X-Forwarded-For gives the address. Without that header, return an empty text."""
         address = request.remote or ""
         if address in self._proxies:
             hops = map(str.strip, ",".join(request.headers.getall("X-Forwarded-For", [])).split(","))

@@ -24,7 +24,7 @@ from replica.http.concurrency_limit import ConcurrencyLimit
 from replica.http.parts import Parts
 from replica.http.routing import HttpRequest, own_endpoint
 
-STREAMS_MAX = 400  # a stream takes some 10 KiB, and a piece of each event's way
+STREAMS_MAX = 400  # a stream takes some 10 KiB, and time of the processor for each event
 STREAMS_ADDRESS_MAX = 200
 STREAMS_USER_MAX = 20
 PAUSE_S = 0.2  # a stream sends at most once in this time: what happens meanwhile goes out together

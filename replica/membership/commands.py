@@ -78,7 +78,7 @@ class Membership:
         self._leaving: threading.Thread | None = None
         self._healing = Healing()
         self._resubmitting = threading.Lock()
-        self._left_set_aside = 0  # that could not be made again
+        self._left_set_aside = 0  # writes that could not be made again
 
     def start(self) -> None:
         """Continue work that the last stop interrupted. If this replica is a primary that commits automatically, commit
@@ -141,7 +141,9 @@ class Membership:
             self._check_not_retired(state)
             label = label_of(name, created) or name
             if label == self._label:
-                raise Conflict("own_label", f"A replica cannot forget itself. To let {label} leave: admin retire.")
+                raise Conflict(
+                    "own_label", f"A replica cannot forget itself. To take {label} out of the cluster: admin retire."
+                )
             if label in self._store.forgotten() and label not in self._peers.labels():
                 raise Conflict("forgotten", f"{label} was forgotten already. There is nothing to do.")
             self._peers.check_known(label)

@@ -27,7 +27,7 @@ from storage.store import Store
 
 class Identity:
     """Decides the id of this replica. Implements storage.full_state.Ids. `say` prints a line for the operator about a
-    new id. `process` is a random text that tells this process from that of a copy of this replica."""
+    new id. `process` is a random text in which this process differs from one that runs a copy of this replica."""
 
     def __init__(
         self, storage: OpenStorage, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
@@ -50,9 +50,9 @@ class Identity:
         """
         with self._changing:
             found, known = store.server(), self._storage.identity_file
-            # Before `founded_at` is noted no write is accepted, so after a crash in between it is still a first start.
-            # So is every start with a storage in memory. Otherwise an empty namespace has lost its writes, and a former
-            # primary must not be one again.
+            # No write is accepted before `founded_at` is noted, so a start after a crash before that is a first start.
+            # Every start with a storage in memory is one too. Otherwise an empty namespace has lost its writes, and a
+            # former primary must not become the primary again.
             in_memory = self.settings.redis_of(self.label) == "memory"
             first = found is None and (known is None or not known.founded_at or in_memory)
             decision = self._storage.decide(found, mark(store), restored=restored, is_whole=is_whole)
@@ -155,7 +155,7 @@ class Identity:
 
     def reserve(self, server: Callable[[], str | None]) -> str:
         with self._changing:
-            self.learn(server)  # an earlier full state may have taken its id without an answer
+            self.learn(server)  # an earlier full state may have brought its id, although no answer came
             fresh = mint(self.label)
             self._storage.amend(next=fresh)
             return fresh

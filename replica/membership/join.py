@@ -51,8 +51,8 @@ def with_own_address(settings: Config, label: str, options: JoinOptions) -> Conf
     if label in settings.founders:
         if options != JoinOptions():
             raise ConfigError(
-                f"The configuration has the addresses of {label}. Leave out --join, --rest, --anti-entropy and"
-                " --invitation."
+                f"The configuration names {label}, so the options --join, --rest, --anti-entropy and --invitation have"
+                " no meaning for it. Leave them out."
             )
         return settings
     known = load(settings.data / label)

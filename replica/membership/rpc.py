@@ -122,7 +122,7 @@ def unary_calls(
 ) -> Mapping[str, UnaryCall]:
     """Return the calls that this replica answers. `create` takes a new server and its invitation, and returns the id of
     the server. `hand_over` makes the caller the next primary. `take_over` makes this replica the next primary after the
-    caller. These three functions may raise Refusal. `held` returns what is known here about the caller; its second
+    caller. These three functions may raise Refusal. `held` returns what this replica holds of the caller; its second
     argument is `is_probe`."""
 
     def answering(act: Callable[[Call], Reply], refused: type[Reply]) -> Callable[[Call], Reply]:

@@ -345,7 +345,7 @@ def test_a_reservation_is_handed_over(client: Client, replica: FakeReplica) -> N
     assert client("edit", "r1", "--owner", "vish") == 1
     assert "vish/r1 belongs to priyal" in client.err
     assert client("edit", "r1") == 2
-    assert "Add --purpose TEXT, or --owner USER to hand it over." in client.err
+    assert "Add --purpose TEXT, or --owner USER to hand the reservation over." in client.err
     assert client("edit", "r1", "--owner", "a b") == 2
 
 

@@ -107,7 +107,9 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
 def test_refusals_to_forget_a_replica_and_their_cures(replicas: Processes, client: ClientAt) -> None:
     client.reserve("one", "6.12", 9, "r")
     wait_until_equal(replicas)
-    assert "To let one leave: admin retire. [own_label]" in client("one", "admin", "forget", "one", "--yes")
+    assert "To take one out of the cluster: admin retire. [own_label]" in client(
+        "one", "admin", "forget", "one", "--yes"
+    )
     assert "[peer_unknown]" in client("one", "admin", "forget", "nine", "--yes")
     answers = client("one", "admin", "forget", "three", "--yes")
     assert "retire it: admin retire --replica three. [peer_answers]" in answers

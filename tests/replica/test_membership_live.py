@@ -141,7 +141,7 @@ def test_an_invitation_ends_after_an_hour() -> None:
     with pytest.raises(Conflict, match="the given one has expired"):
         invitations.check("four", invitation)
     longer = f"{int(invitation[:10]) + 3600}{invitation[10:]}"
-    with pytest.raises(Conflict, match="was not made by one for four"):
+    with pytest.raises(Conflict, match="is not one that one has made for four"):
         invitations.check("four", longer)
 
 
