@@ -70,6 +70,7 @@ from bayou.trust import (
 from bayou.vectors import complete
 
 PROTOCOL = 9
+HISTORY_HAS_CHANGED = "This replica has got another history from another session. Try again."
 NO_SETTINGS: Mapping[str, str] = {}
 GOALS_MAX = 100  # unanswered Syncs of a peer
 PLANS_MAX = 20  # new plans without progress; then this side refuses the session
@@ -643,6 +644,8 @@ class Session:
         installed = self._store.install(self._staging.number, self.report.peer, frame.end, found, successions, omitted)
         if installed.status == PeerRefusalCode.FOREIGN_COMMIT:
             return self._refuse(self._refusal_of(installed.status))
+        if installed.status == "stale" and self._verdict is Verdict.YIELD:
+            return self.refuse(PeerRefusalCode.BUSY, HISTORY_HAS_CHANGED)
         self._is_claimed = self._is_claimed and self._has_same_id()
         if installed.status == "installed":
             self.report.installed = installed
@@ -674,7 +677,7 @@ class Session:
         if ack.plan < self._outgoing.plan:
             return []
         self.report.sent += self._outgoing.take_ack(ack)
-        if ack.replan and self._verdict is Verdict.PREVAIL:
+        if self._verdict is Verdict.PREVAIL and self._outgoing.is_state_taken:
             self._verdict = Verdict.AGREE  # the peer has our history now
         if self._outgoing.plans_in_vain > PLANS_MAX:
             return self.refuse(

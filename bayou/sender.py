@@ -71,6 +71,7 @@ class Outgoing:
     plans_in_vain    how many new plans there were since a frame was last acknowledged
     is_caught_up     whether nothing is left to send; a standing session sets it to False to look for new writes
     is_holding_back  whether something has just arrived here, and waits because the peer may get it from others
+    is_state_taken   whether the peer holds the full state of this session's last StateFinish, as its last Ack has shown
     questions_left   how many questions the peer may ask; only between the end of a full state and its Ack
     pause_s          how long what has just arrived here waits
 
@@ -91,6 +92,7 @@ class Outgoing:
         self.plan = self.plans_in_vain = 0
         self.is_caught_up = False
         self.is_holding_back = False
+        self.is_state_taken = False
         self.questions_left = 0
         self._may_hold_back = False  # everything was sent once
         self._window_bytes = WINDOW_BYTES_FIRST
@@ -99,6 +101,7 @@ class Outgoing:
         self._in_flight: deque[_InFlight] = deque()  # unacknowledged frames of this plan
         self._full_state: Iterator[Frame] | None = None  # the rest of the full state that is being sent
         self._goals: list[_Goal] = []
+        self._state_vector: Vector = {}  # of the last StateFinish
 
     def begin(self, reach: Reach, state: State, histories: tuple[str, str]) -> None:
         """Begin to send to a peer that holds what `reach` says. `state` is the state of this side, and `histories` are
@@ -132,6 +135,7 @@ class Outgoing:
             self._frames_sent += 1
             if isinstance(frame, StateFinish):
                 self.questions_left = QUESTIONS_MAX
+                self._state_vector = frame.end.vector
         return frames
 
     def expects(self, ack: Ack) -> bool:
@@ -161,6 +165,7 @@ class Outgoing:
         self.questions_left = 0
         self.sealing.begin_again()
         self.reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
+        self.is_state_taken = acknowledged.ends_state and self.reach.covers(self._state_vector)
         return 0
 
     def add_goal(self, sync: Sync, state: State) -> None:

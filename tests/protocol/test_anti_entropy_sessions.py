@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bayou import sender
 from bayou.anti_entropy import ProtocolError
-from bayou.frames import Ack, Batch, Done, Refuse, StateChunk
+from bayou.frames import Ack, Batch, Done, Refuse, StateChunk, StateFinish
 from bayou.payloads import Item
 from storage import full_state
 from tests.support.engine_harness import Cluster, Meeting, meet
@@ -283,6 +283,48 @@ def test_replicas_that_know_no_birth_exchange_writes_and_learn_the_birth_later()
     assert {replica.state().birth for replica in cluster} == {primary.server()}
     cluster.heal()
     assert settled(cluster)
+
+
+def behind_a_promotion() -> tuple[Cluster, Meeting]:
+    """Return a cluster, and a session in it. A forced promotion of r1 revokes a commit of the primary r0 that r2 holds.
+    In the session between r1 and r2, r2 has taken the first part of the full state of r1. r3 has the history of r1."""
+    cluster = Cluster(4)
+    primary, one, two, three = cluster
+    primary.note("a", "p")
+    meet(primary, two)
+    one.force(f"{one.label}~zzzzzz", cluster.clock.tick())
+    one.note("a", "q")
+    meet(one, three)
+    session = Meeting(one, two)
+    while not session.frames(StateChunk, 1):
+        session.step()
+    return cluster, session
+
+
+def test_a_full_state_that_another_session_has_superseded_is_sent_again() -> None:
+    cluster, session = behind_a_promotion()
+    _, one, two, three = cluster
+    other = Meeting(three, two)
+    while not other.frames(StateChunk, 1):
+        other.step()
+    session.run()
+    assert all(end.finished and end.report.error is None for end in session.ends)
+    assert two.state().history == one.state().history
+    cluster.replicas = [one, two, three]
+    cluster.heal()
+    assert one.digest() == two.digest() == three.digest()
+
+
+def test_a_session_ends_if_another_history_has_come_during_the_full_state() -> None:
+    cluster, session = behind_a_promotion()
+    _, _, two, three = cluster
+    while not isinstance(session.wires[1][0], StateFinish):
+        session.step(1)
+    two.force(f"{two.label}~zzzzzz", cluster.clock.tick())  # a later one than that of r1
+    session.run()
+    assert [end.report.code for end in session.ends] == ["busy", "busy"]
+    meet(two, three)
+    assert three.state().history == two.state().history
 
 
 def test_a_full_state_includes_pages_that_were_emptied() -> None:
