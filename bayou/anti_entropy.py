@@ -70,7 +70,7 @@ from bayou.trust import (
 from bayou.vectors import complete
 
 PROTOCOL = 9
-HISTORY_HAS_CHANGED = "This replica has got another history from another session. Try again."
+HISTORY_HAS_CHANGED = "This replica has got another history since the session began. Try again."
 NO_SETTINGS: Mapping[str, str] = {}
 GOALS_MAX = 100  # unanswered Syncs of a peer
 PLANS_MAX = 20  # new plans without progress; then this side refuses the session
@@ -702,6 +702,8 @@ class Session:
                 return [*frames, *self._refuse(self._late_refusal)]
             if self._stands and sealing.is_incomplete and not may_end:
                 return [*frames, *self._refuse(refuse_to_give_state(self._label, self.report.peer))]
+            if may_end and outgoing.is_outdated and not self._stands:
+                return [*frames, *self.refuse(PeerRefusalCode.BUSY, HISTORY_HAS_CHANGED)]
             if may_end:
                 self._sent_done = True
                 frames.append(Done())

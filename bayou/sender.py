@@ -71,6 +71,7 @@ class Outgoing:
     plans_in_vain    how many new plans there were since a frame was last acknowledged
     is_caught_up     whether nothing is left to send; a standing session sets it to False to look for new writes
     is_holding_back  whether something has just arrived here, and waits because the peer may get it from others
+    is_outdated      whether the rest cannot be sent in this session, because its history began after the hellos
     is_state_taken   whether the peer holds the full state of this session's last StateFinish, as its last Ack has shown
     questions_left   how many questions the peer may ask; only between the end of a full state and its Ack
     pause_s          how long what has just arrived here waits
@@ -92,6 +93,7 @@ class Outgoing:
         self.plan = self.plans_in_vain = 0
         self.is_caught_up = False
         self.is_holding_back = False
+        self.is_outdated = False
         self.is_state_taken = False
         self.questions_left = 0
         self._may_hold_back = False  # everything was sent once
@@ -212,7 +214,8 @@ class Outgoing:
         if selection is None:
             self._full_state = self.sealing.state_frames(self.plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
             return next(self._full_state)
-        if not selection.items or self._is_new(selection.history):
+        self.is_outdated = bool(selection.items) and self._is_new(selection.history)
+        if not selection.items or self.is_outdated:
             self._may_hold_back = stands
             return None
         self.reach.note_sent(selection)

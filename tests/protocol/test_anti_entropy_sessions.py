@@ -327,6 +327,19 @@ def test_a_session_ends_if_another_history_has_come_during_the_full_state() -> N
     assert three.state().history == two.state().history
 
 
+def test_a_session_that_cannot_send_a_later_history_does_not_end_as_if_it_had_sent_everything() -> None:
+    """A retired replica may leave when a session with a peer has succeeded."""
+    cluster = Cluster(3)
+    _, one, two = cluster
+    session = Meeting(one, two)
+    one.force(f"{one.label}~zzzzzz", cluster.clock.tick())  # after its hello
+    one.note("a", "p")
+    session.run()
+    assert [end.report.code for end in session.ends] == ["busy", "busy"]
+    meet(one, two)
+    assert two.digest() == one.digest()
+
+
 def test_a_full_state_includes_pages_that_were_emptied() -> None:
     """A page that a commit has emptied is part of the full state, because the receiver must clear its copy."""
     cluster = Cluster(2, met=False)
