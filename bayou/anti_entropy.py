@@ -73,6 +73,7 @@ PROTOCOL = 9
 HISTORY_HAS_CHANGED = "This replica has got another history since the session began. Try again."
 NO_SETTINGS: Mapping[str, str] = {}
 GOALS_MAX = 100  # unanswered Syncs of a peer
+NOTED_MAX = 20  # items of a batch of which this side notes that the peer has learned to be held here
 PLANS_MAX = 20  # new plans without progress; then this side refuses the session
 
 
@@ -150,8 +151,7 @@ class Session:
         self._said: Hello | None = None  # the hello of this side
         self._peer: Hello | None = None
         self._stands = False
-        self._told: dict[str, int] = {}  # the vector that the peer was told
-        self._told_csn = 0
+        self._told = Reach(0, {}, ())  # what the peer knows that this side holds
         self._syncs = self._syncs_answered = 0
         self._is_closing = False
         self._label = self._server = self._history = ""  # of this replica, when the peer's hello came
@@ -191,7 +191,7 @@ class Session:
             requested=self.is_requested,
             digest=self._store.log_digest(state.csn),
         )
-        self._told, self._told_csn = dict(state.vector), state.csn
+        self._told = Reach(state.csn, dict(state.vector), state.retired_servers)
         return [self._said]
 
     def receive(self, frame: Frame) -> list[Frame]:
@@ -310,12 +310,13 @@ class Session:
         if not self.is_open or self._verdict is not Verdict.AGREE or self._is_claimed:
             return []
         assert self._peer is not None
-        changed = {one: stamp for one, stamp in state.vector.items() if self._told.get(one) != stamp}
-        if state.csn == self._told_csn and changed.keys() <= {state.server, self._peer.server}:
-            return []  # each side knows what it has sent itself
-        self._told |= changed
-        self._told_csn = state.csn
-        return [Holds(state.csn, changed, state.retired_servers)]
+        told = self._told
+        changed = {one: stamp for one, stamp in state.vector.items() if told.vector.get(one) != stamp}
+        if state.csn == told.csn and changed.keys() <= {state.server, self._peer.server}:
+            return []  # each side sends its own writes, and need not announce them
+        holds = Holds(state.csn, changed, state.retired_servers)
+        told.note_holds(holds)
+        return [holds]
 
     def sync(self) -> tuple[int, list[Frame]]:
         """Ask whether both sides have sent everything. Return a number, and the frames to send. Once `syncs_answered`
@@ -339,6 +340,12 @@ class Session:
             return []
         self._is_closing = True
         return [*self._take_waiting(), *self._send_on()]
+
+    def is_light(self, frame: Frame) -> bool:
+        """Whether `take` only notes what this frame says, and does not use the store."""
+        if not self.is_open or not self._outgoing.is_caught_up or self._verdict is not Verdict.AGREE:
+            return False
+        return isinstance(frame, Holds) or (isinstance(frame, Ack) and not frame.replan)
 
     def take_report(self) -> Report:
         """Return a report of what has happened since the last call."""
@@ -443,6 +450,8 @@ class Session:
                 self._arrivals.note(frame.selection)
         if frame.plan < self._plan_of_peer:
             return []  # sent before the peer learned that it has to make a new plan
+        if isinstance(frame, Batch) and len(frame.selection.items) <= NOTED_MAX:
+            self._told.note_sent(frame.selection)
         if problem_of_writes and not (isinstance(frame, Batch) and self._late_refusal):
             message = f"A write of the peer cannot be played: {problem_of_writes}."
             return self.refuse(PeerRefusalCode.MALFORMED, message)
@@ -664,6 +673,7 @@ class Session:
         self._end_state()
         self._staging = Staging(self._store, is_checked=self._check is not None)
         state = self._store.state()
+        self._told = Reach(state.csn, dict(state.vector), state.retired_servers)
         vector = dict(state.vector)
         if unknown is not None:
             stamp, origin = split_id(unknown.id)
@@ -695,6 +705,9 @@ class Session:
             return self._refuse(refuse_to_give_state(self._label, self.report.peer))
         must_send_all = self._late_refusal is not None or self._got_done
         frames = outgoing.next_frames(self._due(), stands=self._stands, must_send_all=must_send_all)
+        for frame in frames:
+            if isinstance(frame, Batch) and len(frame.selection.items) <= NOTED_MAX:
+                self._told.note_received(frame.selection)
         waiting = outgoing.has_in_flight or (self._verdict is Verdict.YIELD and not self._is_closing)
         if not waiting and not self._sent_done:
             may_end = self._got_done or (self._is_closing if self._stands else self._initiator)

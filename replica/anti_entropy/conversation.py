@@ -1,6 +1,7 @@
 """Runs one end of a session over a stream of messages, for as long as the session goes on.
 
-The event loop reads and writes messages. Each step that uses the storage runs in a worker thread, one after the other.
+The event loop reads and writes messages. The steps of a session run one after the other. A step that may use the
+storage runs in a worker thread. All others run in the event loop, which takes less time.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ SMALL_BYTES_MAX = 16 * 1024  # a message that is not worth a thread of its own
 FLUSH_S_MAX = 2.0  # how long the end of a session waits for the peer to read its last frames
 STEPS_MAX = 16  # steps between two reports, if there is always another one
 SYNC_S_MAX = 30.0  # how long a sync waits until both sides have sent everything
+REPORT_PAUSE_S = 0.05  # before a report that says only what the peer has acknowledged
 OUTBOX_MAX = 64  # messages that the peer has not read
 ENDED = Refuse(PeerRefusalCode.BUSY, "The session has just ended. Try again.")
 SILENT = Refuse(PeerRefusalCode.UNREACHABLE, f"it has not sent everything within {SYNC_S_MAX:.0f} s")
 FAULT = "This replica has a fault, which its output shows."
 LOGGER = logging.getLogger("bayou.replica")
 
+LIGHT_KINDS = {"ack", "holds"}  # of messages that are examined in the event loop
 Step = Callable[[], list[Frame]]
 Judge = Callable[[Hello], Refuse | None]
 
@@ -81,7 +84,7 @@ class Conversation:
         self._listener = listener
         self._pause_s = pause_s  # between two pushes
         self._frames = frames  # what a diagram shows
-        self._steps: asyncio.Queue[Step] = asyncio.Queue()
+        self._steps: asyncio.Queue[Step | Examined] = asyncio.Queue()
         self._outbox: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
         self._has_sent = asyncio.Event()  # something of the outbox, since it was full
         self._sending_since_s: float | None = None  # the message that the peer does not read
@@ -96,6 +99,8 @@ class Conversation:
         self._syncs: list[_Sync] = []
         self._sum = Report()  # of the whole session so far
         self._has_reported = False
+        self._reporting: asyncio.TimerHandle | None = None
+        self._is_report_due = False  # the pause before the report is over
         self.held: Reach | None = None  # what the peer holds, when this was last certain
         self._ended = asyncio.Event()
 
@@ -111,8 +116,9 @@ class Conversation:
         finally:
             for task in tasks:
                 task.cancel()
-            if self._pushing is not None:
-                self._pushing.cancel()
+            for timer in (self._pushing, self._reporting):
+                if timer is not None:
+                    timer.cancel()
             self._ended.set()
             report = self.session.take_report()
             self._end_syncs(report)
@@ -200,7 +206,8 @@ class Conversation:
         state = self._state
         assert state is not None
         if self.session.has_changed(state):
-            return self.session.close()
+            self.close()
+            return []
         reads = self._outbox.qsize() <= OUTBOX_MAX  # otherwise the peer has enough to read
         return self.session.tell(state) if reads else []
 
@@ -213,11 +220,12 @@ class Conversation:
                 while self._outbox.qsize() > OUTBOX_MAX:  # a peer that does not read gets no more answers
                     self._has_sent.clear()
                     await self._has_sent.wait()
-                if message.ByteSize() <= SMALL_BYTES_MAX:
-                    self._steps.put_nowait(partial(self._take_message, message))
+                if message.ByteSize() > SMALL_BYTES_MAX:
+                    self._steps.put_nowait(await self._loop.in_worker(partial(self._examine, message)))
+                elif message.WhichOneof("kind") in LIGHT_KINDS:
+                    self._steps.put_nowait(self._examine(message))
                 else:
-                    take = await self._loop.in_worker(partial(self._examine, message))
-                    self._steps.put_nowait(take)
+                    self._steps.put_nowait(partial(self._take_message, message))
             self.break_off(PeerRefusalCode.BROKEN_OFF, "The peer ended the session early.")
         except grpc.RpcError as error:
             has_begun = bool(self.session.report.peer)
@@ -254,7 +262,8 @@ class Conversation:
         taken = 0
         while not self.session.finished:
             step = await self._steps.get()
-            for message in await self._loop.in_worker(partial(self._do, step)):
+            messages = self._do(step) if self._is_light(step) else await self._loop.in_worker(partial(self._do, step))
+            for message in messages:
                 self._outbox.put_nowait(message)
             is_waiting = self.session.is_waiting
             if is_waiting and not self._was_waiting:
@@ -267,19 +276,34 @@ class Conversation:
                 taken = 0
                 await self._report()
 
+    def _is_light(self, step: Step | Examined) -> bool:
+        """Whether the next step does not use the storage."""
+        if isinstance(step, Examined):
+            return self.session.is_light(step.frame)
+        return step in (self._update, self._end_report_pause)
+
     async def _report(self) -> None:
-        """Report what has happened, if anything has, and answer the calls of `sync` that are done."""
-        report = self.session.take_report()
-        self.held = report.held or self.held
+        """Report what has happened, if anything has, and answer the calls of `sync` that are done. If the peer has only
+        acknowledged something, wait for a short time first: then one report says that and what the peer sends next."""
+        now, answered = self.session.report, self.session.syncs_answered
+        self.held = self.session.held() or self.held
+        done = [sync for sync in self._syncs if sync.number is not None and sync.number <= answered]
         is_first = self.held is not None and not self._has_reported
-        if report.sent or report.received or report.installed or is_first:
-            self._has_reported = True
+        if now.received or now.installed or is_first or (now.sent and (done or self._is_report_due)):
+            self._has_reported, self._is_report_due = True, False
+            report = self.session.take_report()
             self._sum = _added(self._sum, report, 1)
             await self._loop.in_worker(partial(self._listener.progress, report))
-        answered = self.session.syncs_answered
-        for sync in [sync for sync in self._syncs if sync.number is not None and sync.number <= answered]:
+        elif now.sent and self._reporting is None:
+            pause_over = partial(self._steps.put_nowait, self._end_report_pause)
+            self._reporting = asyncio.get_running_loop().call_later(REPORT_PAUSE_S, pause_over)
+        for sync in done:
             self._syncs.remove(sync)
             sync.done.set_result(self._sum)
+
+    def _end_report_pause(self) -> list[Frame]:
+        self._reporting, self._is_report_due = None, True
+        return []
 
     def _end_syncs(self, report: Report) -> None:
         self._sum = _added(self._sum, report, 1)
@@ -288,12 +312,12 @@ class Conversation:
         for sync in self._syncs:
             sync.done.set_result(self._sum)
 
-    def _do(self, step: Step) -> list[wire.Frame]:
-        """Take a step, in a worker thread, and return the messages to send."""
+    def _do(self, step: Step | Examined) -> list[wire.Frame]:
+        """Take a step, and return the messages to send."""
         if self.session.finished:
             return []
         try:
-            frames = step()
+            frames = self._take_next(step) if isinstance(step, Examined) else step()
         except ProtocolError as error:
             frames = self.session.refuse(PeerRefusalCode.PROTOCOL, str(error))
         except RedisError:
@@ -311,14 +335,14 @@ class Conversation:
         answers = [] if hello is None else [self.session.examine(hello)]
         return [*self.session.start(), *(frame for examined in answers for frame in self._take(examined))]
 
-    def _examine(self, message: wire.Frame) -> Step:
+    def _examine(self, message: wire.Frame) -> Step | Examined:
         try:
-            return partial(self._take_next, self.session.examine(decode(message)))
+            return self.session.examine(decode(message))
         except ProtocolError as error:
             return partial(self.session.refuse, PeerRefusalCode.PROTOCOL, str(error))
 
     def _take_message(self, message: wire.Frame) -> list[Frame]:
-        return self._examine(message)()
+        return self._take_next(self.session.examine(decode(message)))
 
     def _take_next(self, examined: Examined) -> list[Frame]:
         self._loop.soon(self._room.release)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
 from bayou.arrivals import Arrivals
-from bayou.frames import Batch, Done, Frame, Holds, Sync
+from bayou.frames import Ack, Batch, Done, Frame, Holds, Sync
 from bayou.payloads import Item
+from bayou.sender import SMALL_FRAMES_MAX
 from tests.support.engine_harness import Cluster, Meeting, Replica, meet
 from tests.support.invariants import Checker
 
@@ -83,6 +87,63 @@ def test_a_replica_does_not_send_what_the_peer_has_told_that_it_holds(cluster: C
     assert session.items(1) == []
     session.push(1)  # one has not told, so two sends what it has
     assert len(session.items(0)) == 1
+
+
+def test_what_the_two_have_sent_each_other_is_not_told(cluster: Cluster) -> None:
+    primary, one, _ = cluster
+    session = Standing(one, primary)
+    one.note("a", "p")
+    session.push(0).push(1)
+    assert one.state().csn == primary.state().csn == 1
+    session.delivered.clear()
+    session.tell(0).tell(1)
+    assert session.delivered == []
+
+
+@dataclass
+class Observed:
+    """A store that counts how often it is used."""
+
+    store: Replica
+    uses: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        self.uses += 1
+        return getattr(self.store, name)
+
+
+def test_a_light_frame_is_taken_without_the_store(cluster: Cluster) -> None:
+    primary, one, two = cluster
+    stores = Observed(one), Observed(two)
+    session = Meeting(*stores, arrivals=(Arrivals(0), Arrivals(0)))
+    lights = 0
+
+    def run() -> None:
+        nonlocal lights
+        while session.waiting:
+            end = session.waiting[0]
+            is_light, uses = session.ends[end].is_light(session.wires[end][0]), stores[end].uses
+            session.step(end)
+            lights += is_light
+            assert stores[end].uses == uses or not is_light
+
+    run()
+    assert not lights, "the first frames need the store"
+    for number in range(3):
+        one.note("a", f"p{number}")
+        two.note("b", f"q{number}")
+        meet(primary, one)
+        for end in (0, 1):
+            session.wires[1 - end].extend([*session.ends[end].tell(stores[end].state()), *session.ends[end].send_new()])
+        run()
+    kinds = {type(frame) for _, frame in session.delivered}
+    assert {Ack, Holds} <= kinds
+    assert lights >= 6
+    for number in range(SMALL_FRAMES_MAX + 1):  # the last one has to wait for an acknowledgement
+        one.note("a", f"r{number}")
+        session.wires[1].extend(session.ends[0].send_new())
+    run()
+    assert one.state().vector == two.state().vector
 
 
 def test_what_has_just_arrived_waits_until_the_pause_is_over(cluster: Cluster) -> None:
