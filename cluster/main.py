@@ -29,7 +29,7 @@ examples:
   python cluster.py class                    step by step on the cluster page, on data of its own
   python cluster.py demo                     three replicas disagree, and agree again
   python cluster.py run scenarios/FILE.test  a script of the scenario language
-  python cluster.py run scenarios/FILE.test --diagram FILE.svg    also draw what happened
+  python cluster.py run scenarios/FILE.test --diagram FILE.html    also draw what happened
   python cluster.py lesson displaced         one of scenarios/, step by step, for a class
   python cluster.py exercise 1               an exercise that checks itself
   python cluster.py compare scenarios/compare/same_room.test    Bayou beside seven other designs
@@ -170,5 +170,14 @@ def _parser() -> argparse.ArgumentParser:
     scripted.add_argument("script", metavar="FILE", type=Path, nargs="?", help="the script (standard input)")
     scripted.add_argument("--in-process", action="store_true", help="simulate the servers in this process")
     scripted.add_argument("--check", metavar="FILE.sol", type=Path, help="compare the output with this file")
-    scripted.add_argument("--diagram", metavar="FILE.svg", type=Path, help="draw a space-time diagram of the run")
+    scripted.add_argument("--diagram", metavar="FILE.html", type=_web_page, help="draw a space-time diagram of the run")
     return parser
+
+
+def _web_page(name: str) -> Path:
+    """Return the path of a file that a browser opens as a web page."""
+    path = Path(name)
+    if path.suffix != ".html":
+        example = f"{path.stem or 'diagram'}.html"
+        raise argparse.ArgumentTypeError(f"a diagram is a web page: its name must end in .html, such as {example}")
+    return path

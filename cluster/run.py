@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from bayou.errors import Away
-from cluster.diagram.layout import lay_out
 from cluster.diagram.recorder import Recorder
-from cluster.diagram.svg import draw
-from cluster.diagram.words import Words
+from cluster.diagram.web_page import web_page
 from cluster.drivers.driver import Driver
 from cluster.drivers.private_redis import private_redis
 from cluster.drivers.process import process_driver
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
 def run(script: Path | None, *, in_process: bool, check: Path | None, diagram: Path | None) -> int:
     """Run a script. Return 0, or 1 if an `expect` did not hold, if the output differs from the file `check`, or if no
-    line of the script was understood. Write a space-time diagram of the run to the file `diagram`.
+    line of the script was understood. Write a space-time diagram of the run to the file `diagram`, as a web page.
 
     Raise Stopped if the user stops the program, and OSError if a file cannot be read or written.
     """
@@ -84,15 +82,12 @@ def _check_writable(diagram: Path) -> None:
 
 
 def draw_run(title: str, runner: Runner, driver: Driver, lines: Iterable[str]) -> str:
-    """Run all lines, and return the SVG of what happened. The servers of `driver` must record their frames."""
+    """Run all lines, and return a web page of what happened. The servers of `driver` must record their frames."""
     recorder = Recorder(driver)
-    names: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         runner.step(line)
         recorder.note(number, line, runner.world)
-        names |= {label: identifier for identifier, label in runner.world.labels.items()}
-    words = Words(names, recorder.labels, recorder.writes)
-    return draw(title, recorder.steps, lay_out(recorder.steps), words)
+    return web_page(title, recorder)
 
 
 def differences(expected: Sequence[str], printed: Sequence[str]) -> list[str]:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import contextlib
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from bayou.application import MEMBERSHIP
 from bayou.frames import Frame
 from cluster import screens
 from cluster.diagram.recorder import Recorder
-from cluster.diagram.words import Words
 from cluster.drivers.driver import Driver
 from cluster.language.parser import COMMENT, Complaint
+from cluster.language.printing import short_time, stamp_text
 from cluster.language.record_commands import read_file
 from cluster.language.runner import Runner
-from cluster.language.world import Server
+from cluster.language.world import Server, client_of
 from cluster.lessons.catalogue import Lesson, NoLesson, Step, find_lesson, lessons
 from cluster.lessons.frames import Sent, frame_blocks, pages
 from cluster.lessons.picture import (
@@ -190,12 +192,11 @@ class Player:
         server played them again."""
         world, recorder, before = self._runner.world, self._recorder, len(self._recorder.steps)
         recorder.note(0, "", world)
-        words = Words({label: name for name, label in world.labels.items()}, recorder.labels, recorder.writes)
-        for label, lane in (found for step in recorder.steps[before:] for found in step.lanes.items()):
+        for name, lane in (found for step in recorder.steps[before:] for found in step.lanes.items()):
             for mark in (mark for transaction in lane["transactions"] for mark in transaction["marks"]):
                 if mark["what"] == "rolled_back":
-                    steps = [words.step(step).replace(" ", HARD_BLANK) for step in mark["writes"]]
-                    text = "   ".join([paint(words.name(label), attrs=["bold"]), *steps])
+                    steps = [_replay_step(step).replace(" ", HARD_BLANK) for step in mark["writes"]]
+                    text = "   ".join([paint(name, attrs=["bold"]), *steps])
                     for line in textwrap.wrap(text, screens.width(), subsequent_indent="  "):
                         yield line.replace(HARD_BLANK, " ")
 
@@ -222,6 +223,32 @@ class Player:
     def _aside(self, text: str) -> None:
         for line in textwrap.wrap(f"‼ {text.partition(': ')[2]}", screens.width() - 4):
             self._output.append(paint(f"    {line}", "magenta"))
+
+
+def _replay_step(step: Mapping[str, Any]) -> str:
+    """Return what a step of a replay did: it undid a write or, if it has an `after`, played it again."""
+    stamp, before = stamp_text(step["stamp"]), step["before"]
+    if step["op"] is None:
+        write = f"the write {stamp}"  # it is no longer in the log
+    else:
+        whose = "" if step["app"] == MEMBERSHIP else f"{client_of(step['user'])}’s "
+        write = f"{whose}{step['op']} {stamp}"
+    if "after" not in step:
+        return f"↶ {write}: {_replay_result(before)}"
+    change = ", as before" if step["after"] == before else f" → {_replay_result(step['after'], before)}"
+    csn = "" if step["csn"] is None else f", committed as number {step['csn']}"
+    return f"↷ {write}: {_replay_result(before)}{change}{csn}"
+
+
+def _replay_result(result: Mapping[str, Any] | None, before: Mapping[str, Any] | None = None) -> str:
+    """Return what a write has: the room and time of a reservation, or what its application says. The room is left out
+    if it is the same `before`."""
+    if not result:
+        return "nothing"
+    if "start" not in result:
+        return " ".join(map(str, result.values()))
+    same_room = before and before.get("room") == result["room"]
+    return short_time(result) if same_room else f"{result['room']} {short_time(result)}"
 
 
 def _list() -> None:

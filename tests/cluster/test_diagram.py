@@ -1,14 +1,13 @@
-"""The space-time diagram of a script: its lanes, marks, arrows and gaps, in the SVG that `run --diagram` writes."""
+"""The space-time diagram of a script, in the web page that `run --diagram` writes, as a browser shows it."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import Any
 
 import pytest
 import redis
@@ -16,183 +15,241 @@ import redis
 from cluster.drivers.simulated import SimulatedDriver
 from cluster.language.runner import Runner
 from cluster.run import draw_run
+from tests.support.browser import Page, browser
 from tests.support.scenario_harness import ROOT
 
-SVG = "{http://www.w3.org/2000/svg}"
-REPLAY = ROOT / "scenarios" / "roll_back_and_replay.test"
+SCENARIOS = ROOT / "scenarios"
+
+# Clicks each piece that a selector finds, and returns what the page then says about it, with the piece's data.
+CLICKED = """
+return [...document.querySelectorAll(`#timeline ${arguments[0]}`)].map((piece) => {
+  piece.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+  const text = (part) => part.textContent;
+  const details = document.querySelector("#timeline .details");
+  const lines = [...details.querySelectorAll("dt")].map((name) => [text(name), text(name.nextSibling)]);
+  return { ...piece.dataset, classes: [...piece.classList], title: text(details.querySelector("h3")), lines };
+});
+"""
+PATHS = "return [...document.querySelectorAll(arguments[0])].map((path) => path.getAttribute('d'))"
+WINDOWS = "return [...document.querySelectorAll('#rows [viewBox]')].map((row) => row.viewBox.baseVal)"
+TEXTS = "return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)"
+
+Open = Callable[[str], "Drawing"]
 
 
 class Drawing:
-    """An SVG, and what it shows."""
+    """The page of a diagram in a browser."""
 
-    def __init__(self, text: str) -> None:
-        self.root = ElementTree.fromstring(text)
+    def __init__(self, page: Page, file: Path) -> None:
+        self.page = page
+        page.open(file.as_uri())
+        page.wait_for("document.querySelector('#legend')?.childElementCount > 1")
+        assert page.problems() == []
 
-    def groups(self, name: str) -> Iterator[ElementTree.Element]:
-        """Yield the SVG groups (`g`) of a class, without those of the legend."""
-        for part in self.root:
-            if part.get("class") == "row":
-                yield from (found for found in part.iter(f"{SVG}g") if name in found.get("class", "").split())
-
-    def marks(self, lane: str) -> list[str]:
-        """Return a text for each mark of a lane, from left to right: what happened, and the first line of the tooltip
-        without its label."""
-        found = [mark for mark in self.groups("event") if mark.get("data-lane") == lane]
-        return [f"{mark.get('data-what')} {title(mark).splitlines()[0].partition(': ')[2]}" for mark in found]
-
-    def lane(self, name: str) -> ElementTree.Element:
-        """Return the SVG group of a replica's lane. The drawing must have one row only."""
-        (found,) = (
-            part for part in self.root.iter(f"{SVG}g") if part.get("data-lane") == name and part.get("data-colour")
-        )
+    def pieces(self, selector: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.page.run(CLICKED, selector)
         return found
 
-    def titles(self, name: str) -> list[str]:
-        return [title(found) for found in self.groups(name)]
+    def marks(self, lane: str) -> list[str]:
+        """Return the marks of a lane from left to right: what happened, and to which write."""
+        found = self.pieces(f".event[data-lane='{lane}']")
+        return [f"{mark['what']} {mark['title'].partition(': ')[2]}".strip() for mark in found]
+
+    def texts(self, selector: str) -> list[str]:
+        found: list[str] = self.page.run(TEXTS, selector)
+        return found
+
+    def segments(self, selector: str) -> list[tuple[float, float]]:
+        """Return from where to where horizontal lines go."""
+        paths = self.page.run(PATHS, selector)
+        return [(float(x[1]), float(x[2])) for path in paths if (x := re.match(r"M([\d.]+) .*H([\d.]+)$", path))]
 
 
-def title(element: ElementTree.Element) -> str:
-    return element.findtext(f"{SVG}title") or ""
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with browser() as opened:
+        yield opened
 
 
 @pytest.fixture
-def driver(simulation_redis: redis.Redis) -> Iterator[SimulatedDriver]:
-    """Return a simulated cluster that records its frames."""
-    found = SimulatedDriver(simulation_redis, records_frames=True)
-    yield found
-    found.close()
+def drawn(page: Page, simulation_redis: redis.Redis, tmp_path: Path) -> Iterator[Open]:
+    """Return a function that runs a script in a simulated cluster, and opens its diagram."""
+    driver = SimulatedDriver(simulation_redis, records_frames=True)
+
+    def draw(script: str) -> Drawing:
+        notes: list[str] = []
+        text = draw_run("A script", Runner(driver, lambda _: None, notes.append), driver, script.splitlines())
+        assert notes == [] or "retireServer" in script
+        file = tmp_path / "it.html"
+        file.write_text(text, encoding="utf-8")
+        return Drawing(page, file)
+
+    yield draw
+    driver.close()
 
 
-def drawn(driver: SimulatedDriver, script: str) -> Drawing:
-    notes: list[str] = []
-    found = draw_run("A script", Runner(driver, lambda _: None, notes.append), driver, script.splitlines())
-    assert notes == []
-    return Drawing(found)
+def scenario(name: str) -> str:
+    return (SCENARIOS / f"{name}.test").read_text(encoding="utf-8")
 
 
-def test_what_happened_at_each_replica_is_in_its_lane_in_order(driver: SimulatedDriver) -> None:
-    drawing = drawn(driver, REPLAY.read_text(encoding="utf-8"))
-    colours = {part.get("data-lane"): part.get("data-colour") for part in drawing.root.iter(f"{SVG}g")
-               if part.get("data-colour")}  # fmt: skip
-    assert colours == {"zero": "0", "one": "1", "two": "2", "three": "3"}
+@pytest.mark.browser
+def test_what_happened_at_each_replica_is_in_its_lane_in_order(drawn: Open) -> None:
+    drawing = drawn(scenario("roll_back_and_replay"))
+    assert drawing.texts("#timeline .name") == ["zero", "one", "two", "three"]
     at_three = drawing.marks("three")
-    assert at_three[:4] == [
-        "received create 4", "received create 5", "received create 6", "accepted neil’s reserve 19",
-    ]  # fmt: skip
+    assert at_three[:4] == ["received create", "received create", "received create", "accepted neil’s reserve"]
     assert at_three[4:] == [
-        "rolled_back 1 write", "received priyal’s reserve 18", "replayed neil’s reserve 19",
-        "rolled_back 2 writes", "received vish’s reserve 17", "replayed priyal’s reserve 18",
-        "replayed neil’s reserve 19",
-        "committed vish’s reserve 17", "committed priyal’s reserve 18", "committed neil’s reserve 19",
+        "rolled_back", "received priyal’s reserve", "replayed neil’s reserve",
+        "rolled_back", "received vish’s reserve", "replayed priyal’s reserve", "replayed neil’s reserve",
+        "committed vish’s reserve", "committed priyal’s reserve", "committed neil’s reserve",
     ]  # fmt: skip
 
 
-def test_the_mark_of_a_roll_back_has_the_steps_of_the_replay(driver: SimulatedDriver) -> None:
-    drawing = drawn(driver, REPLAY.read_text(encoding="utf-8"))
-    replays = [text.splitlines()[1:] for text in drawing.titles("event") if text.startswith("rolled back at three")]
+@pytest.mark.browser
+def test_the_mark_of_a_roll_back_has_the_steps_of_the_replay(drawn: Open) -> None:
+    drawing = drawn(scenario("roll_back_and_replay"))
+    replays = [mark["lines"] for mark in drawing.pieces("[data-what=rolled_back][data-lane=three]")]
     assert replays == [
-        ["↶ neil’s reserve 19: 6.12 09:00", "↷ neil’s reserve 19: 6.12 09:00 → 10:00"],
         [
-            "↶ neil’s reserve 19: 6.12 10:00",
-            "↶ priyal’s reserve 18: 6.12 09:00",
-            "↷ priyal’s reserve 18: 6.12 09:00 → 10:00",
-            "↷ neil’s reserve 19: 6.12 10:00 → 11:00",
+            ["writes", "1"],
+            ["19", "↶ neil’s reserve: 6.12 09:00–10:00"],
+            ["19", "↷ neil’s reserve: 6.12 09:00–10:00 → 10:00–11:00"],
+        ],
+        [
+            ["writes", "2"],
+            ["19", "↶ neil’s reserve: 6.12 10:00–11:00"],
+            ["18", "↶ priyal’s reserve: 6.12 09:00–10:00"],
+            ["18", "↷ priyal’s reserve: 6.12 09:00–10:00 → 10:00–11:00"],
+            ["19", "↷ neil’s reserve: 6.12 10:00–11:00 → 11:00–12:00"],
         ],
     ]
 
 
-def test_a_mark_says_what_its_write_is(driver: SimulatedDriver) -> None:
-    drawing = drawn(driver, REPLAY.read_text(encoding="utf-8"))
-    lines = next(text for text in drawing.titles("event") if text.startswith("replayed at three: neil")).splitlines()
-    assert lines[1] == "tentative"
-    assert lines[2].startswith("stamp 19 of three: ")
-    assert "room:6.12/2026-12-01" in lines[3]
-    assert lines[4:] == [
-        "check: first_choice_free; merge procedure: first_free_alternative",
-        "outcome before: updated 29935260/29935320 6.12",
-        "outcome: merged 29935320/29935380 6.12",
-    ]
-    numbers = {"".join(found.itertext()) for found in drawing.root.iter(f"{SVG}text") if found.get("class") == "stamp"}
-    assert {"19", "19 #6"} <= numbers
+@pytest.mark.browser
+def test_a_mark_says_what_its_write_is(drawn: Open) -> None:
+    drawing = drawn(scenario("roll_back_and_replay"))
+    mark = drawing.pieces("[data-what=replayed][data-lane=three]")[0]
+    lines = dict(mark["lines"])
+    assert mark["title"] == "replayed at three: neil’s reserve"
+    assert lines["state"] == "tentative"
+    assert lines["stamp"].startswith("19 of three (")
+    assert "room:6.12/2026-12-01" in lines["pages"]
+    assert (lines["check"], lines["merge procedure"]) == ("first_choice_free", "first_free_alternative")
+    assert lines["outcome before"] == "updated 29935260/29935320 6.12"
+    assert lines["outcome"] == "merged 29935320/29935380 6.12"
+    assert {"19", "19 #6"} <= set(drawing.texts("#timeline .stamp"))
 
 
-def test_frames_are_arrows_to_the_right_grouped_by_session(driver: SimulatedDriver) -> None:
-    drawing = drawn(driver, REPLAY.read_text(encoding="utf-8"))
-    arrows = list(drawing.groups("arrow"))
+@pytest.mark.browser
+def test_arrows_say_what_frames_carry_and_stand_on_the_ground_of_their_session(drawn: Open) -> None:
+    drawing = drawn(scenario("roll_back_and_replay"))
+    arrows = drawing.pieces(".arrow")
     assert len(arrows) > 60
-    for arrow in arrows:
-        path = arrow.find(f"{SVG}path")
-        assert path is not None
-        x1, _, x2, _ = map(float, re.findall(r"-?[\d.]+", path.get("d", "")))
-        assert x1 < x2, title(arrow)
-    assert not any("half" in arrow.get("class", "") for arrow in arrows)
-    for session in drawing.groups("session"):
-        pairs = {frozenset(re.findall(r"from (\w+) to (\w+)", title(found))[0]) for found in session.iter(f"{SVG}g")
-                 if found is not session}  # fmt: skip
-        kinds = Counter(found.get("data-kind") for found in session.iter(f"{SVG}g"))
-        assert (len(pairs), kinds["hello"], kinds["done"]) == (1, 2, 2)
-    carried = drawing.titles("arrow")
-    assert "hello, from one to two\nCSN 3\nV: one 17, two 5, three 6, zero 6\nstanding: False" in carried
-    assert any("priyal’s reserve 18, committed as number 5 (a notification without the write)" in text
-               for text in carried)  # fmt: skip
-    assert "acknowledgement, from two to three\nplan: 0\nreplan: False" in carried
+    kinds = [arrow["kind"] for arrow in arrows]
+    bands = drawing.page.run("return document.querySelectorAll('#timeline .band').length")
+    assert kinds.count("hello") == kinds.count("done") == 2 * bands
+    carried = [[arrow["title"], *arrow["lines"]] for arrow in arrows]
+    vector = ["V", "one 17, two 5, three 6, zero 6"]
+    assert ["hello, from one to two", ["CSN", "3"], vector, ["standing", "false"]] in carried
+    assert any(name == "notification" and text.startswith("priyal’s reserve, committed as number 5")
+               for _, *lines in carried for name, text in lines)  # fmt: skip
+    assert ["acknowledgement, from two to three", ["plan", "0"], ["replan", "false"]] in carried
 
 
-def test_a_cut_link_and_a_crashed_replica_leave_gaps(driver: SimulatedDriver) -> None:
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["roll_back_and_replay", "stamps_never_commit", "full_state", "chain"])
+def test_both_ends_of_each_frame_are_found_and_arrows_go_to_the_right(drawn: Open, name: str) -> None:
+    drawing = drawn(scenario(name))
+    paths = drawing.page.run(PATHS, "#timeline .arrow .near")
+    assert len(paths) > 10
+    for path in paths:
+        x1, _, x2, _ = map(float, re.findall(r"-?[\d.]+", path))
+        assert x1 < x2
+    assert drawing.pieces(".arrow.half") == []
+
+
+@pytest.mark.browser
+def test_a_cut_link_and_a_crashed_replica_leave_gaps(drawn: Open) -> None:
     script = "joinServer a\njoinServer b\njoinClient v b\nbreakConnection a b\nput v k 1\nrestoreConnection a b\n"
-    drawing = drawn(driver, script + "crash b\njoinClient w a\nput w l 2\nrecover b\n")
-    (track,) = drawing.groups("track")
-    assert track.get("data-link") == "a-b"
-    assert len(segments(track, "linked")) == 2
-    lane = drawing.lane("b")
-    assert len(segments(lane, "lane")) == 2
-    whole, (first, second) = segments(drawing.lane("a"), "lane"), segments(lane, "lane")
-    assert first[1] < second[0] < second[1] == whole[0][1]
+    drawing = drawn(script + "crash b\njoinClient w a\nput w l 2\nrecover b\n")
+    assert drawing.texts("#timeline .names .soft") == ["a – b"]
+    assert len(drawing.segments("#timeline [data-track=a-b] .linked")) == 2
+    (whole,) = drawing.segments("#timeline [data-lane=a] .lane")
+    first, second = drawing.segments("#timeline [data-lane=b] .lane")
+    assert first[1] < second[0] < second[1] == whole[1]
 
 
-def segments(group: ElementTree.Element, name: str) -> list[tuple[float, float]]:
-    """Return the x coordinates (start, end) of each horizontal line of a class in a group."""
-    paths = [path.get("d", "") for path in group.findall(f"{SVG}path") if path.get("class") == name]
-    return [
-        (float(found[1]), float(found[2])) for path in paths if (found := re.match(r"M([\d.]+) .*H([\d.]+)$", path))
-    ]
+@pytest.mark.browser
+def test_a_full_state_is_shown(drawn: Open) -> None:
+    drawing = drawn(scenario("full_state"))
+    assert "installed at one" in [mark["title"] for mark in drawing.pieces(".event")]
+    assert "end of a full state, from zero to one" in [arrow["title"] for arrow in drawing.pieces(".arrow")]
 
 
-def test_a_full_state_is_shown(driver: SimulatedDriver) -> None:
-    script = (ROOT / "scenarios" / "full_state.test").read_text(encoding="utf-8")
-    drawing = drawn(driver, script)
-    assert any(text == "full state installed at one" for text in drawing.titles("event"))
-    assert "end of a full state, from zero to one" in "\n".join(drawing.titles("arrow"))
+@pytest.mark.browser
+def test_a_server_that_joins_again_has_a_lane_of_its_own(drawn: Open) -> None:
+    drawing = drawn("joinServer a\njoinServer B\nretireServer B\njoinServer B\njoinClient v B\nput v k 1\n")
+    assert drawing.texts("#timeline .name") == ["a", "B", "b-2"]
+    assert drawing.marks("b-2")[-2:] == ["accepted v’s put", "committed v’s put"]
 
 
-def test_names_of_users_stay_text(driver: SimulatedDriver) -> None:
-    drawing = drawn(driver, "joinServer a\njoinClient <b>&'\" a\nput <b>&'\" k 1\n")
-    assert drawing.marks("a") == ["accepted <b>&'\"’s put 3"]
+@pytest.mark.browser
+def test_names_of_users_stay_text(drawn: Open) -> None:
+    drawing = drawn("joinServer a\njoinClient </script><b>&'\" a\nput </script><b>&'\" k 1\n")
+    assert drawing.marks("a") == ["accepted </script><b>&'\"’s put"]
 
 
-def test_a_script_in_which_nothing_happens_has_an_empty_diagram(driver: SimulatedDriver) -> None:
-    drawing = drawn(driver, "# nothing\n")
-    assert drawing.titles("event") == drawing.titles("arrow") == []
-    assert title(drawing.root) == "A script"
+@pytest.mark.browser
+def test_a_script_in_which_nothing_happens_has_an_empty_diagram(drawn: Open) -> None:
+    drawing = drawn("# nothing\n")
+    assert drawing.pieces(":is(.event, .arrow)") == []
+    assert drawing.page.run("return document.title") == "A script"
 
 
+@pytest.mark.browser
+def test_the_lines_of_the_script_are_above_their_columns_and_below_the_diagram(drawn: Open) -> None:
+    drawing = drawn("joinServer a\n# nothing\njoinServer b\npause\njoinClient v a\nput v k 1\n")
+    assert drawing.texts("#lines li") == ["1 joinServer a", "3 joinServer b", "6 put v k 1"]
+    assert drawing.texts("#timeline .number") == ["1", "3 joinServer b", "6"]
+
+
+@pytest.mark.browser
+def test_on_paper_the_diagram_is_in_rows_that_begin_with_a_step(drawn: Open) -> None:
+    drawing = drawn(scenario("roll_back_and_replay"))
+    whole = drawing.page.run("return document.querySelector('#drawn').getAttribute('width')")
+    rows = drawing.page.run(WINDOWS)
+    onsets = {float(path[1:].split()[0]) for path in drawing.page.run(PATHS, "#timeline .onset")}
+    assert len(rows) > 2
+    assert {row["x"] for row in rows} <= onsets
+    assert max(row["width"] for row in rows) <= 1400
+    assert float(whole) - 50 < sum(row["width"] for row in rows) < float(whole)
+
+
+@pytest.mark.browser
 @pytest.mark.process
 @pytest.mark.parametrize("options", [["--in-process"], []], ids=["in process", "real"])
-def test_run_writes_the_diagram_and_prints_the_same(options: list[str], tmp_path: Path) -> None:
-    script = ROOT / "scenarios" / "displaced.test"
-    result = run(tmp_path, str(script), "--check", str(script.with_suffix(".sol")), "--diagram", "it.svg", *options)
+def test_run_writes_the_diagram_and_prints_the_same(options: list[str], page: Page, tmp_path: Path) -> None:
+    script = SCENARIOS / "displaced.test"
+    result = run(tmp_path, str(script), "--check", str(script.with_suffix(".sol")), "--diagram", "it.html", *options)
     assert (result.returncode, result.stderr) == (0, "")
-    drawing = Drawing((tmp_path / "it.svg").read_text(encoding="utf-8"))
-    assert drawing.marks("three")[-5:] == [
-        "rolled_back 1 write", "received vish’s reserve 11", "replayed priyal’s reserve 12",
-        "committed vish’s reserve 11", "committed priyal’s reserve 12",
+    assert Drawing(page, tmp_path / "it.html").marks("three")[-5:] == [
+        "rolled_back", "received vish’s reserve", "replayed priyal’s reserve",
+        "committed vish’s reserve", "committed priyal’s reserve",
     ]  # fmt: skip
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(("path", "problem"), [("none/it.svg", "No such file or directory"), (".", "Is a directory")])
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("none/it.html", "No such file or directory"),
+        ("it.html", "Is a directory"),
+        ("it.svg", "a diagram is a web page: its name must end in .html, such as it.html"),
+    ],
+)
 def test_a_wrong_path_is_reported_before_the_script_runs(path: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "it.test").write_text("joinServer a\njoinClient c a\nget c k\n")
+    (tmp_path / "it.html").mkdir()
     result = run(tmp_path, "--in-process", "it.test", "--diagram", path)
     assert (result.returncode, result.stdout) == (2, "")
     assert problem in result.stderr

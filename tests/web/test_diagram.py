@@ -1,23 +1,11 @@
-"""The space-time diagram of the cluster page: it has the layout of `run --diagram`, and a slider shows earlier
-moments."""
+"""The space-time diagram of the cluster page: it is live, and can be scrubbed."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import pytest
-import redis
-
-from cluster.diagram.layout import lay_out
-from cluster.diagram.recorder import Recorder
-from cluster.drivers.simulated import SimulatedDriver
-from cluster.language.runner import Runner
 from tests.support.browser import browser
 from tests.support.live import LABELS, live
-from tests.support.scenario_harness import ROOT
 from tests.support.waiting import wait_until
 from tests.web.test_class import begin
 from tests.web.test_cluster import reserve
@@ -39,10 +27,6 @@ return boxes.flatMap((one, index) => boxes.slice(index + 1).filter((other) =>
   one.x + 1 < other.x + other.width && other.x + 1 < one.x + one.width &&
   one.y + 4 < other.y + other.height && other.y + 4 < one.y + one.height)).length;
 """
-LAY_OUT = """
-const [steps, done] = arguments;
-import("/static/cluster/diagram-layout.js").then(({ layOut }) => done(layOut(JSON.parse(steps))));
-"""
 CLICK = "document.querySelector(arguments[0]).dispatchEvent(new MouseEvent('click', {bubbles: true}))"
 SCRUB = """
 const range = document.querySelector("#timeline .scrubber");
@@ -51,26 +35,7 @@ range.dispatchEvent(new Event("input"));
 """
 
 
-@pytest.mark.parametrize("name", ["roll_back_and_replay", "stamps_never_commit", "full_state", "chain", "rejoin"])
-def test_the_page_has_the_layout_of_the_diagram_of_a_script(
-    page: Any, simulation_redis: redis.Redis, name: str
-) -> None:
-    driver = SimulatedDriver(simulation_redis, records_frames=True)
-    recorder, runner = Recorder(driver), Runner(driver, lambda _: None, lambda _: None)
-    lines = (ROOT / "scenarios" / f"{name}.test").read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, 1):
-        runner.step(line)
-        recorder.note(number, line, runner.world)
-    driver.close()
-    expected = asdict(lay_out(recorder.steps))
-    assert len(expected["arrows"]) > 10
-    for gap in [*expected["cuts"], *expected["absences"]]:
-        gap["names"] = list(gap["names"])
-    steps = json.dumps([asdict(step) for step in recorder.steps])  # as text, which keeps the order of the lanes
-    assert page.driver.execute_async_script(LAY_OUT, steps) == expected
-
-
-def test_what_happens_is_drawn_and_a_slider_shows_earlier_moments(tmp_path: Path) -> None:
+def test_what_happens_is_drawn_and_can_be_scrubbed(tmp_path: Path) -> None:
     with live(tmp_path / "c", LABELS) as processes, browser(1400, 1000) as page:
         begin(page, processes)
         page.press("d")
@@ -101,7 +66,7 @@ def test_what_happens_is_drawn_and_a_slider_shows_earlier_moments(tmp_path: Path
         wait_until(lambda: page.run(SHOWN) == shown)
         page.click("#timeline .play[title='Play backwards']")
         wait_until(lambda: page.run(SHOWN) == [])
-        page.click("#timeline .golive")
+        page.click("#timeline .end")
         assert page.run(SHOWN) == shown
         page.run("document.querySelector('[data-link=\"one-two\"]').click()")
         page.wait_for("document.querySelectorAll('#timeline [data-track=\"one-two\"] .cut').length === 1")

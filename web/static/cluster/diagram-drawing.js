@@ -18,8 +18,8 @@ const NUMBER_PX = 6.4; // a character of the time of a step
  * Draws a layout. Each piece that can be clicked is an element with `data-column`, and `show(piece)` is called with a
  * function that describes it. `titles` has a text for each step.
  *
- * Returns {svg, names, left}: the drawing, the names of the lanes in a drawing of their own, and a function from a column
- * to its left side in pixels.
+ * Returns {svg, names, left, edges}: the drawing, the names of the lanes in a drawing of their own, a function from a column
+ * to its left side in pixels, and the left sides of all steps and of the end.
  */
 export function draw(layout, titles, words, show) {
   const canvas = new Canvas(layout, words, show);
@@ -28,7 +28,17 @@ export function draw(layout, titles, words, show) {
   canvas.sessions();
   for (const mark of layout.marks) canvas.mark(mark);
   canvas.tracks.forEach((names, index) => canvas.track(names, index));
-  return { svg: canvas.svg, names: canvas.names, left: (column) => canvas.left(column) };
+  const edges = [...layout.steps, layout.columns].map((column) => canvas.left(column));
+  return { svg: canvas.svg, names: canvas.names, left: (column) => canvas.left(column), edges };
+}
+
+/** An arrow as it is drawn for a kind of frames, for a legend. */
+export function arrowSign(kind) {
+  const svg = drawing("svg", { class: "diagram", width: 32, height: 10 });
+  const arrow = drawing("g", { class: `arrow ${kind}` });
+  arrow.append(drawing("path", { d: "M0 5H31" }), drawing("path", { class: "head", d: head(0, 5, 31, 5) }));
+  svg.append(arrow);
+  return svg;
 }
 
 class Canvas {
@@ -73,7 +83,7 @@ class Canvas {
       const group = drawing("g", { "data-column": column });
       group.append(drawing("path", { class: "onset", d: `M${x} 6V${this.bottom - 8}` }));
       const room = Math.floor((this.left(end) - x - 6) / NUMBER_PX);
-      if (room >= titles[index].length) group.append(text("number", x + 3, 14, titles[index]));
+      group.append(text("number", x + 3, 14, shortened(titles[index], room)));
       this.svg.append(group);
     });
   }
@@ -157,6 +167,14 @@ class Canvas {
     }
     group.append(numbers);
   }
+}
+
+/** As much of a title as there is room for: at least its first word, or nothing. */
+function shortened(title, room) {
+  if (title.length <= room) return title;
+  const first = title.split(" ", 1)[0];
+  if (room > first.length + 8) return `${title.slice(0, room - 1)}…`;
+  return first.length <= room ? first : "";
 }
 
 /** The left side of each column in pixels: a column is as wide as the texts in it. */

@@ -1,7 +1,10 @@
-// Places what happened at the replicas on the columns of a space-time diagram. The rules are those of
-// cluster/diagram/layout.py, which draws the diagram of a script; a test compares the two.
+// Places what happened at the replicas on the columns of a space-time diagram.
+//
+// Time is logical: an event is to the right of everything that happened before it at its replica, and a received frame is
+// to the right of where it was sent. Events in one column are concurrent. Each step of a diagram begins to the right of
+// all steps before it.
 
-const CARRIES_WRITES = ["batch", "state_end"];
+const CARRIES_WRITES = ["batch", "state_end"]; // kinds of frames after which a replica has a transaction
 
 /**
  * The layout of `steps`, each {lanes}: an object from label to {transactions, frames} as of GET /replica/diagram.
@@ -38,7 +41,10 @@ function itemsOf(lane, { transactions, frames }, matcher) {
   return items;
 }
 
-/** How many of the frames come before a transaction, whose time is in whole milliseconds. */
+/**
+ * How many of the frames come before a transaction. Redis gives its time in milliseconds only, so a transaction that stores
+ * the writes of a frame comes after that frame, whatever the times say.
+ */
 function placeOf(transaction, frames) {
   const brings = ({ at, way, kind, peer }) =>
     at < transaction.at + 1000 && way === "received" && CARRIES_WRITES.includes(kind) && peer === transaction.peer;

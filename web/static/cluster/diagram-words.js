@@ -2,7 +2,6 @@
 
 import { clock, span } from "../shared/times.js";
 import { stepWords } from "./replay.js";
-import { clockOfStamp } from "./vectors.js";
 
 export const SIGNS = {
   accepted: "+",
@@ -30,10 +29,11 @@ const MEMBERSHIP = "members/1";
 const SAID = ["writes", "count", "csn", "vector", "server", "label", "clock"];
 
 export class Words {
-  /** `writes` is a Map of write id to its fields, and `labelOf(server)` names a server. */
-  constructor(writes, labelOf, zone) {
+  /** `writes` is a Map of write id to its fields, `labelOf(server)` names a server, and `stampOf(stamp)` is a short text. */
+  constructor(writes, { labelOf, stampOf, zone }) {
     this.writes = writes;
     this.labelOf = labelOf;
+    this.stampOf = stampOf;
     this.zone = zone;
   }
 
@@ -42,7 +42,7 @@ export class Words {
     const write = this.writes.get(mark.write);
     if (!write) return { who: mark.what === "installed" ? "full state" : `${mark.count}×`, when: "", stamp: "" };
     const when = mark.result?.start ? clock(Date.parse(mark.result.start), this.zone) : "";
-    return { who: whoOf(write), when, stamp: this.stamp(mark.write).slice(3) };
+    return { who: whoOf(write), when, stamp: this.stamp(mark.write).replace(/^\d\d:/, "") }; // without the hour
   }
 
   /** What a mark is, as {title, lines}. Each line is [name, text]. */
@@ -97,7 +97,7 @@ export class Words {
   }
 
   stamp(id) {
-    return clockOfStamp(id.split("@", 1)[0], this.zone);
+    return this.stampOf(id.split("@", 1)[0]);
   }
 
   serverOf(id) {

@@ -1,0 +1,59 @@
+"""Writes a space-time diagram as a web page in one file, which needs no server and no network.
+
+The page has the scripts and the style of the cluster page in it. A page that is opened as a file may not load scripts
+from other files, so an import map gives each script as a data URL.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import posixpath
+import re
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from string import Template
+
+from cluster.diagram.recorder import Recorder
+from cluster.drivers.driver import BEGINNING_US
+
+PAGE = Path(__file__).with_suffix(".html")
+STATIC = Path(__file__).parent.parent.parent / "web" / "static"
+FIRST = "cluster/diagram-file.js"
+STYLES = ("base.css", "cluster-diagram.css")
+IMPORTED = re.compile(r'(?<= from ")\.[^"]+')
+
+
+def web_page(title: str, recorder: Recorder) -> str:
+    """Return the page of what was recorded."""
+    run = {
+        "steps": [asdict(step) for step in recorder.steps],
+        "writes": recorder.writes,
+        "labels": recorder.labels,
+        "beginning_us": BEGINNING_US,
+    }
+    return Template(PAGE.read_text("utf-8")).substitute(
+        title=escape(title),
+        style="".join((STATIC / name).read_text("utf-8") for name in STYLES),
+        modules=json.dumps({"imports": _modules()}),
+        run=json.dumps(run).replace("<", "\\u003c"),  # so that no text of a user ends the element
+    )
+
+
+def _modules() -> dict[str, str]:
+    """Return the data URL of each script that the page needs, by path."""
+    found: dict[str, str] = {}
+    missing = {FIRST}
+    while missing:
+        path = missing.pop()
+        text = _with_paths(path, (STATIC / path).read_text("utf-8"))
+        found[path] = f"data:text/javascript;base64,{base64.b64encode(text.encode()).decode()}"
+        missing |= set(re.findall(r' from "([^"]+)', text)) - set(found)
+    return found
+
+
+def _with_paths(path: str, script: str) -> str:
+    """Return a script in which each import has a whole path, since nothing is relative to a data URL."""
+    folder = posixpath.dirname(path)
+    return IMPORTED.sub(lambda name: posixpath.normpath(posixpath.join(folder, name[0])), script)
