@@ -123,7 +123,7 @@ class Central(Design):
 
 class LastWriterWins(Design):
     """A map from room and slot to a booking. The last write wins; the others are overwritten without notice. A booking
-    of several rooms is written to each of them. It is lost as soon as one of them is overwritten."""
+    of several rooms is written to each of these rooms, and is lost as soon as one of the writes is overwritten."""
 
     name = "last writer wins"
     idea = "a register for each room and time; the write with the greatest stamp stays"

@@ -239,7 +239,7 @@ REFUSED: list[tuple[Any, ...]] = [  # method, path, body, status, code, field, a
     ("GET", "/playlist?limit=٣", None, 400, "bad_input", "limit", "a whole number"),
     ("GET", "/playlist?song=a", None, 400, "bad_input", "song", "no such field"),
     ("GET", "/playlist/nowhere", None, 404, "song_unknown", None, "There is no song nowhere in the tentative view"),
-    ("POST", "/playlist", {"url": "u"}, 405, "method_not_allowed", None, "takes GET"),
+    ("POST", "/playlist", {"url": "u"}, 405, "method_not_allowed", None, "does not support POST. Use GET."),
 ]
 
 
