@@ -241,8 +241,8 @@ def _replay_step(step: Mapping[str, Any]) -> str:
 
 
 def _replay_result(result: Mapping[str, Any] | None, before: Mapping[str, Any] | None = None) -> str:
-    """Return what a write has: the room and time of a reservation, or what its application says. The room is left out
-    if it is the same `before`."""
+    """Return the result of a write as text: the room and time of a reservation, or the values that its application
+    gives. The room is left out if it is the room of `before` too."""
     if not result:
         return "nothing"
     if "start" not in result:
