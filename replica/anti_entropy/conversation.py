@@ -96,6 +96,7 @@ class Conversation:
         self._pushed_at_s = 0.0
         self._state: State | None = None  # to tell the peer about
         self._is_update_next = False  # among the steps
+        self._is_update_late = False  # it waits until the peer has read more
         self._syncs: list[_Sync] = []
         self._sum = Report()  # of the whole session so far
         self._has_reported = False
@@ -208,8 +209,8 @@ class Conversation:
         if self.session.has_changed(state):
             self.close()
             return []
-        reads = self._outbox.qsize() <= OUTBOX_MAX  # otherwise the peer has enough to read
-        return self.session.tell(state) if reads else []
+        self._is_update_late = self._outbox.qsize() > OUTBOX_MAX  # the peer has enough to read
+        return [] if self._is_update_late else self.session.tell(state)
 
     # Messages.
 
@@ -243,6 +244,8 @@ class Conversation:
                 await self._write(message)
                 self._sending_since_s = None
                 self._has_sent.set()
+                if self._is_update_late and self._state is not None and self._outbox.qsize() <= OUTBOX_MAX:
+                    self.update(self._state)
         except (grpc.RpcError, asyncio.InvalidStateError):
             pass  # the stream has ended, and so the reader knows why
 
