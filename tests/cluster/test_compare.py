@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,8 +26,11 @@ from cluster.compare.story import Story, verdicts
 from cluster.compare.tables import table
 from cluster.drivers.simulated import SimulatedDriver
 from cluster.language.parser import USAGES, read_slot
+from tests.support.cluster_command import ClusterCommand, cluster_command, colours
 from tests.support.scenario_harness import ROOT
 from tests.support.terminal import Terminal
+
+__all__ = ["cluster_command", "colours"]  # fixtures
 
 SCRIPTS = ROOT / "scenarios" / "compare"
 ELEMENTS = st.integers(0, 5)
@@ -294,14 +295,10 @@ def test_several_rooms_leave_a_blank_before_the_next_column(stories_of: StoriesO
     assert "✓ 6.12+6.14 09:00–10:00 ✓ 6.12+6.14 09:00–10:00 ✓ has it" in printed
 
 
-@pytest.mark.process
-def test_no_letters_are_white_or_yellow() -> None:
+@pytest.mark.usefixtures("colours")
+def test_no_letters_are_white_or_yellow(cluster_command: ClusterCommand) -> None:
     """White and yellow letters could not be read on a light terminal."""
-    command = [sys.executable, "cluster.py", "compare", str(SCRIPTS / "change_of_mind.test")]
-    environment = {"PATH": os.environ["PATH"], "FORCE_COLOR": "1"}
-    printed = subprocess.run(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True, encoding="utf-8"
-    ).stdout
+    printed = cluster_command("compare", str(SCRIPTS / "change_of_mind.test")).stdout
     assert "∅ refused: taken" in printed
     assert "\x1b[32m✓ has it" in printed
     assert not {"33", "37", "93", "97"} & set(re.findall(r"\x1b\[(\d+)m", printed))

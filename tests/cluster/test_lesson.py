@@ -22,8 +22,11 @@ from cluster.lessons.catalogue import NoLesson, find_lesson, lessons, read_lesso
 from cluster.lessons.frames import pages
 from cluster.lessons.lesson import Player, lesson
 from cluster.lessons.picture import Column, Entry, changes, columns, newest_changed, small_stamp
+from tests.support.cluster_command import ClusterCommand, cluster_command
 from tests.support.scenario_harness import ROOT, SCENARIOS
 from tests.support.terminal import Terminal
+
+__all__ = ["cluster_command"]  # a fixture
 
 
 def test_every_scenario_is_a_lesson() -> None:
@@ -253,18 +256,17 @@ def test_four_servers_fit_on_80_columns_and_24_lines(
         assert len(shown) <= 23, text
 
 
-@pytest.mark.process
-def test_a_text_that_is_no_script_is_reported(tmp_path: Path) -> None:
+def test_a_text_that_is_no_script_is_reported(
+    cluster_command: ClusterCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("some words\n", encoding="utf-8")
     for name, status, problem in [
         ("notes.txt", 1, "no line is a command of the scenario language: is this a script?\n"),
         (".", 2, ".: Is a directory.\n"),
         ("none.test", 2, "There is no lesson none.test, and no file none.test with a script."),
     ]:
-        ended = subprocess.run(
-            [sys.executable, str(ROOT / "cluster.py"), "lesson", name],
-            capture_output=True, check=False, encoding="utf-8", stdin=subprocess.DEVNULL, timeout=60, cwd=tmp_path,
-        )  # fmt: skip
+        ended = cluster_command("lesson", name)
         assert ended.returncode == status
         assert ended.stderr.startswith(problem)
 

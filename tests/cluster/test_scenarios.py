@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
+import cluster.drivers.process
+from cluster.drivers.fork_server import ForkServer
 from cluster.drivers.simulated import SimulatedDriver
+from tests.support.cluster_command import ClusterCommand, cluster_command
 from tests.support.scenario_harness import COURSE, ROOT, SCENARIOS, ScriptResult, run_script
+
+__all__ = ["cluster_command"]  # a fixture
 
 REAL = (
     "merge_procedure", "crash_and_recovery", "hand_over", "rejoin", "wrong_clock", "revoked", "full_state",
@@ -53,28 +58,54 @@ def test_a_scenario_opens_with_its_claim_and_its_source(script: Path) -> None:
 def test_a_script_of_the_course_prints_its_expected_output(script: Path, options: list[str]) -> None:
     """The script runs as the tester of the course runs it: `COMMAND < script.test`."""
     with script.open(encoding="utf-8") as opened:
-        result = _run(*options, stdin=opened)
+        result = subprocess.run(
+            [sys.executable, str(ROOT / "cluster.py"), "run", *options],
+            stdin=opened,
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            timeout=100,
+        )
     assert (result.stdout, result.returncode) == (script.with_suffix(".sol").read_text(encoding="utf-8"), 0)
+
+
+@pytest.fixture(scope="module")
+def fork_server() -> Iterator[ForkServer]:
+    """Return a fork server that all scripts of this module use, each after the other."""
+    shared = ForkServer()
+    yield shared
+    shared.close()
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("name", REAL)
-def test_a_scenario_on_real_servers(name: str, tmp_path: Path) -> None:
+def test_a_scenario_on_real_servers(
+    name: str,
+    cluster_command: ClusterCommand,
+    fork_server: ForkServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)  # for export files
+    monkeypatch.setattr(cluster.drivers.process, "ForkServer", lambda: fork_server)
+    monkeypatch.setattr(fork_server, "close", lambda: None)
     script = ROOT / "scenarios" / f"{name}.test"
-    result = _run(str(script), "--check", str(script.with_suffix(".sol")), cwd=tmp_path)
+    result = cluster_command("run", str(script), "--check", str(script.with_suffix(".sol")))
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.process
-def test_a_difference_from_the_expected_output_is_shown_and_fails(tmp_path: Path) -> None:
-    (tmp_path / "it.test").write_text("joinServer 0\njoinClient c 0\nget c a\n")
-    (tmp_path / "it.sol").write_bytes(b"a:ERR_DEP\r\n")
-    options = ("--in-process", "it.test", "--check", "it.sol")
-    result = _run(*options, cwd=tmp_path)
+def test_a_difference_from_the_expected_output_is_shown_and_fails(
+    cluster_command: ClusterCommand, tmp_path: Path
+) -> None:
+    script, expected = tmp_path / "it.test", tmp_path / "it.sol"
+    script.write_text("joinServer 0\njoinClient c 0\nget c a\n")
+    expected.write_bytes(b"a:ERR_DEP\r\n")
+    words = ("run", "--in-process", str(script), "--check", str(expected))
+    result = cluster_command(*words)
     assert (result.returncode, result.stdout) == (1, "a:ERR_KEY\n")
     assert "-a:ERR_DEP\n+a:ERR_KEY\n" in result.stderr
-    (tmp_path / "it.sol").write_bytes(b"a:ERR_KEY")
-    assert _run(*options, cwd=tmp_path).returncode == 0
+    expected.write_bytes(b"a:ERR_KEY")
+    assert cluster_command(*words).returncode == 0
 
 
 def test_a_failed_expectation_fails_the_script_which_runs_on(simulation: SimulatedDriver) -> None:
@@ -88,22 +119,20 @@ def test_a_failed_expectation_fails_the_script_which_runs_on(simulation: Simulat
     ]
 
 
-@pytest.mark.process
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(cluster_command: ClusterCommand) -> None:
     for options in (["none.test"], ["--check", "none.sol"]):
-        result = _run("--in-process", *options, cwd=tmp_path)
+        result = cluster_command("run", "--in-process", *options)
         assert (result.returncode, result.stdout) == (2, "")
         assert result.stderr.startswith(f"{options[-1]}: No such file")
 
 
-@pytest.mark.process
-def test_a_script_may_have_any_line_ends_and_encoding_errors(tmp_path: Path) -> None:
+def test_a_script_may_have_any_line_ends_and_encoding_errors(cluster_command: ClusterCommand, tmp_path: Path) -> None:
     """A script may have CRLF, a byte order mark, trailing blanks, invalid UTF-8, and no newline at its end."""
     script = tmp_path / "it.test"
     script.write_bytes(
         b"\xef\xbb\xbfjoinServer 0 \r\n\r\n  # c\xff\r\njoinClient c 0\r\nput c \xc3\xa9 1\r\nget c \xc3\xa9  "
     )
-    result = _run("--in-process", str(script))
+    result = cluster_command("run", "--in-process", str(script))
     assert (result.stdout, result.stderr, result.returncode) == ("é:1\n", "", 0)
 
 
@@ -118,26 +147,14 @@ def test_a_script_runs_the_same_way_each_time(simulation: SimulatedDriver) -> No
     assert once() == once()
 
 
-def _run(
-    *options: str, cwd: Path | None = None, stdin: int | IO[str] = subprocess.DEVNULL
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "cluster.py"), "run", *options],
-        cwd=cwd,
-        stdin=stdin,
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-        timeout=100,
-    )
-
-
 @pytest.mark.parametrize(
     ("text", "status"), [("hello world\nbye\n", 1), ("hello\njoinServer 0\n", 0), ("# nothing\n\n", 0)]
 )
-def test_a_file_that_is_no_script_has_status_1(tmp_path: Path, text: str, status: int) -> None:
+def test_a_file_that_is_no_script_has_status_1(
+    cluster_command: ClusterCommand, tmp_path: Path, text: str, status: int
+) -> None:
     script = tmp_path / "s.test"
     script.write_text(text)
-    result = _run("--in-process", str(script))
+    result = cluster_command("run", "--in-process", str(script))
     assert result.returncode == status
     assert ("no line is a command" in result.stderr) == (status == 1)

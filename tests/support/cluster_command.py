@@ -1,0 +1,37 @@
+"""Runs `cluster.py` inside a test, which has loaded its code already. A process would spend most time on that."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+from termcolor import can_colorize
+
+from cluster.main import main
+
+ClusterCommand = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cluster_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> ClusterCommand:
+    """Return a function that runs `cluster.py WORDS` in this process, in the current folder."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the handlers of pytest stay
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        status = main(words)
+        output, errors = capsys.readouterr()
+        return subprocess.CompletedProcess(words, status, output, errors)
+
+    return run
+
+
+@pytest.fixture
+def colours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Force colours, which termcolor decides on once."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    can_colorize.cache_clear()
+    yield
+    can_colorize.cache_clear()
