@@ -18,8 +18,9 @@ from replica.clock import CLOCK_VARIABLE, microseconds, utc_now
 from replica.config import Config, ReplicaSettings, read_address
 from replica.free_addresses import free_addresses
 from storage.store import Store
+from tests.support.forked import Forked
 from tests.support.joined import ask, code, reserve
-from tests.support.live import command, live
+from tests.support.live import live
 from tests.support.replica_harness import SETTINGS
 from tests.support.sides_harness import RULES, new_stores
 from tests.support.waiting import wait_until
@@ -116,14 +117,16 @@ def test_a_clock_that_was_ahead_is_named_and_the_option_restored_sets_the_stamps
         def running(at: str, *options: str) -> Iterator[None]:
             """Run `one` with its clock at this time."""
             file.write_text(str(microseconds(datetime.fromisoformat(at))), encoding="ascii")
-            words: tuple[str | Path, ...] = ("server.py", "one", *options, "--config", processes.configuration)
-            process = command(*words, environment={CLOCK_VARIABLE: str(file)})
-            try:
-                wait_until(lambda: answers(address))
-                yield
-            finally:
-                process.terminate()
-                process.communicate(timeout=30)
+            _, *words = processes.command("one")
+            process = Forked([*words, *options], processes.environment | {CLOCK_VARIABLE: str(file)})
+            assert process.stdout is not None
+            with process.stdout:
+                try:
+                    wait_until(lambda: answers(address))
+                    yield
+                finally:
+                    process.terminate()
+                    process.wait(30)
 
         with running("2030-01-01T00:00+00:00"):
             assert reserve(address, "r1", 9).status_code == 201

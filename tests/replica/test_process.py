@@ -17,7 +17,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from cluster.processes import NotServing, Processes
 from replica.free_addresses import free_addresses
+from tests.support.forked import ForkedProcesses
+from tests.support.live import live, write_configuration
 from tests.support.storage_harness import empty
 from tests.support.waiting import wait_until
 
@@ -28,30 +31,26 @@ VISH = {"Bayou-User": "vish"}
 
 
 class OneReplica:
-    """A replica with its own folder, its own configuration and free ports."""
+    """A replica with its own folder, its own configuration and free ports, which loads its code at each start."""
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "config.yaml"
         rest, peers = free_addresses(2)
-        self.port = int(rest.rpartition(":")[2])
         self.url = f"http://{rest}"
         self.config.write_text(
             f"cluster: c\nprimary: one\nrooms: ['6.12']\nreplicas: {{one: {{rest: {rest}, anti_entropy: {peers}}}}}\n"
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "server.py", *(arguments or ("one",)), "--config", str(self.config)],
+    @contextmanager
+    def running(self, stop_with: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[str]]:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "server.py", "one", "--config", str(self.config)],
             cwd=ROOT,
             env={**os.environ, "NO_COLOR": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-
-    @contextmanager
-    def running(self, stop_with: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[str]]:
-        process = self.start()
         try:
             wait_until(lambda: process.poll() is not None or self.answers())
             assert process.poll() is None, process.communicate()
@@ -97,33 +96,6 @@ def test_a_replica_starts_serves_stops_and_keeps_its_id(replica: OneReplica) -> 
     assert "holds         1 committed, 0 tentative" in replica.output
 
 
-def test_a_kill_loses_nothing_that_was_acknowledged(replica: OneReplica) -> None:
-    with replica.running(signal.SIGKILL):
-        identity = requests.get(f"{replica.url}/replica", timeout=20).json()["id"]
-    with replica.running():
-        assert requests.get(f"{replica.url}/replica", timeout=20).json()["id"] == identity
-    assert "warning" not in replica.output
-
-
-def test_a_second_start_is_refused_and_the_first_goes_on(replica: OneReplica) -> None:
-    with replica.running() as process:
-        second = replica.start()
-        _, errors = second.communicate(timeout=30)
-        assert second.returncode == 1
-        assert f"already in use (process {process.pid}, which serves replica one)" in errors
-        assert replica.answers()
-
-
-def test_a_port_in_use_is_named(replica: OneReplica) -> None:
-    with socket.create_server(("127.0.0.1", replica.port)):
-        process = replica.start()
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert f"Cannot listen on 127.0.0.1:{replica.port}: Address already in use." in errors
-    with replica.running():
-        pass
-
-
 def test_a_full_disk_ends_the_start_with_a_sentence(replica: OneReplica) -> None:
     process = subprocess.run(
         [sys.executable, "server.py", "one", "--config", str(replica.config)],
@@ -138,53 +110,86 @@ def test_a_full_disk_ends_the_start_with_a_sentence(replica: OneReplica) -> None
     assert process.stderr == "one does not start.\nFile too large. Nothing acknowledged is lost.\n"
 
 
+# The replicas of the following tests are forked.
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Run replica `one`."""
+    with live(tmp_path, ("one",)) as found:
+        yield found
+
+
+def start(processes: Processes) -> None:
+    processes.start("one")
+    processes.wait_until_serving("one")
+
+
+def output_at_end(processes: Processes, label: str = "one") -> str:
+    """Wait until a replica has ended by itself with status 1, and return its output."""
+    wait_until(lambda: processes.status(label) is not None)
+    with pytest.raises(NotServing, match="it ended with status 1") as ended:
+        processes.wait_until_serving(label)
+    assert "Traceback" not in ended.value.output
+    return ended.value.output
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(processes: Processes) -> None:
+    identity = processes.rest("one").get("/replica")["id"]
+    processes.kill("one")
+    start(processes)
+    assert processes.rest("one").get("/replica")["id"] == identity
+    processes.stop("one")
+    assert "warning" not in processes.output("one")
+
+
+def test_a_port_in_use_is_named(processes: Processes) -> None:
+    processes.stop("one")
+    address = processes.settings.replica("one").rest
+    with socket.create_server((address.host, address.port)):
+        processes.start("one")
+        assert f"Cannot listen on {address}: Address already in use." in output_at_end(processes)
+    start(processes)
+
+
 @pytest.mark.parametrize("is_replaced", [False, True])
-def test_a_replica_whose_folder_is_deleted_stops(replica: OneReplica, is_replaced: bool) -> None:
-    with replica.running() as process:
-        folder = replica.config.parent / "data" / "one"
-        shutil.copytree(folder, folder.parent / "copy", ignore=shutil.ignore_patterns("*.sock"))
-        shutil.rmtree(folder)
-        if is_replaced:
-            (folder.parent / "copy").rename(folder)
-        wait_until(lambda: process.poll() is not None)
-        assert not replica.answers()
-    assert f"The data folder {folder} was deleted or replaced while the replica ran" in replica.output
-    assert process.returncode == 1
-    assert "Traceback" not in replica.errors
-    with replica.running():
-        pass
+def test_a_replica_whose_folder_is_deleted_stops(processes: Processes, is_replaced: bool) -> None:
+    folder = processes.settings.data / "one"
+    shutil.copytree(folder, folder.parent / "copy", ignore=shutil.ignore_patterns("*.sock"))
+    shutil.rmtree(folder)
+    if is_replaced:
+        (folder.parent / "copy").rename(folder)
+    assert f"The data folder {folder} was deleted or replaced while the replica ran" in output_at_end(processes)
+    start(processes)
 
 
-def test_an_unknown_label_is_refused(replica: OneReplica) -> None:
-    process = replica.start("two")
-    _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (
-        1,
+def test_an_unknown_label_is_refused(tmp_path: Path) -> None:
+    processes = ForkedProcesses(write_configuration(tmp_path, ("one",), {}))
+    processes.start("two")
+    assert output_at_end(processes, "two") == (
         "two does not start.\nThere is no replica 'two'; the configuration has one."
-        " To let two join the running cluster as a new replica, add --join and the label of a running replica.\n",
+        " To let two join the running cluster as a new replica, add --join and the label of a running replica."
     )
 
 
-def test_another_cluster_in_the_same_folder_is_refused(replica: OneReplica) -> None:
-    with replica.running():
-        pass
-    right = replica.config.read_text()
-    replica.config.write_text(right.replace("cluster: c", "cluster: d"))
-    process = replica.start()
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert "belongs to another cluster" in errors
-    replica.config.write_text(right)
-    with replica.running():
-        assert requests.get(f"{replica.url}/replica", timeout=20).json()["primary"]["here"]
+def test_another_cluster_in_the_same_folder_is_refused(processes: Processes) -> None:
+    processes.stop("one")
+    right = processes.configuration.read_text()
+    processes.configuration.write_text(right.replace(f"cluster: {processes.settings.cluster}\n", "cluster: d\n"))
+    processes.start("one")
+    assert "belongs to another cluster" in output_at_end(processes)
+    processes.configuration.write_text(right)
+    start(processes)
+    assert processes.rest("one").get("/replica")["primary"]["here"]
 
 
-def test_an_emptied_storage_brings_a_new_id_and_a_warning(replica: OneReplica) -> None:
-    with replica.running():
-        identity = requests.get(f"{replica.url}/replica", timeout=20).json()["id"]
-    empty(replica.config.parent / "data" / "one")
-    with replica.running():
-        state = requests.get(f"{replica.url}/replica", timeout=20).json()
+def test_an_emptied_storage_brings_a_new_id_and_a_warning(processes: Processes) -> None:
+    identity = processes.rest("one").get("/replica")["id"]
+    processes.stop("one")
+    empty(processes.settings.data / "one")
+    start(processes)
+    state = processes.rest("one").get("/replica")
     assert state["id"] != identity
     assert state["primary"] == {"id": None, "label": None, "here": False, "gone": False}
-    assert f"warning: The namespace is empty, so the writes of {identity} are missing." in replica.output
+    processes.stop("one")
+    assert f"warning: The namespace is empty, so the writes of {identity} are missing." in processes.output("one")
