@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -135,11 +132,11 @@ def test_other_rows_are_printed_when_one_fails(
     assert "Not measured because of the errors above: store" in output.err
 
 
-def test_an_unknown_row_is_refused() -> None:
-    command = [sys.executable, "-m", "bench", "--row", "store,nothing"]
-    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "unknown row nothing; use some of accept, accept-flat, store" in done.stderr
+def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--row", "store,nothing"])
+    assert ended.value.code == 2
+    assert "unknown row nothing; use some of accept, accept-flat, store" in capsys.readouterr().err
 
 
 def test_code_size_excludes_docstrings_comments_and_examples() -> None:

@@ -274,7 +274,7 @@ requests = st.tuples(st.sampled_from(["6.12", "6.13"]), wanted)
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(script=st.lists(st.tuples(st.integers(0, 1), requests | st.none()), min_size=1, max_size=10))
 def test_rooms_in_records_give_the_calendar_of_the_rooms(script: list[tuple[int, Any]]) -> None:
     """Each request is made twice: as a reservation, and as a write of records with the same rules. If an entry of the

@@ -66,7 +66,7 @@ def _event(start: datetime, *lines: str) -> str:
     return event("UID", *given, start=f"{start:%Y%m%dT%H%M%S}", end=f"{end:%Y%m%dT%H%M%S}")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(of_one_event=versions(), data=st.data())
 def test_what_is_reserved_is_what_the_newest_version_says(
     here: Desk, of_one_event: list[tuple[str, ...]], data: Any

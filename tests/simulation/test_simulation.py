@@ -37,7 +37,7 @@ from tests.support.signing import signing_of
 
 pytestmark = pytest.mark.slow
 
-SEEDS = range(24)
+SEEDS = range(12)
 STEPS = 500
 NOW_US = 1_796_112_000_000_000
 SIGNED_SEEDS = (1, 455, 679_400_711, 679_400_753, 679_400_757, 679_400_798)  # earlier runs found faults with these
