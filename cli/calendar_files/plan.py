@@ -131,8 +131,9 @@ def plan_of(
     new_rooms: bool,
     pages_of: PageCount,
 ) -> Plan:
-    """Return what to do. `reservations` are all that the user owns, as GET /users/USER/reservations has them. Others
-    may have made some of them: the user has those already, but no import has made them."""
+    """Return what to do. `reservations` are all reservations that the user owns, in the form of GET
+    /users/USER/reservations. Other users may have made some of them: such a reservation counts as already there, but
+    not as made by an import."""
     by_base: dict[str, list[Held]] = defaultdict(list)
     by_id: dict[str, Held] = {}
     for one in reservations:

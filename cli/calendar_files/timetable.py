@@ -72,7 +72,7 @@ class Course:
 
     @property
     def keeps_request(self) -> bool:
-        """Whether it keeps the request id of the reservation that it was exported from."""
+        """Whether the course keeps the request id of the reservation from which its event was exported."""
         return self.request == self.own.partition("/")[2]
 
 
