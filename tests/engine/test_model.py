@@ -237,6 +237,9 @@ class Machine(RuleBasedStateMachine):
                 assert views.committed == committed.get(name, {}), name
 
 
+# Hypothesis takes an exception of the time limit for a failure of the example, and the repetition, which has no such
+# limit, for a flaky strategy. So the limit is one that only a test that hangs can reach.
+@pytest.mark.timeout(900)
 @pytest.mark.slow
 def test_engine_and_model_agree(laboratory: Lab) -> None:
     class Bound(Machine):
