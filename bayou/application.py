@@ -31,8 +31,8 @@ def membership_write(body: bytes) -> Write | None:
 
 
 def refusal_of_judge(outcome: str) -> str | None:
-    """Return why a judge forbids the write with this outcome; None if no judge does. An outcome `forbidden` without a
-    detail is not of a judge, but of the application that the write belongs to."""
+    """Return a judge's reason for forbidding a write that has this outcome; None if no judge forbade it. An outcome
+    `forbidden` without a detail comes from the application of the write, and not from a judge."""
     status, _, detail = outcome.partition(" ")
     return detail if status == "forbidden" and detail else None
 

@@ -82,8 +82,8 @@ class AntiEntropyStore(Protocol):
         self, generation: str, after_csn: int, end: StateEnd, count_max: int, bytes_max: int
     ) -> tuple[LoggedCommit, ...]:
         """Return the next commits that come with a full state, beginning after `after_csn`, in CSN order. `end` is the
-        end of the state, and `generation` that of its pages. The bounds are those of `select`. Return no commits if the
-        log no longer holds the first of them, or if this replica has another generation by now."""
+        end of the state, and `generation` is the generation of its pages. The bounds are those of `select`. Return no
+        commits if the log no longer holds the first of them, or if this replica has another generation by now."""
 
     def state_size(self) -> StateSize:
         """Return how large the full state is. The cost does not depend on the number of pages."""

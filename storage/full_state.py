@@ -108,8 +108,8 @@ class FullStateStore(SealStore):
         self, generation: str, after_csn: int, end: StateEnd, count_max: int, bytes_max: int
     ) -> tuple[LoggedCommit, ...]:
         """Return the next commits that come with a full state, beginning after `after_csn`, in CSN order. `end` is the
-        end of the state, and `generation` that of its pages. The part ends after `count_max` commits, or with the one
-        that reaches `bytes_max`.
+        end of the state, and `generation` is the generation of its pages. The part ends after `count_max` commits, or
+        with the commit that reaches `bytes_max`.
 
         Return no commits if the log no longer holds the first of them, or if this replica has another generation by
         now.

@@ -324,7 +324,7 @@ def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
     """Return the refusal for a write whose request id was used before. `detail` is the detail of the earlier write's
     outcome. `first` is the earlier write; None if the log no longer holds it."""
     step, _, alternative = detail.partition(".")
-    was = f"step {detail} of its merge procedure" if step else "its update"
+    was = f"step {detail} of the merge procedure" if step else "the update"
     earlier = {
         "outcome": "merged" if step else "updated",
         "step": int(step) if step else None,
@@ -332,8 +332,8 @@ def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
     }
     return Conflict(
         "request_differs",
-        f"An earlier write with the request id {request} has other content; {was} was done. The new write has changed"
-        " nothing. Give each write its own request id.",
+        f"The request id {request} was used before, by a write with different content, of which {was} took effect. The"
+        " new write has changed nothing. Give each write its own request id.",
         request=request,
         earlier=earlier | ({"write": first.write.id, "changed": present_state(first)["changed"]} if first else {}),
     )

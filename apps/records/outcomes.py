@@ -97,8 +97,8 @@ def _carried_by(write: Write) -> Callable[[str], Relation | None]:
 
 
 def _named(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
-    """Return the text RELATION SEPARATOR NAME=VALUE ... as {relation, record}. If the relation is not known here,
-    numbers in the record stay text."""
+    """Convert a text to {relation, record}. The text is the name of a relation, and then NAME=VALUE for each attribute,
+    joined by SEPARATOR. If the relation is not known here, numbers in the record stay text."""
     name, *pairs = text.split(SEPARATOR)
     relation = relation_of(name)
     record: Json = {}

@@ -190,8 +190,8 @@ def warnings(service: Service) -> Iterator[str]:
 
 
 def _doubtful_days(entries: Collection[str], first: int, building: ZoneInfo) -> list[str]:
-    """Return the UTC days, from the day `first` on, on which the offset of a local time in `entries` may differ from
-    the offset that the present rules give. Days on which clocks change are always included."""
+    """Return the UTC days, not before `first`, whose local times in `entries` may have another offset than the present
+    rules give. Days on which clocks change are always included."""
     found = set()
     for entry in entries:
         text, offset, *own = entry.split(" ")

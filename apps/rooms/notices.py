@@ -126,8 +126,9 @@ def _of_part(service: Service, part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
 
 
 def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell the owner which slot the reservation has now, if the reservation is final, or if the owner knows another
-    slot or none. Tell nobody if the owner that the write names is no longer the owner."""
+    """Tell the owner which slot the reservation has now. Do so only if there is news: the reservation is final, or the
+    owner was last told of another slot, or of no slot. If the reservation no longer belongs to the owner that the write
+    names, tell nobody."""
     held = part.held
     if held is None or held.slot != slot or part.args.get("owner", part.write.user) != part.owner:
         return

@@ -45,7 +45,8 @@ def name(what: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not NAME.fullmatch(text):
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not a {what}: use 1 to 64 of these: A-Z a-z 0-9 . _ @ + - (neither . nor .. alone)"
+                f"{text!r} is not a {what}: use 1 to 64 of these: A-Z a-z 0-9 . _ @ + - (the names `.` and `..` are not"
+                " allowed)"
             )
         return text
 

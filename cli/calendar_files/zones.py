@@ -122,7 +122,7 @@ class DefinedZone(tzinfo):
             onsets += [(onset - before, before, after) for onset in _onsets(observance, before)]
             endless |= any(not Rule(one.value).has_end for one in observance.all("RRULE"))
         if not onsets:
-            raise ValueError("no observance")
+            raise ValueError("no STANDARD or DAYLIGHT part of the VTIMEZONE says when its offset begins")
         onsets.sort()
         self._times = [at for at, _, _ in onsets]
         self._offsets = [onsets[0][1], *(after for _, _, after in onsets)]
