@@ -113,8 +113,8 @@ class Received:
             hole      the next write does not follow the writes held here; make a new plan
             unknown   a notification names a write that is not held here; make a new plan
             fork      two different writes follow the same write; take nothing more, and refuse in the end
-            bound     a fork, and this replica cannot set its own writes after the fork aside, because one of them creates
-                      or retires a server or names a primary; refuse the session
+            bound     a fork, and this replica cannot set its own writes after the fork aside, because one of them
+                      creates or retires a server or names a primary; refuse the session
             own       a fork of this server's own writes: it needs a new id; refuse the session
             diverged  the committed logs differ; refuse the session
             foreign_commit  this is the primary, and did not make the next commit; refuse the session

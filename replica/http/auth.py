@@ -223,8 +223,8 @@ def _name_of(named: str | None) -> str:
     if not NAME.fullmatch(named):
         raise BadInput(
             "bad_input",
-            f"{USER_HEADER} must be a name: 1 to 64 letters, digits or characters of ._@+- (the names `.` and `..` are not"
-            " allowed).",
+            f"{USER_HEADER} must be a name: 1 to 64 letters, digits or characters of ._@+- (the names `.` and `..` are"
+            " not allowed).",
             field=USER_HEADER,
         )
     return named
