@@ -92,14 +92,17 @@ class Canvas {
     const y = this.y(lane);
     const colour = colourOf(this.layout.lanes.indexOf(lane));
     const group = drawing("g", { "data-lane": lane, "data-colour": colour });
-    const gaps = this.layout.absences.filter(({ names }) => names[0] === lane);
-    for (const [start, end] of between(gaps, this.layout.columns)) {
-      group.append(drawing("path", { class: "lane", d: `M${this.left(start)} ${y}H${this.left(end)}` }));
-    }
+    group.append(...this.lines("lane", this.layout.absences.filter(({ names }) => names[0] === lane), y));
     this.svg.append(group);
     const named = drawing("g", { "data-colour": colour });
     named.append(text("name", 8, y + 5, lane));
     this.names.append(named);
+  }
+
+  /** What gaps leave of a line across all columns. */
+  lines(name, gaps, y) {
+    const parts = between(gaps, this.layout.columns);
+    return parts.map(([start, end]) => drawing("path", { class: name, d: `M${this.left(start)} ${y}H${this.left(end)}` }));
   }
 
   /** A line for a link, with a gap where it is cut. */
@@ -107,9 +110,7 @@ class Canvas {
     const y = this.bottom + TRACK_PX * index;
     const group = drawing("g", { class: "track", "data-track": names.join("-") });
     const cuts = this.layout.cuts.filter((cut) => cut.names.join(" ") === names.join(" "));
-    for (const [start, end] of between(cuts, this.layout.columns)) {
-      group.append(drawing("path", { class: "linked", d: `M${this.left(start)} ${y}H${this.left(end)}` }));
-    }
+    group.append(...this.lines("linked", cuts, y));
     for (const { start } of cuts) group.append(text("cut", this.left(start) + 3, y + 4, "✂"));
     this.svg.append(group);
     this.names.append(text("soft", 8, y + 4, names.join(" – ")));
@@ -118,9 +119,7 @@ class Canvas {
   sessions() {
     const { lanes, arrows } = this.layout;
     const drawn = arrows.filter(({ sender, receiver }) => lanes.includes(sender) && lanes.includes(receiver));
-    const sessions = new Map();
-    for (const arrow of drawn) sessions.set(arrow.session, [...(sessions.get(arrow.session) ?? []), arrow]);
-    for (const found of sessions.values()) this.band(found);
+    for (const found of Map.groupBy(drawn, ({ session }) => session).values()) this.band(found);
     for (const arrow of drawn) this.arrow(arrow);
   }
 

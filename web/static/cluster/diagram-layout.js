@@ -60,7 +60,6 @@ class Matcher {
   constructor() {
     this.sent = [];
     this.received = [];
-    this.arrows = [];
   }
 
   item(lane, { peer, way, kind, carries, session }) {
@@ -76,49 +75,29 @@ class Matcher {
   /** Gives both ends of each frame one arrow. */
   join() {
     this.joinSessions();
-    const sent = new Queues();
-    for (const { content, item } of this.sent) {
-      sent.add(`${item.arrow.session} ${content}`, item.arrow);
-      this.arrows.push(item.arrow);
-    }
-    for (const { content, item } of this.received) {
-      const arrow = sent.take(`${item.arrow.session} ${content}`);
-      if (arrow) item.arrow = arrow;
-      else this.arrows.push(item.arrow);
+    this.arrows = this.sent.map(({ item }) => item.arrow);
+    const keyOf = ({ content, item }) => `${item.arrow.session} ${content}`;
+    const sent = Map.groupBy(this.sent, keyOf);
+    for (const end of this.received) {
+      const other = sent.get(keyOf(end))?.shift();
+      if (other) end.item.arrow = other.item.arrow;
+      else this.arrows.push(end.item.arrow);
     }
   }
 
   /** Gives a session one name at both ends. */
   joinSessions() {
-    const hellos = new Queues();
-    const otherEnd = new Map();
     const isHello = ({ item }) => item.arrow.kind === "hello";
-    for (const { content, item } of this.sent.filter(isHello)) hellos.add(content, item.arrow.session);
+    const hellos = Map.groupBy(this.sent.filter(isHello), ({ content }) => content);
+    const otherEnd = new Map();
     for (const { content, item } of this.received.filter(isHello)) {
-      const session = hellos.take(content);
+      const session = hellos.get(content)?.shift()?.item.arrow.session;
       if (session) otherEnd.set(session, item.arrow.session).set(item.arrow.session, session);
     }
     for (const { item } of [...this.sent, ...this.received]) {
       const other = otherEnd.get(item.arrow.session) ?? item.arrow.session;
       if (other < item.arrow.session) item.arrow.session = other;
     }
-  }
-}
-
-/** A queue for each key. */
-class Queues {
-  constructor() {
-    this.byKey = new Map();
-  }
-
-  add(key, value) {
-    if (!this.byKey.has(key)) this.byKey.set(key, []);
-    this.byKey.get(key).push(value);
-  }
-
-  /** The oldest value of a key, which leaves the queue; undefined if there is none. */
-  take(key) {
-    return this.byKey.get(key)?.shift();
   }
 }
 
