@@ -113,7 +113,7 @@ class Context:
         return self.directory.first
 
     def act(self, method: str, path: str, body: Json | None = None) -> Json:
-        """Send an operator's action, and return its answer, which is shown with --json."""
+        """Send an operator's action, and return its answer. With --json, also print the answer."""
         answer = self.replica.act(method, path, body)
         self.screen.json(answer)
         return answer
@@ -152,7 +152,7 @@ class Context:
         return f"/reservations/{segment(user)}/{segment(self._whole_id('reservation', request, known, user, lists))}"
 
     def writes(self, user: str | None = None) -> list[Json]:
-        """Return the newest writes of records of a user, as far as the replica's log holds them."""
+        """Return a user's newest writes to records. Older writes are missing if the replica has truncated its log."""
         return list(self.replica.get(f"/users/{segment(user or self.user)}/writes")["writes"])
 
     def path_of(self, name: str) -> str:
@@ -188,14 +188,18 @@ class Context:
         return f"/series/{segment(user)}/{segment(whole)}"
 
     def _made_by(self, user: str) -> list[Json]:
-        """Return the reservations that `user` made, as far as `user` or the user of the client owns them."""
+        """Return reservations that `user` made: those that `user` still owns, and those that now belong to the user of
+        this client."""
         found = self.reservations(user) + (self.reservations() if user != self.user else [])
         return [one for one in found if one["user"] == user]
 
     def _whole_names(self, kind: str, user: str, typed: str, known: Collection[str]) -> set[str]:
-        """Return a set with the typed text, if it is the whole id of a reservation or series and no id in `known`
-        begins with it. Otherwise return an empty set. A reservation that this user made and somebody else owns is in no
-        list of this user, so it can only be found by its whole id."""
+        """If the replica has a reservation or series with the id `typed`, return a set with `typed`. Return an empty
+        set if there is none, or if an id in `known` begins with `typed`.
+
+        If somebody else now owns a reservation that this user made, no list of this user shows it. So it can only be
+        found by its whole id.
+        """
         if not typed or any(_begins(one, typed) for one in known):
             return set()
         try:

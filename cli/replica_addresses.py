@@ -39,7 +39,8 @@ class ReplicaAddress:
 class Directory:
     """The replicas of a config.yaml by label, in the order of the file. Without a file, the directory is empty.
 
-    A replica whose `rest` is a loopback address is reached at its `public` name, if it has one.
+    If the setting `rest` of a replica is a loopback address and it has a setting `public`, the client connects to the
+    host that `public` names.
     """
 
     path: Path | None = None

@@ -18,8 +18,8 @@ MEET_S_MAX = 60.0
 
 
 def write_class_configuration(configuration: Path) -> Path:
-    """Write a copy of a configuration, and return the path of the copy. In the copy, the replicas have data of their
-    own, each in an embedded Redis, so that a class may delete this data at any time.
+    """Write a copy of a configuration, and return the path of the copy. The copy has another data folder, and each
+    replica has an embedded Redis there. So a class may delete its data at any time.
 
     Raise ConfigError if people have to log in, because the class page acts at every replica without logging in. Raise
     Conflict if a process already listens at the REST address of a replica: it may be a replica with real data, and a
@@ -47,9 +47,11 @@ def write_class_configuration(configuration: Path) -> Path:
 
 
 def begin_class(processes: Processes, stopping: threading.Event) -> None:
-    """Wait until all replicas have met, so that each knows the primary; then give all of them manual pace, at which
-    they start no session by themselves. Raise NotServing or TooLong if they do not serve or do not meet, and Stopped
-    once `stopping` is set."""
+    """Wait until all replicas have met, so that each knows the primary. Then set every replica to manual pace: it
+    starts no session by itself.
+
+    Raise NotServing or TooLong if the replicas do not serve or do not meet. Raise Stopped once `stopping` is set.
+    """
     processes.wait_until_serving(stopping=stopping)
     rests = [processes.rest(label) for label in processes.labels]
 

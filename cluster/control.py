@@ -35,10 +35,13 @@ Act = Callable[[str, str | None], None]
 
 
 class Control:
-    """The control endpoint for the replicas of these settings. `act("crash", label)` crashes a replica and
-    `act("restart", label)` restarts it. `act("reset", None)` starts over; pages may ask for this only if `resets`.
-    `act` raises Conflict if the action is not possible now. `on_claimed` is called when a page has used the key in
-    `page_address`; the property then has a new key."""
+    """The control endpoint for the replicas of these settings.
+
+    `act("crash", label)` crashes a replica, `act("restart", label)` restarts it, and `act("reset", None)` starts over.
+    `act` raises Conflict if the action is not possible now. If `resets` is false, pages may not ask for a reset. The
+    property `page_address` has a key that works once. When a page has used this key, the property gets a new key, and
+    `on_claimed` is called.
+    """
 
     def __init__(self, settings: Config, act: Act, on_claimed: Callable[[], object], *, resets: bool) -> None:
         self._settings = settings

@@ -56,9 +56,12 @@ def _elsewhere(settings: Config) -> list[str]:
 
 
 def _not_of_a_replica(folder: Path) -> list[str]:
-    """Return, in a list, what is wrong with a folder whose content must not be deleted; an empty list if it may be
-    deleted. A replica locks its folder before anything else, so each folder that a replica has used holds a lock
-    file."""
+    """Return the reason why the content of a folder must not be deleted, as a list with one text. Return an empty list
+    if it may be deleted.
+
+    A replica locks its folder before it writes anything else there. So a folder with content but without a lock file
+    was not made by a replica.
+    """
     if folder.is_symlink():
         return [f"{folder} is a symbolic link. Delete the folder that it leads to yourself."]
     if folder.exists() and not folder.is_dir():
@@ -69,7 +72,8 @@ def _not_of_a_replica(folder: Path) -> list[str]:
 
 
 def _contents(folder: Path) -> list[Path]:
-    """Return what is in the folder, but not the lock file: it stays, because another process may wait for the lock."""
+    """Return the paths in the folder, without the lock file. The lock file is never deleted, because another process
+    may wait for the lock."""
     return sorted(path for path in folder.iterdir() if path.name != LOCK_FILE) if folder.is_dir() else []
 
 

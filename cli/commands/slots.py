@@ -71,8 +71,9 @@ def slot_asked(context: Context, words: list[str], arguments: Namespace, current
 
 
 def _whole_days(context: Context, arguments: Namespace, room: str) -> list[Slot]:
-    """Return the slots of --at and --or as whole days: from the opening of the room on the first day to its closing on
-    the last day, which --to gives. With several rooms, the slots cover the time in which all rooms are open."""
+    """Return the slots of --at and --or as whole days. Each slot begins when the room opens on the first day, and ends
+    when the room closes on the last day. --to gives the last day of the slot of --at; the other slots have the same
+    number of days. With several rooms, the slots cover the time in which all rooms are open."""
     zone, now = context.zone, context.now()
     if arguments.length:
         raise Usage("--all-day and --for exclude each other. For several days, give the last day with --to.")

@@ -12,7 +12,7 @@ POLL_S = 0.2
 
 
 def awaited(context: Context, answer: Json, path: str, seconds: float, is_open: Callable[[Json], bool]) -> Json:
-    """Return the latest answer for `path`. While `is_open` is true of the answer, ask again, for at most `seconds`.
+    """Ask again for `path` until `is_open(answer)` is false, but for at most `seconds`. Return the latest answer.
     `answer` is the answer that the caller already has. If the latest answer is still open, tell the user."""
     deadline = time.monotonic() + seconds
     while is_open(answer) and (left_s := deadline - time.monotonic()) > 0:

@@ -136,9 +136,11 @@ def _show_current(context: Context, event: Event, path: str | None) -> None:
 
 
 def _concerns(event: Event, user: str, only: str | None, others: Collection[str]) -> bool:
-    """Return whether an event is about something of the user. `others` has the ids of reservations and series that
-    somebody else made and that the user has owned at some time during this watch; for an occurrence, it has the id of
-    the series."""
+    """Return whether an event concerns the user.
+
+    `others` has the ids of reservations and series that somebody else made and that the user has owned at some time
+    during this watch. Instead of the id of an occurrence, it has the id of the series.
+    """
     if event.name == "reset":
         return True
     name = _name_of(event.data)

@@ -18,7 +18,8 @@ def is_done(write: Json) -> bool:
 
 
 def state_of(write: Json) -> str:
-    """Return the state of a write for Screen.state: tentative or committed or, if it is not done, its outcome."""
+    """Return the name under which Screen.state shows a write. This is the write's state (tentative or committed) if the
+    write did what was asked, else its outcome."""
     return str(write["state"] if is_done(write) else write["outcome"])
 
 
@@ -48,7 +49,8 @@ def show_write(screen: Screen, write: Json) -> None:
 
 
 def show_writes(screen: Screen, writes: Iterable[Json]) -> None:
-    """Show writes in columns: mark, id, what each changed or wanted, and how far a tentative write has spread."""
+    """Show writes in columns: mark, id, and the changes that each write made or asked for. For a tentative write, also
+    say which replicas hold it."""
     rows: list[Row] = []
     for one in writes:
         spread = f"({where(one['held_by'])})" if one.get("held_by") else ""
@@ -59,7 +61,8 @@ def show_writes(screen: Screen, writes: Iterable[Json]) -> None:
 
 
 def _changes(write: Json) -> Sequence[str]:
-    """Return what the write changed; if it changed nothing, what it wanted."""
+    """Return the changes that the write made. If it made none, return each change that it asked for, marked `→
+    nothing`."""
     if is_done(write):
         return [change_text(change) for change in write["changed"]]
     return [f"{change_text(change)} → nothing" for change in write["wanted"]]

@@ -97,7 +97,8 @@ class Screen:
         return self.paint(f"{mark.text} {'' if count is None else f'{count} '}{clean(state)}", mark.color)
 
     def details(self, lines: Iterable[tuple[str, str]]) -> None:
-        """Print (name, text) pairs on lines of their own, below what they belong to."""
+        """Print each (name, text) pair on an indented line of its own. The caller has just printed what the pairs
+        describe."""
         for name, text in lines:
             self.line(f"  {self.paint(f'{name:<6}', 'dark_grey')} {text}")
 
@@ -138,8 +139,9 @@ def width_of_terminal(out: TextIO) -> int | None:
 
 
 def wrapped(text: str, width: int | None) -> str:
-    """Return the text with its lines broken at blanks, so that a terminal of this width breaks no word. The rest of a
-    broken line is indented two columns more than the line. Colours take no columns."""
+    """Return the text with line breaks in the lines that are wider than `width` columns. A line is broken only at
+    blanks. After a break, it continues with two columns more indentation than it began with. Colour codes have no
+    width."""
     if width is None:
         return text
     return "\n".join(_wrapped_line(line, width) for line in text.split("\n"))

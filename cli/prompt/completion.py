@@ -74,7 +74,8 @@ class PromptCompleter(Completer):
         return self._positional(command, words, last)
 
     def _in_groups(self) -> Offers:
-        """Return the commands that belong to a group, each with the first words of its title."""
+        """Return the commands that belong to a group. The description of a command begins with the title of its group,
+        up to the first comma."""
         return {
             name: f"{title.partition(',')[0]}: {summary}"
             for title, summaries in self._groups.items()
@@ -100,7 +101,8 @@ class PromptCompleter(Completer):
         return {"cut": "", "heal": ""} if command == "link" else {}
 
     def _rooms(self, last: str = "") -> Offers:
-        """Return the rooms. If `last` has a +, add each room to those before the +, as in 6.12+7.01."""
+        """Return the rooms as completions of `last`. If the user has typed several rooms, such as 6.12+7, complete the
+        last one, as in 6.12+7.01."""
         before = "".join(last.rpartition("+")[:2])
         return {f"{before}{room}": "" for room in self._monitor.rooms if room not in before.split("+")}
 

@@ -49,7 +49,8 @@ def play_bayou(driver: SimulatedDriver, lines: Sequence[str], note: Callable[[st
 
 
 class _Counter:
-    """Counts the writes of rooms that sessions send, and the notifications of their commits."""
+    """Counts what sessions send: the writes of the application rooms, and the notifications that such writes were
+    committed."""
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
@@ -86,8 +87,8 @@ def _cancelled(story: Story, name: str, line: str) -> None:
 
 
 def _look_up(row: Row, printed: Sequence[str]) -> None:
-    """Set the belief of a row from the output of the command `status` at the end of the script. If the command printed
-    nothing or an error, leave the belief unchanged."""
+    """Update what the user of this row believes, from the output of the command `status` at the end of the script. If
+    the command printed nothing or an error, change nothing."""
     if not printed or "ERR_" in printed[0]:
         return
     _, room, when, state = printed[0].split()

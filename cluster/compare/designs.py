@@ -68,9 +68,9 @@ class Design:
         self.remove(server, booking, now)
 
     def outcome(self, server: str, asked_at: int, answer: Booking) -> tuple[Booking | None, bool]:
-        """A user made a request in line `asked_at` of the script. Return the booking that this server now shows for it,
-        and whether that booking is final. In most designs, the booking is still the `answer` that the user got at
-        first."""
+        """Return the booking that this server now shows for a request, and whether that booking is final. `asked_at` is
+        the line of the request in the script, and `answer` is the booking that the user got at first. In most designs,
+        this booking never changes."""
         return answer, True
 
     def meet(self, one: str, other: str, now: int) -> None:

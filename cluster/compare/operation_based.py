@@ -1,8 +1,9 @@
 """An operation-based set (the observed-remove set of Shapiro et al. 2011): replicas exchange operations, not states.
 
-Concurrent operations commute. So it is enough that each replica applies each operation once and in causal order: only
-after the operations that its origin had applied before. Each origin numbers its operations, and an operation that
-arrives too early waits. If an addition and a removal of an element are concurrent, the addition wins.
+Concurrent operations commute. So it is enough that each replica applies each operation once and in causal order. In
+causal order, a replica first applies all operations that the origin knew when it made the operation. Each origin
+numbers its operations, and an operation that arrives too early waits. If an addition and a removal of an element are
+concurrent, the addition wins.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ Tag = tuple[str, int]  # names an addition: its origin and number
 class Operation(Generic[Element]):
     """One operation. `origin` is the replica that made it, and `number` counts the operations of that replica.
 
-    `seen` says, for each replica, how many operations of that replica the origin had applied before.
-    `observed` is None for an addition. For a removal, it has the tags of the additions to remove, which are those that
-    the origin knew.
+    `seen` maps each replica to the number of its operations that the origin had applied before this operation.
+    `observed` has the tags of the additions that a removal removes: all additions of the element that the origin knew.
+    In an addition, `observed` is None.
     """
 
     origin: str

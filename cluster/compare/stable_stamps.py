@@ -1,8 +1,8 @@
 """A log of reservations in the order of their stamps, which becomes final without a primary.
 
-A stamp is the number of the line of the script, so no two writes have the same stamp. Two servers that meet exchange
-all writes that one of them lacks. They also say up to which stamp they have heard from each server. So a server that
-has heard from another server up to a stamp holds all of the other server's writes up to that stamp.
+A stamp is the number of the line of the script, so no two writes have the same stamp. When two servers meet, each gets
+all writes that it lacks. Each also learns up to which stamp the other has heard from every server. If server A has
+heard from server B up to a stamp, A holds all writes of B up to that stamp.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class StampedLog:
         return sent
 
     def play(self) -> dict[int, Booking]:
-        """Play all writes in the order of their stamps. Return what they book, by the stamp of the request."""
+        """Play all writes in the order of their stamps. Return a map from the stamp of each request that got a booking
+        to this booking."""
         booked: dict[int, Booking] = {}
         for stamp, write in sorted(self._writes.items()):
             if write.cancels is not None:

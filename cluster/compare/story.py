@@ -70,8 +70,8 @@ def verdicts(story: Story) -> list[str]:
 
 
 def rivals(row: Row, story: Story) -> list[Row]:
-    """Return the rows that compete with this row: those whose user expects to have the same room as this row's user, at
-    an overlapping time."""
+    """Return the rows that compete with this row. Two rows compete if their users believe that they have the same room
+    at overlapping times."""
     belief = row.belief
     return [
         other

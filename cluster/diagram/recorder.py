@@ -1,4 +1,4 @@
-"""Asks the servers of a script after each line what happened, for a diagram."""
+"""Records for a diagram what happens in a script: after each line, it asks the servers what they have done."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class Step:
 class Recorder:
     """Records the steps of a script. The servers must record their frames.
 
-    `writes` maps the id of each write to what the servers said about it, and `labels` the id of each server to its name
-    in the script. If a server joins again, its label is its name.
+    `writes` maps the id of each write to what the servers said about it. `labels` maps the id of each server to its
+    name in the diagram. This name is the server's name in the script. If an earlier server had the same name, it is the
+    label.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -41,7 +42,8 @@ class Recorder:
         self.labels: dict[str, str] = {}
 
     def note(self, number: int, line: str, world: World) -> None:
-        """Record what has happened since the line before. `number` is that of the line."""
+        """Record what has happened since the last call. `number` is the number of `line`, the line that has just
+        run."""
         for identifier, label in world.labels.items():
             self._names.setdefault(label, label if identifier in self._names.values() else identifier)
         lanes = {self._names[server.label]: self._read(server.label) for server in world.running()}

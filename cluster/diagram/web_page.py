@@ -54,6 +54,7 @@ def _modules() -> dict[str, str]:
 
 
 def _with_paths(path: str, script: str) -> str:
-    """Return a script in which each import has a whole path, since nothing is relative to a data URL."""
+    """Return the script with the whole path in each import. A script with a data URL has no folder, so its imports
+    cannot be relative."""
     folder = posixpath.dirname(path)
     return IMPORTED.sub(lambda name: posixpath.normpath(posixpath.join(folder, name[0])), script)

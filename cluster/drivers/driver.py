@@ -70,9 +70,11 @@ class Driver(Protocol):
         """Keep a copy of the data folder of a running server. The copy replaces an earlier copy."""
 
     def put_back(self, label: str) -> None:
-        """Stop a server if it runs, put the copy in the place of its data folder, and start it. Return when it answers.
+        """Replace the data folder of a server with the copy that `copy_folder` kept, and start the server. If the
+        server runs, stop it first. Return when it answers.
 
-        The server takes a new id, unless all other servers can be asked and none holds later writes of this server.
+        The server takes a new id, unless all other servers can be asked and none of them holds later writes of this
+        server.
         """
 
     def set_clock(self, label: str, moment_us: int) -> None:

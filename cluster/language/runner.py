@@ -321,7 +321,7 @@ class Runner:
     def _primary_for(self, server: Server) -> Server:
         """Return the primary that can hand over to this server in a session. Raise Complaint if there is none.
 
-        If several servers act as primary, the one with the newest epoch counts.
+        If several servers act as primary, choose the one with the newest epoch.
         """
         found: dict[tuple[int, str], Server] = {}
         for one in self.world.running():
