@@ -119,8 +119,8 @@ class Processes:
         self._running[label].kill()
 
     def stop(self, *labels: str) -> list[str]:
-        """Stop these replicas, and the Redis servers that killed replicas left behind; without labels, stop all. Return
-        the labels of the replicas that had to be killed."""
+        """Stop these replicas; without labels, stop all. Also stop the Redis servers that killed replicas left behind.
+        Return the labels of the replicas that had to be killed."""
         stopped = [self._running[label] for label in labels or self.labels if label in self._running]
         for running in stopped:
             running.process.terminate()

@@ -16,7 +16,8 @@ TIMEOUT_S = 40.0  # a replica waits up to 30 s for a busy peer before it answers
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request. Its body is `content` or, as JSON, `body`. If both are None, the request has no body."""
+    """A request. Its body is either the bytes `content`, or `body` as JSON. If both are None, the request has no
+    body."""
 
     method: str
     path: str

@@ -24,7 +24,7 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def stops() -> bool:
-    """Return whether input and output are a terminal. Then each text stays until the user presses a key."""
+    """Return whether `show` waits for a key after each text. It waits if both input and output are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 

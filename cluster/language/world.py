@@ -1,7 +1,8 @@
 """The world of a script: its servers in the order in which they joined, the links between them, and its clients.
 
 It records what the script has done, and raises Complaint if a command is impossible. It sends nothing to servers. A
-server and a client may have the same id. A link between two ids is a link of servers if both are ids of servers.
+server and a client may have the same id. If both ids of a link are ids of servers, the link is between these servers,
+even if a client has one of the ids too.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Client:
 class World:
     """The servers, links and clients of a script.
 
-    Invariant: `cut` has only pairs of ids of servers in `servers`.
+    Invariant: `cut` has only pairs of server ids, and `servers` has both ids of each pair.
     """
 
     servers: dict[str, Server] = field(default_factory=dict)

@@ -88,9 +88,9 @@ class Player:
         self._files: set[str] = set()  # that have been shown
 
     def steps(self) -> Iterator[str]:
-        """Play one step after the other, and yield what to show. Each step gives a screen for each file of rules that
-        is used for the first time, then the screen after the step. Screens with the frames of its sessions follow if
-        `note_frame` was called during the step."""
+        """Play the steps in order, and yield the screens to show. A step begins with a screen for each file of rules
+        that is used for the first time. Then comes the screen that shows the cluster after the step. If `note_frame`
+        was called during the step, screens with its frames follow."""
         for number, step in enumerate(self._lesson.steps, 1):
             yield from self._new_files(step)
             self._shown, self._frames = [], []
@@ -169,8 +169,8 @@ class Player:
             self._shown.append(f"{prompt} {paint(line.replace(HARD_BLANK, ' '), attrs=['bold'])}")
 
     def _picture(self) -> None:
-        """Add the replays and the picture. If the screen is higher than the terminal, leave out blank lines and the
-        legend, then the oldest writes, but none that this step has changed, and at last the replays."""
+        """Add the replays and the picture. If the screen is higher than the terminal, first leave out blank lines and
+        the legend, then the oldest writes, and last the replays. Writes that this step has changed stay."""
         world, width, height = self._runner.world, screens.width(), screens.height()
         shown = [self._column(server) for server in world.servers.values()]
         paused = paint("   ‖ anti-entropy is paused", "magenta", attrs=["bold"]) if self._runner.is_paused else ""
@@ -188,8 +188,8 @@ class Player:
         self._shown = screen
 
     def _replays(self) -> Iterator[str]:
-        """Yield the lines about the replays of this step: the writes that each server undid, last first, and how the
-        server played them again."""
+        """Yield the lines about the replays of this step. For each replay, they list the writes that the server undid,
+        last first, and then the writes that it played again."""
         world, recorder, before = self._runner.world, self._recorder, len(self._recorder.steps)
         recorder.note(0, "", world)
         for name, lane in (found for step in recorder.steps[before:] for found in step.lanes.items()):
@@ -226,7 +226,8 @@ class Player:
 
 
 def _replay_step(step: Mapping[str, Any]) -> str:
-    """Return what a step of a replay did: it undid a write or, if it has an `after`, played it again."""
+    """Return the text of one step of a replay. A step with `after` played a write again; a step without `after` undid a
+    write."""
     stamp, before = stamp_text(step["stamp"]), step["before"]
     if step["op"] is None:
         write = f"the write {stamp}"  # it is no longer in the log
@@ -242,7 +243,7 @@ def _replay_step(step: Mapping[str, Any]) -> str:
 
 def _replay_result(result: Mapping[str, Any] | None, before: Mapping[str, Any] | None = None) -> str:
     """Return the result of a write as text: the room and time of a reservation, or the values that its application
-    gives. The room is left out if it is the room of `before` too."""
+    gives. If `before` is a result with the same room, return only the time."""
     if not result:
         return "nothing"
     if "start" not in result:

@@ -74,7 +74,8 @@ def small_stamp(write_id: str) -> str:
 
 
 def entry(write: Mapping[str, Any]) -> Entry | None:
-    """Return the entry for a write in an answer to `GET /replica/log`; None for a membership write."""
+    """Convert a write, as `GET /replica/log` returns it, to an entry of the picture. Return None for a write that the
+    picture does not show, such as a membership write."""
     described, app = write["describe"], write["app"].partition("/")[0]
     mark = str(write["state"])
     if app == "playlist":
@@ -141,8 +142,8 @@ def newest_changed(column: Column) -> int:
 
 
 def columns(shown: Sequence[Column], width: int, writes_max: int = WRITES_MAX) -> Iterator[str]:
-    """Yield the lines of the picture, in which the columns are side by side. A line has at most `width` characters, and
-    of each log the newest `writes_max` writes are shown."""
+    """Yield the lines of the picture, with the columns side by side. A line has at most `width` characters. Each column
+    shows the newest `writes_max` writes of its log."""
     at_once = max(1, min(COLUMNS_MAX, len(shown), width // COLUMN_MIN))
     room = width // at_once - 1
     for first in range(0, len(shown), at_once):

@@ -48,8 +48,8 @@ Judge = Callable[[Hello], Refuse | None]
 
 @dataclass(slots=True, eq=False)
 class _Sync:
-    """A call of `Conversation.sync` that waits. `number` is that of `Session.sync`, or None until that method was
-    called."""
+    """A call of `Conversation.sync` that waits for the peer. `number` is the number that `Session.sync` returned; None
+    before `Session.sync` is called."""
 
     done: asyncio.Future[Report]
     number: int | None = None
@@ -57,9 +57,9 @@ class _Sync:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Functions that a conversation calls. `judge` may refuse the peer's hello, before the session takes it. `opened`
-    is called, in the event loop, when the hello was taken. In a standing session, `progress` is called in a worker
-    thread with a report of what has happened since its last call."""
+    """Functions that a conversation calls. `judge` may refuse the peer's hello before the session uses it. `opened` is
+    called in the event loop once the hello is accepted. In a standing session, `progress` is called in a worker thread
+    with a report of what has happened since its last call."""
 
     judge: Judge
     opened: Callable[[Hello], object]
@@ -106,8 +106,8 @@ class Conversation:
         self._ended = asyncio.Event()
 
     async def run(self, messages: AsyncIterator[wire.Frame], hello: Hello | None = None) -> Report:
-        """Run the session to its end, and return a report of what `progress` was not told. A responder passes the
-        `hello` with which its peer began."""
+        """Run the session to its end. Return a report of what has happened since the last call of `progress`. If the
+        peer started the session, `hello` is the peer's hello."""
         self._steps.put_nowait(partial(self._begin, hello))
         tasks = [asyncio.create_task(work) for work in (self._read(messages), self._send(), self._watch())]
         try:
@@ -138,7 +138,7 @@ class Conversation:
         self._steps.put_nowait(end)
 
     def close(self) -> None:
-        """End the session if it is a standing one. Frames that the peer still sends are taken."""
+        """If the session is a standing one, end it. Until it has ended, frames from the peer are still processed."""
         self._steps.put_nowait(self.session.close)
 
     def push(self, delay_s: float = 0.0) -> None:
@@ -158,8 +158,8 @@ class Conversation:
             self._pushing = loop.call_later(at_s - now_s, self._push)
 
     def update(self, state: State) -> None:
-        """Tell the peer what this replica holds in this state. End the session if the hello of this side is no longer
-        true."""
+        """Tell the peer what this replica holds, according to `state`. If what this side said in its hello is no longer
+        true, end the session instead."""
         self._state = state
         if not self._is_update_next:
             self._is_update_next = True
@@ -185,7 +185,8 @@ class Conversation:
         return _added(sync.done.result(), before, -1)
 
     def _push_early(self) -> None:
-        """If a push waits for its time, push now: the peer has said what it holds, so only what it lacks is sent."""
+        """If a delayed push is waiting, push now. The peer has just said what it holds, so only what the peer lacks is
+        sent."""
         if self._pushing is not None:
             self.push()
 
@@ -237,7 +238,7 @@ class Conversation:
             self.break_off(PeerRefusalCode.BROKEN_OFF, FAULT)
 
     async def _send(self) -> None:
-        """Write the messages of the outbox to the stream, until a None comes."""
+        """Write the messages of the outbox to the stream. Stop at the first None."""
         try:
             while (message := await self._outbox.get()) is not None:
                 self._sending_since_s = time.monotonic()
@@ -286,8 +287,9 @@ class Conversation:
         return step in (self._update, self._end_report_pause)
 
     async def _report(self) -> None:
-        """Report what has happened, if anything has, and answer the calls of `sync` that are done. If the peer has only
-        acknowledged something, wait for a short time first: then one report says that and what the peer sends next."""
+        """Pass a report to `progress` if anything has happened, and answer the calls of `sync` that are done. If the
+        peer has only acknowledged something, first wait for a short time, so that the same report also covers what the
+        peer sends next."""
         now, answered = self.session.report, self.session.syncs_answered
         self.held = self.session.held() or self.held
         done = [sync for sync in self._syncs if sync.number is not None and sync.number <= answered]

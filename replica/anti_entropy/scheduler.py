@@ -374,7 +374,7 @@ class Scheduler:
                 self._request(peers[label])
 
     def _request(self, peer: _Peer, *, waits: bool = False) -> None:
-        """Send what is new in the open session with the peer. With `waits`, send it only after the pause of that
+        """Send the peer what is new, in the open session with it. With `waits`, send only after the pause of that
         session. If there is no open session, ask for one."""
         standing = self._registry.standing(peer.label)
         if standing is not None:
@@ -401,9 +401,9 @@ class Scheduler:
             peer.is_resting = pause_s is not None
 
     async def _go_on(self, peer: _Peer) -> float | None:
-        """Send what is new in the open session with the peer. If there is none, call the peer, unless the link is cut
-        or this replica is paused. Return the seconds until the next call; None if the peer's task should wait until a
-        session is wanted."""
+        """Send the peer what is new, in the open session with it. If there is no open session, call the peer, unless
+        the link is cut or this replica is paused. Return the seconds until the next call; None if the peer's task
+        should wait until a session is wanted."""
         if standing := self._registry.standing(peer.label):
             standing.push()
             return None
@@ -439,14 +439,14 @@ class Scheduler:
         return report
 
     def _send_received(self, label: str) -> None:
-        """Pass on what came from this peer to the other peers, after a pause. During the pause, the other peers may say
-        that they already hold it."""
+        """Send the other peers what this peer has sent, but only after a pause. During the pause, they may say that
+        they already hold it."""
         self._pass_on(label, waits=True)
         self._tell_in(self._pause_s / 2)
 
     def _pass_on(self, but: str | None = None, *, waits: bool = False) -> None:
-        """Send what is new to every peer that has an open session with this replica and to the partners that the policy
-        chooses, except the peer `but`."""
+        """Send what is new. It goes to every peer that has an open session with this replica and to the partners that
+        the policy chooses, but not to the peer `but`."""
         if not self._policy.after_write:
             return
         peers = self._peers

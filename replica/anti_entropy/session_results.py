@@ -1,4 +1,5 @@
-"""What follows the result of a session: it is recorded, the peers are read again, and the replica heals and commits."""
+"""What a replica does with the result of a session: record it, read the peers again, heal faults that the session has
+shown, and commit writes."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ AfterSession = Callable[[Report], None]
 @dataclass(slots=True)
 class PeerRecord:
     """What the sessions with one peer have shown. `failures` counts the failed sessions in a row. `last` is what GET
-    /replica/links shows about the last session. `held` is what the peer held when this was last certain."""
+    /replica/links shows about the last session. `held` has the writes that the peer certainly holds: it was set when
+    nothing was in flight."""
 
     reachable: bool | None = None
     failures: int = 0
