@@ -152,7 +152,7 @@ class Context:
         return f"/reservations/{segment(user)}/{segment(self._whole_id('reservation', request, known, user, lists))}"
 
     def writes(self, user: str | None = None) -> list[Json]:
-        """Return a user's newest writes to records. Older writes are missing if the replica has truncated its log."""
+        """Return a user's newest writes of records, as `GET /users/{user}/writes` lists them."""
         return list(self.replica.get(f"/users/{segment(user or self.user)}/writes")["writes"])
 
     def path_of(self, name: str) -> str:

@@ -28,8 +28,7 @@ class Recorder:
     """Records the steps of a script. The servers must record their frames.
 
     `writes` maps the id of each write to what the servers said about it. `labels` maps the id of each server to its
-    name in the diagram. This name is the server's name in the script. If an earlier server had the same name, it is the
-    label.
+    name in the diagram: its name in the script or, if an earlier server had the same name, its label.
     """
 
     def __init__(self, driver: Driver) -> None:

@@ -197,8 +197,8 @@ class Runner:
         self._apply_links()
 
     def _apply_links(self) -> None:
-        """Tell both ends of each link whether the link is cut. If an end is not running, or does not know the other end
-        yet, a later call of this method tells it."""
+        """Tell both ends of each link whether the link is cut. An end that is not running, or that does not know the
+        other end yet, is told by a later call."""
         servers = list(self.world.servers.values())
         for here in servers:
             for there in servers:
