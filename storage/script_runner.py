@@ -83,7 +83,8 @@ class ScriptRunner:
 
 
 def hung(write: str, tag: str) -> Hung:
-    """Return the refusal of a write whose play does not end. `write` is its id, or empty for a request without one."""
+    """Return the refusal of a write whose play does not end. `write` is the write's id; empty for a client's request,
+    which has no id yet."""
     played = f"the write {write}" if write else "this request"
     return Hung(
         PeerRefusalCode.PLAY_HUNG,
@@ -118,7 +119,7 @@ def json_vector(flat: Sequence[str]) -> dict[str, int]:
 
 
 def vector_texts(vector: Mapping[str, int]) -> dict[str, str]:
-    """Return a vector in the form that Lua takes, in which stamps are texts."""
+    """Return a vector in the form that Lua takes: its stamps are texts."""
     return {server: stamp_text(stamp) for server, stamp in vector.items()}
 
 

@@ -9,9 +9,10 @@ Included files may include other files. Each file is loaded once, after the file
 
 A script consists of these parts, in this order:
 
-1. The applications, as the table Apps, and the tags of the judges among them, if the command includes engine/play. They
-   come first, so that they cannot use the local variables of the engine. The globals of Redis are hidden from them. So
-   an application can neither access a key nor read a clock or a random number.
+1. If the command includes engine/play: the applications, as the table Apps, and the tags of the applications that judge
+   the rights of users (`is_judge`). The applications come first, so that they cannot use the local variables of the
+   engine. The globals of Redis are hidden from them. So an application can neither access a key nor read a clock or a
+   random number.
 2. Variables for every command: EVENTS_MAX, RECENT_MAX, STAMP_MAX, AHEAD_US_MAX, and the keys `K` and `keys_of`
    (storage/keys.py).
 3. The included files, then the command.
@@ -99,7 +100,7 @@ def rules(application: LuaApplication) -> str:
 
 
 def rules_by_tag(applications: Iterable[LuaApplication]) -> dict[str, str]:
-    """Return a hash of the rules of each version that these applications can play, by tag. Comments do not count. Two
+    """Return tag -> hash of the rules, for each version that these applications can play. Comments do not count. Two
     replicas that play one tag by different rules would come to different results."""
     return {
         tag: hashlib.sha256(_COMMENT.sub("", _rules(lua)).encode()).hexdigest()[:HASH_DIGITS]
@@ -109,7 +110,8 @@ def rules_by_tag(applications: Iterable[LuaApplication]) -> dict[str, str]:
 
 
 def _rules(lua: Path) -> str:
-    """Return the text of a Lua file of an application, after the files that it includes, which lie beside it."""
+    """Return the text of an application's Lua file, after the text of the files that it includes. All are in one
+    folder."""
     return assembled(lua.parent, lua.stem)
 
 

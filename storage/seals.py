@@ -1,5 +1,5 @@
-"""The seals of a replica's log, and the commits with which its primaries began (bayou/seals.py). Without TLS there are
-no seals."""
+"""The seals of a replica's log, and the commits that named a new primary (bayou/seals.py). Without TLS there are no
+seals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SealStore(Queries):
         return {one: body for one, body in zip(ids, found, strict=True) if body is not None}
 
     def seals(self, csn: int) -> list[StoredSeal]:
-        """Return the first few stored seals that end with this commit or a later one, in the order of their ends."""
+        """Return the first few stored seals that end at this CSN or later, in the order of their ends."""
         found = self._redis.zrangebyscore(self._keys.seals, csn, "+inf", start=0, num=CANDIDATES)
         return [_decode(StoredSeal, text) for text in found]
 
@@ -70,8 +70,8 @@ class SealStore(Queries):
         return found
 
     def primary_label(self) -> str | None:
-        """Return the label of the primary; None if it is not known. The label of a created server is that on the
-        committed membership page."""
+        """Return the label of the primary; None if it is not known. For a created server, the committed membership page
+        gives the label."""
         primary, generation = self._redis.hmget(self._keys.meta, "primary", "generation")
         page = Namespace(self._label, generation.decode()).committed_page + MEMBERS_PAGE
         fields_of_page = {name.decode(): value.decode() for name, value in self._redis.hgetall(page).items()}
@@ -79,8 +79,8 @@ class SealStore(Queries):
 
 
 def succession_texts(successions: Iterable[Succession]) -> tuple[list[str], list[str]]:
-    """Return successions as storage/lua/commands/install.lua takes them: [CSN, body after a newline, ...] and
-    [CSN, seal, ...]."""
+    """Return successions as storage/lua/commands/install.lua takes them, in two flat lists. The first has each CSN and
+    the body, with a newline before the body. The second has each CSN and the seal, where there is a seal."""
     bodies, seals = [], []
     for one in successions:
         bodies += [str(one.csn), f"\n{one.body.decode()}"]

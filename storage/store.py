@@ -82,7 +82,7 @@ class Store(FullStateStore):
     """The log and the pages of one replica.
 
     commit_mode  `auto`: a primary commits every write at once when it accepts or receives it; `manual`: a primary
-                 commits only when `commit` is called; manual pace has the same effect while it lasts
+                 commits only when `commit` is called; `auto` acts like `manual` while the pace is manual
     ids          records new ids outside the namespace; None if there is no identity file
     keep         says which commits come with a full state
     emptied      called when a script finds that the namespace is gone
@@ -115,12 +115,14 @@ class Store(FullStateStore):
         """Open the namespace under the id `server`. If the namespace does not exist, create it. If its data has the
         previous format, convert the data to the present format. Returns whether the data was converted.
 
-        With `first_primary`, a server with a new namespace becomes the first primary of the cluster. With the wall
-        clock `clock_us`, the stamps of a new id start from that clock, even if the log has stamps more than a year
-        later. With the `manner` "copy", the commits here give way to those of any peer, because the replica is a copy
-        of another one; with "retires", this id shall retire once it has made the writes again that were set aside.
-        Raises Conflict `other_release` or `other_cluster` if the namespace has another format or belongs to another
-        cluster.
+        first_primary  if the namespace is new, this server becomes the first primary of the cluster
+        clock_us       the wall clock; if the id is new and the last stamp is more than a year beyond this clock, the
+                       stamps of the new id start from this clock
+        manner         `copy`: this replica is a copy of another one, so its commits give way to those of any peer;
+                       `retires`: the new id shall retire after it has made again the writes that were set aside
+
+        Raises Conflict `other_release` if the namespace has another format, and `other_cluster` if it belongs to
+        another cluster.
         """
         birth, clock = "birth" if first_primary else "", "" if clock_us is None else clock_us
         status = self.run("begin", server, self._label, cluster, birth, FORMAT_VERSION, clock, manner)
@@ -143,7 +145,7 @@ class Store(FullStateStore):
 
     @property
     def _mode(self) -> str:
-        """The commit mode that holds now: with manual pace a primary does not commit by itself."""
+        """The commit mode in force: `manual` while the pace is manual, otherwise the mode that was configured."""
         return "manual" if self.pace == "manual" else self._commit_mode
 
     def note_log_applications(self, tags: Sequence[str]) -> None:
@@ -193,14 +195,14 @@ class Store(FullStateStore):
         at once.
 
         A write whose outcome is neither `updated` nor `merged` is not logged. If it is logged, the result contains the
-        pages `shown` as they are after the write. Writes of several threads may share one transaction.
+        pages in `shown`, as they are after the write. Writes of several threads may share one transaction.
 
-        Raises Behind if the replica's vector does not cover `needs`, or if `birth` (of a session token, in its short
-        form) is not the birth of this cluster. If `birth` is empty, or if this replica does not know the birth of its
-        cluster, every birth fits. Raises Conflict if this replica has retired or if clients may not write this version
-        of the application, TooLarge if the write has too many bytes or pages, and BadInput if no stamp is left. Raises
-        Conflict `clock_behind` if the log has stamps more than a year beyond `now_us`, and Hung if the application's
-        Lua does not end with this write.
+        `birth` is the short form of the birth in a session token. It fits if it is the birth of this cluster, if it is
+        empty, or if this replica does not know the birth of its cluster. Raises Behind if `birth` does not fit, or if
+        the replica's vector does not cover `needs`. Raises Conflict if this replica has retired or if clients may not
+        write this version of the application, TooLarge if the write has too many bytes or pages, and BadInput if no
+        stamp is left. Raises Conflict `clock_behind` if the log has stamps more than a year beyond `now_us`, and Hung
+        if the application's Lua does not finish playing this write.
         """
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
@@ -388,9 +390,9 @@ class Store(FullStateStore):
                 self.commit()
 
     def resubmit(self, now_us: int) -> int:
-        """Make the writes again that were set aside. Returns how many are still set aside. These are a write that
-        cannot be played and all writes after it; or all writes, if this replica has retired or its clock is a year
-        behind. Takes several transactions."""
+        """Make again the writes that were set aside. Stops before the first one that cannot be played, and makes none
+        if this replica has retired or its clock is a year behind. Returns how many writes are still set aside. Takes
+        several transactions."""
         left, count_max = 1, RESUBMITTED
         while left:
             try:
@@ -473,9 +475,9 @@ class Store(FullStateStore):
         return accepted.id
 
     def active_tag(self, name: str) -> str:
-        """Return the tag of the version of an application that clients write. This is the version that was activated,
-        or a newer version that is noted among the applications of the log: every replica that meets this one can play
-        the noted versions. If no version was activated or noted, return the oldest that this replica can play."""
+        """Return the tag of the version of an application that clients write: the activated version, or the oldest that
+        this replica can play if none was activated. If the log's applications include a newer version, return that one:
+        every replica that meets this one can play it."""
         versions = self._versions[name]
         newest = f"{name}/{max(versions)}"
         if newest in self._active_for_good:
@@ -503,7 +505,7 @@ class Store(FullStateStore):
             )
 
     def hand_over(self, to: str, now_us: int) -> None:
-        """Make the server `to` the primary. Raises Conflict if this replica is not the primary.
+        """Hand the role of the primary over to the server `to`. Raises Conflict if this replica is not the primary.
 
         Commits all tentative writes and then a primary write, which gets the last CSN of this server. This takes
         several transactions. Raises Conflict `pending` if new writes arrived between these transactions.
@@ -514,8 +516,8 @@ class Store(FullStateStore):
         self._accept_membership("primary", f"primary-{now_us}", now_us, args, mode="now")
 
     def force(self, server: str, now_us: int, *, heals: bool = False) -> None:
-        """Become the primary without the old one, under the new id `server`, in a new epoch. With `heals`, the reason
-        is that a copy of this primary has run.
+        """Become the primary without the old primary, under the new id `server`, in a new epoch. Set `heals` if the
+        reason is that a server has run on a copy of this primary's data.
 
         In `auto` mode, the method then commits all tentative writes. Raises Conflict `moved_on` if the epoch changed
         while this method ran, and `clock_behind` as `accept` does.
@@ -551,7 +553,7 @@ class Store(FullStateStore):
 
 
 def _hash_of(draft: Draft) -> str:
-    """Return a hash of what the play of a draft depends on, apart from the user and the time."""
+    """Return a hash of everything on which the play of a draft depends, except the user and the time."""
     text = json.dumps([draft.app, draft.op, draft.check, draft.merge, draft.args, draft.pages], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

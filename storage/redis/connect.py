@@ -274,14 +274,14 @@ class OpenStorage:
             self.amend(redis_version=version)
 
     def _before_repair(self) -> None:
-        """Record the repair before it begins, so that a crash before the decision about the id does not hide the
-        repair."""
+        """Record the repair before it begins. So the decision about the replica's id takes the repair into account,
+        even if this program crashes in between."""
         if self.identity_file:
             self.amend(repaired=True, clean=False, mark="")
 
     def _connect(self, run_id: str | None = None, **options: Any) -> redis.Redis:
-        """Return a client that reaches only the Redis with this run id. Without `run_id`, it reaches only the Redis
-        that is confirmed when a connection is made."""
+        """Return a client that accepts a new connection only if it reaches the Redis with this `run_id`. If `run_id` is
+        None, the connection must reach the Redis that is confirmed at that moment."""
 
         def check(connection: Any) -> None:
             connection.on_connect()
@@ -296,8 +296,8 @@ class OpenStorage:
         return self._source.client(redis_connect_func=check, **options)
 
     def _keep(self) -> None:
-        """Whenever Redis ends or is replaced, start or reach it again, and check its data. Runs in a thread until
-        `close`."""
+        """Whenever Redis ends or is replaced, start it again or connect to it again, and check its data. Runs in a
+        thread until `close`."""
         backoff_s, since = BACKOFF_FIRST_S, time.monotonic()
         while True:
             self._source.await_change(self._suspect)

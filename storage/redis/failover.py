@@ -74,8 +74,8 @@ def _node(text: str, port_default: int) -> Address:
 
 
 class FailoverSource(AddressedSource):
-    """A Redis in which another process may take over. The process that serves now holds the slot of `key` in a cluster,
-    or is the master of a Sentinel service."""
+    """A Redis in which another process may take over. In a cluster, the serving process is the one that holds the slot
+    of `key`. With Sentinel, it is the master of the service."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url_parts = read_url(url)

@@ -1,5 +1,5 @@
-"""The kinds of Redis that a replica may use: the interface that is common to all, and the two kinds that need no
-process of this program.
+"""The kinds of Redis that a replica may use: the interface that is common to all, and the two kinds for which this
+program starts no process.
 
 This module knows how each Redis is reached, started and stopped. It does not know whose data the Redis holds.
 """
@@ -94,7 +94,7 @@ class Source(ABC):
     def await_change(self, suspect: threading.Event) -> None:
         """Block until another process may have taken over.
 
-        After `suspect` has been set and the Redis has been stopped, the method returns in any case.
+        To make this method return in any case, set `suspect` and stop the Redis.
         """
         suspect.wait()
 

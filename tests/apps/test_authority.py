@@ -1,6 +1,6 @@
-"""Authority at commit: when a write is committed, the rights of its user are judged again, from the people and roles
-that the committed log has at this place. One replica is cut off, accepts a write, and learns of a revocation when the
-replicas meet."""
+"""Authority at commit: when a write is committed, the rights of its user are judged again, by the people and roles that
+were committed before the write. One replica is cut off, accepts a write, and learns of a revocation when the replicas
+meet."""
 
 from __future__ import annotations
 

@@ -118,9 +118,9 @@ def test_two_libraries_read_the_times_of_a_feed(name: str) -> None:
 
 
 def different_zones(part: int) -> list[str]:
-    """Return zones with different descriptions of THREE_YEARS. Of all zones with the same description, return one.
+    """Return one zone for each different description of THREE_YEARS, among the zones of this part.
 
-    A part has the zones of some offsets, so all zones with the same description are in the same part.
+    Each part takes all zones of some offsets, so two parts have no description in common.
     """
     alike = {}
     for name in sorted(available_timezones()):

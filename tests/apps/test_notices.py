@@ -41,7 +41,8 @@ def test_a_message_says_the_time_zone_and_the_id(replicas: list[Told]) -> None:
 
 
 def displaced(one: Told, two: Told) -> None:
-    """Let neil reserve an hour at `one`, and then vish the same hour, or else the next, at `two`. The replicas meet."""
+    """Let neil reserve an hour at `one`. Then let vish ask for the same hour at `two`, with the next hour as second
+    choice. At last, the replicas meet."""
     one.reserve("neil", "first", 9)
     two.reserve("vish", "a", 9, 10)
     meet(two.store, one.store)

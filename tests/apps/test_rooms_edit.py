@@ -1,4 +1,4 @@
-"""Changes of the purpose and nothing else, for one reservation and for a series."""
+"""Changing only the purpose, of one reservation and of a series."""
 
 from __future__ import annotations
 

@@ -85,8 +85,8 @@ def await_quiet(replicas: Replicas) -> None:
 
 
 def audit(replicas: Replicas, books: Books, users: list[str]) -> Findings:
-    """Compare what clients can read at one replica with their records: reservations, histories, calendars and records.
-    One replica is enough, because all replicas are equal by then."""
+    """Compare `books` with what clients can read at one replica: reservations, histories, calendars and records. One
+    replica is enough, because all replicas are equal by then."""
     label = replicas.labels[-1]
     held = {found["id"]: found for user in users for found in _reservations(replicas, label, user)}
     placed = defaultdict(list)
@@ -131,8 +131,8 @@ def records_of(replicas: Replicas, label: str, users: list[str]) -> list[str]:
 def _check_records(
     replicas: Replicas, label: str, inserted: set[str], users: list[str], books: Books, findings: Findings
 ) -> None:
-    """Add the errors of records to the findings. If a request was done twice, the second time is listed as a conflict,
-    because the first time has taken the key of the record."""
+    """Add lost and doubled records to the findings. If a request was carried out twice, the second insert is listed as
+    a conflict, because the first one has taken the key of the record."""
     found = Counter(records_of(replicas, label, users))
     findings.lost += sorted(inserted - found.keys() - books.destroyed)
     findings.destroyed += sorted((inserted - found.keys()) & books.destroyed)

@@ -94,7 +94,7 @@ class Books:
             return list(self.acknowledged)
 
     def check(self, guarantee: str, holds: bool, problem: str) -> None:
-        """Count a check of a session guarantee, and record an error if it does not hold."""
+        """Count a check of a session guarantee, and record an error if the guarantee does not hold."""
         with self._lock:
             self.guarantees[guarantee] += 1
             if not holds:

@@ -154,8 +154,8 @@ class Client:
     def _read(self, http: requests.Session, identifier: str) -> tuple[bool, History | None]:
         """Read the history of a reservation, and check the guarantees of the session.
 
-        Return (is answered, history). It is not answered if the run ends first, or if the client begins a new session
-        meanwhile. The history is None if the reservation is unknown.
+        Return (is answered, history). `is answered` is False if the run ends first, or if the client begins a new
+        session meanwhile. The history is None if the reservation is unknown.
         """
         session = self._session
         answer, label = self._until_answered(http, "GET", f"/reservations/{identifier}/history", None)

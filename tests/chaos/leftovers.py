@@ -29,8 +29,8 @@ def folder_prefix() -> str:
 
 
 def sweep() -> None:
-    """Delete what earlier runs have left behind. /proc says which runs have ended, so do nothing where there is
-    none."""
+    """Delete what earlier runs have left behind. /proc shows which runs have ended, so do nothing on a machine without
+    /proc."""
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
         match = _FOLDER.fullmatch(folder.name)
         if match and Path("/proc/self").exists() and not Path(f"/proc/{match[1]}").exists():
@@ -48,8 +48,8 @@ def _delete(folder: Path) -> None:
 
 
 def _kill_processes(folder: Path) -> bool:
-    """Kill the processes that work in a folder or name it in their command. Return whether there were none. A
-    process may start another one just before it is killed, so call this until it returns true."""
+    """Kill the processes that work in a folder or name it in their command. Return whether there were no such
+    processes. A process may start another one just before it is killed, so call this until it returns true."""
     found = False
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

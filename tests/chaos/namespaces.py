@@ -39,7 +39,8 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A packet filter. `command` replaces all rules of a namespace by those on its input, which `rules` makes."""
+    """A packet filter. `rules` returns the rules for given losses, as text. `command` is a program that reads this text
+    from its input, and puts these rules in place of all rules of a namespace."""
 
     command: tuple[str, ...]
     rules: Callable[[Loss], str]
@@ -92,7 +93,8 @@ class Namespaces:
         return ["nsenter", f"--net={NAMES / _name(label)}", "--"]
 
     def set_loss(self, label: str, loss: Loss) -> None:
-        """From now on, let a replica lose these shares of the packets that it receives. Earlier losses end."""
+        """From now on, let a replica lose a share of the packets that it receives from each address in `loss`. Earlier
+        losses end."""
         _run(*self.command(label), *self.filter.command, given=self.filter.rules(loss))
 
     def sent_again(self) -> int:

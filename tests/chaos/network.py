@@ -35,7 +35,8 @@ ACCEPT_ROUNDS = 5  # of the loop, until a new connection is accepted and carried
 
 
 class Wire:
-    """The proxy for connections from one caller to one listener. It listens and calls from the address `host`."""
+    """The proxy for connections from one caller to one listener. It listens at the address `host`, and makes its own
+    connections from there."""
 
     def __init__(self, caller: str, listener: str, host: str, target: tuple[str, int], chance: random.Random) -> None:
         self.caller, self.listener, self.host, self.target = caller, listener, host, target
@@ -178,7 +179,7 @@ class Network:
             ]
 
     async def _vary_loss(self, namespaces: Namespaces, label: str) -> None:
-        """At random intervals, draw for each other replica which share of its packets this replica loses."""
+        """At random intervals, choose new losses for this replica: a share of the packets from each other replica."""
         chance = self._chances[label]
         while True:
             loss: dict[str, float] = {}

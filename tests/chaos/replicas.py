@@ -124,7 +124,7 @@ class Replicas:
         return requests.post(self.rest[label] + path, json=body, headers=USER, timeout=timeout_s)
 
     def stop(self) -> None:
-        """Resume frozen processes, and stop all replicas. None starts after that."""
+        """Resume frozen processes, and stop all replicas. No replica starts after that."""
         with self._starting:
             self._stopped = True
         for label, processes in self._processes.items():

@@ -1,4 +1,4 @@
-"""What a user sees of a request that was acknowledged, and that a replay has then left without effect."""
+"""What a user sees of an acknowledged request that has no effect after a replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cluster.py class` as a teacher runs it, and the control of `cluster.py up`."""
+"""`cluster.py class` as a teacher runs it, and the control endpoint of `cluster.py up`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Terminal:
         self._reader.join(BOUND_S)
 
     def claim(self, line: str) -> None:
-        """Take the address of the cluster page from a line of output, and exchange the key in it for a control
+        """Read the address of the cluster page in a line of output, and exchange the key in this address for a control
         token."""
         found = ADDRESS.search(line)
         assert found

@@ -146,8 +146,8 @@ MEETINGS = st.lists(st.tuples(st.sampled_from(["ab", "bc", "ac", ""]), st.sample
 @settings(deadline=None)
 @given(MEETINGS)
 def test_a_stable_write_never_changes_again(steps: list[tuple[str, str, int]]) -> None:
-    """Three servers write and meet in any order. The booking of a write that one server holds as final never changes,
-    at any server. When all servers have met, they are equal and hold all writes as final."""
+    """Three servers write and meet in any order. Once one server holds a write as final, the booking of this write
+    never changes at any server. When all servers have met, they are equal and hold all writes as final."""
     logs = {name: StampedLog(name, 0) for name in "abc"}
     logs["a"].exchange(logs["b"], 0)
     logs["b"].exchange(logs["c"], 0)

@@ -71,7 +71,7 @@ def test_a_script_of_the_course_prints_its_expected_output(script: Path, options
 
 @pytest.fixture(scope="module")
 def fork_server() -> Iterator[ForkServer]:
-    """Return a fork server that all scripts of this module use, each after the other."""
+    """Return a fork server that all scripts of this module use, one after another."""
     shared = ForkServer()
     yield shared
     shared.close()

@@ -570,7 +570,7 @@ def _broken_after(subject: Subject, peer: Peer, batches: Sequence[wire.Batch], f
 
 @section("6.6")
 def unacknowledged_writes_are_sent_again(subject: Subject) -> None:
-    """The subject sends Done only after the Ack of its batch; without an Ack, the next session sends it again."""
+    """The subject sends Done only after the Ack of its batch; without an Ack, the next session repeats the batch."""
     given = [Author(subject.fresh("again")).note()]
     subject.give(given)
     with closing(subject.talk(subject.observer())) as talk:
@@ -631,7 +631,7 @@ def new_call_replaces_a_session(subject: Subject) -> None:
 
 @section("5.7")
 def sync_is_answered(subject: Subject) -> None:
-    """A Sync is answered once all that the subject held when the Sync came is sent and acknowledged."""
+    """A Sync is answered after the peer has acknowledged everything that the subject held when the Sync came."""
     note = Author(subject.fresh("sync")).note()
     with closing(_standing(subject)) as talk:
         talk.acks = False

@@ -135,8 +135,8 @@ class Talk:
                 raise Failed(f"Expected each write once in a plan; came: {item.id} again.")
 
     def until(self, wanted: Callable[[], object], what: str) -> None:
-        """Take frames of the subject until `wanted()` is true. Raise Failed, with `what` as what was expected, if the
-        session ends first or ANSWER_S_MAX has passed."""
+        """Take frames of the subject until `wanted()` is true. Raise Failed if the session ends first, or if
+        ANSWER_S_MAX has passed. The message says that `what` was expected."""
         ends_s = time.monotonic() + ANSWER_S_MAX
         while not wanted():
             left_s = ends_s - time.monotonic()

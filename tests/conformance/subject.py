@@ -20,7 +20,7 @@ LABEL = "conformance"
 
 
 class Skipped(Exception):
-    """The subject leaves out an optional part of the protocol, which a check is about. The message says which."""
+    """A check is about an optional part of the protocol, which the subject leaves out. The message names the part."""
 
 
 class NotReady(Exception):
@@ -98,7 +98,8 @@ class Subject:
         return Peer(Author(server), server.partition("~")[0], birth, f'[[0,"{birth}",1]]')
 
     def primary_at(self, view: View, commits: Sequence[wire.Item] = ()) -> Peer:
-        """Return the primary as a peer that holds all that the subject holds, and these commits after it."""
+        """Return the primary as a peer. This peer holds the writes in `view`, which the subject holds, and then
+        `commits`."""
         primary = self.primary
         found = Peer(primary.author, primary.label, primary.birth, primary.history)
         return found.holding(view.items).holding(commits)

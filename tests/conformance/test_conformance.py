@@ -43,7 +43,8 @@ def minimal(log: Log, session_type: type[Session] = Session, address: str = "127
 
 @contextlib.contextmanager
 def ours(folder: Path, labels: tuple[str, ...], *started: str, **settings: Any) -> Iterator[Processes]:
-    """Run the replicas `started` of a cluster of `labels`. The cluster plays records and members only."""
+    """Configure a cluster with these labels, and run those of its replicas that `started` names. The cluster plays
+    records and members only."""
     configuration = write_configuration(folder, labels, {"applications": ["records"], **settings})
     processes = ForkedProcesses(configuration)
     try:
@@ -118,7 +119,7 @@ class AnswersTooEarly(Session):
 
 
 class SendsAllAgain(Session):
-    """Faulty: sends all writes, including those that the peer holds by its hello."""
+    """Faulty: sends all writes, including those that the peer's hello covers."""
 
     def _judge(self, hello: wire.Hello) -> None:
         super()._judge(hello)

@@ -1,6 +1,6 @@
-"""Tests of `pages.below`, which returns the greatest field name of a page that is less than a given text, compared
-bytewise. Some tests call it directly, through the operation `search` of the toy application; others reserve rooms on
-days with many reservations."""
+"""Tests of `pages.below`. Of the field names of a page that are less than a given text, it returns the greatest one.
+Names are compared bytewise. Some tests call `below` directly, through the operation `search` of the toy application;
+others reserve rooms on days with many reservations."""
 
 from __future__ import annotations
 

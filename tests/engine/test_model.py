@@ -41,7 +41,8 @@ def asking(user: str, request: str, how: int) -> DraftContext:
 
 
 class AnyVersion(Store):
-    """A store that accepts writes of the version `active` of the rooms, as during an upgrade of a cluster."""
+    """A store that accepts writes of one version of the rooms application, whose tag is `active`, as during an upgrade
+    of a cluster."""
 
     active = ""
 

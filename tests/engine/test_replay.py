@@ -126,8 +126,7 @@ def test_the_event_of_a_long_replay_names_its_first_writes(cluster: Cluster) -> 
 
 
 def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> None:
-    """A write arrives whose place in the order is between two other writes of its page. Only the later of these two is
-    rolled back."""
+    """A write arrives that belongs between two other writes of its page. Only the later of these two is rolled back."""
     _, one, two = cluster
     two.note("1", "p")
     cluster.clock.tick()
@@ -227,8 +226,8 @@ def test_a_commit_with_its_body_precedes_all_tentative_writes(cluster: Cluster) 
 
 
 def test_a_batch_mixes_whole_commits_with_notifications_or_tentative_writes(cluster: Cluster) -> None:
-    """One session sends a batch of whole commits and a tentative write, and another one a batch of a whole commit and
-    notifications. The writes of each batch share pages."""
+    """In one session, a batch has whole commits and a tentative write. In another session, a batch has a whole commit
+    and notifications. The writes of each batch share pages."""
     primary, one, two = cluster
     one.note("a", "p", "q")
     one.note("b", "p")

@@ -50,7 +50,7 @@ def opened(label: str, application: LuaApplication, *, is_primary: bool = False)
 
 
 def meet(one: Store, its: LuaApplication, other: Store, theirs: LuaApplication) -> list[str | None]:
-    """Run a session. Return the error message of each of the two ends; None for an end without an error."""
+    """Run a session. Return the error message of each side; None for a side without an error."""
     meeting = Meeting(one, other, rules_by_tag([its]), rules_by_tag([theirs])).run()
     return [end.report.error.message if end.report.error else None for end in meeting.ends]
 

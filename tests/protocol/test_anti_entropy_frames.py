@@ -1,4 +1,4 @@
-"""One end of a session with a fake store: its window, its plans and its refusals."""
+"""One side of a session with a fake store: its window, its plans and its refusals."""
 
 from __future__ import annotations
 
@@ -266,7 +266,8 @@ def test_another_history_ends_the_session() -> None:
 
 
 def test_a_fork_ends_the_session_when_everything_is_sent() -> None:
-    """This side first sends all that it has: the commit that decides between the two writes may be among it."""
+    """This side first sends everything that it has, which may include the commit that decides between the two
+    writes."""
     store = FakeStore(items=1)
     made, _ = session(store, initiator=False)
     store.answers = [taken(0, "fork")]

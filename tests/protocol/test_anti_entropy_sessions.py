@@ -214,7 +214,7 @@ def test_a_session_makes_a_new_plan_when_a_batch_does_not_fit() -> None:
 
 
 def refused(one: Any, other: Any, code: str, sentence: str, **options: Any) -> None:
-    """Assert that the session ends with this refusal at both ends, and that neither replica has changed."""
+    """Assert that both sides end the session with this refusal, and that neither replica has changed."""
     before = one.dump(), other.dump()
     meeting = Meeting(one, other, **options).run()
     for end in meeting.ends:
@@ -254,7 +254,7 @@ def test_a_replica_refuses_itself() -> None:
 
 
 def test_forks_and_other_histories_end_the_session_on_both_sides() -> None:
-    """The session ends with an error at both ends. Writes that were received before the fork are kept."""
+    """Both sides end the session with an error. Writes that were received before the fork are kept."""
     cluster = Cluster(3)
     _, one, two = cluster
     first = write_of(draft("note", "x1", ["p"]), 5, 0, "x~aaaaaa")
@@ -286,8 +286,8 @@ def test_replicas_that_know_no_birth_exchange_writes_and_learn_the_birth_later()
 
 
 def behind_a_promotion() -> tuple[Cluster, Meeting]:
-    """Return a cluster, and a session in it. A forced promotion of r1 revokes a commit of the primary r0 that r2 holds.
-    In the session between r1 and r2, r2 has taken the first part of the full state of r1. r3 has the history of r1."""
+    """Return a cluster, and a session between r1 and r2. r2 holds a commit of the primary r0, which a forced promotion
+    of r1 has revoked. In the session, r2 has taken the first part of the full state of r1. r3 has the history of r1."""
     cluster = Cluster(4)
     primary, one, two, three = cluster
     primary.note("a", "p")
@@ -328,7 +328,8 @@ def test_a_session_ends_if_another_history_has_come_during_the_full_state() -> N
 
 
 def test_a_session_that_cannot_send_a_later_history_does_not_end_as_if_it_had_sent_everything() -> None:
-    """A retired replica may leave when a session with a peer has succeeded."""
+    """Such a session must not count as a success: a retired replica may leave once a session with a peer has
+    succeeded."""
     cluster = Cluster(3)
     _, one, two = cluster
     session = Meeting(one, two)

@@ -44,7 +44,7 @@ def filled(cluster: Cluster, count: int = 20) -> tuple[Replica, Replica]:
 
 
 def bodies(meeting: Meeting, end: int) -> int:
-    """Return how many whole writes came to this end in batches."""
+    """Return how many whole writes the side `end` (0 or 1) of a session received in batches."""
     return sum(bool(one.body) for frame in meeting.frames(Batch, end) for one in frame.selection.items)
 
 
@@ -315,8 +315,8 @@ def test_commits_that_do_not_belong_to_the_state_are_refused(
 
 
 def test_the_end_of_a_full_state_is_acknowledged_by_asking_for_a_new_plan(cluster: Cluster) -> None:
-    """The sender refuses an ordinary Ack of the end: with it, the sender would believe that the receiver also holds the
-    writes after the state."""
+    """The sender refuses an ordinary Ack of the frame that ends the state. From such an Ack, the sender would conclude
+    that the receiver also holds the writes after the state."""
     primary, _ = filled(cluster)
     new = cluster.add("new")
     giver, taker = session_of(primary, RULES, initiator=True), session_of(new, RULES, initiator=False)

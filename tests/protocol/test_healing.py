@@ -37,7 +37,7 @@ def put(copy: Copy, source: Replica, target: Replica) -> None:
 
 def session(one: Replica, other: Replica, healings: Healings, originals: Sequence[Replica] = ()) -> None:
     """Run a session. Then do for both replicas what a running replica does after a session. If `originals` is not
-    empty, a primary that is not in it is a copy, and gives way."""
+    empty, any primary that `originals` does not contain is a copy, and gives way."""
     meeting = Meeting(one, other).run()
     for replica, end in zip((one, other), meeting.ends, strict=True):
         healing = healings.setdefault(replica.label, Healing())
@@ -89,8 +89,8 @@ def three() -> tuple[Replica, Replica, Replica]:
 
 
 def want(replica: Replica, name: str, count: int, *contested: str) -> set[str]:
-    """Accept `count` writes that each take a slot of their own, and one for each contested slot. Return their request
-    ids."""
+    """Accept `count` writes that each take a slot of their own, and one more write for each contested slot. Return
+    their request ids."""
     made = set()
     for number in range(count):
         replica.take(f"{name}{number}", ("p", f"{name} {number}"))

@@ -20,8 +20,8 @@ class Refusal(Exception):
 
 
 class Session:
-    """The responder's end. `receive` takes a frame and `wake` says that the log has changed; both return the frames to
-    send. `clock_us` is the wall clock when the session begins."""
+    """The responder's side of a session. `receive` takes a frame and `wake` says that the log has changed; both return
+    the frames to send. `clock_us` is the wall clock when the session begins."""
 
     def __init__(self, log: Log, clock_us: int) -> None:
         self.log, self.clock_us = log, clock_us
@@ -205,8 +205,8 @@ class Session:
             raise Refusal("malformed", f"{item.id} does not match its bytes, or the peer lacks its application.")
 
     def _note_received(self, batch: wire.Batch) -> None:
-        """Note that the peer holds the writes of a batch, which it has sent or is about to get, up to the first gap.
-        These writes are not sent to it."""
+        """Note that the peer holds the writes of a batch, up to the first gap, so that they are not sent to the peer.
+        The peer has sent this batch, or is about to get it."""
         for item in batch.items:
             stamp, origin = split(item.id)
             if item.body and stamp > self._reached(origin):
