@@ -23,10 +23,10 @@ state. Then its Ack asks for a new plan.
 An acknowledged frame is stored for good. So a session may break at any point: the next session continues from what each
 side then holds.
 
-A peer may be faulty, and bayou/trust.py says what a replica refuses to believe. If the peer's hello claims writes of
-this replica that this replica does not hold, this side only searches the batches for one of these writes. It stores
-nothing and sends nothing. Such a session always ends with a refusal, unless a full state has brought this replica a new
-id.
+A peer may be faulty, and bayou/trust.py says what a replica refuses to believe. The peer's hello may claim writes that
+carry this replica's server id but are not held here. Then this side searches the batches for one of these writes, but
+stores nothing and sends nothing. Such a session always ends with a refusal, unless a full state has brought this
+replica a new id.
 
 A server id may have been used twice, by a copy of a data folder. Then two different writes, one sent by the peer and
 one held here, may both follow the same write of that server. If the peer's write is tentative, this side stores nothing
@@ -519,7 +519,7 @@ class Session:
         return [ack]
 
     def _misfit(self, plan: int, received: Received, stopped_at: Item | None) -> list[Frame]:
-        """Return the frames to send for a batch of which only the items before `stopped_at` were stored."""
+        """Return the frames to send after a batch, if only its items before `stopped_at` were stored."""
         match received.status:
             case "own":
                 self.report.lost = self._server
@@ -536,8 +536,9 @@ class Session:
         return self._refuse(self._refusal_of(received.status))
 
     def _received(self, selection: Selection) -> tuple[Received, Item | None]:
-        """Store a selection. Store nothing if this side takes nothing from the peer, or if nobody has compared the
-        history of the commits with the history here. Return the result, and the first item that was not stored."""
+        """Store a selection. Return the result, and the first item that was not stored. Store nothing if this side
+        takes nothing from the peer, or if the selection has commits of a history that may differ from the history
+        here."""
         if self._is_claimed:
             return Received("taken", 0, 0, 0, 0, 0, 0), None
         has_commits = any(item.csn is not None for item in selection.items)
@@ -556,7 +557,8 @@ class Session:
         return Refuse(status, _REFUSALS[status])
 
     def _has_lost_write(self, selection: Selection) -> bool:
-        """Whether the peer shows, with a whole write, that this replica has lost writes of its own."""
+        """Whether the selection proves that this replica has lost writes of its own: it must contain one of them with
+        its body."""
         own = f"@{self._server}"
         if not any(item.id.endswith(own) and item.body for item in selection.items):
             return False

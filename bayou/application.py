@@ -107,8 +107,8 @@ class FeedRevision:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The history of a page. `notes` has the application's note on each commit, by CSN. `tentative` has the tentative
-    writes that declare the page, in order, each with its outcome."""
+    """The history of a page. `notes` has the note that the application made at each commit, by CSN. `tentative` has the
+    tentative writes that declare the page, in order, each with its outcome."""
 
     notes: Mapping[int, str]
     tentative: tuple[tuple[Write, str], ...]
@@ -145,8 +145,8 @@ class Undone(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
-    """A write whose outcome changed here in a replay. `others` has the outcomes of all other writes that got one in the
-    same transaction, by write id. One of these writes caused the replay."""
+    """A write whose outcome changed here in a replay. `others` has the outcomes, by write id, of all other writes that
+    the same transaction played. One of these writes caused the replay."""
 
     at: datetime
     write: str

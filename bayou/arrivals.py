@@ -1,7 +1,7 @@
 """What has just arrived at a replica from its peers.
 
-In a standing session, such writes are passed on only after a pause. If a peer meanwhile gets the writes from the server
-that accepted them, the peer says that it holds them. So each body travels about once to each replica.
+In a standing session, a replica passes on the writes of others only after a pause. If a peer meanwhile gets the writes
+from the server that accepted them, the peer says that it holds them. So each body travels about once to each replica.
 
 Each session finds out how long its pause must be. A frame whose writes the peer had before makes the pause longer, and
 any other frame makes it shorter. So a peer that gets writes only from this replica soon gets them at once, and the
@@ -60,8 +60,8 @@ class Arrivals:
             self._arrivals.append(_Arrival(self._now_s(), csn, stamps))
 
     def next_pause_s(self, pause_s: float, *, in_vain: bool) -> float:
-        """Return the next pause of a session whose last pause was `pause_s`. `in_vain` says that the peer already had
-        all writes of the frame that was sent after that pause."""
+        """Return the next pause of a session whose last pause was `pause_s`. `in_vain` says whether the peer already
+        had all writes of the frame that followed that pause."""
         if in_vain:
             return min(pause_s * LONGER, PAUSE_S_MAX)
         return max(pause_s * SHORTER, self.pause_s)

@@ -79,6 +79,6 @@ def is_other(ours: Answer, theirs: Answer, number: int) -> bool:
 
 
 def _spread(after: int, last: int) -> tuple[int, ...]:
-    """Return up to CSNS_MAX CSNs after `after`, evenly spread, of which `last` is the last one."""
+    """Return up to CSNS_MAX CSNs that are evenly spread between `after` (not included) and `last` (included)."""
     count = min(CSNS_MAX, last - after)
     return tuple(after + (last - after) * number // count for number in range(1, count + 1))

@@ -261,8 +261,8 @@ class Importer:
         self.report.installed = installed
 
     def _continues(self, state: State, end: StateEnd) -> bool:
-        """Return whether the log here is a prefix of the log that a full state stands for, as far as the end of the
-        full state tells. A file cannot answer questions about older commits."""
+        """Return whether the log here is a prefix of the log that a full state stands for. Only the newest commits are
+        compared: `end` lists them, and a file cannot answer questions about older ones."""
         place = state.csn - (end.csn - len(end.recent))  # of the last commit here among the recent ones of the file
         is_same = not state.csn or place <= 0 or end.recent[place - 1] == state.last
         return is_same and not missing(end.vector, self._retired, state.committed_vector)

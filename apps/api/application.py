@@ -35,8 +35,8 @@ def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What a replica does if a replay leaves a write without effect that the replica had acknowledged: it submits
-    drafts that make up for the write. `words` are the outcomes after which it does so, such as `moved_meanwhile`.
+    """What a replica does if a write that it has acknowledged loses its effect in a replay: it submits drafts that make
+    up for the write. It does so if the write's outcome is one of `words`, such as `moved_meanwhile`.
     `drafts(service, entry)` yields the drafts for one write. The same write must always give drafts with the same
     request ids, because they may be submitted twice."""
 
@@ -48,8 +48,8 @@ class FollowUp:
 class News:
     """What became of a write that this replica has accepted.
 
-    accepted  the outcome given in the answer to the user who made the write. If a forced promotion has revoked the
-              commit: the outcome before the promotion. None if no answer gave an outcome and no commit was revoked
+    accepted  the outcome that the answer to the user's request gave. If a forced promotion has revoked the commit of
+              the write, the outcome before the promotion. None if there is neither
     told      the outcome when this replica last sent a notice about the write; None if it has sent none
     outcome   the present outcome
     is_final  whether the write is committed

@@ -52,7 +52,8 @@ class Endpoint:
     body_is_required      if False, a request without a body is treated as if its body were {}
     is_refused_when_busy  if False, even a client that sends too many requests may use the endpoint
     in_session            the endpoint keeps the guarantees of the client's session
-    for_cluster_pages     web pages of other replicas may use the endpoint; a POST only in a cluster without roles
+    for_cluster_pages     web pages of other replicas may use the endpoint; if it is a POST, they may do so only in a
+                          cluster without roles
     is_endless            the answer is a stream without an end
     """
 

@@ -13,8 +13,8 @@ RETRY_AFTER_S = 5
 
 class OneAtATime:
     """A `with` block that only one thread at a time may enter. Another thread waits for WAIT_S at most, since most
-    questions are answered by then. After that, entering raises Away `busy`, because a request that waits holds a
-    thread. `what` names the question in the message."""
+    questions are answered by then. If the block is then still in use, Away `busy` is raised, because a request that
+    waits holds a thread. `what` names the question in the message."""
 
     def __init__(self, what: str) -> None:
         self._what = what

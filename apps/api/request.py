@@ -31,7 +31,7 @@ class ClientSession:
     which vector the request needs, and notes in it what the client reads and writes.
 
     was_sent     whether the client sent a token
-    client       the person or address whose requests a limit counts together; empty if it is not known
+    client       the person or address to which limits on requests apply; empty if it is not known
     notes_reads  whether reads are noted; False if the request writes, because its handler may read before the write
     """
 
@@ -79,8 +79,8 @@ class ClientSession:
             self.token = self.token.born(held.birth)
 
     def token_after(self, *, reads_count: bool) -> str | None:
-        """Return the session token for the answer; None if the answer has none. `reads_count` says whether the token
-        includes the reads of this request. It is true if the request succeeded, or if it named something that does not
+        """Return the session token for the answer; None if the answer has none. With `reads_count`, the token includes
+        what this request has read. Set `reads_count` if the request succeeded, or if it named something that does not
         exist."""
         if not (self.was_sent or self.has_written):
             return None

@@ -41,8 +41,8 @@ class Service(Protocol):
         """Return whether a list has this entry, without reading the list."""
 
     def history(self, page: str) -> History:
-        """Return the notes on a page, and the tentative writes that declare the page. Both are read at the same
-        moment."""
+        """Return the history of a page: the notes that committed writes left on it, and the tentative writes that
+        declare it. Both are read at the same moment."""
 
     def log_entry(self, identifier: str) -> LogEntry:
         """Return the write with this id, with its present outcome. Raise Unknown `write_dropped` if the write was
@@ -52,9 +52,10 @@ class Service(Protocol):
         self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
     ) -> Sequence[LogEntry]:
         """Return the newest writes of the application `app` (NAME/VERSION), 200 at most. The other arguments select
-        writes: by `user`, by the request id `request`, and by `words`, of which the outcome must contain one. An empty
-        argument selects all writes. Tentative writes come first, then the committed writes that the log still holds.
-        Both begin with the newest write. Without `words`, only the newest 5,000 writes of the log are searched."""
+        writes by their `user`, by their request id (`request`), and by their outcome, which must contain one of
+        `words`. An empty argument selects all writes. Tentative writes come first, then the committed writes that the
+        log still holds. Both begin with the newest write. Without `words`, only the newest 5,000 writes of the log are
+        searched."""
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time of the
@@ -66,12 +67,12 @@ class Service(Protocol):
 
     def holders(self, ids: Collection[str]) -> list[str]:
         """Return the labels of the replicas that are known to hold all of these writes. This replica must hold them, so
-        it comes first. A peer follows if it held them at the end of its last session with this replica."""
+        it comes first. Then come the peers that held them at the end of their last session with this replica."""
 
     def active_tag(self, name: str) -> str:
         """Return the tag NAME/VERSION that clients' writes of the application `name` carry. VERSION is the activated
-        version, or a newer version that the log is known to hold. If there is neither, VERSION is the oldest version
-        that this replica can play. An application with one version need not call this."""
+        version, or a newer version if the log is known to have writes of it. If there is neither, VERSION is the oldest
+        version that this replica can play. An application with one version need not call this."""
 
     def label(self, server: str) -> str:
         """Return the label of a server. If no server of the cluster has this id, return the id itself."""

@@ -1,7 +1,8 @@
 """The canonical form in which a write carries queries and statements. query.lua and changes.lua describe this form.
 
-An operand is a value or a parameter. The text :NAME stands for the parameter NAME, whose value each alternative of a
-step gives. If a value is a text that begins with a colon, its operand has a second colon in front.
+An operand is a value or a parameter. The text :NAME stands for the parameter NAME. A step may have several
+alternatives, which give the parameter different values. If a value is a text that begins with a colon, its operand has
+a second colon in front.
 """
 
 from __future__ import annotations

@@ -128,9 +128,9 @@ class Records:
         return {"relation": found.name}
 
     def write_records(self, request: Request[None, WriteBody]) -> tuple[Answer, int]:
-        """Write records. The body has an update, a check and a merge procedure. The update is done if the check holds;
-        otherwise, the first step of the merge procedure that can be done is done instead. Status 200 means that the
-        same request had already been accepted."""
+        """Write records. The body has an update, a check and a merge procedure. The replica does the update if the
+        check holds, and otherwise the first possible step of the merge procedure. Status 200 means that the same
+        request had already been accepted."""
         body = request.body
         from apps.records.program import program_of  # noqa: PLC0415  # see sql.py
 
@@ -184,8 +184,8 @@ class Records:
         return self._state_of(entry)
 
     def list_writes(self, request: Request[WritesQuery, None], user: str) -> Answer:
-        """List the newest writes of records that a user has made: up to 200, among the newest 5,000 writes of the log.
-        Tentative writes come first, then committed writes. Both begin with the newest write."""
+        """List a user's newest writes of records: up to 200, among the newest 5,000 writes of the log. Tentative writes
+        come first, then committed writes. Both begin with the newest write."""
         self._service.read([], request.session)
         return {"user": user, "writes": list(map(self._state_of, self._writes_of(user, request.query.request or "")))}
 
@@ -216,8 +216,8 @@ class Records:
         return next((entry for entry in found if entry.outcome.startswith(("updated", "merged"))), None)
 
     def _writes_of(self, user: str, request: str) -> Iterator[LogEntry]:
-        """Yield the newest writes of records of a user. If `request` is not empty, yield only the writes with this
-        request id. A request that was sent twice is yielded once."""
+        """Yield a user's newest writes of records. If `request` is not empty, yield only the writes with this request
+        id. If a request was sent twice, yield only the write that had its effect."""
         for entry in self._service.newest_writes(WRITE.app, user=user, request=request):
             if entry.write.op == "write" and not entry.outcome.startswith("duplicate"):
                 yield entry
@@ -279,8 +279,9 @@ class Records:
 
 def describe(write: Write, outcome: str) -> Answer:
     """Return what screens show of a write: its relations and, as `result`, what the write changed and which step of its
-    merge procedure did it. `result` is None if the write changed nothing. A conflict has `wanted` and `in_the_way`.
-    `why` is a sentence that says why an acknowledged write had no effect."""
+    merge procedure did it. If the write changed nothing, `result` is None. If it was to change records, `wanted` then
+    says which changes, and `in_the_way` says which records prevented them. `why` is a sentence that says why an
+    acknowledged write had no effect."""
     if write.op != "write":
         return {
             "relation": write.args["name"],

@@ -45,8 +45,8 @@ def relations_of(write: Write) -> list[str]:
 
 
 def conflict_of(write: Write, outcome: str) -> Json:
-    """Return what a write wanted and what stands in its way, in the form that `noted` returns. A tentative write has no
-    note yet."""
+    """Return what a write wanted and what stands in its way, in the form that `noted` returns. This also works for a
+    tentative write, which has no note yet."""
     status, _, detail = outcome.partition(" ")
     wanted = (
         [{"op": "define", "relation": write.args["name"], "record": {}}]
@@ -90,8 +90,8 @@ def changes_shown(write: Write, changes: Iterable[Json]) -> list[Json]:
 
 
 def _carried_by(write: Write) -> Callable[[str], Relation | None]:
-    """Return a function that maps the full name of a relation to the relation, if the write carries this relation, and
-    to None otherwise."""
+    """Return a function that finds a relation by its full name among those that the write carries. It returns None for
+    any other name."""
     carried = write.args.get("relations", {})
     return lambda name: Relation.of_carried(base_name_of(name), carried[name]) if name in carried else None
 

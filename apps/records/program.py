@@ -34,8 +34,8 @@ class Program:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads the steps of one request. `relation_of` finds a relation by its name. `values` maps the names of the
-    parameters that hold for the whole request to their values."""
+    """Reads the steps of one request. `relation_of` finds a relation by its name. `values` has the parameters of the
+    whole request: name -> value."""
 
     relation_of: Callable[[str], Relation]
     values: Parameters
@@ -107,8 +107,8 @@ class _Reader:
     def _note_kinds(
         self, place: str, kinds: dict[str, str], relation: Relation, operands: Iterable[tuple[str, Any]]
     ) -> None:
-        """Note in `kinds` the type of each parameter of the alternatives: the type of the attributes with which the
-        parameter is used. Raises BadInput if these attributes have different types."""
+        """Note in `kinds` the type of each parameter among the operands. A parameter has the type of the attributes
+        that it is used for. Raises BadInput if these attributes have different types."""
         for attribute, operand in operands:
             if name := parameter_of(operand):
                 kind = relation.attributes[attribute]

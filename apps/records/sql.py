@@ -139,7 +139,7 @@ class Source:
 
 
 def check_parameters(given: Iterable[str], used: Iterable[str]) -> None:
-    """Raise BadInput if a parameter is given that no SQL text of the request uses."""
+    """Raise BadInput if the request gives a parameter that none of its SQL texts uses."""
     for name in given:
         if name not in used:
             known = ", ".join(f":{one}" for one in sorted(used)) or "no parameter"

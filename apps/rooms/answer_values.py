@@ -82,8 +82,8 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
 
 
 def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
-    """Return the JSON value for a reservation that stands at another local time than asked for. The value has the
-    members SHIFTED (see answer_schemas.py)."""
+    """Return the JSON value for a reservation that stands at another local time than asked for. SHIFTED in
+    answer_schemas.py lists its members."""
     assert one.held.slot is not None, "it has a slot, at another local time"
     return {
         "id": one.id,
@@ -208,9 +208,9 @@ def parts_of(write: Write, outcome: str) -> list[WritePart]:
 
 
 def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
-    """Yield a JSON value with the schema CONFLICT (see answer_schemas.py) for each reservation of a write that got
-    another slot than its first choice, or on which the write had no effect. `got` is the slot that the outcome names;
-    None if the outcome names none."""
+    """Yield each reservation of a write, if it did not get its first choice or if the write had no effect on it. The
+    JSON value has the schema CONFLICT (see answer_schemas.py). `got` is the slot that the outcome names; None if the
+    outcome names none."""
     write, op = entry.write, entry.write.op.removesuffix("_series")
     for part in parts_of(write, entry.outcome):
         room = part.args["room"]

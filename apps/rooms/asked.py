@@ -53,8 +53,8 @@ def in_write(write: Write | Draft) -> Asked:
 
 
 def in_page(identifier: str, fields: Mapping[str, str]) -> Asked:
-    """Return what the request that made a reservation or a series wanted. `fields` are the fields of the page of the
-    reservation or series; the page does not say everything."""
+    """Return what a request to make a reservation or a series asked for, as far as the page of the reservation or
+    series says it. `fields` are the fields of this page."""
     made_for = fields.get("made_for", fields.get("owner"))
     owner = None if made_for == identifier.partition("/")[0] else made_for
     if fields["state"] == "series":

@@ -109,8 +109,8 @@ def move(
 
 
 def move_back(context: DraftContext, identifier: str, held: Reservation, to: RoomSlot, by: str) -> Draft:
-    """Return the draft that moves a reservation to the slot `to`, which stands at the local times that the reservation
-    was meant for. The draft is in the name of the owner; `by` is the user who asked for the move. If the owner moves
+    """Return the draft that moves a reservation back to the local times that it was meant for. These are the times of
+    the slot `to`. The draft is in the name of the owner; `by` is the user who asked for the move. If the owner moves
     the reservation meanwhile, the draft does nothing. Raise Conflict if the policies forbid the slot."""
     assert held.slot is not None, "only a reservation with a slot has local times"
     body = ReservationChangeBody.model_construct(

@@ -174,8 +174,8 @@ def extend(
     body: SeriesExtendBody,
 ) -> Draft:
     """Return the draft that adds occurrences to a series, or brings cancelled or rejected ones back. `known` has the
-    reservation of each date of the series, and whether it is final. A new occurrence is like the one before it; if
-    there is none before it, it is like the first one. Raise BadInput, TooLarge or Conflict if the request cannot be
+    reservation of each date of the series, and whether it is final. A new occurrence is like the one before it. If no
+    occurrence is before it, it is like the earliest one. Raise BadInput, TooLarge or Conflict if the request cannot be
     granted."""
     zone = context.local_zone
     like = {day: held for day, (held, _) in known.items() if held.state != "cancelled"}
@@ -232,7 +232,7 @@ def _may_skip(context: DraftContext, wanted: str, room: str, slot: Slot, others:
 
 
 def _begins(held: Reservation, zone: ZoneInfo) -> time:
-    """Return the local time at which a reservation was asked to begin."""
+    """Return the local time that was asked for as the beginning of a reservation."""
     return datetime.fromtimestamp(held.asked[0].start * 60, zone).time()
 
 

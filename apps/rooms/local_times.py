@@ -95,10 +95,10 @@ class Search:
         self._rooms = service.list_entries("rooms", self._session) if self.days else []
 
     def parts(self, days: Sequence[str], limit: int) -> Iterator[Part]:
-        """Yield the reservations that stand on `days`, which are days of this search, in order. A part ends with the
-        day on which `limit` reservations, or PAGES_MAX pages of rooms, have been read. In a part, the reservations are
-        in the order of the times that were asked for. A reservation that spans several days of this search belongs to
-        the first of them."""
+        """Search `days` in the given order, and yield in parts what is found. `days` must be days of this search. A
+        part ends with the day on which `limit` reservations, or PAGES_MAX pages of rooms, have been read. Within a
+        part, the reservations are sorted by the times that were asked for. A reservation that spans several days of
+        this search belongs to the first of them."""
         taken, ids = list[str](), dict[str, None]()
         for some in _split(days, max(PAGES_AT_ONCE // max(len(self._rooms), 1), 1)):
             found = self._on_pages(f"room:{room}/{day}" for day in some for room in self._rooms)
@@ -148,8 +148,8 @@ class Search:
         return found
 
     def _near(self, shifted: Iterable[Shifted]) -> set[str]:
-        """Return the ids of the reservations that may overlap one of `shifted` after its move to the time that was
-        asked for."""
+        """Return the ids of the reservations that may overlap one of `shifted` if all move to the times that were asked
+        for."""
         doubtful, pages = set(self._doubtful), set[str]()
         for one in shifted:
             at = one.asked_at
@@ -158,8 +158,8 @@ class Search:
         return {identifier for ids in self._on_pages(pages).values() for identifier in ids}
 
     def _standing(self, shifted: Iterable[Shifted], moving: Mapping[str, Shifted]) -> dict[str, dict[str, RoomSlot]]:
-        """Return page -> id -> slot: what would stand on some pages if each reservation of `moving` had its slot
-        `asked_at`. The pages are those of the slots `asked_at` of the reservations of `shifted`."""
+        """Return what pages would hold, as page -> id -> slot, if each reservation of `moving` had its slot `asked_at`.
+        The pages are those to which the reservations of `shifted` would move."""
         found: dict[str, dict[str, RoomSlot]] = {page: {} for one in shifted for page in one.asked_at.pages}
         for part in in_parts(found):
             views = self._service.read(part, self._session).pages

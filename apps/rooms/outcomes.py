@@ -67,7 +67,8 @@ def why_no_effect(op: str, outcome: str) -> str | None:
 
 
 def refusal(status: str, identifier: str, owner: str = "") -> Refusal:
-    """Return the refusal for a status about the reservation `USER/REQUEST` of this owner. Raise KeyError for the status
-    `failed`, which means a bug in the Lua."""
+    """Return the refusal for a write about the reservation or series `identifier` (USER/REQUEST), which `owner` owns.
+    `status` is the status of the write's outcome. Raise KeyError for the status `failed`, which means a bug in the
+    Lua."""
     kind, code, sentence = _REFUSALS[status]
     return kind(code, sentence.format(id=identifier, owner=owner), reservation=identifier)

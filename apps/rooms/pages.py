@@ -70,7 +70,7 @@ class Entry:
 class LocalTimes:
     """The local times of a slot, by the rules of the time zone that were known when the request was made.
 
-    zone          the time zone that the request named; None if it named none: then the building's zone counts
+    zone          the time zone that the request named; None for the zone of the building
     start_offset  by how many minutes local time is ahead of UTC at the start of the slot
     end_offset    by how many minutes local time is ahead of UTC at the end of the slot
     """
@@ -90,8 +90,8 @@ class Reservation:
     why           the user who cancelled it and that user's reason; None if no reason was given
     pages_beyond  the room pages that may hold it, in addition to those of `asked`
     local         the local times of the slot; None if the write that gave the slot did not say them
-    changed_by    the last moves, edits and cancels of this reservation alone, as `remembered_as` gives them; the newest
-                  last
+    changed_by    the last moves, edits and cancels of this reservation, without those of its series, in the form that
+                  `remembered_as` gives; the newest last
     owner         who owns it; None if the user who made it owns it
     """
 
@@ -229,8 +229,8 @@ def remembered_as(identifier: str, user: str, request: str) -> str:
 
 
 def _request_ids(fields: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the last moves, edits and cancels, as `remembered_as` gives them. The page stores each of them together
-    with what it asked for."""
+    """Return the last moves, edits and cancels, as `remembered_as` gives them. The page also stores what each of them
+    asked for."""
     return tuple(request.partition("=")[0] for request in fields.get("requests", "").split(" ") if request)
 
 

@@ -2,9 +2,9 @@
 how far ahead they may begin.
 
 These policies are checked when a write is accepted, because they need the time zone and the clock, which the Lua does
-not have. The clock of the replica that accepts the write decides; a play never looks at the time. So a reservation that
-has waited for a link to another replica is not refused there. The limit of open reservations is different, because it
-depends on the pages. So the write carries this limit, and each play of the write checks it.
+not have. The clock of the replica that accepts the write decides; a play never looks at the time. So no replica refuses
+a reservation because it arrives late. The limit of open reservations is different, because it depends on the pages. So
+the write carries this limit, and each play of the write checks it.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ class Policies:
     def bounds(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> tuple[int, int]:
         """Return the minutes (since 1970) between which the merge procedure `nearest_free_time` may put the slot. They
         lie within the local day, and within what the policies allow for a request at the minute `at_min`. A slot of
-        several days in a room with opening hours must stay where it is, because it could begin or end at night
-        elsewhere."""
+        several days in a room with opening hours must stay where it is, because at another time it could begin or end
+        at night."""
         low, high = local_day(slot.start, slot.end, zone)
         for one in slot.in_each_room:
             if one.room in self.hours:

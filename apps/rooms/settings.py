@@ -74,7 +74,7 @@ class ClosedDays:
 
 
 def _closed_days(value: Any) -> Any:
-    """Read `saturday`, `2026-12-25` or `2026-12-24/2027-01-01`, each with a reason after a blank if there is one."""
+    """Read `saturday`, `2026-12-25` or `2026-12-24/2027-01-01`. A blank and a reason may follow."""
     if not isinstance(value, str):
         return value
     when = value.partition(" ")[0]

@@ -138,8 +138,8 @@ def offset_min(minute: int, zone: ZoneInfo) -> int:
 
 
 def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
-    """Return by how many minutes local time is ahead of UTC in these spans of minutes. The text has the form that a
-    write carries: OFFSET, then MINUTE:OFFSET for each change. It says nothing about the time between the spans."""
+    """Return a text that says by how many minutes local time is ahead of UTC in these spans of minutes. A write carries
+    this text: OFFSET, then MINUTE:OFFSET for each change. It says nothing about the time between the spans."""
     found: dict[int, int] = {}
     for low, high in spans:
         found[low] = offset_min(low, zone)
@@ -162,7 +162,7 @@ def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
 
 
 def _change(before: int, after: int, zone: ZoneInfo) -> int:
-    """Return the first minute of (before, after] that has the offset of `after`."""
+    """Return the first minute after `before`, up to `after`, that has the offset of `after`."""
     wanted = offset_min(after, zone)
     while after - before > 1:
         middle = (before + after) // 2

@@ -162,7 +162,8 @@ class Handlers:
         raise self.refused(accepted.status, identifier, session)
 
     def refused(self, status: str, identifier: str, session: ClientSession) -> Refusal:
-        """Return the refusal for a status about a reservation or series."""
+        """Return the refusal for a write about a reservation or series. `status` is the status of the write's
+        outcome."""
         page = self.views_of(identifier, session).tentative
         held = decode_reservation(page) or decode_series(page)
         return refusal(status, identifier, owner_of(identifier, held) if held else "")
@@ -173,9 +174,9 @@ class Handlers:
         """Raise Conflict if an earlier request of the user `by.user`, with the same id `by.request`, asked for
         something else than `wanted`.
 
-        What the earlier request asked for is in the log. If the log has dropped it, the page says most of what a new
-        reservation or series asked for. The page says nothing of what a move or a cancel asked for, so such a request
-        counts as the same.
+        The log says what the earlier request asked for. If the log no longer holds it, only a request for a new
+        reservation or series is compared, because the page of the reservation or series still says most of what such a
+        request asked for. All other requests then count as the same.
         """
         ops = next(group for group in _SAME_IDS if wanted["op"] in group)
         write = self._accepted_before(identifier, by, ops)
@@ -210,7 +211,7 @@ class Handlers:
 
     def _next_free(self, wanted: RoomSlot, but: str, session: ClientSession) -> RoomSlot | None:
         """Return the next slot in which the room of `wanted` is free; None if none is found. The reservation with the
-        id `but` counts as free."""
+        id `but` is ignored."""
         taken = self.taken([searched(wanted)], {but}, session)
         return next_free(wanted, taken, self.building.policies, minute_of(self.service.now()), self.zone)
 

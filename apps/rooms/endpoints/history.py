@@ -122,8 +122,8 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
 
 
 def _accepted_at(event: _Event) -> datetime:
-    """Return when a write was accepted. The stamp of the write says this to the microsecond. But stamps never fall: if
-    a clock was ahead before, the stamp is too high, and the time in `accepted_at` is returned instead."""
+    """Return when a write was accepted. The stamp of the write says this to the microsecond. But stamps never fall, so
+    a stamp is too high if the clock was once ahead. Then the time in `accepted_at` is returned."""
     stamped = _EPOCH + timedelta(microseconds=split_id(event.write)[0])
     try:
         accepted = datetime.fromisoformat(event.accepted_at)

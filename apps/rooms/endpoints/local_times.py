@@ -84,10 +84,10 @@ class LocalTimes(Handlers):
 
 
 def _in_order(search: Search) -> Iterator[Shifted]:
-    """Yield what a search finds, in an order in which each reservation that moves makes room for the next. Of the
-    reservations that move to earlier times, the earliest comes first; of those that move to later times, the latest.
-    The group of the reservation that the search finds first is yielded first. If the other group is empty, the days are
-    not searched again."""
+    """Yield the reservations that a search finds, in an order in which each move makes room for the next one. There are
+    two groups: the moves to an earlier time, with the earliest reservation first, and the moves to a later time, with
+    the latest reservation first. The group of the first reservation found is yielded first. The days are searched again
+    only if the other group is not empty."""
     first = next((one for part in search.parts(search.days, PART) for one in part.shifted), None)
     if first is None:
         return

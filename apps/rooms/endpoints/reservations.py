@@ -63,8 +63,8 @@ class Reservations(SeriesHandlers):
         return answer
 
     def move_reservation(self, request: Request[None, ReservationChangeBody], user: str, name: str) -> Answer:
-        """Move a reservation, or give it another purpose, or both; or hand it over to another owner. If nothing is
-        free, the reservation stays as it is."""
+        """Move a reservation, or give it another purpose or owner. A request that moves it may also change its purpose,
+        but not its owner. If nothing is free, the reservation stays as it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         if not body.new_room:
             self.require_rooms(body.room, body.merge, IF_NEW, session)

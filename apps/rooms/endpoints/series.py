@@ -188,9 +188,10 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, request.session)
 
     def move_series(self, request: Request[SeriesQuery, SeriesChangeBody], user: str, name: str) -> Answer:
-        """Move all occurrences of a series, or only those on and after the date `from`; or give them another purpose or
-        another owner. An occurrence for which nothing is free stays where it is. `unmoved` lists the dates of the
-        occurrences that the request did not change; it is null if the same request had already been accepted."""
+        """Move the occurrences of a series, or give them another purpose or owner. The request changes all of them, or
+        only those on and after the date `from`. An occurrence for which nothing is free stays where it is. `unmoved`
+        lists the dates of the occurrences that the request did not change; it is null if the same request had already
+        been accepted."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A move cannot name a new room; a new reservation can."
         self.require_rooms(body.room, body.merge, remedy, session)
