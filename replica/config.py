@@ -171,8 +171,8 @@ class ProxyLoginSettings(Settings):
 
 
 class RequestSettings(Settings):
-    """How many requests a second each user may make; if the user is not known, each address. Ten times as many may come
-    at once. 0 means no limit."""
+    """The limits on requests a second: `user_per_s` for each known user, and `address_per_s` for each address from
+    which unknown users send requests. Ten times as many may come at once. 0 means no limit."""
 
     user_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 100.0
     address_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 400.0
@@ -220,7 +220,7 @@ class Config(Settings):
 
     @property
     def has_roles(self) -> bool:
-        """Whether clients must show who they are, so that people have roles."""
+        """Whether clients must show who they are. If so, people have roles."""
         return self.auth != "none"
 
     @property

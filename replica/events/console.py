@@ -234,7 +234,7 @@ def _request(data: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=10_000)  # the same times are shown again and again
 def _clock(text: str, zone: ZoneInfo) -> tuple[str, str]:
-    """Return the day and the time, such as `2026-12-01` and `09:00`, that an ISO 8601 time has in the time zone."""
+    """Convert an ISO 8601 time to the time zone. Return its day and time, such as `2026-12-01` and `09:00`."""
     moment = datetime.fromisoformat(text).astimezone(zone).isoformat(timespec="minutes")
     return moment[:10], moment[11:16]
 

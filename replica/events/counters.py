@@ -45,7 +45,7 @@ class Counters:
             self._writes.labels(name).inc(count)
 
     def note_notification(self, result: str) -> None:
-        """Count one attempt to send a message to a target: `sent` or `failed`."""
+        """Count one attempt to send a notification. `result` is `sent` or `failed`."""
         self._notifications.labels(result).inc()
 
     def note_answer(self, method: str, status: int, duration_s: float) -> None:

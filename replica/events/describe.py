@@ -18,9 +18,10 @@ class Describer:
     """Describes writes for screens. `describe(write, outcome)` never raises an error. If this replica does not know the
     application, `describe` returns an empty description.
 
-    The member `why` of a description, or of each of its `parts`, is a sentence that says why an acknowledged write had
-    no effect; it is None if the write had its effect. If the application does not say why, `why` is a general
-    sentence."""
+    A description has the member `why`, or each of its `parts` has it. `why` is a sentence that says why an acknowledged
+    write had no effect, or None if the write had its effect. If the application gives no reason, `why` is a general
+    sentence.
+    """
 
     def __init__(self, applications: Sequence[Application]) -> None:
         self._applications = {tag: application for application in applications for tag in application.rules}

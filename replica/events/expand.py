@@ -34,7 +34,8 @@ MADE_AGAIN = "resubmitted"  # the kind of a transaction; see storage/lua/command
 
 
 class Cursor(NamedTuple):
-    """A position among the events: directly after the event with the id MS-SEQ.NUMBER, which the three fields give."""
+    """A position among the events, directly after one event. The three fields are the parts of that event's id,
+    MS-SEQ.NUMBER."""
 
     moment_ms: int
     sequence: int
@@ -82,8 +83,8 @@ def _encode(data: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class ReplayEvent(ScreenEvent):
-    """The event of a replay. `details` returns what the function `replay` returns. It is called only when a stream
-    sends the event, because it takes long and usually no stream is open."""
+    """The event of a replay. `details` calls the function `replay` and returns its result. This takes long, and usually
+    no stream is open. So `details` is called only when a stream sends the event."""
 
     details: Callable[[], dict[str, Any]]
 
@@ -238,7 +239,7 @@ def _played_again(now: str, write: Write | None, describer: Describer) -> dict[s
 
 
 def _first_part(description: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the first of the `parts` of a write's description; if it has no parts, the whole description."""
+    """Return the first of the `parts` of a write's description, or the whole description if it has no parts."""
     first: Mapping[str, Any] = description.get("parts", (description,))[0]
     return first
 

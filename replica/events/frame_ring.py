@@ -1,8 +1,8 @@
-"""Records the frames of this replica's sessions for diagrams, and keeps the newest FRAMES_MAX. It records only with
-manual pace, or if the environment variable BAYOU_FRAMES is `recorded`.
+"""Records the frames of this replica's sessions for diagrams, and keeps the newest FRAMES_MAX. It records only while
+sessions run on request alone (manual pace), or if the environment variable BAYOU_FRAMES is `recorded`.
 
-A record says what a frame carries, but does not hold the bytes of the frame. Each end of a session makes a record, so a
-diagram finds the two ends of an arrow by equal contents: the same `kind` and `carries`.
+A record says what a frame carries, but does not hold the bytes of the frame. The sender and the receiver each make a
+record of a frame. A diagram draws an arrow between two records with the same `kind` and `carries`.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class FrameRing:
         return self._is_wanted()
 
     def session(self, peer: str) -> SessionFrames:
-        """Return a recorder for this replica's end of a new session. `peer` is the label of the other end or, if this
-        server is joining, its address."""
+        """Return a recorder for the frames that this replica sends and receives in a new session. `peer` is the label
+        of the other replica or, if this server is joining, the address of the other replica."""
         return SessionFrames(self, next(self._sessions), peer)
 
     def after(self, at: int, count_max: int) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ NOT_RECORDING = FrameRing(lambda: False)
 
 
 class SessionFrames:
-    """Records the frames of one end of a session."""
+    """Records the frames that this replica sends and receives in one session."""
 
     def __init__(self, ring: FrameRing, session: int, peer: str) -> None:
         self._ring = ring

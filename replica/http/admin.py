@@ -436,8 +436,8 @@ def _epoch(history: str) -> Answer | None:
 
 
 def _what_helps(primary: Answer, peer: Answer | None, absent: Collection[str]) -> str:
-    """Say what gets tentative writes committed. `peer` is the primary as a peer, and `absent` has the labels of the
-    peers that cannot be reached."""
+    """Say what a user can do so that tentative writes are committed. `primary` describes the primary. `peer` describes
+    the link to the primary. `absent` has the labels of the peers that cannot be reached."""
     label = primary["label"]
     if primary["here"]:
         return "This is the primary: `commit` commits them."

@@ -49,8 +49,8 @@ def create_app(parts: Parts, counters: Counters | None = None, rates: RateLimit 
 
 
 def tables_of(parts: Parts, counters: Counters, security: auth.Security) -> Tables:
-    """Return all endpoints by owner: the name of each application, and `replica` for the endpoints of the replica
-    itself."""
+    """Return all endpoints by owner. An owner is the name of an application, or `replica` for the replica's own
+    endpoints."""
     tables = {found.name: list(found.endpoints(parts.service)) for found in parts.applications}
     own = tables["replica"] = []
     own += admin.endpoints(parts)
@@ -124,7 +124,8 @@ def _add_hooks(
 
 class _Api(Api):  # type: ignore[misc]  # flask_restful has no types
     def handle_error(self, e: Exception) -> Response:
-        """Answer an error in the same form as Flask's own error handler, which flask-restful would bypass."""
+        """Answer an error in the one form for all errors. Without this method, flask-restful would bypass the error
+        handler of the Flask application."""
         return _answer_error(e)
 
 

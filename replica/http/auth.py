@@ -1,8 +1,8 @@
 """Authentication and authorisation: who makes a request, and whether their role permits it.
 
 With `auth: none` everybody may do everything. With `auth: proxy` a request that comes from a trusted proxy carries the
-name of a user who has logged in there, and their groups; proxy_login.py reads them. Then, as with `auth: tokens`, any
-other request carries a token in one of three ways:
+name of a user who has logged in there, and their groups; proxy_login.py reads them. All other requests then carry a
+token, and with `auth: tokens` all requests do, in one of three ways:
 
     Authorization: Bearer TOKEN        programs and the command line
     Authorization: Basic NAME:TOKEN    programs that know only names and passwords, such as calendars
@@ -111,10 +111,10 @@ class Security:
         return user if person is None else Caller(user.name, min(user.role, person.role, key=lambda role: RANKS[role]))
 
     def add_manager_of_proxy(self, caller: Caller, service: Service) -> None:
-        """Add the caller as a person of this cluster, if the caller is a manager whom only a proxy knows. When a
-        manager's write about other people is played, the role on the manager's page decides whether the write has an
-        effect. This method puts the role on that page, so that every replica has the role before the write. Nobody gets
-        the token of the person."""
+        """Add the caller as a person of this cluster, if the caller is a manager whom only a proxy knows. A write of a
+        manager about other people has an effect only if the replicated data says that its user is a manager. So this
+        method submits a write that records the role, and every replica plays it before the manager's own write. Nobody
+        gets the token of the new person."""
         if self._proxy_login is None or caller.role != "manager" or caller.name == OPERATOR:
             return
         if self._person(caller.name)[0] is None:
@@ -123,7 +123,8 @@ class Security:
             service.submit(draft, ClientSession(Token()))  # if a peer has added them meanwhile, it changes nothing
 
     def _person(self, name: str) -> tuple[Person | None, bool]:
-        """Return the person with this name, or None if there is none now; and whether there ever was one."""
+        """Return (person, existed). `person` is the person who has this name now, or None. `existed` says whether the
+        name ever belonged to a person."""
         page = person_page(name)
         fields = self._read([page]).pages[page].tentative
         return decode_person(fields), bool(fields)
@@ -198,8 +199,8 @@ class Login:
         return {"auth": auth, "user": None}, 200, self._cookie(request, "", 0)
 
     def _cookie(self, request: HttpRequest[Any, Any], token: str, age_s: int) -> dict[str, str]:
-        """Return the header that sets the cookie. Scripts and other sites cannot use the cookie. At a host name behind
-        a TLS proxy, browsers send the cookie over TLS only."""
+        """Return the header that sets the cookie. Scripts and other sites cannot use the cookie. If the request came to
+        the public name of a replica, browsers send the cookie over TLS only."""
         secure = request.http.host.partition(":")[0] in self._security.public_names
         return {"Set-Cookie": dump_cookie(COOKIE, token, age_s, httponly=True, samesite="Strict", secure=secure)}
 

@@ -14,8 +14,8 @@ from replica.http.rate_limit import USER
 
 class ConcurrencyLimit:
     """A limit of `count_max` in all, of `address_max` for each address, and of `user_max` for each user who is known by
-    a token. If a limit is reached, `acquire` raises TooMany with `code`; its message calls the limited things `what`.
-    Call `release` once for each `acquire`. `holding` does both."""
+    a token. If a limit is reached, `acquire` raises TooMany with `code`. `what` is a plural for the message, such as
+    `streams`. Call `release` once for each `acquire`, or use `holding`, which calls both."""
 
     def __init__(self, count_max: int, code: str, what: str, *, address_max: int = 0, user_max: int = 0) -> None:
         self._count_max = count_max
@@ -27,7 +27,8 @@ class ConcurrencyLimit:
         self._held: Counter[str] = Counter()
 
     def acquire(self, client: str) -> None:
-        """Count one more for `client`, which is the client of a ClientSession. Raises TooMany if a limit is reached."""
+        """Add one to the count of `client`, the `client` of a ClientSession. Raises TooMany, and adds nothing, if a
+        limit is reached."""
         of_one = self._user_max if client.startswith(USER) else self._address_max if client else self._count_max
         with self._lock:
             is_full = self._held.total() >= self._count_max

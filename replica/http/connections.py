@@ -1,7 +1,7 @@
 """The connections of a web server: how many there may be, and how many bytes one connection may make the server keep.
 
-aiohttp bounds each header, but reads up to 32 requests ahead while it answers one, and counts no connections. So each
-of its protocols gets its bytes through a Connection, which counts them.
+aiohttp bounds each header. But while it answers a request, it reads up to 32 further requests, and it does not limit
+the number of connections. So a Connection counts the bytes that come, and passes them on to aiohttp.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ class Connections:
         return self._by_transport.get(transport) if transport is not None else None
 
     def client_of(self, request: BaseRequest) -> str:
-        """Return the address under which limits count the client; for IPv6, its /64 network. If the request comes from
-        a proxy, the header X-Forwarded-For gives the address. Without that header, return an empty text."""
+        """Return the text under which limits count the client: its IPv4 address, or the /64 network of its IPv6
+        address. If the request comes from a proxy, the header X-Forwarded-For gives the address. Without that header,
+        return an empty text."""
         address = request.remote or ""
         if address in self._proxies:
             hops = map(str.strip, ",".join(request.headers.getall("X-Forwarded-For", [])).split(","))

@@ -1,5 +1,5 @@
-"""GET /replica/diagram: this replica's lane of a space-time diagram. Its transactions come from the store. Its frames
-come from memory: those that this replica has recorded."""
+"""GET /replica/diagram: this replica's lane of a space-time diagram. The transactions in the lane come from the store,
+and the frames from the records that this replica keeps in memory."""
 
 from __future__ import annotations
 
@@ -109,10 +109,10 @@ class _Marks:
 
     def of(self, entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the marks of a transaction in the order in which the engine works: it rolls writes back, plays new and
-        committed writes, and replays writes. After the first MARKS_MAX marks of a kind, one mark counts the others. The
-        mark `rolled_back` has the steps of the replay in `writes`, in the form of the event `replay`: the writes that
-        were undone, then those that were played again. A mark that counts the other replayed writes has the steps of
-        these writes in `writes`."""
+        committed writes, and replays writes. After MARKS_MAX marks of a kind, one last mark counts the other writes.
+        Two marks list writes in `writes`, in the form of the event `replay`. The mark `rolled_back` lists the writes
+        that were undone, then the writes that were played again. The last mark `replayed` lists the replayed writes
+        that have no mark of their own."""
         if entry["kind"] == "revoked":
             yield _mark("installed", 1)
         if revoked := [*entry.get("revoked", ()), *entry.get("lost", ())]:

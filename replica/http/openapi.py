@@ -59,8 +59,8 @@ SESSION_ANSWERED = "The session token to send with the next request, if a sessio
 
 
 def endpoint(tables: Tables) -> Endpoint:
-    """Return the endpoint that describes the endpoints of `tables`. Add the returned endpoint to `tables` too, so that
-    the document also describes it."""
+    """Return the endpoint GET /openapi.json, which describes the endpoints of `tables`. The caller must add it to
+    `tables`, so that the document also describes GET /openapi.json."""
 
     @cache
     def made() -> Content:

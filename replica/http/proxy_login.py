@@ -1,4 +1,4 @@
-"""The login of a building, with `auth: proxy`: a trusted proxy logs users in, and names them in headers.
+"""Login through a trusted proxy (`auth: proxy`): the proxy logs users in, and names them in headers.
 
 Anybody can send such headers. So they count only from the addresses of the proxies. A request with such a header from
 another address is refused: either somebody tries to take a name, or a proxy is missing in the configuration. A proxy

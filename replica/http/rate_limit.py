@@ -1,4 +1,5 @@
-"""Limits how many requests each user may make; if the user is not known, each address.
+"""Limits how many requests each client may make. A client is a known user, or an address from which unknown users send
+requests.
 
 The limits are counted in this process, so each replica has its own. A client has a bucket of BURST_S seconds' worth of
 requests, which fills again at the rate of the limit. A request that uses the processor for long counts as several.
@@ -21,8 +22,8 @@ USER = "user "  # begins the key of a client that is known by its token
 
 
 class RateLimit:
-    """The limits of one replica. A client is identified by `USER` and a user name, or by an address; an empty address
-    has no limit. `clock` returns seconds."""
+    """The limits of one replica. A client is given as a text: the prefix `USER` and the user's name, or an address. An
+    empty text has no limit. `clock` returns seconds."""
 
     def __init__(self, settings: RequestSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings

@@ -149,7 +149,7 @@ class ReplicaService:
 
 
 def _forbidden(refusal: str) -> Forbidden:
-    """Return the refusal of a write that a judge forbids; see apps.api.application.why_forbidden."""
+    """Return the error for a write that its user may not make. `refusal` is `revoked` or `needs ROLE`."""
     if refusal == "revoked":
         return Forbidden("forbidden", "The user of this request was revoked. A manager can add the user again.")
     needed = refusal.removeprefix("needs ")

@@ -30,8 +30,8 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 
 
 def endpoints(parts: Parts, tables: Tables) -> list[Endpoint]:
-    """Return the endpoints of the web pages and of their files. `tables` has all endpoints of the replica; `/` lists
-    all endpoints for programs."""
+    """Return the endpoints of the web pages and of their files. `tables` has all endpoints of the replica. A program
+    that requests `/` gets a list of them."""
     pages, endpoint = Pages(parts, tables), partial(own_endpoint, "GET", answers={200: None}, role=None)
     endpoint = partial(endpoint, is_refused_when_busy=False)  # so that a page can say why it shows nothing
     return [
@@ -94,7 +94,8 @@ class Pages:
 
 
 def _control() -> list[str]:
-    """Return the origin of the control endpoint, if there is one on this machine."""
+    """Return the origin of the control endpoint, through which the cluster page crashes and restarts replicas. Return
+    an empty list if there is no control endpoint on this machine."""
     found = split_address(os.environ.get(CONTROL_VARIABLE, ""))
     return [f"http://{Address(*found)}"] if found and Address(*found).is_loopback else []
 

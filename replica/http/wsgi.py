@@ -195,8 +195,8 @@ class _Turns:
 
 
 class _Unread:
-    """The long answers that wait for their clients to read them. If they have too many bytes together, those that have
-    waited longest are cut off."""
+    """The long answers that clients have not read yet. If these answers have too many bytes together, the oldest are
+    cut off."""
 
     def __init__(self) -> None:
         self._bytes: dict[asyncio.BaseTransport, int] = {}  # the oldest first
@@ -317,8 +317,8 @@ async def _receive(request: web.BaseRequest, body: IO[bytes], bytes_max: int) ->
 
 @lru_cache(256)
 def _is_host(text: str) -> bool:
-    """Return whether Werkzeug can read a header Host. If Werkzeug cannot, it raises an error where Flask does not
-    handle errors."""
+    """Return whether Werkzeug can read this value of the header Host. For any other value, Werkzeug raises an error at
+    a point where Flask does not handle errors."""
     found = _HOST.fullmatch(text)
     try:
         return found is not None and (found[1] is None or bool(found[1].encode("idna")))
