@@ -139,7 +139,8 @@ class EmbeddedRedis(Source):
                 self.socket.parent.rmdir()
 
     def kill(self) -> bool:
-        """Kill the server. No acknowledged write is lost. The next start gives the server a `lua-time-limit`."""
+        """Kill the server. No acknowledged write is lost. The next start gives the server a `lua-time-limit`, so that a
+        script can be ended."""
         self._lua_time_limit_ms = LUA_TIME_LIMIT_MS
         if self._pid:
             with contextlib.suppress(ProcessLookupError):

@@ -1,5 +1,5 @@
 """The local times of reservations: which local times a granted slot has, which reservations stand at another local time
-after a time zone has changed, and how these reservations go back."""
+after a time zone has changed, and how these reservations get back the local time that was asked for."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def present() -> Iterator[Namespaces]:
 
 
 def arrives(source: str, target: str) -> bool:
-    """Whether a packet from one address reaches another: nobody listens there, so a packet that arrives is refused."""
+    """Return whether a packet from `source` reaches `target`. Nobody listens at `target`, so a packet that arrives is
+    refused."""
     try:
         socket.create_connection((target, CLOSED_PORT), DROPPED_S, (source, 0)).close()
     except ConnectionRefusedError:

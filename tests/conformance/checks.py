@@ -475,7 +475,7 @@ def commit_gap_is_not_taken(subject: Subject) -> None:
 
 @section("7.2")
 def other_log_is_refused(subject: Subject) -> None:
-    """A batch that follows another last commit than the subject's, or another history, is refused with `diverged`."""
+    """A batch is refused with `diverged` if it names another last commit or another history than the subject's."""
     view = subject.commit_one()
     note = Author(subject.fresh("other")).note()
     next_one = [commit(note, view.csn + 1, whole=True)]
@@ -520,7 +520,7 @@ def created_server_may_write(subject: Subject) -> None:
 
 @section("9.2")
 def retired_server_leaves_the_vector(subject: Subject) -> None:
-    """A retirement removes the server from the vector; a minted id is then one of the retired servers."""
+    """A retirement removes the server from the vector, and adds a minted id to the retired servers."""
     author = Author(subject.fresh("gone"))
     given = [author.note(), author.member("retire", label="gone")]
     subject.give(given)

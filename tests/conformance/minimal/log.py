@@ -28,7 +28,7 @@ def held(vector: Vector, retired: Collection[str], server: str) -> float:
 
 
 def cover(vector: Vector, retired: set[str], write: dict[str, Any]) -> None:
-    """Change a vector, and the minted ids that have retired, so that they cover one more write."""
+    """Let a vector cover one more write. If the write retires a minted id, add the id to `retired`."""
     stamp, origin = int(write["stamp"]), write["origin"]
     vector[origin] = stamp
     if write["app"] == MEMBERSHIP and write["op"] == "create":
