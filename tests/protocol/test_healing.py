@@ -278,8 +278,8 @@ def test_two_copies_of_a_primary_at_once(three: tuple[Replica, Replica, Replica]
 
 
 def test_a_primary_that_has_dropped_its_log_since_it_was_rolled_back(three: tuple[Replica, Replica, Replica]) -> None:
-    """The primary cannot say which commits of the other replicas it has. The other replicas make all of them again, and
-    each request still takes only one slot."""
+    """The primary cannot say which commits of the other replicas it holds, so these replicas make all those writes
+    again. Each request still takes only one slot."""
     one, two, other = three
     copy = copy_of(one)
     wanted = want(one, "before", 3, "contested")
@@ -342,7 +342,7 @@ def test_a_peer_cannot_make_a_primary_begin_epochs_for_ever(three: tuple[Replica
 def test_a_write_that_was_set_aside_may_be_rejected_when_it_is_made_again(
     three: tuple[Replica, Replica, Replica],
 ) -> None:
-    """The slot of the write is taken, and it asks for no other slot. So it is in the log with the outcome
+    """The write asks for one slot only, and this slot is taken. So the log has the write with the outcome
     `rejected`."""
     one, two, _ = three
     copy = copy_of(two)

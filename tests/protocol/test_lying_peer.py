@@ -51,8 +51,8 @@ class Scene:
         return self.cluster.clock.now_us
 
     def tell(self, *frames: Frame, to: Replica | None = None, initiator: bool = False) -> Session:
-        """Run a session in which the peer sends these frames, then Done. Return the receiver's end of the session. The
-        receiver is the victim, or `to`."""
+        """Run a session in which the peer sends these frames, then Done, to the victim or to `to`. Return the session
+        of the receiver."""
         return fed(to or self.victim, [*frames, Done()], initiator=initiator)
 
     def commit(self, *writes: Write, history: str | None = None) -> Batch:
@@ -66,7 +66,8 @@ class Scene:
         return write_of(draft("note", "forged", ["p"]), stamp or self.now_us, prev, origin)
 
     def end(self, **changed: Any) -> StateEnd:
-        """Return the end of a full state with one commit more than the victim's log. `changed` replaces its fields."""
+        """Return the last frame of a full state that has one commit more than the victim's log. `changed` replaces
+        fields of the frame."""
         state = self.victim.state()
         end = StateEnd(
             csn=state.csn + 1,
@@ -106,8 +107,8 @@ def in_hello(**changed: Any) -> Lie:
 
 
 def claiming(server: str | None, stamp: int | None = None) -> Lie:
-    """Return a lie: the hello claims to hold the writes of `server` up to `stamp`. By default, it claims one more stamp
-    of the victim than the victim has given."""
+    """Return a lie: the hello claims that the peer holds the writes of `server` (by default, the victim) up to `stamp`
+    (by default, one stamp more than the victim holds)."""
 
     def lie(scene: Scene) -> list[Frame]:
         state = scene.victim.state()
@@ -361,8 +362,8 @@ def test_writes_before_one_with_a_stamp_beyond_the_bound_are_taken(scene: Scene)
 
 
 def test_a_write_that_is_held_is_committed_even_if_its_stamp_is_beyond_the_bound(scene: Scene) -> None:
-    """Both replicas took the write while the clocks were wrong. Its commit is a notification, and so brings no new
-    stamp after the clocks are corrected."""
+    """Both replicas took the write while the clocks were wrong. After the clocks are corrected, its commit arrives
+    without its body, and so brings no new stamp."""
     two, clock = scene.honest, scene.cluster.clock
     clock.tick(3 * AHEAD_US_MAX)
     written = two.note("early", "p").id
@@ -429,7 +430,7 @@ def test_a_clock_that_was_reset_is_named_and_nothing_is_accepted_until_it_is_rig
 
 
 def test_a_replica_that_no_lie_stops_still_yields_to_a_real_promotion(scene: Scene) -> None:
-    """The primary yields in two cases: with all its commits, and after it has lost the newest ones."""
+    """The primary yields both while it has all its commits and after it has lost the newest ones."""
     put_back = copy_of(scene.victim)
     scene.honest.note("late", "p")
     meet(scene.honest, scene.victim)

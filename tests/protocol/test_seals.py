@@ -1,4 +1,4 @@
-"""With TLS, no replica takes a commit that the primary has not signed: from no peer and from no file.
+"""With TLS, a replica takes only commits that the primary has signed, both from a peer and from a file.
 
 As in test_lying_peer.py, the lying peer runs our own code; only its frames are altered before they reach the victim.
 """
@@ -42,7 +42,7 @@ def sealed_by(replica: Replica, selection: Selection) -> Selection:
 
 
 def sent(initiator: Replica, responder: Replica) -> list[Batch]:
-    """Return the batches that the initiator would send to the responder, which does not get them."""
+    """Return the batches that the initiator would send to the responder, without delivering them."""
     meeting = Meeting(initiator, responder)
     (frame,) = [meeting.wires[0].popleft()]
     return [one for one in meeting.ends[0].receive(frame) if isinstance(one, Batch)]
@@ -196,7 +196,7 @@ def test_an_old_seal_changes_nothing_and_proves_no_other_commit(scene: Scene) ->
 
 
 def test_a_seal_of_another_epoch_is_refused(scene: Scene) -> None:
-    """After a forced promotion, the old primary makes another commit. The liar sends this commit as one of the new
+    """After a forced promotion, the old primary makes another commit. The liar sends this commit as a commit of the new
     epoch."""
     victim, honest = scene.victim, scene.honest
     put_back = copy_of(honest)
@@ -233,7 +233,7 @@ def test_an_altered_tentative_write_is_found_when_it_is_committed(scene: Scene) 
 
 def test_seals_are_passed_on_and_stay_few() -> None:
     """The third and the fourth replica never meet the primary. Commits come to the second replica one by one, in
-    batches and as notifications."""
+    batches, and without the bodies that it already holds."""
     cluster = Cluster(3, signed=True)
     primary, second, third = cluster.replicas
     for number in range(150):
@@ -346,8 +346,8 @@ def test_a_replica_that_yields_to_a_promotion_gets_the_state_from_the_new_primar
 
 
 def test_a_cluster_may_switch_tls_on_later() -> None:
-    """The primary signs the commits that it made before TLS when a peer asks for them. Any other replica sends these
-    writes as tentative ones."""
+    """When a peer asks for commits that were made before TLS, the primary signs and sends them. Any other replica sends
+    these writes as tentative ones."""
     cluster = Cluster(3)
     one, two, three = cluster.replicas
     for number in range(100):

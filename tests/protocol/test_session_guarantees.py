@@ -158,8 +158,8 @@ def test_the_time_to_wait_and_the_number_of_waiting_requests_are_bounded(monkeyp
 
 @pytest.mark.process
 def test_a_session_of_another_cluster_is_refused_at_once(tmp_path: Path) -> None:
-    """A replica that knows no birth yet cannot tell whether the session is of another cluster, so it answers as if the
-    session were of its own."""
+    """A replica that knows no birth yet cannot tell whether the session belongs to another cluster, so it answers as if
+    the session belonged to its own cluster."""
     quiet = {"anti_entropy": {"interval_s": 0, "after_write": False}}
     wait = {"Bayou_Wait": "30000"}
     with live(tmp_path / "before", ("one", "two"), **quiet) as before:

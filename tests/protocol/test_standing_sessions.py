@@ -16,8 +16,8 @@ from tests.support.invariants import Checker
 
 
 class Standing(Meeting):
-    """A standing session between two replicas, in which everything has been sent once. `given` may have the Arrivals of
-    the initiator and of the responder."""
+    """A standing session between two replicas, in which everything has been sent once. `given` may have two records of
+    what arrived lately (Arrivals): first the initiator's, then the responder's."""
 
     def __init__(self, initiator: Replica, responder: Replica, *given: Arrivals) -> None:
         here, there = given or (Arrivals(0), Arrivals(0))

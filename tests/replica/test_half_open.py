@@ -1,5 +1,5 @@
-"""If one side of a connection silently stops, the keep-alives of gRPC tell the other side, even while it sends
-nothing."""
+"""If one side of a connection silently stops, the other side learns it from the keep-alives of gRPC, even while no
+session sends anything."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.process
 
 
 def test_a_peer_that_stands_still_is_noticed_within_seconds(tmp_path: Path) -> None:
-    """The process of the peer is stopped, but its kernel keeps the connection open. Sessions have no interval here, so
-    neither side sends anything."""
+    """The process of the peer is stopped, but its kernel keeps the connection open. Sessions start only after a write,
+    so neither side sends anything meanwhile."""
     with live(tmp_path, ("one", "two"), anti_entropy={"interval_s": 0, "after_write": True}) as processes:
         one, two = addresses(processes)
         wait_until(lambda: met(one) and met(two))

@@ -1,4 +1,4 @@
-"""A replica keeps its id after a restart, or takes a new id because its log may lack its last writes."""
+"""A replica keeps its id after a restart, or takes a new id if its log may lack its last writes."""
 
 from __future__ import annotations
 

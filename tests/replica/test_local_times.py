@@ -1,6 +1,6 @@
 """Reservations after a change of time zones, with real replicas: `timezone` in the configuration is corrected, or a
-time zone gets new rules. Reservations that stand at another local time than asked for are named, and can be moved
-back."""
+time zone gets new rules. Reservations that now have another local time than their users asked for are reported, and can
+be moved back."""
 
 from __future__ import annotations
 

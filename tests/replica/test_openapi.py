@@ -141,7 +141,7 @@ def test_every_parameter_is_described_and_every_body_has_an_example(described: A
 
 
 def raised() -> Iterator[tuple[str, str]]:
-    """Yield (name of the exception, code) for each refusal in the source code whose code is a literal."""
+    """Yield (name of the exception, error code) for each refusal in the source files whose error code is a literal."""
     kinds = {kind.__name__ for kind in STATUS_BY_KIND}
     for folder in ("bayou", "storage", "replica", "apps"):
         for path in (ROOT / folder).rglob("*.py"):

@@ -38,7 +38,7 @@ def _reserve(processes: Processes, label: str, hour: int) -> str:
 
 
 def _held(processes: Processes, label: str) -> dict[str, str]:
-    """Return request id -> state for each write that the replica holds."""
+    """Return the state of each write that the replica holds, by request id."""
     return {one["request"]: one["state"] for one in processes.rest(label).get("/replica/log")["writes"]}
 
 

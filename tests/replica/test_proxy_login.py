@@ -164,8 +164,8 @@ def test_users_of_the_proxy_are_no_people_of_the_cluster(one: Side) -> None:
 
 
 def test_a_write_keeps_the_role_with_which_it_was_accepted(sides: tuple[Side, Side]) -> None:
-    """While cut off, `two` accepts a manager's cancel. Meanwhile the manager leaves the group, which only the proxy
-    knows. The cancel keeps its effect at every replica, but further requests for which the role is needed are
+    """While cut off, `two` accepts a manager's cancel. Meanwhile the manager leaves the group of managers; only the
+    proxy knows of this. The cancel keeps its effect at every replica, but later requests that need the role are
     refused."""
     one, two = sides
     one.reserve("vish", "a")
@@ -234,8 +234,8 @@ def answered(address: Address, *headers: tuple[str, str]) -> tuple[int, bytes]:
 
 @pytest.mark.process
 def test_smuggled_headers_are_refused_or_do_not_count(address: Address) -> None:
-    """The proxy adds its headers but does not remove those of the client: the client has sent headers with the same
-    names, or with names that look like them."""
+    """The client sends headers with the same names as the proxy's headers, or with similar names. The proxy adds its
+    own headers, and does not remove the client's."""
     user, groups = ("X-Forwarded-User", "vish"), ("X-Forwarded-Groups", "staff")
     expected = (200, b'{"auth":"proxy","user":"vish","role":"user"}')
     assert answered(address, user, groups) == expected

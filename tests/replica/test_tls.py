@@ -155,7 +155,7 @@ def test_a_hello_in_another_name_is_refused(folder: Path, tmp_path: Path) -> Non
 
 class Liar:
     """A replica in the test's process, which has sessions with real replicas. It uses the certificate of its own label,
-    or the one of the label `certificate`."""
+    or of the label `certificate` if that is given."""
 
     def __init__(self, processes: Processes, folder: Path, label: str, *, certificate: str = "") -> None:
         self.settings = processes.settings

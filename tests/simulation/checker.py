@@ -163,10 +163,9 @@ class Checker:
     def installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
         """Check the result `installed` of an installed full state.
 
-        The result must name each revoked commit that the node no longer holds (invariant 9). Commits that the node had
-        truncated need not be named. Truncated commits that were revoked and the writes in `installed.lost` are excused
-        from invariant 7 (no acknowledged write is lost). If the reply of Redis was lost, `installed` is None, and all
-        revoked commits are excused.
+        The result must name each revoked commit that the node no longer holds, unless the node had truncated the commit
+        (invariant 9). Revoked commits that were truncated may be lost, and so may the writes in `installed.lost`. If
+        the reply of Redis was lost, `installed` is None, and every revoked commit may be lost.
         """
         after, followed = store.state(), self._followed.get(store.label)
         self._look(store.label, store)
@@ -183,8 +182,8 @@ class Checker:
         self._excuse(revoked if installed is None else installed.lost)
 
     def compared(self, label: str, *, is_partial: bool) -> None:
-        """Check that the last full state of a node has named what it revoked. If the sender could not compare the whole
-        log (`is_partial`), writes that are not named may be lost; docs/design.md says so."""
+        """Check that the node has named each commit that it lost to a full state. If the sender could not compare the
+        whole log (`is_partial`), commits that are not named may be lost, as docs/design.md says."""
         unnamed = self._unnamed.pop(label, [])
         self.demand(9, is_partial or not unnamed, label, unnamed, "were committed, and are not named")
         self._excuse(unnamed)
@@ -228,7 +227,7 @@ class Checker:
     def _requests(self, label: str) -> set[tuple[str, str]]:
         """Return the requests whose writes a node holds. A write that was made again has the same request.
 
-        A write that was set aside counts: nobody else may hold it, and the node will make it again.
+        A write that was set aside counts too. Perhaps no other node holds it, and this node will make it again.
         """
         if label not in self._last:
             return set()

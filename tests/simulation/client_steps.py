@@ -137,7 +137,7 @@ class ClientSteps(WorldBase):
         return text
 
     def _note(self, client: Client, draft: Draft) -> None:
-        """Let the future owner of what a draft makes or hands over note the draft."""
+        """Record a draft at the client that will own what the draft makes or hands over."""
         owner = next((one for one in self.clients if one.name == draft.args.get("owner")), client)
         if owner is not client or draft.op.startswith("reserve"):
             owner.note(draft)

@@ -89,16 +89,16 @@ class CommittedLog:
 
 
 class CommittedLogs:
-    """The logs of all histories seen so far. A history has one log, and another one for each time that a copy of its
-    primary has run (`forks` counts these)."""
+    """The logs of all histories seen so far. A history has one log, and may get another one each time that a server
+    goes on with an old copy of its storage. `forks` counts these times."""
 
     def __init__(self) -> None:
         self._lines: dict[str, list[CommittedLog]] = {"[]": [CommittedLog()]}
         self.forks = 0
 
     def of(self, state: State, followed: CommittedLog | None = None) -> CommittedLog:
-        """Return the log that a node in this state follows. This is `followed`, the log that the node has followed so
-        far, if `followed` still fits. A copy that has given up its history follows the log of its former history."""
+        """Return the log that a node in this state follows. If the log that it has followed so far (`followed`) still
+        fits, return this log. A copy that has given up its history follows the log of its former history."""
         if followed is not None and state.csn <= followed.csn and not _differing(followed, [(state.csn, state.last)]):
             return followed
         is_copy = state.history == "[]" and state.csn > 0
@@ -113,11 +113,10 @@ class CommittedLogs:
         before: State | None,
         followed: CommittedLog | None,
     ) -> CommittedLog:
-        """Return the log of the node's history that has the commits `known`, as far as this log goes. `known` has pairs
-        (CSN, id), from `start_csn` on. `before` is the node's state at the previous look.
+        """Return the log of the node's history that agrees with the node's commits `known`, which are pairs (CSN, id)
+        from `start_csn` on. `before` is the node's state at the previous look.
 
-        Several logs may have these commits. If `followed`, the log that the node has followed so far, is one of these
-        logs, return `followed`.
+        Several logs may agree. If the log that the node has followed so far (`followed`) is among them, return it.
         """
         if state.history == "[]" and state.csn > 0:
             return self.of(state)
@@ -152,8 +151,8 @@ class CommittedLogs:
 
 
 def _has_vectors(line: CommittedLog, state: State) -> bool:
-    """Return whether the log has, at the OSN and at the CSN of a node, the vectors that the node has. A CSN beyond the
-    end of the log does not count."""
+    """Return whether the log has the same vectors as the node, both at the node's CSN and at its OSN (its newest
+    truncated commit). Where the log is too short, nothing is compared."""
     vectors = (state.osn, state.omitted_vector), (state.csn, state.committed_vector)
     return all(csn > line.csn or line.vectors[csn].stamps == vector for csn, vector in vectors)
 

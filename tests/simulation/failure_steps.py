@@ -241,7 +241,7 @@ class FailureSteps(SessionSteps):
         return text
 
     def _forged(self, is_ahead: bool, state: State, now_us: int) -> Selection:
-        """Return a write that nobody has made. It is tentative, with a stamp far ahead of the clock, if `is_ahead`.
+        """Return a write that nobody has made. If `is_ahead`, it is tentative, with a stamp far ahead of the clock.
         Otherwise it is the next commit after those of this state."""
         draft: Draft = clients.put("liar", f"lie{self.number}", 1, 1)
         fields = {name: getattr(draft, name) for name in Draft.__slots__}

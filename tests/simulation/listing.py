@@ -41,7 +41,7 @@ def entries(write: Write) -> set[Entry]:
 
 
 def owned(write: Write) -> set[Entry]:
-    """Return the reservations that a write makes or hands over, as the list of their owner names them."""
+    """Return the reservations that a write makes or hands over, named as in the list of their owner."""
     subject = write.args.get("reservation") or write.args.get("series", "")
     subject = f"{write.user}/{write.request}" if write.op.startswith("reserve") else subject
     owner, (user, _, request) = write.args.get("owner", write.user), subject.partition("/")

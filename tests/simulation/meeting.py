@@ -143,8 +143,8 @@ class Meeting:
             self.wires[1 - end].append(frame)
 
     def _check_batch(self, end: int, batch: Batch) -> None:
-        """Note what invariant 21 forbids: a body that was sent before in this plan, and the bare commit of a write that
-        the other end does not hold and was not sent before."""
+        """Record each violation of invariant 21: this end sends a body twice in one plan, or sends a commit without its
+        body to a receiver that neither holds the write nor was sent the body before."""
         sent, there = self._sent[end], self.nodes[1 - end].store.state()
         for item in batch.selection.items:
             if item.body and item.id in sent:

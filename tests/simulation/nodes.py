@@ -246,8 +246,8 @@ class Node:
     `joined` is true once the server has had its first session. `pause` is the number of steps for which the server does
     nothing. `power_cut` describes the next power cut: the copy of the storage that will survive it, and the number of
     the script after which the power cut happens. `unsure` is true if the storage has lost its newest writes, so that
-    the server must start under a new id. `forked` is the server id under which a copy of the storage was put back as if
-    it were whole. `has_created` is true if the server has created another server since its copy was made.
+    the server must start under a new id. If the server goes on with an old copy of the storage under the id in the
+    copy, `forked` is this id. `has_created` is true if the server has created another server since its copy was made.
     """
 
     label: str

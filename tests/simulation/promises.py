@@ -137,10 +137,10 @@ def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, o
 
 
 def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str, before: Pages) -> None:
-    """Check invariant 18: only the owner may change a reservation, apart from two cases. A manager may cancel it with a
-    reason; such a cancel declares the page of its user, if the user was a manager where the replica accepted it. A
-    write that needs a manager, which `judge_authority` checks, may hand the reservation over, or make one for somebody
-    else."""
+    """Check invariant 18: only the owner may change a reservation, apart from two cases. First, a manager may cancel it
+    with a reason; such a cancel declares the manager's own page, unless the replica that accepted it did not know the
+    user as a manager. Second, a write that needs a manager (`judge_authority` checks this) may hand the reservation
+    over, or make one for somebody else."""
     needs_manager = bool(write.args.get("by_manager"))
     if write.op.startswith("reserve"):
         demand(18, needs_manager or write.args.get("owner", write.user) == write.user, write.id, "is for another")
@@ -172,7 +172,7 @@ def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, a
 
 
 def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None:
-    """Check invariant 17: after a reservation that carries a limit, its owner has no more open reservations than the
+    """Check invariant 17: after a reservation is made with a limit, its owner has no more open reservations than this
     limit."""
     limit = write.args.get("limit")
     if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):

@@ -182,7 +182,8 @@ class SessionSteps(WorldBase):
             self.counts["returned"] += 1
 
     def _heal(self, node: Node, report: Report) -> None:
-        """Do what replica/membership/commands.py does after a session that has shown that a copy has run."""
+        """Give the node a new id or begin a new epoch, if the report of its session calls for this. Then make again the
+        writes that were set aside. A replica does the same in replica/membership/commands.py."""
         state = node.store.state()
         cure = node.healing.cure(report, state)
         if cure is Cure.NEW_ID:
@@ -197,7 +198,7 @@ class SessionSteps(WorldBase):
         self._resubmit(node)
 
     def _resubmit(self, node: Node) -> None:
-        """Make the writes again that were set aside, as replica/membership/commands.py does after a session or an
+        """Make again the writes that were set aside, as replica/membership/commands.py does after a session or an
         import."""
         state = node.store.state()
         if state.set_aside:

@@ -60,8 +60,7 @@ def test_invariants_hold_under_faults_and_the_report_counts_the_checks_of_each(l
 
 
 def test_invariants_hold_when_commits_are_signed(laboratory: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All sessions are signed, as with TLS. No node says of an honest peer that one of the peer's commits is not
-    signed."""
+    """All sessions are signed, as with TLS. No node reports that a commit of an honest peer is not signed."""
 
     def signed(store: FaultyStore, rules: Mapping[str, str], **options: Any) -> Session:
         return Session(store, rules, **options, signing=signing_of(store.label))

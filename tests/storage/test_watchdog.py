@@ -1,5 +1,5 @@
-"""A loop in an application's Lua that calls no function of `pages`. The watchdog ends the script, the error names the
-write, and everything else goes on."""
+"""The Lua of an application loops without calling a function of `pages`. The watchdog ends the script, the error names
+the write, and everything else goes on."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ def fields(store: Store, page: str = "page") -> set[str]:
 
 
 def meet(one: Store, other: Store, application: LuaApplication) -> str | None:
-    """Run a session. Return the error message at the end of `one`; None if there was no error."""
+    """Run a session between two stores. Return the message of the error that `one` reports; None if it reports no
+    error."""
     error = Meeting(one, other, rules_by_tag([application])).run().ends[0].report.error
     return error.message if error else None
 

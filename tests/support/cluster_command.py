@@ -1,4 +1,5 @@
-"""Runs `cluster.py` inside a test, which has loaded its code already. A process would spend most time on that."""
+"""Runs `cluster.py` in the process of a test, which has already loaded the code. A new process would spend most of its
+time on loading it."""
 
 from __future__ import annotations
 

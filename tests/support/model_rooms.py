@@ -117,8 +117,8 @@ def may_change(desk: Desk, write: Write, owner: str) -> bool:
 
 
 def give(page: dict[str, str], user: str, owner: str) -> None:
-    """Make `owner` the owner of the reservation or series on a page, which `user` made. The page keeps for whom it was
-    made at first."""
+    """Make `owner` the owner of the reservation or series that `user` made and that has this page. The page also keeps
+    the first owner."""
     before = page.get("owner", user)
     if before != owner:
         page.setdefault("made_for", before)
@@ -147,7 +147,7 @@ def remembered_as(write: Write) -> str:
 
 
 def what_is_asked(write: Write) -> str:
-    """Return a text that tells two moves or cancels with one request id apart."""
+    """Return what a move or cancel asks for, as a text that shows whether two with the same request id differ."""
     args = {**write.args, **write.args.get("occurrences", [{}])[0]}
     if write.op == "extend_series":
         return f"extend/{args['date']}"
@@ -167,7 +167,7 @@ def asked_before(page: Mapping[str, str], write: Write) -> str | None:
 
 
 def was_handed_over(write: Write, outcome: str | None) -> bool:
-    """Return True if the write repeats a request to hand over, which was done before."""
+    """Return True if the write repeats a hand-over that was done before."""
     return outcome == "duplicate" and "owner" in write.args
 
 
@@ -273,7 +273,7 @@ class ReservationChange:
         return True
 
     def alternative(self) -> RoomSlot | None:
-        """Return the slot that the merge procedure chooses when the first choice is taken, or None."""
+        """Return the slot that the merge procedure chooses when the first choice is taken; None if it finds none."""
         first, merge = self.choices[0], self.write.merge
         if merge == "give_up":
             return None

@@ -163,7 +163,7 @@ class ServedCluster:
 
 
 def _another_client() -> Redis:
-    """Return a client with connections of its own, which its user closes."""
+    """Return a client with its own connections. The caller must close the client."""
     return Redis(unix_socket_path=worker_redis(DATABASE).connection_pool.connection_kwargs["path"], db=DATABASE)
 
 
