@@ -7,7 +7,7 @@ final outcomes are made at once. A tentative change is held for HOLD_MS first: i
 notified.
 
 A message is marked as sent before it is sent, and an attempt is never repeated. If the replica ends during an attempt,
-the next start names that message.
+it reports that message at its next start.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Notifications:
         return self._send() or has_more
 
     def _due_s(self) -> float:
-        """Return in how many seconds to look again: when the next held write is due, but after LOOK_S at the latest."""
+        """Return the seconds until the next held write is due, but at most LOOK_S."""
         oldest_ms = self._notices.oldest_held_ms()
         if oldest_ms is None:
             return LOOK_S

@@ -134,8 +134,8 @@ class Replica:
             undo.pop_all()
 
     def _note_newest_at_birth(self) -> None:
-        """In a new cluster, let clients write the newest version of each application from the beginning: the first
-        primary notes these versions for its log, and the others learn them in their first session."""
+        """In a new cluster, let clients use the newest version of each application from the beginning. The first
+        primary notes these versions for its log, and the other replicas learn them in their first session."""
         state = self.store.state()
         tags = [application.tag for application in self._applications if application.older]
         if tags and state.is_primary and state.csn == 0 and state.tentative == 0:
@@ -215,7 +215,8 @@ class Replica:
         threading.Thread(target=resolve, name="emptied", daemon=True).start()
 
     def _end_without_folder(self) -> None:
-        """End the replica, because it could not keep what it would acknowledge from now on."""
+        """End the replica, because its data folder was deleted or replaced, so writes that it acknowledged from now on
+        could be lost."""
         folder = self._settings.data / self.label
         self._say(
             f"The data folder {folder} was deleted or replaced while the replica ran, so it stops. Start it again: it"

@@ -15,8 +15,8 @@ from bayou.state import State
 
 
 class Acknowledged:
-    """What was acknowledged: for each server id of this replica, the greatest stamp of its writes and that of its
-    committed writes; and the last CSN. Any thread may call any method."""
+    """What was acknowledged: the last CSN and, for each server id of this replica, two stamps: the greatest of all its
+    writes, and the greatest of its committed writes. Any thread may call any method."""
 
     def __init__(self) -> None:
         self._changing = threading.Lock()

@@ -203,14 +203,16 @@ class FullStateStore(SealStore):
         """Atomically replace the committed state and the log with the staged ones, and replay the writes that the
         staged state does not cover.
 
-        `source` is the label of the sender, and `successions` are those that it has sent. `omitted` is the vector of
-        the commits before those that came with the state; None if none came. Commits of this replica after
-        `compared.common_csn` are revoked. Writes that have no place in the new order are set aside.
+        `source` is the label of the sender, and `successions` has the successions that it sent. `omitted` is the vector
+        of the commits before the first commit that came with the state, or None if no commit came. Commits of this
+        replica after `compared.common_csn` are revoked. Writes that have no place in the new order are set aside.
 
-        If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
-        about), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the
-        commits of the state), nothing has changed. The replica takes the id that `ids` reserved if not all its writes
-        under the present id are kept, or if the state has writes of that id that were not here.
+        Nothing has changed if the status is one of these: `superseded` (another staging has begun, or a write has come
+        that the sender was not asked about), `stale` (the staged state is not newer), `foreign_commit` (this is the
+        primary, and did not make the commits of the state).
+
+        The replica takes the id that `ids` reserved if not all its writes under the present id are kept, or if the
+        state has writes of the present id that were not here.
         """
         common = "" if compared.common_csn is None else compared.common_csn
         proofs = map(json.dumps, succession_texts(successions))

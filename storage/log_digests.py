@@ -3,8 +3,9 @@
 Two replicas whose digests at a CSN are the same have the same log up to there. The id of the commit alone does not say
 that: if a copy of a primary has run, it may have committed the same write at the same CSN, after other commits.
 
-The namespace stores the digest at OSN (lua/engine/digest.lua). The others are computed from the ids in the log when
-they are asked for, and some of them are kept in memory.
+The namespace stores the digest at OSN, the CSN of the last commit that was dropped from the log
+(lua/engine/digest.lua). Later digests are computed on request from the ids in the log, and some of them are kept in
+memory.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ STEP = 1000  # commits between two digests that are kept; so many ids are read a
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """The digest at a CSN. `id` is the commit there; empty for OSN."""
+    """The digest at a CSN. `id` is the id of the commit with this CSN, or empty if the CSN is OSN."""
 
     csn: int
     id: bytes
@@ -67,11 +68,11 @@ class LogDigests:
 
     @staticmethod
     def _end(mark: _Mark, csn: int) -> int:
-        """Return the next CSN, after that of the mark, at which a digest is to be kept; but at most `csn`."""
+        """Return the first CSN after the mark at which a digest is kept in memory, but at most `csn`."""
         return min(csn, mark.csn // STEP * STEP + STEP)
 
     def _ids(self, first: int, last: int) -> tuple[bytes, int, bytes, list[bytes]]:
-        """Return the generation, OSN, the digest there, and the ids in the log from the CSN `first` up to `last`."""
+        """Return the generation, OSN, the digest at OSN, and the ids in the log from the CSN `first` up to `last`."""
         generation, osn, noted, *ids = self._read(first, last)
         return generation, osn, noted, ids
 

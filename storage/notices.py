@@ -1,7 +1,7 @@
 """What a replica keeps in Redis about its notifications: the writes that it follows, and the messages to send.
 
-Each method but `mark` is atomic, and it is safe to repeat a call. Only one thread may use these methods, because a
-message is looked at in one call and taken in the next. This module does not read the texts that it stores.
+Each method except `mark` is atomic, and any call may safely be repeated. Only one thread may use these methods, because
+a message is looked at in one call and taken in the next. This module does not read the texts that it stores.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class NoticeStore:
         self._keys = Namespace(label)
 
     def position(self) -> tuple[str, str] | None:
-        """Return the id of the last event that was seen, and the server id at that time; None if there is none."""
+        """Return the id of the last event that was seen, and the server id at that time; None if no event is
+        recorded."""
         event, server = self._redis.hmget(self._keys.notices, "position", "server")
         return (event.decode(), server.decode()) if event and server else None
 
@@ -61,7 +62,7 @@ class NoticeStore:
         self._redis.delete(self._keys.notices)
 
     def followed(self, ids: Sequence[str]) -> dict[str, str]:
-        """Return what is known of these writes by id, as far as they are followed."""
+        """Return what is known of each of these writes, by its id. Writes that are not followed are left out."""
         found = self._redis.hmget(self._keys.notices_followed, list(ids)) if ids else []
         return {one: known.decode() for one, known in zip(ids, found, strict=True) if known}
 
@@ -70,20 +71,20 @@ class NoticeStore:
         return [one.decode() for one in self._redis.hkeys(self._keys.notices_followed)]
 
     def held(self, until_ms: int, count_max: int) -> list[str]:
-        """Return the ids of writes that have been held since `until_ms` or longer, at most `count_max`, the oldest
+        """Return the ids of up to `count_max` writes that are held since the time `until_ms` or an earlier time, oldest
         first."""
         found = self._redis.zrangebyscore(self._keys.notices_held, "-inf", until_ms, start=0, num=count_max)
         return [one.decode() for one in found]
 
     def oldest_held_ms(self) -> int | None:
-        """Return since when the oldest held write has been held, in milliseconds since 1970; None if no write is
+        """Return the earliest time since which a write is held, in milliseconds since 1970; None if no write is
         held."""
         found = self._redis.zrange(self._keys.notices_held, 0, 0, withscores=True)
         return int(found[0][1]) if found else None
 
     def save(self, progress: Progress, position: tuple[str, str] | None = None) -> None:
-        """Record progress. If `position` is given (event id, server id), also record that all events up to this one
-        were seen."""
+        """Record progress. `position` is a pair (event id, server id). If it is given, also record that all events up
+        to the event with this id were seen."""
         keys = self._keys
         with self._redis.pipeline(transaction=True) as transaction:
             if progress.followed:
@@ -109,8 +110,9 @@ class NoticeStore:
         return found.decode() if found else None
 
     def mark(self, identifier: str, now_ms: int) -> bool:
-        """The oldest message that waits has this id: mark it as sent, and return True, so that it is sent now. If a
-        message with this id was marked before, drop the waiting message and return False."""
+        """Mark the oldest waiting message as sent, and return True: the caller must now send it. If a message with the
+        same id was marked before, drop the waiting message and return False. `identifier` must be the id of the oldest
+        waiting message."""
         keys = self._keys
         if self._redis.zscore(keys.notices_sent, identifier) is not None:
             self._redis.lpop(keys.notices_waiting)

@@ -35,8 +35,8 @@ REVISIONS_BEGIN_S = 1_577_836_800  # 2020: revision numbers are seconds since th
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The SHA-256 over all pages of each view. Replicas with the same vector and CSN have the same digests (invariant
-    3)."""
+    """The SHA-256 over all pages of each view. Replicas with the same vector and CSN have the same digests (invariant 3
+    in docs/design.md)."""
 
     committed: str
     tentative: str
@@ -91,7 +91,8 @@ class Queries(ScriptRunner):
         return {key: Write.of_log(body) for key, body in zip(ids, bodies, strict=True) if body}
 
     def history(self, page: str) -> History:
-        """Return the notes on a page, and the tentative writes that declare the page. Atomic."""
+        """Return the history of a page: the notes on its commits, and the tentative writes that declare the page.
+        Atomic."""
         committed, *flat = self.run("read_history", page)
         notes = page_views(text_map(committed), None).notes
         return History(notes, tuple((Write.of_log(body), outcome.decode()) for outcome, body in rows(flat, 2)))
@@ -128,10 +129,10 @@ class Queries(ScriptRunner):
     def newest_writes(
         self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
     ) -> list[LogEntry]:
-        """Return the newest writes of an application, NEWEST_MAX at most. Only writes of `user`, with the id `request`,
-        and with an outcome that contains one of `words` (such as `rejected`) are returned; an empty argument allows
-        every write. Tentative writes come first, then the committed writes that the log still holds. Both begin with
-        the newest write. Atomic.
+        """Return the newest writes of an application, at most NEWEST_MAX. `user`, `request` (the request id) and
+        `words` filter the writes; an empty argument filters nothing. With `words`, the outcome of a write must contain
+        one of them, such as `rejected`. Tentative writes come first, then the committed writes that the log still
+        holds. Both begin with the newest write. Atomic.
 
         The method searches only the newest WRITES_READ writes of the log, or OUTCOMES_READ of them if `words` are
         given.

@@ -1,8 +1,8 @@
 """Authentication and authorisation: who makes a request, and whether their role permits it.
 
 With `auth: none` everybody may do everything. With `auth: proxy` a request that comes from a trusted proxy carries the
-name of a user who has logged in there, and their groups; proxy_login.py reads them. All other requests then carry a
-token, and with `auth: tokens` all requests do, in one of three ways:
+name of a user who has logged in there, and their groups; proxy_login.py reads them. All other requests carry a token,
+and so do all requests with `auth: tokens`. There are three ways to send a token:
 
     Authorization: Bearer TOKEN        programs and the command line
     Authorization: Basic NAME:TOKEN    programs that know only names and passwords, such as calendars

@@ -1,7 +1,8 @@
 """The client session in HTTP: the headers that carry it.
 
     Bayou-Session: TOKEN          the session token of the last answer; an empty one begins a session
-    Bayou-Guarantees: RYW,MR      the guarantees that this request wants; by default all four with a token, else none
+    Bayou-Guarantees: RYW,MR      the guarantees that this request wants; without this header, all four if the request
+                                  has a session token, else none
     Bayou-Wait: MS                how long the replica may wait until it has received what the session has seen
 
 An answer has a new session token if the request had a session token, or if a write was accepted. A refused request does

@@ -1,4 +1,4 @@
-"""A limit on how many things run at the same time, such as open streams or waiting requests: in all, and for each
+"""Limits how many things, such as open streams or waiting requests, run at the same time: in all, and for each
 client."""
 
 from __future__ import annotations

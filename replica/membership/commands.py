@@ -132,9 +132,9 @@ class Membership:
     def forget(self, name: str, *, confirmed: bool) -> str:
         """Forget another replica that will never come back. `name` is its label or its id. Returns the id of the write.
 
-        The vectors keep the entries of the replica, so its writes that any replica holds are still taken. Without
-        `confirmed`, raises Conflict `not_confirmed`, which says what may be lost. Also raises Conflict if `name` is
-        this replica or the primary, or if the named replica answers or was forgotten before.
+        The version vectors keep the entry of the forgotten replica, so the other replicas still pass its writes on.
+        Without `confirmed`, raises Conflict `not_confirmed`, which says what may be lost. Also raises Conflict if
+        `name` is this replica or the primary, or if the named replica answers or was forgotten before.
         """
         with self._one_at_a_time():
             state, created = self._store.state(), self._store.members()
@@ -177,10 +177,9 @@ class Membership:
         )
 
     def activate(self, tag: str) -> str:
-        """Let clients make writes with the application version `tag`, NAME/VERSION, as soon as the write that this
-        method accepts is committed. Returns the id of the write. Raises BadInput if this replica cannot play that
-        version, or if clients already use a later one. Raises Conflict if it is not known that every peer can play that
-        version."""
+        """Accept a membership write that lets clients use the application version `tag` (NAME/VERSION) once the write
+        is committed. Returns the id of the write. Raises BadInput if this replica cannot play that version, or if
+        clients already use a later version. Raises Conflict if some peer is not known to play that version."""
         with self._one_at_a_time():
             self._check_not_retired(self._store.state())
             if tag not in self._rules:
@@ -248,8 +247,8 @@ class Membership:
     # What follows from sessions and files.
 
     def after_session(self, report: Report) -> None:
-        """Act on the end of a session, or on what a standing session has brought. If the session showed that an older
-        copy of this replica has run, heal the cluster. Make the writes again that were set aside. If this replica is a
+        """Do what must follow a session or a part of a standing session. If the session showed that an older copy of
+        this replica has run, heal the cluster. Submit again the writes that were set aside. If this replica is a
         primary that commits automatically, commit its tentative writes."""
         state = self._store.state()
         cure = self._healing.cure(report, state)
@@ -269,10 +268,10 @@ class Membership:
         self._catch_up(state)
 
     def _heal_primary(self, peer: str, server: str) -> None:
-        """Heal the cluster after an older copy of this primary, `server`, has run, so that two committed logs have the
-        same epoch. If the original goes on elsewhere, this replica gives way to it. Otherwise this replica begins a new
-        epoch under a new id. Then the other side gives up its commits after the common ones, and makes its writes
-        again."""
+        """Heal the cluster after an older copy of this primary has run under the same id, `server`. Two different
+        committed logs then have the same epoch. If this replica is the copy and the original still runs, this replica
+        takes a new id, and its commits give way. Otherwise this replica begins a new epoch under a new id. Then the
+        other log gives way: its commits after the common ones are revoked, and the copy makes its writes again."""
         with self._one_at_a_time():
             if self._store.state().server != server:
                 return
@@ -294,9 +293,9 @@ class Membership:
             self._peers.notify_new_write()
 
     def _resubmit(self) -> None:
-        """Make the writes again that were set aside, because their server id was used twice. A retired id cannot make
-        writes. So a retired replica takes another id, which makes the writes and then retires too, also after a crash
-        in between."""
+        """Submit again the writes that were set aside because their server id was used twice. A retired id cannot make
+        writes, so a retired replica first takes another id. This id retires once all the writes are made, even if the
+        replica crashes in between."""
         with self._resubmitting:
             state = self._store.state()
             if state.set_aside and not state.has_place:
@@ -319,8 +318,9 @@ class Membership:
                 self._store.retire(self._now_us())
 
     def after_import(self) -> None:
-        """Read the members and the primary again, because the import may have changed them. Make the writes again that
-        the import set aside. If this replica is a primary that commits automatically, commit its tentative writes."""
+        """Read the members and the primary again, because the import may have changed them. Submit again the writes
+        that the import set aside. If this replica is a primary that commits automatically, commit its tentative
+        writes."""
         self._peers.refresh()
         self._resubmit()
         self._catch_up(self._store.state())
@@ -339,16 +339,17 @@ class Membership:
         return rpc.unary_calls(self._introduction, self._rules, *answers)
 
     def _held(self, asker: Introduction, is_probe: bool) -> Held:
-        """Answer the call Held of the replica `asker`: which of its writes this replica holds and, unless the call is a
-        probe, whether another process with the asker's id answers at the asker's address."""
+        """Answer the call Held of the replica `asker`. The answer says which writes of the asker this replica holds.
+        Unless the call is a probe, it also says whether another process with the asker's id answers at the asker's
+        address."""
         state = self._store.state()
         runs = not is_probe and self._answers(asker.label, asker.server, but=asker.process)
         process, stamp = self._identity.process, state.vector.get(asker.server, 0)
         return Held(state.server, stamp, state.csn, runs, process, state.primary, state.history)
 
     def _answers(self, label: str, server: str | None = None, *, but: str = "") -> bool:
-        """Return whether the replica with this label answers at its address. With `server`, return whether it answers
-        under this id and in another process than `but`. A replica behind a cut link counts as not answering."""
+        """Return whether the replica with this label answers at its address. With `server`, the replica must also have
+        this id, and its process must not be `but`. A replica behind a cut link counts as not answering."""
         try:
             address = self._peers.linked_address(label)
             held = rpc.request_held(address, self._introduction(), self._credentials, is_probe=True)
@@ -383,8 +384,8 @@ class Membership:
         return server
 
     def _check_free(self, label: str, but: str = "") -> bool:
-        """Return whether there is no replica of this label. Raise Conflict `label_taken` if there is one that was not
-        created by the request `but`."""
+        """Return True if the label is free, and False if its replica was created by the request `but`. Raise Conflict
+        `label_taken` if the label belongs to any other replica."""
         other = next((member for member in self._store.members() if member.label == label), None)
         if label in self._settings.founders or (other is not None and other.request != but):
             raise Conflict("label_taken", f"There is a replica {label} already. Choose another label.")

@@ -27,7 +27,7 @@ from storage.store import Store
 
 class Identity:
     """Decides the id of this replica. Implements storage.full_state.Ids. `say` prints a line for the operator about a
-    new id. `process` is a random text in which this process differs from one that runs a copy of this replica."""
+    new id. `process` is a random text that tells this process from a process that runs a copy of this replica."""
 
     def __init__(
         self, storage: OpenStorage, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
@@ -74,8 +74,9 @@ class Identity:
         return _new_id(reason, server, was_primary=was_primary)
 
     def _doubt(self, store: Store, server: str) -> str | None:
-        """Ask the peers whether they hold later writes of this replica than the data here, which may be an older copy.
-        Returns the reason against the id; None if every peer answers and there is no such reason."""
+        """Ask the peers whether this replica may keep its id although its data may be an older copy. Returns the reason
+        why it may not: a peer holds later writes or commits of this replica, reaches another replica that runs under
+        the id, or does not answer. Returns None if there is no such reason."""
         state, answers = store.state(), self._ask_peers(store, server)
         for label, held in answers.items():
             if held and held.runs_elsewhere:
@@ -108,8 +109,8 @@ class Identity:
             return dict(zip(peers, pool.map(ask, peers.values()), strict=True))
 
     def find_original(self, store: Store) -> str | None:
-        """Ask the peers of this primary whether it is a copy of a replica that goes on elsewhere. Returns the reason
-        for this, a sentence; None if no peer says so."""
+        """Ask the peers whether this primary is a copy, and the original runs elsewhere. Returns a sentence that says
+        how a peer's answer shows this; None if no answer shows it."""
         state = store.state()
         for label, held in self._ask_peers(store, state.server).items():
             if held and held.runs_elsewhere:
@@ -139,8 +140,8 @@ class Identity:
         return _new_id(reason, server, was_primary=state.is_primary)
 
     def force_primary(self, store: Store, now_us: int, *, heals: bool = False) -> str:
-        """Become the primary without the old primary; with `heals`, because a copy of this primary has run. Returns the
-        new id of this replica."""
+        """Become the primary without asking the old primary. `heals` says that the reason is a copy of this primary
+        that has run. Returns the new id of this replica."""
         with self._changing:
             before = self._storage.identity_file
             assert before is not None

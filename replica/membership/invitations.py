@@ -1,4 +1,4 @@
-"""Invitations: unless `auth: none`, a server joins the cluster only with an invitation, which a manager asks for.
+"""Invitations: a server needs one to join the cluster, except with `auth: none`. A manager asks a replica for it.
 
 An invitation is for one label, at one replica, for an hour. It is a text that only this replica can make, so no replica
 stores invitations. A replica that has restarted no longer accepts earlier invitations.

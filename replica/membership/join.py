@@ -46,8 +46,8 @@ class JoinOptions:
 
 
 def with_own_address(settings: Config, label: str, options: JoinOptions) -> Config:
-    """Return the configuration; if this server is not a founder, with this server added. Raises ConfigError if the
-    server cannot join."""
+    """Return the configuration, with this server added if it is not a founder. Raises ConfigError if the server cannot
+    join."""
     if label in settings.founders:
         if options != JoinOptions():
             raise ConfigError(

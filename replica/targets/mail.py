@@ -33,8 +33,8 @@ class MailTarget:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read mailto://[USER:PASSWORD@]HOST[:PORT]?from=…&to=… or mailtos://…, with `mode` starttls or ssl. Raises
-        ValueError, with the reason, for any other text."""
+        """Read mailto://[USER:PASSWORD@]HOST[:PORT]?from=…&to=… or the same with mailtos://, which may also have
+        `mode=starttls` or `mode=ssl`. Raises ValueError, with the reason, for any other text."""
         try:
             url = urlsplit(text)
             pairs = parse_qsl(url.query, keep_blank_values=True, strict_parsing=True)

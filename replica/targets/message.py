@@ -52,6 +52,6 @@ class Target(Protocol):
 
 
 def subject_for(message: Message, template: str) -> str:
-    """Return the subject of a message. If `template`, the text of the target, has no place for the user's name, the
-    subject begins with that name."""
+    """Return the subject of a message. `template` is the address or the URL of the target. If it has no `{user}`, all
+    users share the target, so the subject begins with the user's name."""
     return message.subject if USER in template else f"{message.user}: {message.subject}"

@@ -194,8 +194,8 @@ class OpenStorage:
         return None
 
     def kill(self) -> bool:
-        """Kill an embedded Redis, which is then started again and can end scripts. Returns False for a Redis of any
-        other kind."""
+        """Kill the embedded Redis. It is then started again with a `lua-time-limit`, so `end_script` works from then
+        on. Returns False if this program did not start Redis."""
         return self._source.kill()
 
     def decide(
@@ -243,8 +243,8 @@ class OpenStorage:
     def close(self, clean: bool, mark: str = "") -> None:
         """Stop the embedded Redis, close the client and release the lock. Does nothing the second time.
 
-        `clean` means that the replica stopped normally. Then `mark` describes the content of the namespace: a text that
-        differs between any two states, for example one with the CSN and the newest own stamp.
+        `clean` means that the replica stopped normally. Then `mark` is a text that describes the content of the
+        namespace. Two different states must have different texts.
         """
         if self._closing.is_set():
             return
