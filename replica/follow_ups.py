@@ -1,5 +1,5 @@
-"""Makes up for accepted writes that a replay has left without effect: the application of such a write may submit
-another write that does what was promised.
+"""Submits follow-ups. If a replay has left an accepted write without effect, the application of the write may submit a
+follow-up: another write that does what was promised.
 
 One thread searches the log at the start, and whenever an outcome has changed. It does not rely on events, so it also
 finds what changed while the replica was down.

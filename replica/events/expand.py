@@ -54,8 +54,8 @@ class Cursor(NamedTuple):
         return f"{self.moment_ms}-{self.sequence}" + ("" if self.number == NUMBER_LAST else f".{self.number}")
 
     def before_transaction(self) -> str:
-        """Return the stream id after which to continue reading. If the cursor is inside a transaction, the next read
-        begins with that transaction. Otherwise it begins with the next transaction."""
+        """Return the stream id after which to continue reading. If the cursor is inside a transaction, that transaction
+        is read again. Otherwise the next transaction is read first."""
         if self.number == NUMBER_LAST:
             return f"{self.moment_ms}-{self.sequence}"
         if self.sequence > 0:
@@ -249,7 +249,8 @@ def _of_revoked(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the events of the revoked commits, then a `reset`. The commits in `revoked` are tentative again. The
     commits in `lost` are gone, because they have no place in the order and cannot be made again. `lost_pages` names the
-    pages whose revoked commits are no longer in the log; for these commits, nobody knows which writes they were."""
+    pages that other revoked commits changed. These commits are no longer in the log, so nobody knows which writes they
+    were."""
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
         for identifier in entry.get(fate, ()):

@@ -47,8 +47,8 @@ class ReplicaService:
     """Implements apps.api.service.Service. Its methods may also raise Behind or TooMany. `clock` returns aware UTC
     times.
 
-    `follow` returns the current position among the events, from which a request waits for the next event. If `follow`
-    returns None, no request waits.
+    `follow` returns the current position among the events. A request can wait for the next event after that position.
+    If `follow` returns None, no request waits.
     """
 
     def __init__(
