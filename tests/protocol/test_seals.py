@@ -1,4 +1,4 @@
-"""With TLS, a replica takes only commits that the primary has signed, both from a peer and from a file.
+"""With TLS, a replica takes only commits that the primary has signed, whether they come from a peer or from a file.
 
 As in test_lying_peer.py, the lying peer runs our own code; only its frames are altered before they reach the victim.
 """

@@ -16,8 +16,8 @@ from tests.support.invariants import Checker
 
 
 class Standing(Meeting):
-    """A standing session between two replicas, in which everything has been sent once. `given` may have two records of
-    what arrived lately (Arrivals): first the initiator's, then the responder's."""
+    """A standing session between two replicas, which has already sent all that the replicas held at its start. `given`
+    may have two records of what arrived lately (Arrivals): first the initiator's, then the responder's."""
 
     def __init__(self, initiator: Replica, responder: Replica, *given: Arrivals) -> None:
         here, there = given or (Arrivals(0), Arrivals(0))
@@ -248,8 +248,8 @@ def test_frames_of_standing_sessions_are_refused_in_other_sessions(cluster: Clus
 
 
 def test_a_session_sends_nothing_of_a_history_that_began_after_its_hellos(cluster: Cluster) -> None:
-    """`two` holds a forced promotion that a later promotion has revoked, so it is tentative there. `one` does not know
-    the later promotion, and would take the revoked one for forged."""
+    """`two` holds a forced promotion, which is tentative there because a later promotion has revoked it. `one` does not
+    know the later promotion, and would take the revoked one for forged."""
     primary, one, two = cluster
     primary.note("a", "p")
     for peer in (one, two):

@@ -1,5 +1,5 @@
-"""A lost replica is forgotten. The other replicas keep its writes that they hold, and the replica may still come
-back."""
+"""A lost replica is forgotten. The other replicas keep all writes of the lost replica that they hold, and the lost
+replica may still come back."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ VISH = {"Bayou-User": "vish"}
 
 
 class OneReplica:
-    """A replica with its own folder, its own configuration and free ports, which loads its code at each start."""
+    """A replica with its own folder, its own configuration and free ports. It loads its code at each start."""
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "config.yaml"

@@ -74,7 +74,7 @@ def _many(base: int, count: int, asked: argparse.Namespace) -> int:
 
 
 class Progress:
-    """Prints progress: a line that is overwritten on a terminal, or a new line every 30 s elsewhere."""
+    """Prints progress. On a terminal, it overwrites one line; elsewhere, it prints a new line every 30 s."""
 
     def __init__(self, seeds: int | None, seconds: float | None) -> None:
         self._seeds, self._seconds = seeds, seconds

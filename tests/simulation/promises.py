@@ -138,9 +138,9 @@ def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, o
 
 def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str, before: Pages) -> None:
     """Check invariant 18: only the owner may change a reservation, apart from two cases. First, a manager may cancel it
-    with a reason; such a cancel declares the manager's own page, unless the replica that accepted it did not know the
-    user as a manager. Second, a write that needs a manager (`judge_authority` checks this) may hand the reservation
-    over, or make one for somebody else."""
+    with a reason; if the replica that accepts such a cancel knows the user as a manager, the cancel declares the user's
+    page. Second, a write that needs a manager (`judge_authority` checks this) may hand the reservation over, or make
+    one for somebody else."""
     needs_manager = bool(write.args.get("by_manager"))
     if write.op.startswith("reserve"):
         demand(18, needs_manager or write.args.get("owner", write.user) == write.user, write.id, "is for another")
@@ -185,7 +185,7 @@ def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None
 def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> None:
     """Check invariant 17: the page of a user lists exactly the user's open reservations.
 
-    A user with a write that was made without the policy on open reservations is not checked.
+    If any write about a user's reservations was made without the policy on open reservations, this user is not checked.
     """
     seen: set[str] = set()
     outside: set[str] = set()

@@ -112,7 +112,7 @@ class Wire:
 
 
 class Pipeline:
-    """Commands that are sent together, with the part of the interface of redis.client.Pipeline that a store uses."""
+    """Commands that are sent together. It has only those methods of redis.client.Pipeline that a store uses."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire

@@ -128,7 +128,7 @@ class Trio:
     def stage(self, giver: int, taker: int) -> tuple[str, object]:
         """Send the full state of `giver`, without its log, to `taker`, which stages the state and does not install it.
 
-        Return the number of the stage, and the end of the state.
+        Return the number of the stage, and the last frame of the state.
         """
         part = self.stores[giver].state_part((0, ""), 500, 1 << 20)
         number = self.stores[taker].stage("", part.pages, ())

@@ -61,7 +61,7 @@ def storage(server: redis.Redis, tmp_path: Path) -> Iterator[OpenStorage]:
 
 @pytest.fixture
 def application(tmp_path: Path) -> LuaApplication:
-    """An application that loops when it plays a write with the argument `loops`, if the page `page` has the field
+    """An application that loops when it plays a write with the argument `loops` while the page `page` has the field
     `armed`."""
     (tmp_path / "loop.lua").write_text(rules(UPDATE % LOOP, NOTES))
     return LuaApplication("app", 1, tmp_path / "loop.lua")

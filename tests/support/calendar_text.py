@@ -24,7 +24,7 @@ def calendar(*events: str, head: str = "") -> bytes:
 
 def event(uid: str, *lines: str, start: str = "20261201T090000", end: str = "20261201T100000") -> str:
     """Return the lines of an event. `start` and `end` may begin with parameters, as in `TZID=X:20261201T090000`; an
-    empty end is left out. A line of `lines` replaces the usual line of that name."""
+    empty `end` is left out. A line in `lines` replaces the usual line of the same name."""
     ends = [f"DTSTART{_after(start)}"] + ([f"DTEND{_after(end)}"] if end else [])
     given = [line.partition(":")[0].partition(";")[0] for line in lines]
     usual = [line for line in ("LOCATION:6.12", "SUMMARY:Talk") if line.partition(":")[0] not in given]

@@ -28,7 +28,7 @@ class Desk:
         self.side, self.folder = side, folder
 
     def take(self, content: bytes, *options: str, user: str = USER) -> tuple[int, dict[str, Any]]:
-        """Import a file. Return the exit status and what the client prints for programs."""
+        """Import a file. Return the exit status, and the JSON that the client prints."""
         (self.folder / "file.ics").write_bytes(content)
         with redirect_stdout(StringIO()) as out:
             status = main([user, "import", str(self.folder / "file.ics"), "--json", *options])

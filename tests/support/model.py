@@ -250,7 +250,7 @@ def play_playlist(desk: Desk, write: Write) -> str:
 
 
 def checksum(text: str) -> str:
-    """Return a number of 32 bits that tells the contents of two requests apart."""
+    """Return a 32-bit checksum of the content of a request, as 8 hexadecimal digits."""
     return f"{functools.reduce(lambda sum_, byte: (sum_ * 31 + byte) % 2**32, text.encode(), 0):08x}"
 
 

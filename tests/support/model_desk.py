@@ -8,7 +8,7 @@ Pages = dict[str, dict[str, str]]
 
 
 class Failed(Exception):
-    """The application cannot play the write; the engine reports the same when its Lua raises an error."""
+    """The application cannot play the write; the engine reports the same when the application's Lua raises an error."""
 
 
 class Desk:

@@ -135,7 +135,7 @@ def forget_ended(desk: Desk, write: Write, owner: str) -> None:
 
 
 def remember(page: dict[str, str], write: Write) -> None:
-    """Add a request to the page, which keeps the newest REQUESTS_MAX."""
+    """Add a request to the page, which keeps only the newest REQUESTS_MAX requests."""
     own = f"{remembered_as(write)}={what_is_asked(write)}"
     page["requests"] = " ".join([*page.get("requests", "").split(" "), own][-REQUESTS_MAX:]).strip(" ")
 
@@ -147,7 +147,8 @@ def remembered_as(write: Write) -> str:
 
 
 def what_is_asked(write: Write) -> str:
-    """Return what a move or cancel asks for, as a text that shows whether two with the same request id differ."""
+    """Return what a move or cancel asks for, as text. Two requests with one request id are the same if their texts are
+    equal."""
     args = {**write.args, **write.args.get("occurrences", [{}])[0]}
     if write.op == "extend_series":
         return f"extend/{args['date']}"
