@@ -193,8 +193,8 @@ def _selection(selection: Selection) -> str | None:
 
 
 def _pages(pages: StatePages) -> str | None:
-    """Return what is wrong with these pages; None if nothing is. The check is strict because Redis reads the text with
-    its own JSON parser."""
+    """Return what is wrong with the JSON text of these pages; None if nothing is. The check is strict because Redis
+    reads this text with its own parser."""
     if pages.count > ITEMS_MAX:
         return f"a part has more than {ITEMS_MAX} pages"
     try:
@@ -284,8 +284,8 @@ def _is_seal(seal: Seal) -> bool:
 
 def _history(text: str, birth: str | None = None, csn: int = CSN_MAX) -> str | None:
     """Return what is wrong with a history; None if nothing is. The epochs must be numbered from 0 on, and each must
-    begin at a CSN up to `csn`. If `birth` is given, the first epoch must be that of the birth. A history may have no
-    epoch, and must have none if `birth` is empty."""
+    begin at a CSN up to `csn`. A history without epochs is valid. If `birth` is a server id, only that server may have
+    begun the first epoch; if `birth` is empty, the history must be without epochs."""
     if len(text) > HISTORY_BYTES_MAX:
         return "the history is too long"
     try:

@@ -82,8 +82,8 @@ class StateFinish:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Asks the sender of a full state, before the state is installed: which ids do its commits with the CSNs `csns`
-    have, and which of the writes `ids` has it never held?"""
+    """A question to the sender of a full state, before the state is installed. It asks for the ids of the commits with
+    the CSNs `csns`, and which of the writes `ids` the sender has never held."""
 
     csns: tuple[int, ...] = ()
     ids: tuple[str, ...] = ()
@@ -92,9 +92,9 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Answers a Question. For each CSN of the question, `commits` has the id of the commit, empty if the log does not
-    hold it, and `digests` has the digest of the log up to that CSN, empty if it is not known. `lacking` has those ids
-    of the question that the sender of the state has never held. `unknown` has those that are not in its log now, but
-    may have been dropped from it."""
+    hold it, and `digests` has the digest of the log up to that CSN, empty if it is not known. `lacking` has the ids of
+    writes that the sender of the state has never held. `unknown` has the ids of writes that it may have held and
+    dropped from its log."""
 
     commits: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
@@ -118,9 +118,9 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """In a standing session: tells the peer what the sender holds by now, so that the peer does not send these writes.
+    """In a standing session: tells the peer what this side holds by now, so that the peer does not send these writes.
 
-    `csn` is the sender's. `vector` has the entries of its vector that have changed since it last told the peer;
+    `csn` is the CSN of this side. `vector` has only the entries that have changed since the peer was last told;
     `retired_servers` is complete.
     """
 
@@ -132,9 +132,10 @@ class Holds:
 @dataclass(frozen=True, slots=True)
 class Sync:
     """In a standing session: confirms that the peer has acknowledged everything that the sender held at an earlier
-    moment. In an answer, that moment is when the sender received the Sync with the same number.
+    moment.
 
-    A Sync that is not an answer asks the peer for an answer.
+    A Sync that is not an answer asks the peer for an answer, which has the same number. The moment of an answer is the
+    arrival of the Sync that it answers.
     """
 
     number: int

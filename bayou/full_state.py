@@ -1,4 +1,4 @@
-"""A full state on its way: the frames of its sender, and the parts at its receiver.
+"""The transfer of a full state: the frames that the sender makes, and the parts that the receiver collects.
 
 The receiver stores the parts apart from its data ("staged") until all have arrived.
 """
@@ -52,9 +52,8 @@ def state_frames(
 class Staging:
     """Stores the parts of one full state, in order and each once. A missing part would make the state inconsistent.
 
-    If the state `is_checked`, `digest` is the running hash of its parts, and no list entry is stored before
-    `store_lists` is called, because the store cannot take an entry back. `is_empty` says whether the parts have no
-    page.
+    If `is_checked` is true, `digest` is the running hash of the parts, and no list entry is stored before `store_lists`
+    is called, because the store cannot take an entry back. `is_empty` is true until a part has a page.
     """
 
     def __init__(self, store: AntiEntropyStore, *, is_checked: bool) -> None:
@@ -148,7 +147,7 @@ class _StagedLog:
             self._retired.add(write.origin)
 
     def ends_with(self, end: StateEnd) -> bool:
-        """Whether these are the commits that must come with the state, as its end says."""
+        """Whether the commits that came with the state are those that its `end` describes."""
         if self._last is None or self._count != end.commits:
             return self._count == end.commits
         stamps = {server: stamp for server, stamp in self._stamps.items() if server not in self._retired}

@@ -41,7 +41,7 @@ def judge_hello(
     state: State, protocol: int, applications: Mapping[str, str], hello: Hello, now_us: int | None
 ) -> Refuse | tuple[Verdict, int]:
     """Return a Refuse if there can be no session. Otherwise return the verdict on the two histories, and the last CSN
-    that both logs share. `now_us` is the wall clock; None if the hello is not of this moment, as in a file."""
+    that both logs share. `now_us` is the wall clock; None for a hello from a file, which may be old."""
     refusal = _check_release(state, protocol, applications, hello) or _check_identity(state, hello)
     if refusal is None and now_us is not None:
         refusal = check_clocks(state.label, now_us, hello)
@@ -78,9 +78,9 @@ def _check_release(state: State, protocol: int, applications: Mapping[str, str],
 def problem_of_applications(
     label: str, applications: Mapping[str, str], log: Collection[str], other: str, applications_there: Mapping[str, str]
 ) -> str | None:
-    """Return why the replica `other` cannot play the log of the replica `label`; None if it can. `applications` (of
-    `label`) and `applications_there` (of `other`) have a hash of the rules of each application that can be played, by
-    tag. `log` has the tags of the writes in the log."""
+    """Return why the replica `other` cannot play the log of the replica `label`; None if it can. `log` has the tags of
+    the writes in that log. `applications` and `applications_there` have the applications that `label` and `other` can
+    play: tag -> hash of the rules."""
     for tag, rules in applications.items():
         if applications_there.get(tag, rules) != rules:
             return (

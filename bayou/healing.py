@@ -31,7 +31,8 @@ class Cure(Enum):
 
 
 class Healing:
-    """What the peers of one replica have shown. `now_s` is a clock in seconds that never falls back."""
+    """Decides the cure for one replica from its sessions with each peer. `now_s` is a clock in seconds that never falls
+    back."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s

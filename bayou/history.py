@@ -83,7 +83,7 @@ def heals(one: str, other: str) -> bool:
 
 def _last(epochs: list[Epoch]) -> tuple[int, str]:
     """Return the number and the promoter of the last epoch; the history with the greater pair prevails. A copy that has
-    given up its history has no epoch."""
+    given up its history has no epoch, and so yields to any other."""
     return epochs[-1][:2] if epochs else (-1, "")
 
 

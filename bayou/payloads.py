@@ -42,7 +42,8 @@ class Seal:
 @dataclass(frozen=True, slots=True)
 class StoredSeal:
     """A seal as a store keeps it. It covers the commits after `start` up to `csn`. `before` and `digest` are the
-    running hash before and after these commits. `epoch` is the promoter of the epoch of these commits."""
+    running hash before and after these commits. `epoch` is the id of the server that began the epoch of these
+    commits."""
 
     start: int
     csn: int
@@ -105,8 +106,8 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The result of a batch at the receiver, which has handled `taken` items. `new` of them changed something, and
-    `added` of them were writes that it did not hold.
+    """The result of a batch at the receiver. The receiver has handled `taken` items: `new` of them changed something,
+    and `added` of them are writes that the receiver did not hold before.
 
     status  taken     everything is stored
             more      the transaction reached its size limit; store the rest in another transaction
@@ -115,7 +116,7 @@ class Received:
             fork      two different writes follow the same write; take nothing more, and refuse in the end
             bound     a fork, and this replica cannot set its own writes after the fork aside, because one of them
                       creates or retires a server or names a primary; refuse the session
-            own       a fork of this server's own writes: it needs a new id; refuse the session
+            own       a fork of this server's own writes: this server needs a new id; refuse the session
             diverged  the committed logs differ; refuse the session
             foreign_commit  this is the primary, and did not make the next commit; refuse the session
             early_promotion  a tentative write opens an epoch that is not known here; refuse the session
@@ -163,11 +164,11 @@ class LoggedCommit:
 @dataclass(frozen=True, slots=True)
 class StateEnd:
     """The end of a full state. It describes the replica at the moment of that state: its CSN, the vector of its
-    commits, its history as canonical JSON, and the ids of its newest commits, at most RECENT_MAX of them. With these
-    ids, the receiver can compare its log with the logs of others, although it gets few writes.
+    commits, its history as canonical JSON, and the ids of its newest commits, at most RECENT_MAX of them. The receiver
+    gets few writes with the state; these ids let it compare its log with the logs of others.
 
-    The newest `commits` of the log come with the state; `before` is the id of the commit before these, and `digest`
-    that of the log up to there, or '' if it is not known.
+    The number of commits that come with the state is `commits`; they are the newest of the log. `before` is the id of
+    the commit before them. `digest` is the digest of the log up to that commit, or '' if it is not known.
     """
 
     csn: int
@@ -213,7 +214,7 @@ class Compared:
     common_csn   the last CSN that they share; None if the histories are the same and nothing was asked
     lacking      ids of writes here that the sender has never held
     asked        ids of all writes here that the sender was asked about; None if it cannot be asked
-    takes_birth  whether the state may belong to a cluster with another birth, to which this replica yields
+    takes_birth  whether the state may have another birth, because this replica yields to the sender's cluster
     """
 
     common_csn: int | None = None

@@ -115,8 +115,8 @@ class SealCheck:
         return refuse_unsigned_state(state.label, source, reign.label or label_in(end.primary) or end.primary)
 
     def _check(self, selection: Selection, bodies: Sequence[bytes], state: State, found: _Found) -> None:
-        """Check the commits of a selection that are new to a replica in this state, and add what they bring to `found`.
-        Raise _Unsigned at the first commit that is not signed."""
+        """Check those commits of a selection that a replica in this state does not hold yet. Add their seals, and the
+        commits that name another primary, to `found`. Raise _Unsigned at the first commit that is not signed."""
         reign, csn, left = self._reign(state), selection.after_csn, list(bodies)
         for seal in selection.seals:
             part, left = left[: max(seal.csn - csn, 0)], left[max(seal.csn - csn, 0) :]
@@ -159,7 +159,7 @@ class SealCheck:
         return self._signing.signer_of(seal.certificate, seal.signature, text) == maker.label
 
     def _reign(self, state: State) -> Reign:
-        """Return the reign in which the next commit after those of `state` is made."""
+        """Return the reign of the first commit after those that `state` has."""
         label = label_in(state.primary) or self._store.primary_label() or ""
         return Reign(state.primary, label, tuple(decode(state.history)))
 

@@ -51,8 +51,8 @@ class Sealing:
 
     def can_give_state(self) -> bool:
         """Whether a receiver takes a full state from this replica. It does if this replica is the primary, or was the
-        primary until the last commit, which is a hand-over. A receiver also takes a state without commits: where two
-        clusters begin at once, one of them learns its birth from such a state."""
+        primary until the last commit, which is a hand-over. A receiver also takes a state without commits. If two
+        clusters begin at once, one of them learns the birth of the other from such a state."""
         if self._signing is None:
             return True
         state = self._store.state()
@@ -141,8 +141,8 @@ class Sealing:
         return replace(selection, seals=tuple(seals))
 
     def _signed(self, selection: Selection, span: tuple[int, int, int], cluster: str, signing: Signing) -> Seal | None:
-        """Return a new seal over own commits; None if they have just been dropped from the log. `span` has three CSNs:
-        of the last commit before the reign, of the last commit before the seal, and of the last commit of the seal."""
+        """Return a new seal over commits of this replica; None if the log has just dropped them. `span` has the CSNs of
+        three commits: the last one before the reign, the last one before the seal, and the last one of the seal."""
         begin, position, upto = span
         start = max(begin, position - position % BLOCK)
         earlier = self._store.commits(start, position)
@@ -159,9 +159,9 @@ class Sealing:
         return Seal(upto, before, b"", signing.certificate, signing.sign(text))
 
     def _stored(self, history: str, position: int, last_csn: int, *, is_first: bool) -> Seal | None:
-        """Return a stored seal that covers the commit after `position`; None if there is none. `last_csn` is the last
-        commit of the batch. A seal that covers later commits too is returned only as the first seal of the batch
-        (`is_first`). Otherwise return None, and the next batch has that seal."""
+        """Return a stored seal that covers the commit after `position`; None if no seal can be used. `last_csn` is the
+        CSN of the batch's last commit. A seal that also covers commits after `last_csn` can be used only as the first
+        seal of a batch (`is_first`), so it has to wait for the next batch if the batch has a seal already."""
         for seal in self._store.seals(position + 1):
             epochs = epochs_at(history, seal.csn)
             if seal.start > position or not epochs or epochs[-1].promoter != seal.epoch:

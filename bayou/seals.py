@@ -110,15 +110,15 @@ def text_of_commits(cluster: str, epochs: Iterable[Epoch], csn: int, digest: byt
 
 
 def text_of_state(cluster: str, digest: bytes, end: StateEnd) -> bytes:
-    """Return the text that a primary signs for its full state. `digest` is that of its parts."""
+    """Return the text that a primary signs for its full state. `digest` is the running hash of its parts."""
     epochs = [list(epoch) for epoch in decode(end.history)]
     fields: Mapping[str, object] = asdict(end) | {"history": epochs, "vector": sorted(end.vector.items())}
     return _text("full state", [cluster, digest.hex(), sorted(fields.items())])
 
 
 def folded_part(digest: bytes, part: StateChunk) -> bytes:
-    """Return the running hash of the parts of a full state after this part. `digest` is that before it; BEGINNING for
-    the first part."""
+    """Return the running hash of the parts of a full state up to this part. `digest` is the running hash up to the
+    previous part; it does not count if this is the first part."""
     lists = json.dumps([[entries.name, *entries.entries] for entries in part.lists]).encode()
     commits = json.dumps([[one.id, one.csn, hash_of(one.body).hex(), one.outcome] for one in part.commits]).encode()
     contents = b"".join(hashlib.sha256(content).digest() for content in (part.pages.text, lists, commits))

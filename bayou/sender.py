@@ -40,7 +40,7 @@ class Due(Enum):
 @dataclass(slots=True)
 class _Goal:
     """What the peer must hold before `sync` is sent. The peer holds it once it has acknowledged the first `frames`
-    frames of the session. `frames` is None while some of these frames are not sent."""
+    frames of the session. `frames` is None until all these frames are sent."""
 
     sync: Sync
     csn: int
@@ -70,13 +70,14 @@ class Outgoing:
     plan             the number of the present plan; it grows each time that the peer asks for a new plan
     plans_in_vain    how many new plans there were since a frame was last acknowledged
     is_caught_up     whether nothing is left to send; a standing session sets it to False to look for new writes
-    is_holding_back  whether something has just arrived here, and waits because the peer may get it from others
+    is_holding_back  whether writes that have just arrived here wait, because the peer may get them from others
     is_outdated      whether the rest cannot be sent in this session, because its history began after the hellos
-    is_state_taken   whether the peer holds the full state of this session's last StateFinish, as its last Ack has shown
+    is_state_taken   whether the peer's last Ack has shown that the peer holds the full state of the last StateFinish
     questions_left   how many questions the peer may ask; only between the end of a full state and its Ack
-    pause_s          how long what has just arrived here waits
+    pause_s          how long writes that have just arrived here wait, in seconds
 
-    With `arrivals`, the session may stay open, and what has just arrived here may wait once everything was sent.
+    With `arrivals`, the session may stay open. Then writes that have just arrived here may wait, but only after
+    everything was sent once.
     """
 
     def __init__(self, store: AntiEntropyStore, signing: Signing | None, arrivals: Arrivals | None) -> None:
@@ -175,9 +176,9 @@ class Outgoing:
         self._goals.append(_Goal(sync, state.csn, state.vector))
 
     def reached(self, *, is_claimed: bool) -> list[Sync]:
-        """Return the Syncs that can be sent, because the peer holds everything that they confirm. If the peer claims
-        writes of this replica without proof (`is_claimed`), this side sends no writes, so the peer need not hold
-        any."""
+        """Return the Syncs that can be sent, because the peer holds everything that they confirm. `is_claimed` is true
+        if the peer claims, without proof, to hold writes that this replica has lost. Then this side sends no writes,
+        and the Syncs do not wait for any."""
         acknowledged = self._frames_sent - len(self._in_flight)
         csn = max(self.reach.csn, self.sealing.passed_csn or 0)  # what goes as tentative writes counts, too
         for goal in self._goals:
@@ -222,9 +223,9 @@ class Outgoing:
         return Batch(self.plan, selection)
 
     def _is_new(self, history: str) -> bool:
-        """Whether this replica has got a history after the hellos: by a forced promotion, or because it had none. The
-        peer does not know that history, and might believe that a write which opens an epoch of that history is forged.
-        The hello of the next session names it."""
+        """Whether this replica got this history after the hellos: by a forced promotion, or because it had no history.
+        The peer does not know the history yet, and might take a write that opens one of its epochs for a forgery. The
+        hello of the next session names the history."""
         return history not in self._histories and all(prevails(history, one) for one in self._histories)
 
     def _is_far(self) -> bool:
@@ -232,8 +233,8 @@ class Outgoing:
         time of the log. The state is offered once in a session: if the peer cannot take it, the session goes on with
         the log.
 
-        With TLS the state is not offered. A receiver of the log can prove the commits to others, and one of the state
-        cannot.
+        With TLS the state is not offered: a receiver of the log can prove the commits to others, and a receiver of the
+        state cannot.
         """
         begins, self._is_begun = not self._is_begun, True
         if not (begins and self._can_offer and self._csn - self.reach.csn >= FAR_COMMITS_MIN):

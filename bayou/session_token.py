@@ -81,16 +81,16 @@ class Token:
         return replace(self, write=_greatest(self.write, {server: stamp}))
 
     def born(self, birth: str) -> Token:
-        """Return the token with the birth that is known to the replica that serves the session. `birth` is a server id.
-        If it is empty, the replica knows no birth, and the token stays as it is."""
+        """Return the token with this birth, a server id. If `birth` is empty, the replica that serves the session knows
+        no birth, and the token stays as it is."""
         return replace(self, birth=_short(birth)) if birth else self
 
     def folded(self, committed: Vector, csn: int, history: str) -> Token:
         """Return the token with its committed entries folded into one, if it is long. Raise TooLarge if the result is
         still too long.
 
-        `committed` (the vector of its commits), `csn` and `history` (JSON) are those of the replica that serves the
-        session.
+        The arguments describe the replica that serves the session: the vector of its commits, its CSN, and its history
+        as JSON.
         """
         if max(len(self.read), len(self.write)) <= ENTRIES_MAX:
             return self
@@ -125,8 +125,8 @@ class Token:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Return the token of a text that `encode` made; an empty text is an empty token. Raise BadInput `bad_token`
-        for any other text."""
+        """Turn a text that `encode` made back into the token; an empty text is an empty token. Raise BadInput
+        `bad_token` for any other text."""
         if not text:
             return cls()
         if len(text) > TOKEN_BYTES_MAX or not text.isascii():

@@ -34,7 +34,7 @@ def split_id(identifier: str) -> tuple[int, str]:
 
 
 def moment(stamp: int) -> str:
-    """Return the time of a stamp, or of a wall clock in microseconds since 1970, for people."""
+    """Return a stamp, or a wall clock in microseconds since 1970, as a time that people can read, in UTC."""
     return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=stamp):%Y-%m-%d %H:%M} UTC"
 
 

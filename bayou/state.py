@@ -18,10 +18,10 @@ class State:
     primary           server id of the primary; empty while unknown
     history           the epochs as JSON; see bayou/history.py
     last              id of the last committed write
-    log_applications  the tags of the applications of all writes that the log has ever held; in a new cluster also the
-                      newest version of each
+    log_applications  the tags of the applications whose writes the log has ever held; in a new cluster also the tag of
+                      the newest version of each application
     retired_servers   the minted ids that are known to have retired
-    retires           whether this server shall retire once it has made the writes again that were set aside
+    retires           whether this server shall retire once it has made again the writes that were set aside
     tentative         how many writes are tentative
     set_aside         how many writes were taken out of the log, and wait until this replica makes them again
     """

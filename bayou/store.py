@@ -42,8 +42,8 @@ class AntiEntropyStore(Protocol):
         """
 
     def note_log_applications(self, tags: Sequence[str]) -> None:
-        """Record these tags: this replica holds writes of these applications, or pages that their writes have
-        changed."""
+        """Record the tags of applications. This replica holds writes of these applications, or pages that such writes
+        have changed."""
 
     def select(
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
@@ -124,10 +124,10 @@ class AntiEntropyStore(Protocol):
         state's vector covers the write although the state does not have it (as `compared.lacking` or `end` shows), or
         the write follows a missing write. `successions` are those that the sender has sent.
 
-        If the status is `superseded` (another staging has begun, or a write has come that the sender was not asked
-        about), `stale` (the staged state is not newer) or `foreign_commit` (this is the primary, and did not make the
-        commits of the state), nothing has changed. The replica takes a new id if not all its writes under the present
-        id are kept, or if the state has writes of that id that were not here.
+        Nothing changes in three cases: another staging has begun, or a write has come that the sender was not asked
+        about (status `superseded`); the staged state is not newer (`stale`); this is the primary, and did not make the
+        commits of the state (`foreign_commit`). The replica takes a new id if not all its writes under the present id
+        are kept, or if the state has writes of that id that were not here.
         """
 
     # Seals (bayou/seals.py). Without TLS, nobody calls these.
@@ -140,7 +140,7 @@ class AntiEntropyStore(Protocol):
         """Return the canonical bytes of these writes by id, as far as the log holds them."""
 
     def seals(self, csn: int) -> list[StoredSeal]:
-        """Return the first few stored seals that end with this commit or a later one, in the order of their ends."""
+        """Return the first few stored seals whose last commit is the commit `csn` or a later one, in CSN order."""
 
     def note_seals(self, seals: Iterable[StoredSeal], successions: Iterable[Succession]) -> None:
         """Store seals that were checked, and the seals of these successions."""

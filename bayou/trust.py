@@ -1,4 +1,4 @@
-"""Refuses well-formed frames, of a peer or a file, that a replica must not believe.
+"""Refuses frames that are well-formed but must not be believed, whether they come from a peer or from a file.
 
 One faulty peer must not stop the others. So a replica refuses a stamp far beyond its own clock. If a peer claims that
 the replica has lost writes of its own, the replica believes this only when the peer sends one of these writes.
@@ -109,8 +109,8 @@ def refuse_claim(label: str, source: str) -> Refuse:
 
 
 def refuse_partial(label: str, source: str) -> Refuse:
-    """Return the Refuse for a full state of a new epoch, if its sender has dropped commits from before that epoch that
-    this replica needs for comparing the two logs."""
+    """Return the Refuse for a full state of a new epoch whose sender has dropped the commits from before that epoch.
+    This replica needs them to compare the two logs."""
     return Refuse(
         PeerRefusalCode.CANNOT_COMPARE,
         f"A new epoch has revoked commits of {label}. {source} has dropped the commits from before that epoch from its"
@@ -131,7 +131,7 @@ def refuse_foreign(label: str, source: str) -> Refuse:
 
 
 def refuse_unsigned(label: str, source: str, primary: str, csn: int) -> Refuse:
-    """Return the Refuse for commits up to `csn`, not all of which the replica `primary` has signed."""
+    """Return the Refuse for commits up to `csn`, if the replica `primary` has not signed all of them."""
     return Refuse(
         PeerRefusalCode.COMMIT_NOT_SIGNED,
         f"{source} has commits up to CSN {csn} without a valid signature of the primary,"
@@ -152,7 +152,7 @@ def refuse_unsigned_state(label: str, source: str, primary: str) -> Refuse:
 
 
 def refuse_to_give_state(label: str, receiver: str) -> Refuse:
-    """Return the Refuse of a replica that is not the primary, and whose peer needs a full state."""
+    """Return the Refuse for a peer that needs a full state, if this replica is not the primary."""
     return Refuse(
         PeerRefusalCode.STATE_NOT_SIGNED,
         f"{receiver} needs a full state, and with TLS only the primary can sign it. So {label} does not give {receiver}"
