@@ -1,8 +1,8 @@
 """Decides what heals a replica, after a session has shown that a server id was used twice.
 
-That happens if a copy of a replica's data runs: an older copy instead of the replica, or a copy beside the replica.
-Then two writes have the same place in the order of their server or, if the replica is the primary, two committed logs
-have the same epoch. docs/design.md, "A copy that has run", says how the replicas become equal again.
+A server id is used twice if a copy of a replica's data runs: an older copy instead of the replica, or a copy beside the
+replica. Then two writes have the same place in the order of their server or, if the replica is the primary, two
+committed logs have the same epoch. docs/design.md, "A copy that has run", says how the replicas become equal again.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Healing:
         self._epochs: dict[str, float] = {}  # label of a peer -> when it made this replica begin an epoch
 
     def cure(self, report: Report, state: State) -> Cure | None:
-        """Return what the replica must do after the session that `report` is about; None if nothing. `state` is the
-        state of the replica now."""
+        """Return what the replica must do after the session that `report` describes; None if there is nothing to do.
+        `state` is the present state of the replica."""
         is_lost = report.lost == state.server
         if not state.is_primary:
             return Cure.NEW_ID if is_lost else None
@@ -51,13 +51,14 @@ class Healing:
         return Cure.NEW_EPOCH if may_begin and (is_lost or is_contradicted) else None
 
     def note_epoch(self, peer: str) -> None:
-        """Note that this replica has begun an epoch, or has given way, because of this peer."""
+        """Note that a session with this peer made this replica begin an epoch, or give way to the replica of which it
+        is a copy."""
         self._epochs[peer] = self._now_s()
         self._contradictions.pop(peer, None)
 
     def _is_contradicted(self, report: Report) -> bool:
-        """Return whether a peer has shown, in enough sessions in a row, that it holds commits of the present epoch that
-        this replica, the primary, did not make."""
+        """Return whether a peer holds commits of the present epoch that this primary did not make, as enough sessions
+        in a row have shown."""
         if not report.has_ended:
             return False
         if report.error is None or not report.has_same_history:

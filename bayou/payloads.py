@@ -214,7 +214,7 @@ class Compared:
     common_csn   the last CSN that they share; None if the histories are the same and nothing was asked
     lacking      ids of writes here that the sender has never held
     asked        ids of all writes here that the sender was asked about; None if it cannot be asked
-    takes_birth  whether the state may have another birth, because this replica yields to the sender's cluster
+    takes_birth  whether the state may have another birth, because this replica yields to the sender
     """
 
     common_csn: int | None = None

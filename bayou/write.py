@@ -2,9 +2,8 @@
 section 4).
 
 A write has the same bytes on every replica: one JSON object in a canonical encoding. The first fields are `stamp`,
-`prev` and `origin`, in this order. The others follow in alphabetical order. The values of the first three are known
-only in the transaction that accepts the write, so that transaction puts them before the text that `Draft.encode_body`
-makes.
+`prev` and `origin`, in this order. The others follow in alphabetical order. Only the transaction that accepts the write
+knows the values of the first three; it puts them before the text that `Draft.encode_body` makes.
 """
 
 from __future__ import annotations

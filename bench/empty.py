@@ -1,5 +1,5 @@
-"""A server that does nothing: a flask-restful resource on the web server of a replica. The rows `accept` and `read`
-compare the rate of a replica with the rate of this server.
+"""A server that does nothing: one flask-restful resource, on the same web server that replicas use. The rows `accept`
+and `read` compare the rate of a replica with the rate of this server.
 
 `python -m bench.empty` prints its port, and serves until its standard input ends.
 """

@@ -110,7 +110,7 @@ class Workspace:
 
 
 def _copy(filled: Path, folder: Path) -> None:
-    """Copy the folder of a replica, and make the copy count as that folder. Otherwise the replica would take a new
+    """Copy the data folder of a replica, and record the new place in the copy. Otherwise the replica would take a new
     id."""
     shutil.copytree(filled, folder)
     identity = identity_file.load(folder)

@@ -1,4 +1,5 @@
-"""converge: how many rounds of sessions between random pairs make all replicas equal, with nothing tentative.
+"""converge: how many rounds of sessions between random pairs it takes until all replicas are equal and nothing is
+tentative.
 
 Each replica has accepted one write before the first round, and has one session in each round.
 """

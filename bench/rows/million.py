@@ -4,8 +4,9 @@ The reservations are spread as in a university: 100 rooms, eight hours of each w
 users; `desk` makes every tenth one. The replica receives them in batches, as from a peer, into its embedded Redis. The
 time to make the writes does not count.
 
-Each question is about as much data at both times, except for the lists of a user, which have ten times as many entries.
-So a figure that has grown shows a cost that depends on what else is held.
+With ten times the reservations, each question still covers the same amount of data, except for the lists of a user,
+which have ten times as many entries. So if another question takes longer, its cost depends on data that it does not
+cover.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ USER = "user-0001"
 
 
 class Filled(NamedTuple):
-    """How long the replica took to receive one tenth: in seconds, and in processor seconds of its Redis."""
+    """How long the replica took to receive one tenth of the reservations: in seconds, and in processor seconds of its
+    Redis."""
 
     seconds: float
     processor_s: float
@@ -103,7 +105,7 @@ def _fill(processes: Processes, tenth: int, numbers: range) -> list[Filled]:
 
 
 def _processor_s(client: Any) -> float:
-    """Return how long the processor has worked for the main thread of this Redis, in seconds."""
+    """Return the processor time that the main thread of this Redis has used, in seconds."""
     found = client.info("cpu")
     return float(found["used_cpu_user_main_thread"] + found["used_cpu_sys_main_thread"])
 
@@ -130,8 +132,8 @@ def _figures(processes: Processes, hours: Iterator[int]) -> dict[str, float]:
 
 
 def _questions(processes: Processes, hours: Iterator[int]) -> dict[str, Callable[[], object]]:
-    """Return functions that each ask the replica `one` a question, by the name of the question in the table. `hours`
-    are numbers of free hours."""
+    """Return the questions to the replica `one`: name in the table -> function that asks the question. `hours` are
+    numbers of free hours."""
     rest, room = processes.rest("one"), MANY_ROOMS[0]
     day = FIRST_MONDAY.replace(hour=0) + timedelta(days=1)
     whole_day, one_hour = _period(day, 24), _period(day + timedelta(hours=17), 1)

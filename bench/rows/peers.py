@@ -1,5 +1,6 @@
-"""peers: compares this project with PouchDB in the same run. One line compares an anti-entropy session with a
-replication of PouchDB. The other compares reservations by clients with single puts to PouchDB.
+"""peers: compares this project with PouchDB in the same run. One line compares the speed of an anti-entropy session
+with that of a PouchDB replication. The other compares the rate of clients' reservations with the rate of single puts to
+PouchDB.
 
 PouchDB is another store that accepts writes at every replica. It keeps revisions of each document and leaves conflicts
 to its clients; its server stores in LevelDB, and does not wait for the disk. npm has to install PouchDB into a

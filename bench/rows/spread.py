@@ -102,8 +102,8 @@ def sides(workspace: Workspace, client: redis.Redis, replicas: int) -> Iterator[
 
 
 def _take_turns(running: list[Side], numbers: range) -> None:
-    """Let one replica after the other accept one of the drafts with these numbers. The next replica accepts its draft
-    when the previous write has arrived everywhere."""
+    """Let the replicas take turns at accepting the drafts with these numbers. Each draft is accepted when the previous
+    write has arrived everywhere."""
     for number in numbers:
         running[number % len(running)].accept(number)
         wait_until(lambda: _are_equal(running), WAIT_S, "all replicas hold the same")

@@ -74,8 +74,8 @@ class Parser(argparse.ArgumentParser):
             self.options[name] = meaning
 
     def begin_commands(self, dest: str, metavar: str, required: bool = True) -> None:
-        """Start a list of subcommands. The name of the subcommand that the user gives is stored in the attribute that
-        `dest` names."""
+        """Start a list of subcommands. `dest` names the attribute of the parsed arguments that gets the name of the
+        subcommand."""
         self._below = self.add_subparsers(dest=dest, metavar=metavar, required=required)
 
     def add_command(self, name: str, summary: str, examples: str, group: str = "") -> Parser:

@@ -1,1 +1,2 @@
-"""Calendar files (RFC 5545) for the command `import`: reads one, compares it with what is reserved, and follows it."""
+"""Calendar files (RFC 5545) for the command `import`: reads a file, compares it with the user's reservations, and makes
+the changes."""

@@ -129,8 +129,8 @@ class _Tree:
             self._open[-1].children.append(ended)
 
     def _close(self, depth: int) -> None:
-        """Close the open components beyond the depth `depth`; they have no END. An entry that has no END is left out,
-        because nobody knows what it lacks."""
+        """Close the open components below `depth`, none of which has an END. If such a component is an entry of the
+        calendar, such as an event, it is left out, because nobody knows what it lacks."""
         while len(self._open) > depth:
             left = self._open.pop()
             if left.name == "VCALENDAR":

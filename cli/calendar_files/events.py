@@ -40,8 +40,8 @@ class Length:
 @dataclass
 class Event:
     """A VEVENT. An event that lasts all day starts on a date, and its length has whole days only. Any other event
-    starts at a moment with a time zone. The times in `key`, `more` and `without` may be floating; then they are in the
-    zone of the series.
+    starts at a moment with a time zone. The times in `key`, `more` (RDATE) and `without` (EXDATE) may be floating; then
+    they are in the zone of the series.
 
     timezone  the name of the time zone that the start names; None if the start is floating or its zone has no name
     key       the start of the occurrence that this event replaces in its series; None if it replaces no occurrence
@@ -88,7 +88,8 @@ class Reader:
     own_zone: tzinfo | None
 
     def read(self, event: Component, method: str) -> Event:
-        """Return an event of a calendar with this METHOD. Raise UnusableError if it cannot be read as it was meant."""
+        """Read an event. `method` is the METHOD of its calendar. Raise UnusableError if the event cannot be read as it
+        was meant."""
         if method not in METHODS:
             raise UnusableError(f"it is an answer or a proposal (METHOD:{clean(method)[:40]})")
         if event.unreadable:
@@ -163,8 +164,8 @@ class Reader:
                 yield start, _between(start, self._moment(last, one))
 
     def _texts(self, one: Property) -> list[str]:
-        """Return the texts of a list, which may be empty. Raise UnusableError if its TZID is not known. This also finds
-        a line that lacks the colon, because its dates are then part of the TZID."""
+        """Return the texts of a property that is a list; the list may be empty. Raise UnusableError if the property's
+        TZID is not known, as in a line without a colon, where the dates become part of the TZID."""
         if one.params.get("TZID"):
             self.zones.zone(one.params["TZID"])
         return [text for text in one.value.split(",") if text.strip()]

@@ -76,9 +76,9 @@ class Rule:
         *,
         with_first: bool = True,
     ) -> list[datetime]:
-        """Return the local times of the occurrences, at most OCCURRENCES_MAX + 1 of them. The first is `first`
-        (DTSTART), even if the rule leaves it out (RFC 5545, 3.8.5.3), unless `with_first` is false. Times that clocks
-        skip are left out (3.3.10)."""
+        """Return the local times of the occurrences, at most OCCURRENCES_MAX + 1 of them. `first` (DTSTART) is one of
+        them, even if the rule leaves it out (RFC 5545, 3.8.5.3). If `with_first` is false, the rule alone decides.
+        Times that clocks skip are left out (3.3.10)."""
         end = min(filter(None, [HORIZON, last, self.last(zone)]))
         found = [first] if with_first else []
         try:

@@ -3,9 +3,11 @@ SEQUENCE).
 
 An id begins with its base, which comes from the UID. Marks follow:
 
-    BASE[+sN][+YYYYMMDD]   makes a reservation or series; N is the SEQUENCE, unless it is 0; the day tells several apart
+    BASE[+sN][+YYYYMMDD]   makes a reservation or series; the day tells several apart
     BASE+sN                moves a reservation, or changes its purpose or room
     BASE+cN                cancels a reservation
+
+N is the SEQUENCE. The first form has no `+sN` if the SEQUENCE is 0.
 
 So each version of an event is followed once, however often the file is imported. After a newer version was followed, no
 older version is followed.

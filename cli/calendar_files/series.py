@@ -163,7 +163,8 @@ def _resolved(when: When | None, series: Event | None, zone: tzinfo) -> When:
 
 
 def _hits(when: When | None, starts: Iterable[When], zone: tzinfo) -> list[When]:
-    """Return the starts that a RECURRENCE-ID or EXDATE means: those at that moment or, for a day, on that day.
+    """Return the starts that a RECURRENCE-ID or EXDATE means. A day means all starts on that day; a time means those at
+    that moment.
 
     A floating time has the zone of the series. If no occurrence starts at that moment, the zone of the building is
     tried.

@@ -54,7 +54,7 @@ class Course:
     repeats   whether the event becomes a series
     timezone  the time zone of its local times, if the event names one
     removed   the keys of the occurrences that no longer take place, each with the SEQUENCE of the event that says so
-    complete  whether the file lists all occurrences: one that is neither wanted nor removed no longer exists
+    complete  whether the file lists all occurrences; then an occurrence neither wanted nor removed no longer exists
     """
 
     request: str
@@ -280,10 +280,10 @@ def _at(day: date, clock: timedelta, zone: tzinfo) -> datetime:
 
 
 def _versions(masters: list[Event]) -> list[Event]:
-    """Several events have one UID: return the events that count. An event with a lower SEQUENCE than another one does
-    not count. If the others were changed at different times (LAST-MODIFIED), only the event that was changed last
-    counts. Otherwise they are different events that share the UID; of two with the same start, the later one in the
-    file counts."""
+    """Return which of several events with one UID count. An event with a lower SEQUENCE than another one does not
+    count. If the rest have different times of change (LAST-MODIFIED), only the event that was changed last counts.
+    Otherwise they are different events that share the UID; of two with the same start, the later one in the file
+    counts."""
     newest = [one for one in masters if one.sequence == max(other.sequence for other in masters)]
     if len({one.changed for one in newest if one.changed}) > 1:
         return [max(newest, key=lambda one: one.changed)]

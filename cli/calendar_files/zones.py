@@ -165,8 +165,8 @@ class DefinedZone(tzinfo):
         return utc.replace(tzinfo=UTC).astimezone(self.by_name).utcoffset() or timedelta()
 
     def _agrees(self, onset: int) -> bool:
-        """Return whether the zone `by_name` has the same offset as this definition directly after the onset with this
-        number."""
+        """Return whether the zone `by_name` and this definition have the same offset directly after the change of
+        clocks with the number `onset`."""
         return self.by_name is not None and self._at_by_name(self._times[onset]) == self._offsets[onset + 1]
 
 

@@ -199,7 +199,7 @@ def rooms(context: Context, _arguments: Namespace) -> None:
 
 @contextmanager
 def _naming_days() -> Iterator[None]:
-    """If a series is refused, add to the message on which days it found no slot."""
+    """If a series is refused, add the days without a free slot to the message."""
     try:
         yield
     except Refused as problem:

@@ -58,7 +58,7 @@ def history(context: Context, arguments: Namespace) -> None:
 
 
 def _what(event: Json) -> str:
-    """Return what an event did, and to whom the reservation went if its write names an owner."""
+    """Return what an event did. If its write names an owner, also say to whom the reservation went."""
     done = PAST_TENSE.get(str(event["op"]), str(event["op"]))
     if not event.get("owner"):
         return done

@@ -1,4 +1,5 @@
-"""The command `admin check-times`: reservations that stand at another local time than they were asked for."""
+"""The command `admin check-times`. It shows reservations whose local time differs from the one that the user asked for,
+and can move them back."""
 
 from __future__ import annotations
 

@@ -121,8 +121,7 @@ def _conflicts_of_rooms(context: Context, arguments: Namespace) -> list[Json]:
 
 
 def _merged(context: Context, arguments: Namespace) -> list[Json]:
-    """Return the writes of records for which a step of the merge procedure was done, in the form of GET
-    /writes/merged."""
+    """Return the entries of GET /writes/merged: writes of records for which a step of the merge procedure was done."""
     found = context.replica.get("/writes/merged", {"user": arguments.of_user})["writes"]
     named = arguments.relation and str(arguments.relation).partition("~")[0]
     return [
@@ -133,8 +132,7 @@ def _merged(context: Context, arguments: Namespace) -> list[Json]:
 
 
 def _merged_row(context: Context, one: Json) -> Row:
-    """Return the table row of a write of records for which a step of the merge procedure was done: what the user
-    wanted, and what was done instead."""
+    """Return the table row for an entry of GET /writes/merged: what the user wanted, and what was done instead."""
     wanted, done = ("; ".join(map(change_text, one[name])) for name in ("wanted", "changed"))
     write = f"{one['user']}/{one['request']}"
     return context.screen.mark(str(one["state"])), write, f"{wanted} → {done}", f"moved, {_finality(one)}"
