@@ -23,7 +23,7 @@ def had_no_effect(outcome: str) -> bool:
 
 def membership_write(body: bytes) -> Write | None:
     """Return the write with these canonical bytes if it belongs to the protocol's own application; None if it does not.
-    The bytes are searched first, so that hardly any other write is decoded."""
+    The bytes are first searched for the name of that application, so that hardly any other write is decoded."""
     if _NAMES_MEMBERSHIP not in body:
         return None
     write = Write.decode(body)

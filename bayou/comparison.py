@@ -16,9 +16,9 @@ CSNS_MAX = 32  # in one question; each answer divides what is left by this
 
 
 class Comparison:
-    """The questions of one receiver. `common_csn` is the last CSN that the two logs can share, by their histories; None
-    if the histories are the same. After the last answer, `common_csn` is the last CSN that the two logs are known to
-    share."""
+    """The questions of one receiver. At first, `common_csn` is the last CSN that the two logs can share according to
+    their histories; None if the histories are the same. After the last answer, `common_csn` is the last CSN that the
+    two logs are known to share."""
 
     def __init__(self, store: AntiEntropyStore, common_csn: int | None) -> None:
         self._store = store

@@ -283,8 +283,8 @@ def _changing(
 
 class _Collected:
     """Collects the occurrences of a write about a series, up to the number of pages that one write may declare. `needs`
-    are the arguments and pages of the write that do not depend on the occurrences. `count` and `remedy` are for the
-    error if not all occurrences fit."""
+    are the arguments and pages of the write that do not depend on the occurrences. If not all occurrences fit, the
+    error names their number `count`, and ends with the sentence `remedy`."""
 
     def __init__(self, series: str, count: int, needs: Needs, remedy: str) -> None:
         self._count = count

@@ -108,8 +108,8 @@ def _parts(rule: str) -> Mapping[str, str]:
 
 
 def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
-    """Raise BadInput if the rule leaves out the first day. Without this check, python-dateutil would search all future
-    years for a date such as 30 February."""
+    """Raise BadInput if the rule leaves out the first day. This also refuses a rule without any date, such as 30
+    February, for which python-dateutil would search all future years."""
     month_days = calendar.monthrange(first.year, first.month)[1]
     are = {"BYMONTH": {first.month}, "BYMONTHDAY": {first.day, first.day - month_days - 1}}
     wrong = [name for name, own in are.items() if name in parts and not own & {int(n) for n in parts[name].split(",")}]
