@@ -81,7 +81,7 @@ class Search:
     """Finds the reservations that are not over and stand at another local time than they were asked for. `start` and
     `end` (minutes since 1970) may bound the period that is searched. The search reads the tentative view.
 
-    days  the UTC days of the period, in order, without those on which no such reservation can stand
+    days  the UTC days, in order, on which such a reservation may stand in the period
     """
 
     def __init__(self, service: Service, building: Building, start: int | None = None, end: int | None = None) -> None:
