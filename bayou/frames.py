@@ -82,8 +82,8 @@ class StateFinish:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to the sender of a full state, before the state is installed. It asks for the ids of the commits with
-    the CSNs `csns`, and which of the writes `ids` the sender has never held."""
+    """A question to the sender of a full state, before the state is installed. It asks two things: which ids the
+    commits with the CSNs `csns` have, and which of the writes `ids` the sender has never held."""
 
     csns: tuple[int, ...] = ()
     ids: tuple[str, ...] = ()
@@ -131,11 +131,11 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """In a standing session: confirms that the peer has acknowledged everything that the sender held at an earlier
-    moment.
+    """In a standing session: confirms that the receiver of the Sync has acknowledged everything that its sender held at
+    an earlier moment.
 
-    A Sync that is not an answer asks the peer for an answer, which has the same number. The moment of an answer is the
-    arrival of the Sync that it answers.
+    A Sync is a question or an answer. The receiver of a question sends an answer with the same number. An answer
+    confirms what its sender held when the question arrived.
     """
 
     number: int

@@ -79,8 +79,8 @@ def problem_of_applications(
     label: str, applications: Mapping[str, str], log: Collection[str], other: str, applications_there: Mapping[str, str]
 ) -> str | None:
     """Return why the replica `other` cannot play the log of the replica `label`; None if it can. `log` has the tags of
-    the writes in that log. `applications` and `applications_there` have the applications that `label` and `other` can
-    play: tag -> hash of the rules."""
+    the writes in that log. `applications` has the applications that `label` can play, `applications_there` those that
+    `other` can play: tag -> hash of the rules."""
     for tag, rules in applications.items():
         if applications_there.get(tag, rules) != rules:
             return (

@@ -51,14 +51,14 @@ class Healing:
         return Cure.NEW_EPOCH if may_begin and (is_lost or is_contradicted) else None
 
     def note_epoch(self, peer: str) -> None:
-        """Note that a session with this peer made this replica begin an epoch, or give way to the replica of which it
-        is a copy."""
+        """Note the effect of a session with this peer: this replica has begun an epoch or, because it is a copy of
+        another replica, has given way to that replica."""
         self._epochs[peer] = self._now_s()
         self._contradictions.pop(peer, None)
 
     def _is_contradicted(self, report: Report) -> bool:
-        """Return whether a peer holds commits of the present epoch that this primary did not make, as enough sessions
-        in a row have shown."""
+        """Return whether enough sessions in a row have shown that a peer holds commits of the present epoch that this
+        primary did not make."""
         if not report.has_ended:
             return False
         if report.error is None or not report.has_same_history:

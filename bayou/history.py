@@ -72,7 +72,7 @@ def judge(mine: Holding, theirs: Holding) -> tuple[Verdict, int]:
 
 
 def prevails(one: str, other: str) -> bool:
-    """Return whether the first one of two histories prevails over the second one."""
+    """Return whether the first of two histories prevails over the second."""
     return _last(decode(one)) > _last(decode(other))
 
 

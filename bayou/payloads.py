@@ -114,7 +114,7 @@ class Received:
             hole      the next write does not follow the writes held here; make a new plan
             unknown   a notification names a write that is not held here; make a new plan
             fork      two different writes follow the same write; take nothing more, and refuse in the end
-            bound     a fork, and this replica cannot set its own writes after the fork aside, because one of them
+            bound     a fork, and this replica cannot set aside its own writes after the fork, because one of them
                       creates or retires a server or names a primary; refuse the session
             own       a fork of this server's own writes: this server needs a new id; refuse the session
             diverged  the committed logs differ; refuse the session
@@ -167,8 +167,8 @@ class StateEnd:
     commits, its history as canonical JSON, and the ids of its newest commits, at most RECENT_MAX of them. The receiver
     gets few writes with the state; these ids let it compare its log with the logs of others.
 
-    The number of commits that come with the state is `commits`; they are the newest of the log. `before` is the id of
-    the commit before them. `digest` is the digest of the log up to that commit, or '' if it is not known.
+    `commits` is the number of commits that come with the state: the newest ones of the log. `before` is the id of the
+    commit before them. `digest` is the digest of the log up to the commit `before`, or '' if it is not known.
     """
 
     csn: int

@@ -29,8 +29,8 @@ from bayou.trust import refuse_unsigned, refuse_unsigned_state
 
 
 class Unheld(Exception):
-    """A commit cannot be checked, because it came as a notification and its write is not here. `item` is that
-    notification; None if the batch does not follow the log here."""
+    """A commit cannot be checked, for one of two reasons. It came as the notification `item`, and its write is not
+    here. Or the batch does not follow the log here; then `item` is None."""
 
     def __init__(self, item: Item | None = None) -> None:
         super().__init__()

@@ -118,7 +118,7 @@ def text_of_state(cluster: str, digest: bytes, end: StateEnd) -> bytes:
 
 def folded_part(digest: bytes, part: StateChunk) -> bytes:
     """Return the running hash of the parts of a full state up to this part. `digest` is the running hash up to the
-    previous part; it does not count if this is the first part."""
+    previous part; it is ignored if this is the first part."""
     lists = json.dumps([[entries.name, *entries.entries] for entries in part.lists]).encode()
     commits = json.dumps([[one.id, one.csn, hash_of(one.body).hex(), one.outcome] for one in part.commits]).encode()
     contents = b"".join(hashlib.sha256(content).digest() for content in (part.pages.text, lists, commits))

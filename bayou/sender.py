@@ -39,8 +39,9 @@ class Due(Enum):
 
 @dataclass(slots=True)
 class _Goal:
-    """What the peer must hold before `sync` is sent. The peer holds it once it has acknowledged the first `frames`
-    frames of the session. `frames` is None until all these frames are sent."""
+    """A Sync that waits until the peer holds the commits up to `csn` and the writes that `vector` covers. This is so
+    once the peer has acknowledged the first `frames` frames of the session. `frames` is None until all these frames are
+    sent."""
 
     sync: Sync
     csn: int
@@ -224,14 +225,14 @@ class Outgoing:
 
     def _is_new(self, history: str) -> bool:
         """Whether this replica got this history after the hellos: by a forced promotion, or because it had no history.
-        The peer does not know the history yet, and might take a write that opens one of its epochs for a forgery. The
+        The peer does not know the history yet, so a write that opens one of its epochs might look like a forgery. The
         hello of the next session names the history."""
         return history not in self._histories and all(prevails(history, one) for one in self._histories)
 
     def _is_far(self) -> bool:
-        """Whether a new plan begins, and the peer lacks so many commits that the full state takes less than half of the
-        time of the log. The state is offered once in a session: if the peer cannot take it, the session goes on with
-        the log.
+        """Whether a new plan begins, and the peer lacks so many commits that sending the full state takes less than
+        half as long as sending the log. The state is offered once in a session: if the peer cannot take it, the session
+        goes on with the log.
 
         With TLS the state is not offered: a receiver of the log can prove the commits to others, and a receiver of the
         state cannot.

@@ -126,8 +126,8 @@ class AntiEntropyStore(Protocol):
 
         Nothing changes in three cases: another staging has begun, or a write has come that the sender was not asked
         about (status `superseded`); the staged state is not newer (`stale`); this is the primary, and did not make the
-        commits of the state (`foreign_commit`). The replica takes a new id if not all its writes under the present id
-        are kept, or if the state has writes of that id that were not here.
+        commits of the state (`foreign_commit`). The replica takes a new id if any write that it made under its present
+        id is not kept, or if the state has writes of its present id that were not here.
         """
 
     # Seals (bayou/seals.py). Without TLS, nobody calls these.

@@ -1,8 +1,8 @@
 """Refuses frames that are well-formed but must not be believed, whether they come from a peer or from a file.
 
 One faulty peer must not stop the others. So a replica refuses a stamp far beyond its own clock. If a peer claims that
-the replica has lost writes of its own, the replica believes this only when the peer sends one of these writes.
-docs/design.md, "Whom a replica trusts", says what is not promised.
+this replica has lost some of its own writes, this replica believes the claim only when the peer sends one of these
+writes. docs/design.md, "Whom a replica trusts", says what is not promised.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def _remedy(label: str, source: str) -> str:
 
 
 def is_missing_own(state: State, vector_of_peer: int) -> bool:
-    """Whether a peer claims to hold writes of this replica that the replica itself does not hold. `vector_of_peer` is
-    the peer's entry for this replica. This is a claim, not evidence."""
+    """Whether a peer claims to hold writes of this replica that the replica itself does not hold. This is a claim, not
+    evidence. `vector_of_peer` is the entry for this replica in the peer's vector."""
     return not state.retired and vector_of_peer > own_stamp(state.vector, state.server)
 
 
@@ -109,8 +109,8 @@ def refuse_claim(label: str, source: str) -> Refuse:
 
 
 def refuse_partial(label: str, source: str) -> Refuse:
-    """Return the Refuse for a full state of a new epoch whose sender has dropped the commits from before that epoch.
-    This replica needs them to compare the two logs."""
+    """Return the Refuse for a full state of a new epoch, if its sender has dropped the commits from before that epoch.
+    This replica needs those commits to compare the two logs."""
     return Refuse(
         PeerRefusalCode.CANNOT_COMPARE,
         f"A new epoch has revoked commits of {label}. {source} has dropped the commits from before that epoch from its"

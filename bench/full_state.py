@@ -227,8 +227,8 @@ def _calendar(rest: Rest) -> list[dict[str, object]]:
 
 
 def _in_room(reservations: int) -> int:
-    """Return how many of the source's reservations `_calendar` returns: those of ROOMS[0] within 62 days.
-    `reservations` is the number in all rooms and on all days."""
+    """Return how many of the source's reservations are in the answer of `_calendar`, which shows only ROOMS[0] and 62
+    days. `reservations` is the number of all reservations of the source."""
     return min((reservations + len(ROOMS) - 1) // len(ROOMS), 62 * HOURS)
 
 

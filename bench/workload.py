@@ -112,7 +112,7 @@ def _chain(wanted_slots: Sequence[tuple[int, int, int]], origin: str, first: int
 
 def link(members: Sequence[dict[str, Any]], origin: str, stamp: int, prev: int = 0) -> list[Item]:
     """Make consecutive writes of one origin. Each of `members` has the fields of one write. `stamp` is the stamp of the
-    first write, and `prev` the stamp of the origin's write before that."""
+    first write. `prev` is the stamp of the origin's previous write."""
     items = []
     for given in members:
         accepted_at = datetime.fromtimestamp(stamp / 1_000_000, UTC).isoformat(timespec="milliseconds")

@@ -110,8 +110,8 @@ class Workspace:
 
 
 def _copy(filled: Path, folder: Path) -> None:
-    """Copy the data folder of a replica, and record the new place in the copy. Otherwise the replica would take a new
-    id."""
+    """Copy the data folder of a replica, and record the new place in the copy. Without this record, the replica would
+    take a new id."""
     shutil.copytree(filled, folder)
     identity = identity_file.load(folder)
     assert identity is not None

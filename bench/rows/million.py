@@ -1,12 +1,12 @@
 """million: one replica with 1,000,000 reservations, beside the same replica when it held a tenth of them.
 
 The reservations are spread as in a university: 100 rooms, eight hours of each working day, almost five years, and 4,501
-users; `desk` makes every tenth one. The replica receives them in batches, as from a peer, into its embedded Redis. The
-time to make the writes does not count.
+users. The user `desk` makes every tenth reservation. The replica receives the reservations in batches, as from a peer,
+into its embedded Redis. The time to make the writes does not count.
 
 With ten times the reservations, each question still covers the same amount of data, except for the lists of a user,
-which have ten times as many entries. So if another question takes longer, its cost depends on data that it does not
-cover.
+which have ten times as many entries. So if a question takes longer and is not about such a list, its cost depends on
+data that the question does not cover.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _fill(processes: Processes, tenth: int, numbers: range) -> list[Filled]:
-    """Let the replica `one` receive the tenths with these numbers, and start it again. A tenth has `tenth`
-    reservations. Return the time for each tenth."""
+    """Let the replica `one` receive some tenths of all reservations, and start it again. `numbers` says which tenths;
+    each has `tenth` reservations. Return the time for each tenth."""
     processes.stop("one")
     opened = open_storage("embedded", processes.settings.data, "one")
     store, filled = Store(opened.client, "one", APPLICATIONS), []

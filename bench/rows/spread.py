@@ -1,4 +1,4 @@
-"""spread: how many bodies of a write each replica receives, where every replica has a standing session with every
+"""spread: how often a replica receives the body of the same write. Every replica has a standing session with every
 other one. Each write has arrived everywhere before the next one is accepted.
 
 All replicas are in this process, with one Redis, and have real sessions over gRPC.

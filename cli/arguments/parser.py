@@ -44,7 +44,8 @@ class Parser(argparse.ArgumentParser):
         raise Usage(f"{message[:1].upper()}{message[1:]}. See `{f'{name} ' if name else ''}--help`.")
 
     def no_command(self, typed: str) -> str:
-        """Return the sentence that says that there is no such command, and which one may be meant."""
+        """Return the message for an unknown command. It suggests the most similar command or, if no command is similar,
+        lists all commands."""
         close = difflib.get_close_matches(typed.lower(), self.commands, n=1)
         hint = f"Did you mean `{close[0]}`?" if close else f"The commands are: {', '.join(self.commands)}."
         return f"There is no command {typed!r}. {hint}"

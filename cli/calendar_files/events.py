@@ -165,7 +165,7 @@ class Reader:
 
     def _texts(self, one: Property) -> list[str]:
         """Return the texts of a property that is a list; the list may be empty. Raise UnusableError if the property's
-        TZID is not known, as in a line without a colon, where the dates become part of the TZID."""
+        TZID is not known. This also happens to a line without a colon, because its dates become part of the TZID."""
         if one.params.get("TZID"):
             self.zones.zone(one.params["TZID"])
         return [text for text in one.value.split(",") if text.strip()]

@@ -14,8 +14,8 @@ from cli.times import slot_of
 
 @dataclass
 class Tally:
-    """What became of a plan. `unsent` counts the changes that were not sent, because the replica could not be reached
-    (`lost`)."""
+    """What became of a plan. `lost` is the error if the replica could not be reached; `unsent` counts the changes that
+    were not sent for this reason."""
 
     tentative: int = 0
     committed: int = 0

@@ -302,7 +302,8 @@ class _Following:
         return False
 
     def add_all(self) -> None:
-        """Plan what is to be added: a single reservation, or as many series as writes are needed."""
+        """Plan what is to be added: series if the event repeats, each as large as one write allows; otherwise single
+        reservations."""
         used = {one.made_by for one in self.held}
         left = [one for one in self.adds if self.is_known(one)]
         while left:

@@ -42,7 +42,7 @@ def split(request: str) -> tuple[str, int]:
 
 def to_reserve(base: str, sequence: int, day: str, used: Collection[str]) -> str:
     """Return an id that makes a reservation or series. `day` is the key of its first occurrence. `used` are the ids
-    that the base has already."""
+    that are in use already."""
     found = base + (f"+s{sequence}" if sequence else "")
     if found not in used:
         return found

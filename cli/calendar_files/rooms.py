@@ -17,7 +17,7 @@ from cli.rest import Json
 class Rooms:
     """The rooms of a replica.
 
-    known    each room with its opening hours, as times after midnight; None if it has none
+    known    each room with its opening hours, as times after midnight; None for a room without opening hours
     renamed  texts of the file and the rooms that they mean (--map)
     """
 

@@ -1,4 +1,4 @@
-"""Puts a repeating event and the exceptions to it together: which occurrences there are, when, and in which room."""
+"""Combines a repeating event with its exceptions: which occurrences there are, when, and in which room."""
 
 from __future__ import annotations
 

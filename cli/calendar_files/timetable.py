@@ -54,7 +54,7 @@ class Course:
     repeats   whether the event becomes a series
     timezone  the time zone of its local times, if the event names one
     removed   the keys of the occurrences that no longer take place, each with the SEQUENCE of the event that says so
-    complete  whether the file lists all occurrences; then an occurrence neither wanted nor removed no longer exists
+    complete  whether the file lists all occurrences; if so, any occurrence that is not wanted does not exist any more
     """
 
     request: str
@@ -87,9 +87,9 @@ class Skipped:
 
 @dataclass
 class Timetable:
-    """What a file asks for on behalf of `user`. `events` counts its events. `damage` has a sentence for each part
-    outside of events that could not be read. `remarks` has a sentence for each part that was read in a way that is not
-    obvious."""
+    """What a file asks for on behalf of `user`. `events` counts its events. `damage` has a sentence for each part that
+    lies outside of the events and could not be read. `remarks` has a sentence for each part that was read in a way that
+    is not obvious."""
 
     user: str = ""
     events: int = 0
@@ -215,8 +215,8 @@ class _Reading:
         self.table.remarks += [f"{course.title}: {remark}" for remark in found.remarks]
 
     def _wanted(self, one: Occurrence, series: Event) -> Iterator[Wanted]:
-        """Yield the reservations for an occurrence: one, or one for each day that it lasts in a room with opening
-        hours."""
+        """Yield the reservations for an occurrence: one for each day if it lasts all day and its room has opening
+        hours, otherwise a single one."""
         names = one.event.rooms or series.rooms
         if not names:
             raise UnusableError("it has no location, so it names no room", expected=True)

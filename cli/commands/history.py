@@ -83,7 +83,7 @@ def _effect(context: Context, event: Json) -> str:
 
 
 def _because(context: Context, cause: Json) -> str:
-    """Return who has the slot that the reservation lost, and why."""
+    """Return a clause that says which user got the slot instead of this reservation, and why."""
     why = "had asked earlier" if cause["earlier"] else "was first at the primary"
     return f"because {clean(cause['user'])} {why} for {_where(context, cause['got'])}"
 

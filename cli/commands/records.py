@@ -153,7 +153,7 @@ def _conflict_of_room(context: Context, one: Json) -> Row:
 
 
 def _conflict_of_records(context: Context, one: Json) -> list[Row]:
-    """Return the table rows of a write of records that could not be done: what it wanted, and what stood in its way."""
+    """Return the table rows of a conflict over records: what the write wanted, and what stood in its way."""
     wanted = "; ".join(map(change_text, one["wanted"]))
     write = f"{one['user']}/{one['request']}"
     first: Row = (context.screen.mark("conflict"), write, f"{wanted} → nothing", f"conflict, {_finality(one)}")
