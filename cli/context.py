@@ -194,8 +194,8 @@ class Context:
         return [one for one in found if one["user"] == user]
 
     def _whole_names(self, kind: str, user: str, typed: str, known: Collection[str]) -> set[str]:
-        """If the replica has a reservation or series with the id `typed`, return a set with `typed`. Return an empty
-        set if there is none, or if an id in `known` begins with `typed`.
+        """Return a set with `typed` if the replica has a reservation or series with exactly this id. Otherwise, return
+        an empty set. Do not ask the replica if an id in `known` begins with `typed`: the set is empty then, too.
 
         If somebody else now owns a reservation that this user made, no list of this user shows it. So it can only be
         found by its whole id.

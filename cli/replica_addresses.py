@@ -39,8 +39,8 @@ class ReplicaAddress:
 class Directory:
     """The replicas of a config.yaml by label, in the order of the file. Without a file, the directory is empty.
 
-    If the setting `rest` of a replica is a loopback address and it has a setting `public`, the client connects to the
-    host that `public` names.
+    If a replica has a setting `public` and its setting `rest` is a loopback address, the client connects to the host
+    that `public` names.
     """
 
     path: Path | None = None

@@ -175,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _web_page(name: str) -> Path:
-    """Return the path of a file that a browser opens as a web page."""
+    """Convert the name of a diagram file to a path. Raise ArgumentTypeError if the name does not end in .html."""
     path = Path(name)
     if path.suffix != ".html":
         example = f"{path.stem or 'diagram'}.html"

@@ -94,8 +94,8 @@ class Processes:
         )
 
     def wait_until_serving(self, *labels: str, stopping: threading.Event | None = None) -> None:
-        """Wait until these replicas answer; without labels, all. Raise NotServing or TooLong if one does not, and
-        Stopped once `stopping` is set."""
+        """Wait until these replicas answer; without labels, wait for all. Raise NotServing or TooLong if one does not,
+        and Stopped once `stopping` is set."""
         for label in labels or self.labels:
             wait_until(lambda label=label: self._serves(label), START_TIMEOUT_S, f"{label} serves", stopping)  # type: ignore[misc]
 

@@ -160,7 +160,7 @@ class ProxyLoginSettings(Settings):
 
     user_header    the header that names the user
     groups_header  the header that lists the user's groups, with commas between them
-    roles          the role of each group; of several groups the highest role counts
+    roles          the role of each group; a user who is in several groups has the highest of their roles
     others         the role of a user who is in none of these groups
     """
 

@@ -90,8 +90,7 @@ def _follow(replica: Replica) -> Iterator[Event]:
 def _events(lines: Iterator[str]) -> Iterator[Event]:
     """Parse the lines of an event stream, and yield its events.
 
-    A block of lines without data becomes an event without a name. That event still has an id from which the stream can
-    continue.
+    A block of lines that has an id but no data becomes an event without a name. The stream can continue from its id.
     """
     next(lines)  # the stream is open
     yield Event("connected")
@@ -139,7 +138,7 @@ def _concerns(event: Event, user: str, only: str | None, others: Collection[str]
     """Return whether an event concerns the user.
 
     `others` has the ids of reservations and series that somebody else made and that the user has owned at some time
-    during this watch. Instead of the id of an occurrence, it has the id of the series.
+    during this watch. For an occurrence, `others` has the id of the series.
     """
     if event.name == "reset":
         return True
@@ -150,7 +149,7 @@ def _concerns(event: Event, user: str, only: str | None, others: Collection[str]
 
 
 def _whole(name: str) -> str:
-    """Return the id of the series that an occurrence belongs to; return any other id unchanged."""
+    """If `name` is the id of an occurrence, return the id of its series. Otherwise, return `name` unchanged."""
     return name.partition("~")[0]
 
 

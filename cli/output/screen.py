@@ -140,8 +140,7 @@ def width_of_terminal(out: TextIO) -> int | None:
 
 def wrapped(text: str, width: int | None) -> str:
     """Return the text with line breaks in the lines that are wider than `width` columns. A line is broken only at
-    blanks. After a break, it continues with two columns more indentation than it began with. Colour codes have no
-    width."""
+    blanks. Its continuation is indented by two more columns than its beginning. Colour codes have no width."""
     if width is None:
         return text
     return "\n".join(_wrapped_line(line, width) for line in text.split("\n"))

@@ -74,8 +74,8 @@ class PromptCompleter(Completer):
         return self._positional(command, words, last)
 
     def _in_groups(self) -> Offers:
-        """Return the commands that belong to a group. The description of a command begins with the title of its group,
-        up to the first comma."""
+        """Return the commands that belong to a group. The description of a command begins with the title of its group.
+        A title with a comma is cut before the comma."""
         return {
             name: f"{title.partition(',')[0]}: {summary}"
             for title, summaries in self._groups.items()

@@ -87,8 +87,8 @@ def _cancelled(story: Story, name: str, line: str) -> None:
 
 
 def _look_up(row: Row, printed: Sequence[str]) -> None:
-    """Update what the user of this row believes, from the output of the command `status` at the end of the script. If
-    the command printed nothing or an error, change nothing."""
+    """Update the belief in a row of the story. `printed` is what the command `status` printed at the end of the script.
+    If the command printed nothing or an error, change nothing."""
     if not printed or "ERR_" in printed[0]:
         return
     _, room, when, state = printed[0].split()

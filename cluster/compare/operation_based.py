@@ -20,9 +20,9 @@ Tag = tuple[str, int]  # names an addition: its origin and number
 class Operation(Generic[Element]):
     """One operation. `origin` is the replica that made it, and `number` counts the operations of that replica.
 
-    `seen` maps each replica to the number of its operations that the origin had applied before this operation.
-    `observed` has the tags of the additions that a removal removes: all additions of the element that the origin knew.
-    In an addition, `observed` is None.
+    When the origin made this operation, it had applied `seen[R]` operations of each replica R. `observed` has the tags
+    of the additions that a removal removes: all additions of the element that the origin knew. In an addition,
+    `observed` is None.
     """
 
     origin: str

@@ -134,8 +134,8 @@ class _Player:
         row.cancelled, row.belief = "done", None
 
     def _look_up(self, row: Row) -> None:
-        """Update what the user of this row believes: ask the user's server which booking it shows now. If the user has
-        no link to a server, change nothing."""
+        """Update the belief in a row of the story: ask the user's server which booking it shows now. If the user has no
+        link to a server, change nothing."""
         server = self._world.clients[row.user].server
         if row.belief is not None and row.answer is not None and server is not None:
             row.belief, row.is_final = self._design.outcome(server, self._asked_at[row.name], row.answer)

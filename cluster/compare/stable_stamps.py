@@ -1,8 +1,9 @@
 """A log of reservations in the order of their stamps, which becomes final without a primary.
 
-A stamp is the number of the line of the script, so no two writes have the same stamp. When two servers meet, each gets
-all writes that it lacks. Each also learns up to which stamp the other has heard from every server. If server A has
-heard from server B up to a stamp, A holds all writes of B up to that stamp.
+A stamp is the number of the line of the script, so no two writes have the same stamp. Each server keeps a vector: for
+every server, the stamp up to which it has heard from that server. If server A has heard from server B up to a stamp, A
+holds all writes of B up to that stamp. When two servers meet, they merge their writes and their vectors. Each has then
+heard from the other up to the current line.
 """
 
 from __future__ import annotations

@@ -176,8 +176,9 @@ class SimulatedDriver:
             raise Failed(f"no session between {caller} and {answerer}: {error.message}")
 
     def _can_keep(self, own: State, label: str, other: str) -> bool:
-        """Return whether the server `label` may keep its id, as far as the server `other` can tell. It may if `other`
-        can be asked and holds no writes of `label` that are missing in `own`, the state of `label`."""
+        """Return whether the server `label` may keep its id, as far as the server `other` can tell. Return False if
+        `other` cannot be asked, or if `other` holds writes of `label` that `label` itself lacks. `own` is the state of
+        `label`."""
         if other not in self._servers or other in self.store(label).cut_links():
             return False
         asked = self.store(other)

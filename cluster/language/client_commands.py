@@ -131,7 +131,7 @@ class ClientCommands:
     def as_client(self, identifier: str, request: Request) -> Answer:
         """Send a request to the client's server.
 
-        The client keeps the session token of the answer if the answer is no refusal or has the status 404.
+        The client keeps the session token of the answer. It keeps the token of a refusal only if the status is 404.
         """
         client, server = self._world.linked(identifier)
         answer = self._send(server, replace(request, headers=_headers(client)))

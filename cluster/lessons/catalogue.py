@@ -2,7 +2,7 @@
 
 The first line of a script is a comment with its claim and, in brackets, its source; a script may lack this line. Each
 later comment begins a step and is the narration of that step. Commands before the first such comment are a step without
-narration. In a script without such comments, a step ends with each command that may show something.
+narration. In a script without such comments, each command that may show something ends a step.
 """
 
 from __future__ import annotations

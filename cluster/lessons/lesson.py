@@ -169,8 +169,9 @@ class Player:
             self._shown.append(f"{prompt} {paint(line.replace(HARD_BLANK, ' '), attrs=['bold'])}")
 
     def _picture(self) -> None:
-        """Add the replays and the picture. If the screen is higher than the terminal, first leave out blank lines and
-        the legend, then the oldest writes, and last the replays. Writes that this step has changed stay."""
+        """Add the replays and the picture to the screen. If the screen is higher than the terminal, first leave out
+        blank lines and the legend, then the oldest writes, and last the replays. Writes that this step has changed
+        stay."""
         world, width, height = self._runner.world, screens.width(), screens.height()
         shown = [self._column(server) for server in world.servers.values()]
         paused = paint("   ‖ anti-entropy is paused", "magenta", attrs=["bold"]) if self._runner.is_paused else ""

@@ -104,8 +104,8 @@ def entry(write: Mapping[str, Any]) -> Entry | None:
 
 
 def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
-    """Compare the log that a server had `before` with the log that it has `now`. Return a key of SIGNS for each write
-    that has changed, by write id."""
+    """Compare a server's log `before` a step with its log `now`. Return a map from the id of each write that has
+    changed to the key of its sign in SIGNS."""
     known = {old.id: (old, before[:place]) for place, old in enumerate(before)}
     found = {}
     for place, write in enumerate(now):

@@ -1,7 +1,7 @@
 """Runs one end of a session over a stream of messages, for as long as the session goes on.
 
 The event loop reads and writes messages. The steps of a session run one after the other. A step that may use the
-storage runs in a worker thread. All others run in the event loop, which takes less time.
+storage runs in a worker thread. All other steps run in the event loop, because that takes less time.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ class EventLoop:
 
 
 class Tasks:
-    """Holds tasks that nobody waits for, each until it ends. The event loop itself has only weak references to
-    tasks."""
+    """Keeps a reference to each task that nobody waits for, until the task ends. The event loop itself has only weak
+    references to tasks."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -27,8 +27,8 @@ Reply = TypeVar("Reply", bound=Message)
 
 
 class PeerClient:
-    """Starts sessions with one peer, one at a time. Its methods may be called only in the event loop. `progress` is
-    called with what a standing session has sent and received since the last call."""
+    """Starts sessions with one peer, one at a time. Its methods may be called only in the event loop. During a standing
+    session, `progress` is called again and again, each time with a report of what is new."""
 
     def __init__(self, peer: str, address: Address, parts: SessionParts, progress: Callable[[Report], object]) -> None:
         self._peer = peer
@@ -73,9 +73,9 @@ class PeerClient:
         return report
 
     def _judge(self, hello: Hello) -> Refuse | None:
-        """With TLS, refuse the session if the replica that answers does not have the label of the peer that was called.
-        gRPC has checked only that the certificate of that replica is valid for the address. A server that joins knows
-        only an address, so it accepts any label."""
+        """With TLS, refuse the session if the hello has another label than the peer that was called. gRPC has checked
+        only that the certificate of the answering replica is valid for the address. A server that joins knows only an
+        address, so it accepts any label."""
         has_label = self._parts.credentials is not None and ":" not in self._peer
         if has_label and not is_of(hello, self._peer):
             return certificate_differs(hello, f"this is the address of {self._peer}")

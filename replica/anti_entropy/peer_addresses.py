@@ -3,8 +3,8 @@ retired or were forgotten.
 
 The label of a founder stays the same, but its id may change at any time. So a founder counts as retired only if one of
 its ids has retired and this replica knows no other id of the founder, neither from writes nor from a session. A
-forgotten server is no peer, unless it is the primary: it may have become the primary while the replica that forgot it
-was cut off.
+forgotten server is no peer, unless it is the primary. The primary may be forgotten by a replica that was cut off and
+did not know of the promotion.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Decides when sessions run, and with whom: at an interval, after a write, and on request.
 
-With the policy `after_write`, the sessions with the partners stay open: they carry whatever comes up, in both
-directions. All sessions run in one event loop. Each peer has a task there, and this task calls the peer. If a peer does
-not answer, its task calls again after pauses that grow. Peers are added and removed as membership writes arrive.
+With the setting `after_write`, sessions with the peers that the policy always chooses stay open, and carry whatever is
+new in both directions. All sessions run in one event loop. Each peer has a task there, and this task calls the peer. If
+a peer does not answer, its task calls again after pauses that grow. Peers are added and removed as membership writes
+arrive.
 """
 
 from __future__ import annotations
@@ -279,7 +280,8 @@ class Scheduler:
 
     async def _request_session(self, peer: _Peer) -> Report:
         """Call a peer because a person asked for it. Return the report of the session when it ends. If a standing
-        session opens first, return a report with the error `busy`: the caller can use that session."""
+        session with the peer opens meanwhile, return a report with the error `busy`: the caller can use the standing
+        session."""
         call = asyncio.create_task(self._call(peer, requested=True))
         self._tasks.keep(call)
         opening = [call, asyncio.create_task(self._registry.wait_standing(peer.label))]
@@ -374,8 +376,8 @@ class Scheduler:
                 self._request(peers[label])
 
     def _request(self, peer: _Peer, *, waits: bool = False) -> None:
-        """Send the peer what is new, in the open session with it. With `waits`, send only after the pause of that
-        session. If there is no open session, ask for one."""
+        """Send the peer what is new. If a session with the peer is open, use it, but with `waits`, pause first. If none
+        is open, ask for a session."""
         standing = self._registry.standing(peer.label)
         if standing is not None:
             standing.push(standing.session.pause_s if waits else 0.0)

@@ -25,8 +25,8 @@ AfterSession = Callable[[Report], None]
 @dataclass(slots=True)
 class PeerRecord:
     """What the sessions with one peer have shown. `failures` counts the failed sessions in a row. `last` is what GET
-    /replica/links shows about the last session. `held` has the writes that the peer certainly holds: it was set when
-    nothing was in flight."""
+    /replica/links shows about the last session. `held` says which writes the peer certainly holds, as of the last
+    moment at which nothing was in flight."""
 
     reachable: bool | None = None
     failures: int = 0
@@ -42,7 +42,7 @@ class PeerRecord:
 class SessionResults:
     """Follows up on the results of all sessions of a replica, in worker threads.
 
-    record_of  returns the record of the peer with a label; None if there is no such peer
+    record_of  returns the record of the peer with the given label; None if there is no such peer
     refresh    reads the peers from the store again
     after      is called after each session, and after each exchange of a standing one; it heals faults that the session
                has shown, and commits if this replica is the primary
