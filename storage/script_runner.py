@@ -124,8 +124,8 @@ def vector_texts(vector: Mapping[str, int]) -> dict[str, str]:
 
 
 def page_views(committed: Mapping[str, str], tentative: Mapping[str, str] | None) -> PageViews:
-    """Return the views of a page. `committed` has its committed fields and its notes; `tentative` has the fields of its
-    tentative copy, or is None if there is no copy."""
+    """Return the views of a page. `committed` has the committed fields and the notes of the page. `tentative` has the
+    fields of the tentative copy, or is None if there is no copy."""
     noted = [name for name in committed if name.startswith("#")]
     fields = {name: value for name, value in committed.items() if name not in noted} if noted else committed
     notes = {int(name[1:]): committed[name] for name in noted if _NOTE.fullmatch(name)}

@@ -100,8 +100,8 @@ def rules(application: LuaApplication) -> str:
 
 
 def rules_by_tag(applications: Iterable[LuaApplication]) -> dict[str, str]:
-    """Return tag -> hash of the rules, for each version that these applications can play. Comments do not count. Two
-    replicas that play one tag by different rules would come to different results."""
+    """Return tag -> hash of the rules, for each version that these applications can play. The hash leaves out comments.
+    Two replicas that play one tag by different rules would come to different results."""
     return {
         tag: hashlib.sha256(_COMMENT.sub("", _rules(lua)).encode()).hexdigest()[:HASH_DIGITS]
         for application in applications
@@ -110,14 +110,14 @@ def rules_by_tag(applications: Iterable[LuaApplication]) -> dict[str, str]:
 
 
 def _rules(lua: Path) -> str:
-    """Return the text of an application's Lua file, after the text of the files that it includes. All are in one
-    folder."""
+    """Return the text of the files that an application's Lua file includes, followed by the text of that Lua file. All
+    are in one folder."""
     return assembled(lua.parent, lua.stem)
 
 
 @cache
 def assembled(root: Path, name: str) -> str:
-    """Return the text of the Lua file `name` below `root`, after the text of the files that it includes."""
+    """Return the text of the files that the Lua file `name` below `root` includes, followed by its own text."""
     *modules, (_, text) = included(root, name).items()
     return "".join([_module(*module) for module in modules]) + text
 

@@ -119,7 +119,7 @@ class Store(FullStateStore):
         clock_us       the wall clock; if the id is new and the last stamp is more than a year beyond this clock, the
                        stamps of the new id start from this clock
         manner         `copy`: this replica is a copy of another one, so its commits give way to those of any peer;
-                       `retires`: the new id shall retire after it has made again the writes that were set aside
+                       `retires`: once all writes that were set aside have been made again, the new id shall retire
 
         Raises Conflict `other_release` if the namespace has another format, and `other_cluster` if it belongs to
         another cluster.
@@ -194,8 +194,8 @@ class Store(FullStateStore):
         """Accept a client's write: give it a stamp, play it, and add it to the log. A primary in `auto` mode commits it
         at once.
 
-        A write whose outcome is neither `updated` nor `merged` is not logged. If it is logged, the result contains the
-        pages in `shown`, as they are after the write. Writes of several threads may share one transaction.
+        The write is logged only if its outcome is `updated` or `merged`. Then the result contains the pages in `shown`,
+        as they are after the write. Writes of several threads may share one transaction.
 
         `birth` is the short form of the birth in a session token. It fits if it is the birth of this cluster, if it is
         empty, or if this replica does not know the birth of its cluster. Raises Behind if `birth` does not fit, or if
@@ -308,7 +308,8 @@ class Store(FullStateStore):
         """Store a selection from the peer with the label `source`, in order, up to the first write that does not fit.
 
         The result has a `status`: whether all writes were stored and, if not, the reason. Writes that this replica
-        already had count as stored. Raises Hung if the first write that does not fit cannot be played.
+        already had count as stored. Raises Hung if a play that does not end keeps even the first write from being
+        stored.
         """
         count = len(selection.items)
         while True:
@@ -475,9 +476,9 @@ class Store(FullStateStore):
         return accepted.id
 
     def active_tag(self, name: str) -> str:
-        """Return the tag of the version of an application that clients write: the activated version, or the oldest that
-        this replica can play if none was activated. If the log's applications include a newer version, return that one:
-        every replica that meets this one can play it."""
+        """Return the tag of the version of an application that clients write: the activated version or, if none was
+        activated, the oldest version that this replica can play. A newer version among the log's applications takes
+        precedence, because every replica that meets this one can play it."""
         versions = self._versions[name]
         newest = f"{name}/{max(versions)}"
         if newest in self._active_for_good:

@@ -7,8 +7,8 @@ The server runs in a session of its own, so that Ctrl-C in a terminal reaches th
 its redis-server keeps running on purpose: the next start adopts it, loses nothing, and need not load the data.
 `stop_left_behind` stops a redis-server that no replica will adopt. A lock on the file `redis.pid` shows whether the
 server runs: the server inherits the lock, and the kernel releases the lock when the server ends. So the replica never
-takes another process with a reused id for its redis-server. This module knows processes and files, but nothing of the
-namespace.
+mistakes another process for its redis-server, even if that process has the same process id. This module knows processes
+and files, but nothing of the namespace.
 """
 
 from __future__ import annotations

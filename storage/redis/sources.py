@@ -94,7 +94,8 @@ class Source(ABC):
     def await_change(self, suspect: threading.Event) -> None:
         """Block until another process may have taken over.
 
-        To make this method return in any case, set `suspect` and stop the Redis.
+        To end the wait early, set `suspect` and also stop the Redis, because some kinds of Redis heed only one of the
+        two.
         """
         suspect.wait()
 

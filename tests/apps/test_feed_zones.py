@@ -118,7 +118,7 @@ def test_two_libraries_read_the_times_of_a_feed(name: str) -> None:
 
 
 def different_zones(part: int) -> list[str]:
-    """Return one zone for each different description of THREE_YEARS, among the zones of this part.
+    """Return zones of this part whose descriptions of THREE_YEARS all differ: one zone for each description.
 
     Each part takes all zones of some offsets, so two parts have no description in common.
     """
@@ -142,8 +142,8 @@ def test_two_libraries_read_the_times_of_a_feed_in_every_zone(part: int) -> None
 
 @pytest.mark.parametrize("name", ["Africa/Casablanca", "Africa/El_Aaiun", "America/New_York"])
 def test_the_onsets_of_a_description(name: str) -> None:
-    """The description has one onset for each change of the clocks that this machine's time zone database gives: the
-    local time just before the change. It has even the changes that begin and end a period of one month."""
+    """The description has one onset for each change of the clocks that this machine's time zone database gives, even
+    for two changes only a month apart. An onset is the local time just before the change."""
     zone = ZoneInfo(name)
     _, body = feed_in(zone, THREE_YEARS)
     (description,) = Calendar.from_ical(body).walk("VTIMEZONE")

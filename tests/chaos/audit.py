@@ -55,8 +55,8 @@ class Findings:
 def promote_if_no_primary(replicas: Replicas) -> str | None:
     """If no replica is the primary, promote the one with the highest CSN by force, and return its label.
 
-    Return None if there is a primary. A primary whose log may lack writes takes a new id, and is then no longer the
-    primary.
+    Return None if there is a primary. There may be none: a primary whose log may lack writes takes a new id, and is
+    then no longer the primary.
     """
     found = {label: replicas.look(label) for label in replicas.labels}
     if any(look["primary"]["here"] for look in found.values() if look):

@@ -66,9 +66,9 @@ class ClientSession:
         ]
 
     def check_follows(self, after: str, after_csn: int | None, before: Before, history: History | None) -> None:
-        """Check MW and WFR for the write `after` of another session. `before` is a write that this other session knew
-        when it wrote `after`. The `history` that was read after `after` must show `before`, with a smaller CSN if
-        `after` is committed."""
+        """Check a guarantee (MW or WFR, see Before) for `after`, a write of another session. That session knew the
+        write `before` when it made `after`. This session has read `after`, and then `history`. So `history` must show
+        `before`, with a smaller CSN if `after` is committed."""
         if before.write not in self._books.lasting:
             return
         csn = history.get(before.write) if history else None

@@ -169,7 +169,7 @@ class Client:
         return True, history
 
     def _read_what_others_knew(self, http: requests.Session) -> None:
-        """Read a write of any session. Then read another write that the same session knew before it made the first
+        """Read a write of any session. Then read an earlier write, which that session knew when it made the later
         one."""
         identifier, after = self._chance.choice(self._books.followed)
         session = self._session

@@ -1,5 +1,5 @@
-"""Network namespaces: each replica of a chaos run has a network of its own, with a packet filter that drops what it
-receives.
+"""Network namespaces: each replica of a chaos run has a network of its own, whose packet filter can drop packets that
+the replica receives.
 
 A bridge joins the namespaces to the host. On the bridge, the host has one address for the clients, and one for each
 proxy (tests/chaos/network.py). So the filter of a replica can tell from the source address of a packet which proxy has

@@ -36,7 +36,7 @@ ACCEPT_ROUNDS = 5  # of the loop, until a new connection is accepted and carried
 
 class Wire:
     """The proxy for connections from one caller to one listener. It listens at the address `host`, and makes its own
-    connections from there."""
+    connections from this address."""
 
     def __init__(self, caller: str, listener: str, host: str, target: tuple[str, int], chance: random.Random) -> None:
         self.caller, self.listener, self.host, self.target = caller, listener, host, target

@@ -41,7 +41,7 @@ def counts(answer: dict[str, Any]) -> tuple[int, int, int, int]:
 def after(here: Desk, *events: str, options: tuple[str, ...] = ()) -> tuple[int, int, int, int]:
     """Import these events. Return how many were (added, changed, cancelled, already there).
 
-    The import must succeed, and do what a preview before it has said. A second import must change nothing.
+    The import must succeed, and do what its preview has announced. A second import must change nothing.
     """
     content = calendar(*events)
     preview = here.take(content, "--dry-run", *options)[1]

@@ -557,8 +557,8 @@ def session_may_break_anywhere(subject: Subject) -> None:
 
 
 def _broken_after(subject: Subject, peer: Peer, batches: Sequence[wire.Batch], frames: int) -> int:
-    """Break off a session after so many frames: 1 is the hellos, 2 the first batch, 3 its Ack, and so on. Return how
-    many batches were acknowledged."""
+    """Break off a session after this number of frames. The hellos count as frame 1, the first batch is frame 2, its Ack
+    is frame 3, and so on. Return how many batches were acknowledged."""
     with closing(subject.talk(peer)) as talk:
         for number, batch in enumerate(batches, 1):
             if 2 * number <= frames:

@@ -187,8 +187,8 @@ class Talk:
 
 
 def hello_of(peer: Peer, subject: wire.Hello, changes: Mapping[str, Any]) -> wire.Frame:
-    """Return the hello of a peer in the subject's cluster that can play what the subject can play. `changes` replaces
-    fields of the hello."""
+    """Return the hello of a peer that is in the subject's cluster and can play what the subject can play. `changes`
+    replaces fields of the hello."""
     said = wire.Hello(
         protocol=PROTOCOL,
         cluster=subject.cluster,

@@ -1,6 +1,6 @@
-"""Tests of `pages.below`. Of the field names of a page that are less than a given text, it returns the greatest one.
-Names are compared bytewise. Some tests call `below` directly, through the operation `search` of the toy application;
-others reserve rooms on days with many reservations."""
+"""Tests of `pages.below`, which returns the greatest field name of a page that is less than a given text. Names are
+compared bytewise. Some tests call `below` directly, through the operation `search` of the toy application; others
+reserve rooms on days with many reservations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def search(replica: Replica, request: str, steps: list[Step]) -> list[str]:
 
 
 def expected(fields: set[str], steps: list[Step]) -> list[str]:
-    """Take the same steps with a Python set of fields. Return the result that the application must give for each
+    """Apply the steps to a Python set of fields. Return the result that the application must give for each step
     `below`. Python compares texts by code points, which is the order of their UTF-8 bytes."""
     found = []
     for how, text in steps:

@@ -41,8 +41,8 @@ def asking(user: str, request: str, how: int) -> DraftContext:
 
 
 class AnyVersion(Store):
-    """A store that accepts writes of one version of the rooms application, whose tag is `active`, as during an upgrade
-    of a cluster."""
+    """A store in which a test chooses the version that clients write, as during an upgrade of a cluster. `active` is
+    the tag of this version."""
 
     active = ""
 

@@ -126,7 +126,7 @@ def test_the_event_of_a_long_replay_names_its_first_writes(cluster: Cluster) -> 
 
 
 def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> None:
-    """A write arrives that belongs between two other writes of its page. Only the later of these two is rolled back."""
+    """The arriving write belongs between two other writes of its page. Only the later of these two is rolled back."""
     _, one, two = cluster
     two.note("1", "p")
     cluster.clock.tick()

@@ -55,7 +55,8 @@ class PythonMutant:
 
 
 def _forget_tentative(reach: Reach, selection: Selection) -> None:
-    """Note only commits as sent, so that the next batch of a standing session sends the tentative writes again."""
+    """Record as sent only the commits of a batch, so that the next batch of a standing session sends the tentative
+    writes again."""
     NOTE_SENT(reach, replace(selection, items=tuple(item for item in selection.items if item.csn is not None)))
 
 

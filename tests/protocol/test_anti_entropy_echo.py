@@ -137,8 +137,8 @@ def test_writes_of_a_server_that_was_created_and_retired_during_a_session_travel
 
 
 def test_a_creation_from_another_replica_does_not_hide_the_writes_of_the_created_server() -> None:
-    """During the session, `two` gets the creation from its creator, and sends `one` the creator's next write. From that
-    write, `one` must not conclude that `two` has the writes of the created server."""
+    """During the session, `two` gets the creation of a server from the creator, and sends `one` the creator's next
+    write. From that write, `one` must not conclude that `two` has the writes of the created server."""
     cluster = Cluster(4)
     _, one, two, creator = cluster
     with_backlog(two)
@@ -197,8 +197,8 @@ def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the
 def test_a_creation_after_the_peers_full_state_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The peer sends a full state, and commits the creation after it. `one` gets the commit as a notification, which
-    does not show that it creates a server."""
+    """The peer sends a full state, and then commits the creation of a server. `one` gets the commit as a notification,
+    which does not show that the commit creates a server."""
     monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, creator, carrier = cluster

@@ -286,8 +286,9 @@ def test_replicas_that_know_no_birth_exchange_writes_and_learn_the_birth_later()
 
 
 def behind_a_promotion() -> tuple[Cluster, Meeting]:
-    """Return a cluster, and a session between r1 and r2. r2 holds a commit of the primary r0, which a forced promotion
-    of r1 has revoked. In the session, r2 has taken the first part of the full state of r1. r3 has the history of r1."""
+    """Return a cluster, and a session between r1 and r2. r2 holds a commit that the primary r0 made and a forced
+    promotion of r1 has revoked. In the session, r2 has taken the first part of the full state of r1. r3 has the history
+    of r1."""
     cluster = Cluster(4)
     primary, one, two, three = cluster
     primary.note("a", "p")

@@ -132,7 +132,7 @@ def test_a_replica_that_lacks_little_gets_the_log(cluster: Cluster) -> None:
 
 
 def test_with_tls_the_log_is_sent() -> None:
-    """The commits of the log come with seals, with which the receiver can prove them to other replicas."""
+    """The commits of the log come with seals. With the seals, the receiver can prove the commits to other replicas."""
     cluster = Cluster(2, signed=True)
     primary, _ = filled(cluster)
     new = cluster.add("new")
@@ -153,7 +153,8 @@ def test_own_writes_of_the_receiver_stay(cluster: Cluster) -> None:
 
 
 def test_commits_that_came_with_the_state_are_played_again_after_a_forced_promotion(cluster: Cluster) -> None:
-    """The promoted replica lacks the last commits. The replica with the state gives them back as tentative writes."""
+    """The promoted replica lacks the last commits. The replica that got them with the full state gives them back as
+    tentative writes."""
     primary, other = filled(cluster)
     for number in range(KEPT - 1):
         primary.note(f"late-{number}", "p1")
