@@ -47,7 +47,7 @@ STOP_S = 3.0  # how long a stop waits for an attempt
 
 
 class _Known(NamedTuple):
-    """What is known of a followed write. `accepted` and `told` are those of News; `outcome` is the newest outcome."""
+    """What is known of a followed write. `accepted` and `told` are as in News; `outcome` is the newest outcome."""
 
     accepted: str | None
     told: str | None
@@ -183,8 +183,8 @@ class Notifications:
             progress.held.setdefault(change.write, self._now_ms())
 
     def _follow_again(self, revoked: Sequence[str], changes: Sequence[tuple[str, Change]], progress: Progress) -> None:
-        """Follow the writes of this replica whose commits were revoked. Their users know the outcomes from before the
-        revocation."""
+        """Follow the revoked writes that this replica had accepted. Their users know only the outcomes from before the
+        commits were revoked."""
         before = {change.write: change.was for _, change in reversed(changes)}  # of its first change
         for identifier in revoked:
             if self._service.label(split_id(identifier)[1]) == self._store.label:

@@ -177,7 +177,8 @@ class Replica:
             steps.callback(self._feed.stop)
 
     def warnings_of_applications(self) -> Iterator[str]:
-        """Yield what the applications want the operator to know at the start. Nothing if Redis does not answer."""
+        """Yield what the applications want the operator to know at the start. Yields nothing if Redis does not
+        answer."""
         with contextlib.suppress(RedisError, Refusal):
             for application in self._applications:
                 if application.warnings is not None:
@@ -215,7 +216,7 @@ class Replica:
         threading.Thread(target=resolve, name="emptied", daemon=True).start()
 
     def _end_without_folder(self) -> None:
-        """End the replica, because its data folder was deleted or replaced, so writes that it acknowledged from now on
+        """End the replica, because its data folder was deleted or replaced. If it continued to acknowledge writes, they
         could be lost."""
         folder = self._settings.data / self.label
         self._say(

@@ -14,7 +14,8 @@ Path = tuple[str | int, ...]  # keys and positions that lead to a setting
 
 
 class YamlProblem(Exception):
-    """The text is not valid YAML, or not valid here. `line` is the line of the problem, counted from 1."""
+    """The text is not valid YAML, or it is YAML that `read` does not accept. `line` is the line of the problem, counted
+    from 1."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)

@@ -111,8 +111,8 @@ class FullStateStore(SealStore):
         end of the state, and `generation` is the generation of its pages. The part ends after `count_max` commits, or
         with the commit that reaches `bytes_max`.
 
-        Return no commits if the log no longer holds the first of them, or if this replica has another generation by
-        now.
+        Returns no commits if the log no longer holds the first commit of the part, or if the generation of this
+        replica's pages has changed.
         """
         flat = self.run("read_commits", generation, after_csn, end.csn, count_max, bytes_max)
         found = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
@@ -207,12 +207,12 @@ class FullStateStore(SealStore):
         of the commits before the first commit that came with the state, or None if no commit came. Commits of this
         replica after `compared.common_csn` are revoked. Writes that have no place in the new order are set aside.
 
-        Nothing has changed if the status is one of these: `superseded` (another staging has begun, or a write has come
-        that the sender was not asked about), `stale` (the staged state is not newer), `foreign_commit` (this is the
-        primary, and did not make the commits of the state).
+        Nothing has changed if the status is one of these: `superseded` (another staging has begun, or this replica has
+        received a write about which it did not ask the sender), `stale` (the staged state is not newer),
+        `foreign_commit` (this is the primary, and did not make the commits of the state).
 
-        The replica takes the id that `ids` reserved if not all its writes under the present id are kept, or if the
-        state has writes of the present id that were not here.
+        The replica takes the id that `ids` reserved in two cases: some of its writes under the present id are not kept,
+        or the state has writes under this id that the replica did not hold.
         """
         common = "" if compared.common_csn is None else compared.common_csn
         proofs = map(json.dumps, succession_texts(successions))

@@ -2,8 +2,8 @@
 
 Every key of the replica `one` begins with `bayou:{one}:`. The braces keep a namespace in one slot of a Redis Cluster. A
 name that ends in a colon stands for many keys: the name of a page, the id of a server or the name of a list follows the
-colon. The keys of committed pages contain the number of a generation, written {} below. A full state gets a new number,
-so its pages can be staged beside the current pages, and the newest commits beside the current log.
+colon. Each full state begins a new generation of committed pages. In the keys below, {} stands for the number of a
+generation. So the pages and commits of a new state can be staged beside the current pages and log.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Digests of the committed log: for each CSN one text, which depends on all commits up to it.
 
-Two replicas whose digests at a CSN are the same have the same log up to there. The id of the commit alone does not say
-that: if a copy of a primary has run, it may have committed the same write at the same CSN, after other commits.
+If two replicas have the same digest at a CSN, their logs are the same up to that CSN. The id of the commit at a CSN
+does not prove this: if a copy of a primary has run, it may have committed the same write at the same CSN, but after
+other commits.
 
 The namespace stores the digest at OSN, the CSN of the last commit that was dropped from the log
 (lua/engine/digest.lua). Later digests are computed on request from the ids in the log, and some of them are kept in
@@ -68,7 +69,8 @@ class LogDigests:
 
     @staticmethod
     def _end(mark: _Mark, csn: int) -> int:
-        """Return the first CSN after the mark at which a digest is kept in memory, but at most `csn`."""
+        """Digests are kept in memory at each multiple of STEP. Return the first multiple after the mark, but at most
+        `csn`."""
         return min(csn, mark.csn // STEP * STEP + STEP)
 
     def _ids(self, first: int, last: int) -> tuple[bytes, int, bytes, list[bytes]]:

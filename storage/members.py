@@ -62,7 +62,7 @@ def decode_forgotten(page: Mapping[str, str]) -> set[str]:
 
 
 def label_of(server: str, created: Iterable[Member]) -> str | None:
-    """Return the label of a server; None if it is a created server that is not among `created`."""
+    """Return the label of a server. Returns None for a created server that `created` does not contain."""
     minted = label_in(server)
     return minted or next((member.label for member in created if member.id == server), None)
 

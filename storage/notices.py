@@ -1,7 +1,7 @@
 """What a replica keeps in Redis about its notifications: the writes that it follows, and the messages to send.
 
 Each method except `mark` is atomic, and any call may safely be repeated. Only one thread may use these methods, because
-a message is looked at in one call and taken in the next. This module does not read the texts that it stores.
+a message is looked at in one call and taken in the next. This module does not interpret the texts that it stores.
 """
 
 from __future__ import annotations
@@ -71,8 +71,7 @@ class NoticeStore:
         return [one.decode() for one in self._redis.hkeys(self._keys.notices_followed)]
 
     def held(self, until_ms: int, count_max: int) -> list[str]:
-        """Return the ids of up to `count_max` writes that are held since the time `until_ms` or an earlier time, oldest
-        first."""
+        """Return the ids of up to `count_max` writes that have been held since `until_ms` or longer, oldest first."""
         found = self._redis.zrangebyscore(self._keys.notices_held, "-inf", until_ms, start=0, num=count_max)
         return [one.decode() for one in found]
 
@@ -129,7 +128,7 @@ class NoticeStore:
         self._redis.delete(self._keys.notices_sending)
 
     def interrupted(self) -> list[str]:
-        """Return the messages that were marked, and whose attempt never ended."""
+        """Return the marked messages whose attempt never ended."""
         return [one.decode() for one in self._redis.lrange(self._keys.notices_sending, 0, -1)]
 
     def _note_position(self, transaction: Any, event: str, server: str) -> None:

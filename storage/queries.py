@@ -58,7 +58,7 @@ class Gap(Exception):
 
 
 class Queries(ScriptRunner):
-    """The part of a store with which people and operators see its content."""
+    """The part of a store that shows its content to people and operators."""
 
     _pace: Pace = "auto"
 
@@ -72,8 +72,8 @@ class Queries(ScriptRunner):
         return found.decode() if found else None
 
     def log(self, after: str | None, count_max: int) -> list[LogEntry] | None:
-        """Return up to `count_max` writes in the order of the log, beginning after the write `after`, or with the
-        oldest write if it is None. Atomic.
+        """Return up to `count_max` writes in the order of the log, beginning after the write `after`. If `after` is
+        None, begin with the oldest write. Atomic.
 
         Returns None if the log does not have the write `after`.
         """

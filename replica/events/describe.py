@@ -18,7 +18,7 @@ class Describer:
     """Describes writes for screens. `describe(write, outcome)` never raises an error. If this replica does not know the
     application, `describe` returns an empty description.
 
-    A description has the member `why`, or each of its `parts` has it. `why` is a sentence that says why an acknowledged
+    `why` is a member of a description, or of each of its `parts`. Its value is a sentence that says why an acknowledged
     write had no effect, or None if the write had its effect. If the application gives no reason, `why` is a general
     sentence.
     """

@@ -220,9 +220,9 @@ def replay(entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Des
 
 
 def _step(undone: Undone, write: Write | None, describer: Describer) -> dict[str, Any]:
-    """Return the data of a write that was undone. `before` is the result that the write had until then. `what` is the
-    purpose of the write or, if it has none, its operation. If the write is no longer in the log (`write` is None), the
-    data have only its id and its outcome."""
+    """Return the data of a write that was undone. `before` is the result that the write had before it was undone.
+    `what` is the purpose of the write or, if it has none, its operation. If the write is no longer in the log (`write`
+    is None), the data have only its id and its outcome."""
     step = {"write": undone.write, "stamp": undone.write.partition("@")[0], "outcome": undone.was.partition(" ")[0]}
     if write is None:
         return step | dict.fromkeys(("app", "op", "user", "what", "before"))

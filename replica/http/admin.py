@@ -459,8 +459,8 @@ def _members(
     settings: Config, created: Sequence[Member], present: Collection[str], forgotten: Collection[str]
 ) -> list[dict[str, Any]]:
     """Return the founders and the created servers. The id of a founder is None, because only the founder itself knows
-    it. `present` has the labels of this replica and of its peers. A founder that is not among them has retired or was
-    forgotten. A created server that has retired is not in `created`, so it is left out."""
+    it. `present` has the labels of this replica and of its peers. A founder whose label is not in `present` has retired
+    or was forgotten. A created server that has retired is not in `created`, so it is left out."""
     lost = set(forgotten).difference(present)
     found: list[tuple[str | None, str, str, str, bool]] = [
         (None, label, str(founder.rest), str(founder.anti_entropy), label not in present)

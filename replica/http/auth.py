@@ -111,10 +111,10 @@ class Security:
         return user if person is None else Caller(user.name, min(user.role, person.role, key=lambda role: RANKS[role]))
 
     def add_manager_of_proxy(self, caller: Caller, service: Service) -> None:
-        """Add the caller as a person of this cluster, if the caller is a manager whom only a proxy knows. A write of a
-        manager about other people has an effect only if the replicated data says that its user is a manager. So this
-        method submits a write that records the role, and every replica plays it before the manager's own write. Nobody
-        gets the token of the new person."""
+        """Add the caller as a person of this cluster, if the caller is a manager whom only a proxy knows. A manager's
+        write about other people has an effect only if the replicated data says that this user is a manager. So this
+        method submits a write that records the role. Every replica plays that write before the manager's own write.
+        Nobody gets the token of the new person."""
         if self._proxy_login is None or caller.role != "manager" or caller.name == OPERATOR:
             return
         if self._person(caller.name)[0] is None:

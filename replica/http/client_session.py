@@ -25,8 +25,8 @@ NOT_FOUND = 404
 
 
 def read_session(headers: Headers, *, only_reads: bool) -> ClientSession:
-    """Return the client session of a request; without session headers, an empty one. Raises BadInput for malformed
-    headers."""
+    """Return the client session of a request. The session is empty if the request has no session headers. Raises
+    BadInput for malformed headers."""
     token, wanted = headers.get(TOKEN_HEADER), headers.get(GUARANTEES_HEADER)
     was_sent = token is not None
     guarantees = read_guarantees(wanted) if wanted is not None else frozenset(GUARANTEES if was_sent else ())

@@ -27,8 +27,8 @@ class ConcurrencyLimit:
         self._held: Counter[str] = Counter()
 
     def acquire(self, client: str) -> None:
-        """Add one to the count of `client`, the `client` of a ClientSession. Raises TooMany, and adds nothing, if a
-        limit is reached."""
+        """Add one to the count of a client. `client` has the same form as in ClientSession. Raises TooMany, and adds
+        nothing, if a limit is reached."""
         of_one = self._user_max if client.startswith(USER) else self._address_max if client else self._count_max
         with self._lock:
             is_full = self._held.total() >= self._count_max

@@ -7,7 +7,7 @@
 - A replica that listens only on the loopback address, or asks for no tokens, refuses foreign names in the header Host.
   Otherwise a foreign page could point its own name at the replica's address, and would then seem to be the replica's
   own page (DNS rebinding). With tokens, such an attack gains nothing, since browsers send a cookie only to the name
-  that set it. With `auth: proxy`, a browser may send the login to any host name, so the rule holds too.
+  that set it. With `auth: proxy`, a browser may send the login to any host name, so foreign names are refused too.
 
 Only browsers send the header Origin. So only the third rule applies to other programs.
 """

@@ -265,7 +265,7 @@ class _Answer:
             self._advance()
 
     def _advance(self) -> None:
-        """Take the next piece. If the answer ends with it, close the answer."""
+        """Take the next piece. If nothing follows this piece, close the answer."""
         taken: list[bytes] = []
         size = 0
         for chunk in self._chunks:
@@ -289,8 +289,8 @@ class _Answer:
 
 
 async def _receive(request: web.BaseRequest, body: IO[bytes], bytes_max: int) -> None:
-    """Write the body of the request to `body`. If the body has more than `bytes_max`, read no more than that: the
-    application then refuses the request in its own form."""
+    """Write the body of the request to `body`. If the body has more than `bytes_max`, stop reading. The application
+    then refuses the request in its own form."""
     if (request.content_length or 0) > bytes_max:
         return
     if request.content.is_eof():  # it came with the head

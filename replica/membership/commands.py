@@ -270,8 +270,9 @@ class Membership:
     def _heal_primary(self, peer: str, server: str) -> None:
         """Heal the cluster after an older copy of this primary has run under the same id, `server`. Two different
         committed logs then have the same epoch. If this replica is the copy and the original still runs, this replica
-        takes a new id, and its commits give way. Otherwise this replica begins a new epoch under a new id. Then the
-        other log gives way: its commits after the common ones are revoked, and the copy makes its writes again."""
+        takes a new id, and its commits give way. Otherwise this replica begins a new epoch under a new id, and the
+        other log gives way: its commits after the last common commit are revoked, and its writes that have no place in
+        the order are made again."""
         with self._one_at_a_time():
             if self._store.state().server != server:
                 return
@@ -294,8 +295,8 @@ class Membership:
 
     def _resubmit(self) -> None:
         """Submit again the writes that were set aside because their server id was used twice. A retired id cannot make
-        writes, so a retired replica first takes another id. This id retires once all the writes are made, even if the
-        replica crashes in between."""
+        writes, so a retired replica first takes a new id. The new id retires when all these writes have been made, even
+        if a crash interrupts this method."""
         with self._resubmitting:
             state = self._store.state()
             if state.set_aside and not state.has_place:

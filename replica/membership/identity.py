@@ -27,7 +27,7 @@ from storage.store import Store
 
 class Identity:
     """Decides the id of this replica. Implements storage.full_state.Ids. `say` prints a line for the operator about a
-    new id. `process` is a random text that tells this process from a process that runs a copy of this replica."""
+    new id. `process` is a random text for this process. A process that runs a copy of this replica has another text."""
 
     def __init__(
         self, storage: OpenStorage, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
@@ -109,8 +109,8 @@ class Identity:
             return dict(zip(peers, pool.map(ask, peers.values()), strict=True))
 
     def find_original(self, store: Store) -> str | None:
-        """Ask the peers whether this primary is a copy, and the original runs elsewhere. Returns a sentence that says
-        how a peer's answer shows this; None if no answer shows it."""
+        """Ask the peers whether this primary is a copy whose original runs elsewhere. Returns a sentence that says how
+        a peer's answer shows this; None if no answer shows it."""
         state = store.state()
         for label, held in self._ask_peers(store, state.server).items():
             if held and held.runs_elsewhere:
@@ -140,8 +140,8 @@ class Identity:
         return _new_id(reason, server, was_primary=state.is_primary)
 
     def force_primary(self, store: Store, now_us: int, *, heals: bool = False) -> str:
-        """Become the primary without asking the old primary. `heals` says that the reason is a copy of this primary
-        that has run. Returns the new id of this replica."""
+        """Become the primary without asking the old primary. `heals` says whether this is done because a copy of this
+        primary has run. Returns the new id of this replica."""
         with self._changing:
             before = self._storage.identity_file
             assert before is not None

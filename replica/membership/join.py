@@ -2,7 +2,7 @@
 
     1. The server chooses its addresses and a request id. It records them in its identity file, together with the
        address of a replica of the cluster.
-    2. The server asks that replica to create it, and records the id in the answer. A second request gets the same id.
+    2. The server asks that replica to create it. It records the id that it gets. A second request gets the same id.
     3. The server opens its namespace under the id and has its first session with that replica. Only then does it serve.
 
 If the server is stopped during these steps, the next start continues where it stopped.

@@ -59,9 +59,9 @@ class Introduction:
 @dataclass(frozen=True, slots=True)
 class Held:
     """The answer of another replica to the call Held. `server` is the id of that replica, and `process` its process.
-    `stamp` is the stamp of the newest write of the caller that the replica holds; 0 if it holds none. `csn` is the last
-    CSN that the replica holds, `history` the history of its log, and `primary` the id of the primary that it knows.
-    `runs_elsewhere` says whether another process with the caller's id answers at the caller's address."""
+    `stamp` is the greatest stamp among the caller's writes that the replica holds; 0 if it holds none. `csn` is the
+    last CSN that the replica holds, `history` the history of its log, and `primary` the id of the primary that it
+    knows. `runs_elsewhere` says whether another process with the caller's id answers at the caller's address."""
 
     server: str
     stamp: int
