@@ -192,7 +192,7 @@ def test_writes_that_a_full_state_covers_and_does_not_have(
     three: tuple[Replica, Replica, Replica], is_by_primary: bool, is_in_file: bool
 ) -> None:
     """One replica has run twice under one id. Only a third replica holds the writes of the first run. The vector of the
-    full state covers these writes, but the state has only the writes of the second run."""
+    full state covers the writes of the first run, but the state holds only those of the second run."""
     one, two, other = three
     copy = copy_of(two)
     lost = want(two, "before", 3, "contested")
@@ -213,8 +213,8 @@ def test_writes_that_a_full_state_covers_and_does_not_have(
 def test_a_full_state_of_another_log_is_not_imported(
     few_ids: int, three: tuple[Replica, Replica, Replica], is_covered: bool
 ) -> None:
-    """The replica sees the difference in the ids of the newest commits, or in the vector of the full state, which does
-    not cover one of the replica's commits."""
+    """The replica sees that the full state comes from another log: the state lists other ids for the newest commits, or
+    its vector does not cover one of the replica's commits."""
     one, two, other = three
     copy = Replica(one.client, f"copy-{one.label}", one.clock)
     put(copy_of(one), one, copy)
@@ -278,8 +278,8 @@ def test_two_copies_of_a_primary_at_once(three: tuple[Replica, Replica, Replica]
 
 
 def test_a_primary_that_has_dropped_its_log_since_it_was_rolled_back(three: tuple[Replica, Replica, Replica]) -> None:
-    """The primary cannot say which commits of the other replicas it holds, so these replicas make all those writes
-    again. Each request still takes only one slot."""
+    """The primary cannot say which of the other replicas' commits it also holds. So the other replicas make all the
+    writes of these commits again. Each request still takes only one slot."""
     one, two, other = three
     copy = copy_of(one)
     wanted = want(one, "before", 3, "contested")

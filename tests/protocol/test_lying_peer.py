@@ -56,7 +56,7 @@ class Scene:
         return fed(to or self.victim, [*frames, Done()], initiator=initiator)
 
     def commit(self, *writes: Write, history: str | None = None) -> Batch:
-        """Return a batch that says that these writes are the next commits of the victim's log."""
+        """Return a batch that presents these writes as the next commits of the victim's log."""
         state = self.victim.state()
         items = [item(write, state.csn + number) for number, write in enumerate(writes, start=1)]
         selection = batch(*items, after_csn=state.csn, after_id=state.last, history=history or state.history)

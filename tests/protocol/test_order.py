@@ -1,4 +1,4 @@
-"""Stamps, ids, vectors and the encoding of writes, by which every replica puts writes in the same order."""
+"""What puts writes in the same order at every replica: stamps, ids, vectors and the encoding of writes."""
 
 from __future__ import annotations
 

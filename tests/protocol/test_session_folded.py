@@ -34,8 +34,8 @@ def read(replica: Replica, token: Token) -> Token:
 
 
 def fold(token: Token, committed: Vector, csn: int, history: str) -> Token:
-    """Fold a token that is too short to be folded. To make it long enough, first add the entries MANY to the token and
-    to the committed vector; folding drops these entries."""
+    """Fold a token. Only long tokens can be folded, so first add the entries MANY to the token and to the committed
+    vector. Folding drops these entries again."""
     large = replace(token, read={**token.read, **MANY})
     found = large.folded({**committed, **MANY}, csn, history)
     assert not set(found.read) & set(MANY)

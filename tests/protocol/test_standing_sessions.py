@@ -249,7 +249,7 @@ def test_frames_of_standing_sessions_are_refused_in_other_sessions(cluster: Clus
 
 def test_a_session_sends_nothing_of_a_history_that_began_after_its_hellos(cluster: Cluster) -> None:
     """`two` holds a forced promotion, which is tentative there because a later promotion has revoked it. `one` does not
-    know the later promotion, and would take the revoked one for forged."""
+    know the later promotion, and would regard the revoked promotion as forged."""
     primary, one, two = cluster
     primary.note("a", "p")
     for peer in (one, two):

@@ -1,5 +1,5 @@
-"""A user writes at a replica that is cut off, and is revoked or gets a lower role at the others. When the replicas
-meet, they forbid the writes. The user and the managers see this on the command line."""
+"""A user writes at a replica that is cut off. Meanwhile, the other replicas revoke the user, or lower the user's role.
+When the replicas meet, they forbid the writes. The user and the managers see this on the command line."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SYNCS = OUTBOX_MAX + 10
 
 
 class SlowPeer:
-    """The other end of the stream. It reads nothing while `reads` is not set."""
+    """The other end of the stream. It reads nothing until the test sets `reads`."""
 
     def __init__(self) -> None:
         self.sends: asyncio.Queue[wire.Frame] = asyncio.Queue()

@@ -150,8 +150,8 @@ def put_back(copy: Path) -> Callable[[Path], None]:
 
 
 def roll_back(copy: Path) -> Callable[[Path], None]:
-    """Return a function that replaces a folder by a copy which the replica cannot tell from the folder itself.
-    Restoring a snapshot of a whole machine does the same."""
+    """Return a function that replaces a folder by a copy without the replica noticing. Restoring a snapshot of a whole
+    machine does the same."""
 
     def replace(folder: Path) -> None:
         put_back(copy)(folder)

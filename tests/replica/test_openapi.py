@@ -141,7 +141,7 @@ def test_every_parameter_is_described_and_every_body_has_an_example(described: A
 
 
 def raised() -> Iterator[tuple[str, str]]:
-    """Yield (name of the exception, error code) for each refusal in the source files whose error code is a literal."""
+    """Yield (name of the exception, error code) for each refusal with a literal error code in the source files."""
     kinds = {kind.__name__ for kind in STATUS_BY_KIND}
     for folder in ("bayou", "storage", "replica", "apps"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -189,7 +189,7 @@ TIMES = st.datetimes(datetime(2026, 12, 1), datetime(2026, 12, 20)).map(
 
 
 def made(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911, PLR0912 - a line a keyword
-    """Return a Hypothesis strategy for values that a schema allows. `known` has, by name, the schemas that `$ref` may
+    """Return a Hypothesis strategy for values that a schema allows. `known` maps names to the schemas that `$ref` may
     refer to."""
     if "$ref" in schema:
         return made(known[schema["$ref"].rpartition("/")[2]], known)

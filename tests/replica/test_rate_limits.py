@@ -169,8 +169,8 @@ def test_one_address_cannot_take_all_streams_and_waits(tmp_path: Path) -> None:
             connection.sendall(b"\r\n")
 
         def is_refused() -> bool:
-            """Send one more request that has to wait, and return whether it is refused. It is not refused while fewer
-            than five such requests have reached the replica."""
+            """Send one more request that has to wait, and return whether the replica refuses it. The replica refuses
+            such requests only after five of them have reached it."""
             connection = opened("127.0.0.2", waiting)
             connection.settimeout(1)
             try:

@@ -113,7 +113,8 @@ def test_a_head_of_many_long_headers_is_cut_off() -> None:
 
 
 def test_answers_that_are_not_read_take_a_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients that do not read are cut off, those that have waited longest first. A client that reads is served."""
+    """Clients that do not read are cut off, beginning with the one that has waited longest. A client that reads is
+    served."""
     monkeypatch.setattr(wsgi, "ANSWERS_BYTES_MAX", 64 * MIB)
     body = bytes(16 * MIB)  # more than the kernel keeps for a connection
 

@@ -50,10 +50,9 @@ class WorldBase:
         self._labels = 0
 
     def _installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
-        """Check the node that has installed a full state.
+        """Check the other nodes that changed in this step, then the node that has installed a full state.
 
-        First check the other nodes that changed in this step. One of them may be the sender of the full state, with new
-        commits.
+        The others come first, because the sender of the full state may be among them and have new commits.
         """
         for node in self.nodes.values():
             if node.store.dirty and node.store is not store:

@@ -137,7 +137,8 @@ class ClientSteps(WorldBase):
         return text
 
     def _note(self, client: Client, draft: Draft) -> None:
-        """Record a draft at the client that will own what the draft makes or hands over."""
+        """If a draft makes or hands over a reservation or series, record the draft for the client who will be the
+        owner."""
         owner = next((one for one in self.clients if one.name == draft.args.get("owner")), client)
         if owner is not client or draft.op.startswith("reserve"):
             owner.note(draft)

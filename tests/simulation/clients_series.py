@@ -55,7 +55,7 @@ def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: 
 
 def extend(context: DraftContext, of: str, members: Sequence[Occurrence], how: int) -> Draft:
     """Return the draft of an extend_series that adds one or two dates after the last one of `members`. Such a date may
-    be new or cancelled, or the series may have the date without this node knowing it."""
+    be new or cancelled, or may be in the series already, unknown to this node."""
     last = date.fromisoformat(members[-1].day)
     known = {member.day: (member.reservation, member.final) for member in members}
     series = Series("FREQ=DAILY", "UTC", (), "", tuple(known), ())

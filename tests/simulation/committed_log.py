@@ -98,7 +98,8 @@ class CommittedLogs:
 
     def of(self, state: State, followed: CommittedLog | None = None) -> CommittedLog:
         """Return the log that a node in this state follows. If the log that it has followed so far (`followed`) still
-        fits, return this log. A copy that has given up its history follows the log of its former history."""
+        fits, return this log. If the node is a copy that has given up its history, return the log of its former
+        history."""
         if followed is not None and state.csn <= followed.csn and not _differing(followed, [(state.csn, state.last)]):
             return followed
         is_copy = state.history == "[]" and state.csn > 0

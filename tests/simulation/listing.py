@@ -15,7 +15,7 @@ DAY_MIN = 24 * 60
 
 
 def entries(write: Write) -> set[Entry]:
-    """Return the entries that a write adds to lists. They do not depend on the outcome of the write."""
+    """Return the entries that a write adds to lists, whatever its outcome."""
     args = write.args
     if (write.app, write.op) == ("people/1", "add"):
         return {("people", args["name"])}
@@ -52,7 +52,7 @@ def owned(write: Write) -> set[Entry]:
 
 def local_days(args: Mapping[str, Any]) -> Iterator[str]:
     """Yield each UTC day on which a slot of a request may begin or end, as text: the day, the offset of local time
-    then, and the time zone if the request has its own."""
+    then, and the time zone of the request if it names one."""
     zone = f" {args['zone']}" if args.get("own_zone") else ""
     slots = [slot.split("/") for slot in args["slots"].split()]
     ends = [(int(start), int(stop)) for start, stop in slots]

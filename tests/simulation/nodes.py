@@ -124,8 +124,8 @@ class FaultyStore(Store):
         self.dirty = True
 
     def active_tag(self, name: str) -> str:
-        """Return the tag of the newest version, because all nodes can play it. Which version is active is tested
-        elsewhere."""
+        """Return the tag of an application's newest version, which every node can play. Other tests check which version
+        is active."""
         return f"{name}/{max(self._versions[name])}"
 
     def run(self, verb: str, *arguments: Any) -> Any:

@@ -138,9 +138,9 @@ def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, o
 
 def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str, before: Pages) -> None:
     """Check invariant 18: only the owner may change a reservation, apart from two cases. First, a manager may cancel it
-    with a reason; if the replica that accepts such a cancel knows the user as a manager, the cancel declares the user's
-    page. Second, a write that needs a manager (`judge_authority` checks this) may hand the reservation over, or make
-    one for somebody else."""
+    with a reason. Such a cancel declares the manager's page, if the accepting replica knew the role. Second, a write
+    that needs a manager may hand the reservation over, or make one for somebody else (`judge_authority` checks that the
+    user is a manager)."""
     needs_manager = bool(write.args.get("by_manager"))
     if write.op.startswith("reserve"):
         demand(18, needs_manager or write.args.get("owner", write.user) == write.user, write.id, "is for another")

@@ -61,8 +61,7 @@ def storage(server: redis.Redis, tmp_path: Path) -> Iterator[OpenStorage]:
 
 @pytest.fixture
 def application(tmp_path: Path) -> LuaApplication:
-    """An application that loops when it plays a write with the argument `loops` while the page `page` has the field
-    `armed`."""
+    """An application that loops if the write has the argument `loops` and the page `page` has the field `armed`."""
     (tmp_path / "loop.lua").write_text(rules(UPDATE % LOOP, NOTES))
     return LuaApplication("app", 1, tmp_path / "loop.lua")
 
@@ -118,8 +117,8 @@ def meet(one: Store, other: Store, application: LuaApplication) -> str | None:
 
 
 def test_a_kill_is_caught_only_within_the_line_that_catches_it(server: redis.Redis) -> None:
-    """storage/lua/engine/play.lua relies on this to say which write looped. Redis 6.2, Redis 7.0 and Valkey 9.1 behave
-    so."""
+    """Because Redis behaves like this, storage/lua/engine/play.lua can say which write looped. Redis 6.2, Redis 7.0 and
+    Valkey 9.1 all do."""
     other = redis.Redis.from_pool(redis.ConnectionPool.from_url(f"unix://{path_of(server)}", protocol=2))
     with ThreadPoolExecutor() as pool:
         for script in (SAME_LINE, NEW_LINE):

@@ -86,8 +86,8 @@ def press(page: Page, text: str) -> None:
 
 
 def fill_mover(page: Page, start: str, end: str) -> None:
-    """Open the form that moves the reservation in the dialog, and fill in these times. The button `.mover .main` sends
-    the form."""
+    """Open the form that moves the reservation shown in the dialog, and fill in these times. The button `.mover .main`
+    sends the form."""
     page.wait_for_text("#details", "Move …")
     press(page, "Move …")
     fill(page, ".mover [type=time]", start)

@@ -63,7 +63,8 @@ def command(
 
 
 def processes_with(*words: str | Path) -> dict[int, str]:
-    """Return the command lines of all processes whose command line contains all of these words, by process id."""
+    """Find the processes whose command line contains all of these words. Return a map from process id to command
+    line."""
     wanted = [str(word) for word in words]
     return {pid: line for pid, line in _command_lines() if all(word in line for word in wanted)}
 

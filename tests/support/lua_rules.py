@@ -20,6 +20,6 @@ return app
 
 
 def rules(update: str, notes: str = "") -> str:
-    """Return the Lua of an application. Each of its writes runs the statements `update`, and `notes` when it is
-    committed."""
+    """Return the Lua of an application. Each write runs the statements `update`; its commit also runs the statements
+    `notes`."""
     return FORM.format(update=update, notes=notes)

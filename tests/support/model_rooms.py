@@ -117,7 +117,7 @@ def may_change(desk: Desk, write: Write, owner: str) -> bool:
 
 
 def give(page: dict[str, str], user: str, owner: str) -> None:
-    """Make `owner` the owner of the reservation or series that `user` made and that has this page. The page also keeps
+    """Make `owner` the owner of what this page describes: a reservation or series that `user` made. The page also keeps
     the first owner."""
     before = page.get("owner", user)
     if before != owner:
@@ -243,7 +243,7 @@ class ReservationChange:
         return self.holds_limit(self.owner)
 
     def holds_limit(self, owner: str) -> bool:
-        """Return True if this user has as many other open reservations as the limit says."""
+        """Return True if this user's open reservations, without the one of this write, reach the limit."""
         limit = self.write.args["limit"]
         ends = {name: int(end) for name, end in self.desk.read(f"user:{owner}").items()}
         held = sum(end > limit["at"] and name != self.name_for(owner) for name, end in ends.items())
@@ -390,8 +390,8 @@ class ReservationChange:
         return "updated"
 
     def purpose(self) -> str:
-        """Return the purpose of the reservation. If the write gives no purpose, as a move may, the purpose is on the
-        page of the reservation."""
+        """Return the purpose that the write gives. If it gives none, as in a move, return the purpose on the page of
+        the reservation."""
         return str(self.args["purpose"] if "purpose" in self.args else self.page["asked"].split("\t", 2)[2])
 
     def note_request(self) -> dict[str, str]:

@@ -84,8 +84,8 @@ class Told(Side):
         self.notifications.open()
 
     def told(self, after_s: float = 0) -> list[tuple[str, str]]:
-        """Let so many seconds pass. Return what users were told since the last call, as pairs (user, first line of the
-        message)."""
+        """Let this number of seconds pass. Return what users were told since the last call, as pairs (user, first line
+        of the message)."""
         self.clock.tick(after_s)
         while self.notifications.step():
             pass
@@ -106,8 +106,8 @@ class Told(Side):
 
 
 def told_replicas(*labels: str, managers: Sequence[str] = (), users: Sequence[str] = ()) -> list[Told]:
-    """Return replicas with one clock. The first is the primary, and the others have met it once. If there are managers,
-    people need tokens, and the replicas know the managers and users."""
+    """Return replicas with one clock. The first is the primary, and the others have met it once. If `managers` is not
+    empty, people need tokens. The replicas know these managers and users."""
     clock, stores = Clock(), new_stores(CONFIGURED, DATABASE, *labels)
     settings = CONFIGURED.model_copy(update={"auth": "tokens" if managers else "none"})
     replicas = [Told(store, clock, settings) for store in stores]

@@ -1,4 +1,4 @@
-"""The space-time diagram of the cluster page: it is live, and can be scrubbed."""
+"""The space-time diagram of the cluster page: it is live, and a slider shows earlier moments."""
 
 from __future__ import annotations
 
