@@ -179,7 +179,7 @@ class Session:
         return self._ended or (self._sent_done and self._got_done)
 
     def start(self) -> list[Frame]:
-        """Return the frame that begins the session at this end: the hello."""
+        """Return the first frame that this side sends: the hello."""
         state = self._store.state()
         stands = self.may_stand and not state.retired
         self._said = hello_of(
@@ -241,8 +241,8 @@ class Session:
         )
 
     def _take_control(self, frame: Frame) -> list[Frame] | None:
-        """Take a frame that says how far the peer is, and return the frames to send. Return None for any other frame,
-        and for a frame that is not allowed now."""
+        """Take an Ack, Holds, Sync or Done, and return the frames to send. Return None for any other frame, and for a
+        frame that is not allowed now."""
         match frame:
             case Ack() if self._outgoing.expects(frame):
                 return self._take_ack(frame)
@@ -276,7 +276,7 @@ class Session:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether this side cannot go on, or end, without a frame of the peer."""
+        """Whether this side needs a frame of the peer to go on or to end."""
         has_answers = not self._outgoing.has_in_flight and self._syncs_answered == self._syncs
         is_idle = self._stands and self._verdict is Verdict.AGREE and self._finish is None
         return not (is_idle and has_answers and not self._sent_done)
@@ -320,7 +320,7 @@ class Session:
 
     def sync(self) -> tuple[int, list[Frame]]:
         """Ask whether both sides have sent everything. Return a number, and the frames to send. Once `syncs_answered`
-        reaches the number, the peer has confirmed that both have."""
+        reaches the number, the peer has confirmed that both sides have sent everything."""
         self._syncs += 1
         self._outgoing.add_goal(Sync(self._syncs), self._store.state())
         return self._syncs, self.send_new()
@@ -470,8 +470,8 @@ class Session:
         return self._take_chunk(frame) if isinstance(frame, StateChunk) else self._take_finish(frame)
 
     def _take_waiting(self) -> list[Frame]:
-        """Take the parts of a full state that have waited. If this replica has got commits meanwhile, or ends the
-        session, ask for a new plan instead."""
+        """Take the parts of a full state that have waited. Ask for a new plan instead if this replica has got commits
+        meanwhile, or is ending the session."""
         if not self._waiting or (self.is_open and not self._may_take_state()):
             return []
         waiting, self._waiting = self._waiting, []
@@ -618,8 +618,8 @@ class Session:
         return birth == ours or (birth == self._peer.birth and (not ours or self._verdict is Verdict.YIELD))
 
     def _take_content(self, frame: Frame, problem: str | None) -> list[Frame] | None:
-        """Take a frame with writes or pages, or with a question about the log or its answer. Return None for any other
-        frame, and for one that is not allowed now."""
+        """Take a frame with writes or pages, or with a question or an answer about the log. Return None for any other
+        frame, and for a frame that is not allowed now."""
         match frame:
             case Batch() | StateChunk() | StateFinish() if not self._got_done:
                 return self._take_data(frame, problem)

@@ -157,7 +157,7 @@ class OutcomeChange:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A write of the log. `csn` is None while the write is tentative; `outcome` is that of its latest play."""
+    """A write of the log. `csn` is None while the write is tentative; `outcome` is the outcome of its latest play."""
 
     write: Write
     csn: int | None

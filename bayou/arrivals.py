@@ -3,8 +3,8 @@
 In a standing session, a replica passes on the writes of others only after a pause. If a peer meanwhile gets the writes
 from the server that accepted them, the peer says that it holds them. So each body travels about once to each replica.
 
-Each session finds out how long its pause must be. A frame whose writes the peer had before makes the pause longer, and
-any other frame makes it shorter. So a peer that gets writes only from this replica soon gets them at once, and the
+Each session finds out how long its pause must be. A frame makes the pause longer if the peer already had all its
+writes, and shorter otherwise. So a peer that gets writes only from this replica soon gets them at once, and the
 replicas of a large or slow cluster do not send each other writes that all of them have.
 
 A full state arrives from one peer at a time: the parts of two full states would only replace each other.

@@ -71,8 +71,8 @@ class Comparison:
 
 
 def is_other(ours: Answer, theirs: Answer, number: int) -> bool:
-    """Return whether two logs differ at the CSN that has the index `number` in both answers, or before that CSN. Return
-    False if one of the logs no longer holds that commit."""
+    """Return whether two logs differ at a commit or before it. `ours` and `theirs` describe commits with the same CSNs,
+    and `number` is the index of the commit in both. Return False if one of the logs no longer holds that commit."""
     commits = ours.commits[number], theirs.commits[number]
     digests = [(answer.digests or ("",) * len(answer.commits))[number] for answer in (ours, theirs)]
     return all(commits) and (commits[0] != commits[1] or (all(digests) and digests[0] != digests[1]))

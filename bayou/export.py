@@ -32,8 +32,8 @@ from bayou.vectors import missing
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The beginning of a volume: the hello of the replica that wrote it, and what its receiver must hold at least
-    (`csn` and `vector`). A receiver of a full state need hold nothing."""
+    """The beginning of a volume: the hello of the replica that wrote it, and what a receiver must already hold before
+    it takes the volume (`csn` and `vector`). If the volume has a full state, the receiver need hold nothing."""
 
     hello: Hello
     csn: int

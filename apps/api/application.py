@@ -35,8 +35,8 @@ def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What a replica does if a write that it has acknowledged loses its effect in a replay: it submits drafts that make
-    up for the write. It does so if the write's outcome is one of `words`, such as `moved_meanwhile`.
+    """What a replica does if a write that it has acknowledged loses its effect in a replay: the replica submits drafts
+    that make up for the write. This happens only if the write's outcome is one of `words`, such as `moved_meanwhile`.
     `drafts(service, entry)` yields the drafts for one write. The same write must always give drafts with the same
     request ids, because they may be submitted twice."""
 
@@ -48,8 +48,8 @@ class FollowUp:
 class News:
     """What became of a write that this replica has accepted.
 
-    accepted  the outcome that the answer to the user's request gave. If a forced promotion has revoked the commit of
-              the write, the outcome before the promotion. None if there is neither
+    accepted  the outcome in the answer to the user's request or, if a forced promotion has revoked the commit of the
+              write, the outcome before the promotion; None if there is no such outcome
     told      the outcome when this replica last sent a notice about the write; None if it has sent none
     outcome   the present outcome
     is_final  whether the write is committed

@@ -46,8 +46,8 @@ class ClientSession:
 
     @property
     def birth(self) -> str:
-        """The birth of the cluster (its first primary), in the short form that the client's token names. Empty if the
-        token names no birth, or if the client sent no token."""
+        """The short form of the cluster's birth (its first primary), from the client's token. Empty if the token names
+        no birth, or if the client sent no token."""
         return self.token.birth if self.was_sent else ""
 
     def needs_of_read(self) -> dict[str, int]:
@@ -72,7 +72,7 @@ class ClientSession:
 
     def note_duplicate(self, held: Snapshot) -> None:
         """Note that the replica had already accepted this request. The client may have sent it twice because the first
-        answer was lost. The vector of `held` covers the write of the request."""
+        answer was lost. `held` is a snapshot whose vector covers the write of the request."""
         if self.was_sent:
             for server, stamp in held.vector.items():
                 self.token = self.token.after_write(server, stamp)

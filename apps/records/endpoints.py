@@ -279,9 +279,9 @@ class Records:
 
 def describe(write: Write, outcome: str) -> Answer:
     """Return what screens show of a write: its relations and, as `result`, what the write changed and which step of its
-    merge procedure did it. If the write changed nothing, `result` is None. If it was to change records, `wanted` then
-    says which changes, and `in_the_way` says which records prevented them. `why` is a sentence that says why an
-    acknowledged write had no effect."""
+    merge procedure did it. If the write changed nothing, `result` is None. For a write of records that changed nothing,
+    `wanted` says which changes it was to make, and `in_the_way` says which records prevented them. `why` is a sentence
+    that says why an acknowledged write had no effect."""
     if write.op != "write":
         return {
             "relation": write.args["name"],

@@ -121,8 +121,8 @@ class _Reader:
         return relation.stored(name, value)
 
     def _declare(self, relation: Relation, operands: Mapping[str, Any], alternatives: Sequence[Parameters]) -> None:
-        """Declare the page that a statement or query uses, once for each alternative. `operands` has an operand for
-        each attribute in `page_by`."""
+        """Declare the page that a statement or query uses in each alternative. `operands` has an operand for each
+        attribute in `page_by`."""
         for alternative in alternatives or (NO_ALTERNATIVE,):
             values = {}
             for name in relation.page_by:

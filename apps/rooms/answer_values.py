@@ -281,7 +281,7 @@ def reason(held: Reservation) -> dict[str, str] | None:
 
 
 def _made(identifier: str, held: Reservation | Series) -> dict[str, str]:
-    """Return the members of a JSON value that MADE lists (see answer_schemas.py)."""
+    """Return the members that MADE lists (see answer_schemas.py), for the JSON value of a reservation or series."""
     user, _, request = identifier.partition("/")
     return {"id": identifier, "user": user, "request": request, "owner": owner_of(identifier, held)}
 

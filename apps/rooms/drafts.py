@@ -147,8 +147,8 @@ def edit(
 
 
 def made_for(context: DraftContext, owner: str | None) -> dict[str, Any]:
-    """Return the arguments with which a write makes a reservation or series for this owner. There are none if the owner
-    is the user who asks. Raise Forbidden if this user may not make reservations for somebody else."""
+    """Return the arguments with which a write makes a reservation or series for `owner`; an empty mapping if that is
+    the user who asks. Raise Forbidden if `owner` is somebody else, and the user is not a manager."""
     if owner in {None, context.user}:
         return {}
     if not context.manages:

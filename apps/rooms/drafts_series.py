@@ -1,7 +1,7 @@
 """Makes the draft of one write from a user's request about a series. The write has arguments for each occurrence.
 
-This module converts local dates and times to minutes. The time zone is the one that the request names; without one, it
-is the building's. The write holds minutes.
+This module converts local dates and times to minutes, in the time zone that the request names or else in the zone of
+the building. The write holds minutes.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ def _may_skip(context: DraftContext, wanted: str, room: str, slot: Slot, others:
 
 
 def _begins(held: Reservation, zone: ZoneInfo) -> time:
-    """Return the local time that was asked for as the beginning of a reservation."""
+    """Return the local time at which the first requested slot of a reservation begins."""
     return datetime.fromtimestamp(held.asked[0].start * 60, zone).time()
 
 
@@ -284,7 +284,7 @@ def _changing(
 class _Collected:
     """Collects the occurrences of a write about a series, up to the number of pages that one write may declare. `needs`
     are the arguments and pages of the write that do not depend on the occurrences. If not all occurrences fit, the
-    error names their number `count`, and ends with the sentence `remedy`."""
+    error gives `count`, the number of all occurrences, and ends with the sentence `remedy`."""
 
     def __init__(self, series: str, count: int, needs: Needs, remedy: str) -> None:
         self._count = count

@@ -95,7 +95,7 @@ class Search:
         self._rooms = service.list_entries("rooms", self._session) if self.days else []
 
     def parts(self, days: Sequence[str], limit: int) -> Iterator[Part]:
-        """Search `days` in the given order, and yield in parts what is found. `days` must be days of this search. A
+        """Search `days` in the given order, and yield what is found, in parts. `days` must be days of this search. A
         part ends with the day on which `limit` reservations, or PAGES_MAX pages of rooms, have been read. Within a
         part, the reservations are sorted by the times that were asked for. A reservation that spans several days of
         this search belongs to the first of them."""
@@ -148,8 +148,8 @@ class Search:
         return found
 
     def _near(self, shifted: Iterable[Shifted]) -> set[str]:
-        """Return the ids of the reservations that may overlap one of `shifted` if all move to the times that were asked
-        for."""
+        """Return the ids of the reservations that, moved to the times that they were asked for, may overlap the slot
+        `asked_at` of one of `shifted`."""
         doubtful, pages = set(self._doubtful), set[str]()
         for one in shifted:
             at = one.asked_at
@@ -158,8 +158,8 @@ class Search:
         return {identifier for ids in self._on_pages(pages).values() for identifier in ids}
 
     def _standing(self, shifted: Iterable[Shifted], moving: Mapping[str, Shifted]) -> dict[str, dict[str, RoomSlot]]:
-        """Return what pages would hold, as page -> id -> slot, if each reservation of `moving` had its slot `asked_at`.
-        The pages are those to which the reservations of `shifted` would move."""
+        """Return the contents of the pages to which the reservations of `shifted` would move, as page -> id -> slot.
+        Each reservation of `moving` counts as already moved to its slot `asked_at`."""
         found: dict[str, dict[str, RoomSlot]] = {page: {} for one in shifted for page in one.asked_at.pages}
         for part in in_parts(found):
             views = self._service.read(part, self._session).pages
@@ -190,8 +190,8 @@ def warnings(service: Service) -> Iterator[str]:
 
 
 def _doubtful_days(entries: Collection[str], first: int, building: ZoneInfo) -> list[str]:
-    """Return the UTC days, not before `first`, whose local times in `entries` may have another offset than the present
-    rules give. Days on which clocks change are always included."""
+    """Each of `entries` names a UTC day, and the offset of the local times on it. Return the days, from `first` on, for
+    which the present rules may give another offset. Days on which clocks change are always included."""
     found = set()
     for entry in entries:
         text, offset, *own = entry.split(" ")

@@ -107,8 +107,8 @@ class Policies:
         return minute if self.grid_min is None else minute + -minute_of_day(minute, zone) % self.grid_min
 
     def opening(self, room: str, day: date, zone: ZoneInfo) -> int:
-        """Return the minute (since 1970) at which a room opens on a local day; midnight if it has no opening hours. Of
-        several rooms, the one that opens last counts."""
+        """Return the minute (since 1970) at which a room opens on a local day; midnight if it has no opening hours. If
+        `room` names several rooms, return the minute at which the last of them opens."""
         return local_minute(day, max(self.hours.get(one, (0, DAY_MIN))[0] for one in rooms_of(room)), zone)
 
     def is_open(self, slot: RoomSlot, zone: ZoneInfo) -> bool:

@@ -199,7 +199,7 @@ class ReserveBody(Model):
 
 class Occurrence(Slot):
     """An occurrence of a series: its slot, and its date, which is part of its id. If `room` or `purpose` is None, the
-    occurrence has the one of the series."""
+    occurrence has the room or purpose of the series."""
 
     day: LocalDate = Field(alias="date")
     room: RoomNames | None = None
@@ -239,8 +239,8 @@ class SeriesBody(Model):
 
 
 class ChangeBody(Model):
-    """What the bodies of PATCH share: a move if there are slots, else a change of the purpose or the owner. If `room`,
-    `purpose` or `owner` is None, a reservation keeps the one that it has."""
+    """The fields that the bodies of PATCH share. With slots, the request is a move; without slots, it only changes the
+    purpose or the owner. If `room`, `purpose` or `owner` is None, a reservation keeps the one that it has."""
 
     example: ClassVar = {"slots": [{"start": "2026-12-01T14:00+01:00", "end": "2026-12-01T15:00+01:00"}]}
 

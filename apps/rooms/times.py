@@ -139,7 +139,7 @@ def offset_min(minute: int, zone: ZoneInfo) -> int:
 
 def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
     """Return a text that says by how many minutes local time is ahead of UTC in these spans of minutes. A write carries
-    this text: OFFSET, then MINUTE:OFFSET for each change. It says nothing about the time between the spans."""
+    this text: OFFSET, then MINUTE:OFFSET for each change. The text says nothing about the time between the spans."""
     found: dict[int, int] = {}
     for low, high in spans:
         found[low] = offset_min(low, zone)

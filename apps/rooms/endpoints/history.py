@@ -122,8 +122,9 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
 
 
 def _accepted_at(event: _Event) -> datetime:
-    """Return when a write was accepted. The stamp of the write says this to the microsecond. But stamps never fall, so
-    a stamp is too high if the clock was once ahead. Then the time in `accepted_at` is returned."""
+    """Return when a write was accepted. Usually its stamp says this, to the microsecond. But stamps never fall, even
+    when a clock that was ahead is corrected. If the stamp is therefore far too high, return the `accepted_at` of the
+    event."""
     stamped = _EPOCH + timedelta(microseconds=split_id(event.write)[0])
     try:
         accepted = datetime.fromisoformat(event.accepted_at)
