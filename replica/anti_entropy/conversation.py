@@ -20,6 +20,7 @@ from bayou.anti_entropy import Examined, ProtocolError, Report, Session
 from bayou.errors import PeerRefusalCode
 from bayou.frames import Frame, Hello, Holds, Refuse
 from bayou.reach import Reach
+from bayou.sender import BATCH_COUNT_MAX
 from bayou.state import State
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.event_loop import EventLoop
@@ -34,7 +35,7 @@ SMALL_BYTES_MAX = 16 * 1024  # a message that is not worth a thread of its own
 FLUSH_S_MAX = 2.0  # how long the end of a session waits for the peer to read its last frames
 STEPS_MAX = 16  # steps between two reports, if there is always another one
 SYNC_S_MAX = 30.0  # how long a sync waits until both sides have sent everything
-REPORT_PAUSE_S = 0.05  # before a report that says only what the peer has acknowledged
+REPORT_PAUSE_S = 0.05  # before a report that need not be made at once
 OUTBOX_MAX = 64  # messages that the peer has not read
 ENDED = Refuse(PeerRefusalCode.BUSY, "The session has just ended. Try again.")
 SILENT = Refuse(PeerRefusalCode.UNREACHABLE, f"it has not sent everything within {SYNC_S_MAX:.0f} s")
@@ -288,18 +289,20 @@ class Conversation:
 
     async def _report(self) -> None:
         """Pass a report to `progress` if anything has happened, and answer the calls of `sync` that are done. If the
-        peer has only acknowledged something, first wait for a short time, so that the same report also covers what the
-        peer sends next."""
+        peer has only acknowledged something, or sends very much, first wait for a short time, so that the same report
+        also covers what the peer sends next."""
         now, answered = self.session.report, self.session.syncs_answered
         self.held = self.session.held() or self.held
         done = [sync for sync in self._syncs if sync.number is not None and sync.number <= answered]
         is_first = self.held is not None and not self._has_reported
-        if now.received or now.installed or is_first or (now.sent and (done or self._is_report_due)):
+        has_news = bool(now.sent or now.received)
+        is_little = 0 < now.received < BATCH_COUNT_MAX
+        if is_little or now.installed or is_first or (has_news and (done or self._is_report_due)):
             self._has_reported, self._is_report_due = True, False
             report = self.session.take_report()
             self._sum = _added(self._sum, report, 1)
             await self._loop.in_worker(partial(self._listener.progress, report))
-        elif now.sent and self._reporting is None:
+        elif has_news and self._reporting is None:
             pause_over = partial(self._steps.put_nowait, self._end_report_pause)
             self._reporting = asyncio.get_running_loop().call_later(REPORT_PAUSE_S, pause_over)
         for sync in done:
