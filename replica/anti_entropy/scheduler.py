@@ -45,6 +45,7 @@ BUSY_PAUSE_S_MAX = 0.05  # a busy peer is called again after a random part of th
 PAUSE_S_FIRST = 0.2  # before a peer that is down is called again; doubles each time
 PAUSE_S_MAX = 10.0
 DOUBLINGS_MAX = 10  # of that pause; more than 1,000 failures in a row would be too many for a float
+CLOSE_S_MAX = 2.0  # how long a stop waits for the standing sessions to end in good order
 BREAK_OFF_S_MAX = 5.0  # how long cutting a link waits for its session to end
 SYNC_S_MAX = 30.0  # how long a request for a session tries again while the peer is busy
 READ_EVERY_S = 0.2  # how often the peers are read from the store while writes arrive
@@ -144,7 +145,7 @@ class Scheduler:
     async def _stop(self) -> None:
         if self._ticking is not None:
             self._ticking.cancel()
-        self._registry.close()
+        await self._registry.close(CLOSE_S_MAX)
         labels = self._registry.labels()
         await asyncio.gather(*(self._registry.break_off(one, "This replica stops.", BREAK_OFF_S_MAX) for one in labels))
         await self._server.stop()

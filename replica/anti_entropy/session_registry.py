@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from bayou.errors import PeerRefusalCode
 from replica.anti_entropy.conversation import Conversation
@@ -59,9 +59,11 @@ class SessionRegistry:
         self.note_change()
         return True
 
-    def close(self) -> None:
-        """Refuse every new session from now on."""
+    async def close(self, wait_s: float) -> None:
+        """Refuse every new session from now on. Close the standing sessions, so that their peers see a session that has
+        ended in good order. Sessions that run after `wait_s` seconds are left to the caller."""
         self._is_closed = True
+        await self._close(lambda: [*self._calls.values(), *self._answers.values()], wait_s)
 
     def _may_begin(self, peer: str, conversation: Conversation) -> bool:
         is_wanted = _is_on_request(conversation) or not self._is_paused()
@@ -124,13 +126,18 @@ class SessionRegistry:
     async def pause(self, reason: str, wait_s: float) -> None:
         """Close the standing sessions, and wait until every running session is one that a paused replica may have.
         After `wait_s` seconds, break off the sessions that a paused replica may not have."""
+        await self._close(self._unrequested, wait_s)
+        for conversation in self._unrequested():
+            conversation.break_off(PeerRefusalCode.BROKEN_OFF, reason)
+
+    async def _close(self, running: Callable[[], Sequence[Conversation]], wait_s: float) -> None:
+        """Close the standing sessions among those that `running` returns. Wait until `running` returns none, but not
+        for longer than `wait_s`."""
         deadline_s = time.monotonic() + wait_s
-        while (left := self._unrequested()) and time.monotonic() < deadline_s:
+        while (left := running()) and time.monotonic() < deadline_s:
             for conversation in left:
                 conversation.close()
             await self.wait_change(deadline_s - time.monotonic())
-        for conversation in left:
-            conversation.break_off(PeerRefusalCode.BROKEN_OFF, reason)
 
     def _unrequested(self) -> list[Conversation]:
         running = [*self._calls.values(), *self._answers.values()]

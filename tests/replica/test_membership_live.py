@@ -313,6 +313,21 @@ def test_a_hand_over_needs_the_old_primary_and_force_does_not(tmp_path: Path) ->
         wait_until(lambda: "revoked" in processes.output("one"))
 
 
+@pytest.mark.parametrize(("label", "other"), [("one", "two"), ("two", "one")])
+def test_a_replica_that_stops_ends_its_sessions_in_good_order(tmp_path: Path, label: str, other: str) -> None:
+    with live(tmp_path, ("one", "two"), anti_entropy=LIVELY) as processes:
+        there = address(processes, other)
+
+        def last_session() -> Any:
+            return replica(there)["peers"][0]["last_session"]
+
+        wait_until(lambda: (last_session() or {"error": ""})["error"] is None)
+        processes.stop(label)
+        wait_until(lambda: last_session()["error"])
+        wait_until(lambda: f"no session with {label}: " in processes.output(other))
+        assert "early" not in processes.output(other)
+
+
 def test_another_cluster_is_refused_on_both_sides(tmp_path: Path) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=LIVELY) as processes, joined(processes, "four") as four:
         one = address(processes, "one")
