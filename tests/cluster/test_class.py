@@ -16,7 +16,7 @@ import pytest
 
 from cluster.rest import Request, Rest, send
 from replica.config import Config, load
-from tests.support.live import LABELS, command, processes_with, write_configuration
+from tests.support.live import LABELS, command, live, processes_with, write_configuration
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
@@ -84,8 +84,12 @@ class Terminal:
         return [write["state"] for write in self.rest(label).get("/replica/log")["writes"]]
 
     def reserve(self, label: str) -> None:
-        slot = {"start": "2030-06-03T09:00Z", "end": "2030-06-03T10:00Z"}
-        self.rest(label).post("/reservations", {"room": "6.12", "slots": [slot]}, user="vish")
+        reserve(self.rest(label))
+
+
+def reserve(rest: Rest) -> None:
+    slot = {"start": "2030-06-03T09:00Z", "end": "2030-06-03T10:00Z"}
+    rest.post("/reservations", {"room": "6.12", "slots": [slot]}, user="vish")
 
 
 @contextmanager
@@ -136,32 +140,32 @@ def test_a_class_begins_step_by_step_crashes_and_starts_over(tmp_path: Path) -> 
 
 
 def test_a_class_leaves_the_data_of_the_configuration_alone(tmp_path: Path) -> None:
-    configuration = write_configuration(tmp_path, LABELS[:1], {})
-    with terminal("up", configuration) as usual:
-        wait_until(lambda: usual.rest("one").get("/replica"))
-        usual.reserve("one")
-    for _ in range(2):
-        with terminal("class", configuration, BROWSER="true") as teacher:
-            teacher.wait_for("The cluster page: ")
-            assert teacher.log("one") == [], "a class begins with empty logs"
-            teacher.reserve("one")
-            teacher.type("help")  # is no command
-            teacher.type("reset")
-            teacher.wait_for("The cluster page: ")
-            assert teacher.log("one") == []
-            teacher.reserve("one")
-    with terminal("up", configuration) as usual:
-        wait_until(lambda: usual.rest("one").get("/replica"))
-        assert (usual.log("one"), usual.paces()) == (["committed"], ["auto"])
+    with live(tmp_path, LABELS[:1]) as processes:
+        reserve(processes.rest("one"))
+        processes.stop("one")
+        for _ in range(2):
+            with terminal("class", processes.configuration, BROWSER="true") as teacher:
+                teacher.wait_for("The cluster page: ")
+                assert teacher.log("one") == [], "a class begins with empty logs"
+                teacher.reserve("one")
+                teacher.type("help")  # is no command
+                teacher.type("reset")
+                teacher.wait_for("The cluster page: ")
+                assert teacher.log("one") == []
+                teacher.reserve("one")
+        processes.start("one")
+        processes.wait_until_serving("one")
+        assert [write["state"] for write in processes.rest("one").get("/replica/log")["writes"]] == ["committed"]
+        assert processes.rest("one").get("/replica")["pace"] == "auto"
 
 
 def test_starting_over_twice_begins_one_class(tmp_path: Path) -> None:
-    configuration = write_configuration(tmp_path, LABELS[:2], {})
+    configuration = write_configuration(tmp_path, LABELS[:1], {})
     with terminal("class", configuration, BROWSER="true") as teacher:
         teacher.wait_for("The cluster page: ")
         teacher.type("reset\nreset")  # the second one comes before the class has begun
         teacher.wait_for("The cluster page: ")
-        wait_until(lambda: teacher.paces() == ["manual"] * 2)
+        wait_until(lambda: teacher.paces() == ["manual"])
     assert teacher.shown.count("Starting over.") == 2
     assert teacher.shown.count("The class begins: ") == 2
     assert "The class cannot begin" not in teacher.shown
@@ -187,15 +191,13 @@ def test_up_has_control_but_never_starts_over(tmp_path: Path) -> None:
 
 
 def test_a_class_does_not_begin_beside_replicas_at_the_same_addresses(tmp_path: Path) -> None:
-    configuration = write_configuration(tmp_path, LABELS[:1], {})
-    with terminal("up", configuration) as building:
-        wait_until(lambda: building.rest("one").get("/replica"))
-        with command("cluster.py", "class", "--config", configuration) as process:
+    with live(tmp_path, LABELS[:1]) as building:
+        with command("cluster.py", "class", "--config", building.configuration) as process:
             output, _ = process.communicate(timeout=BOUND_S)
         assert process.returncode == 1
         address = building.settings.replica("one").rest
         assert output.startswith(f"Cannot listen on {address}: Address already in use. Stop the program that uses")
-        assert building.paces() == ["auto"]
+        assert building.rest("one").get("/replica")["pace"] == "auto"
 
 
 def test_a_class_needs_no_login(tmp_path: Path) -> None:

@@ -8,14 +8,21 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import cluster.demo
+from cluster.local import running
 from cluster.rest import Rest
 from replica.config import load
+from tests.support.cluster_command import ClusterCommand, cluster_command, colours
+from tests.support.forked import ForkedProcesses
 from tests.support.live import LABELS, ROOT, command, live, processes_with, wait_until_equal, write_configuration
 from tests.support.waiting import wait_until
+
+__all__ = ["cluster_command", "colours"]  # fixtures
 
 pytestmark = pytest.mark.process
 
@@ -42,8 +49,8 @@ def configuration(tmp_path: Path) -> Path:
     return write_configuration(tmp_path, UP, {})
 
 
-def demo(folder: Path, **environment: str) -> subprocess.Popen[str]:
-    return command("cluster.py", "demo", environment={"TMPDIR": str(folder), **environment})
+def demo(folder: Path) -> subprocess.Popen[str]:
+    return command("cluster.py", "demo", environment={"TMPDIR": str(folder)})
 
 
 def assert_nothing_left(folder: Path) -> None:
@@ -68,11 +75,15 @@ def test_the_demo_ends_in_agreement_and_leaves_nothing_behind(tmp_path: Path) ->
     assert_nothing_left(tmp_path)
 
 
-def test_the_demo_has_colours_where_they_are_forced(tmp_path: Path) -> None:
-    with demo(tmp_path, FORCE_COLOR="1") as process:
-        output, _ = process.communicate(timeout=BOUND_S)
-    assert "\x1b[32m✓" in output
-    assert "\x1b[43m\x1b[30m?" in output
+@pytest.mark.usefixtures("colours")
+def test_the_demo_has_colours_where_they_are_forced(
+    cluster_command: ClusterCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.demo, "running", partial(running, processes_of=ForkedProcesses))
+    result = cluster_command("demo")
+    assert result.returncode == 0, result.stderr
+    assert "\x1b[32m✓" in result.stdout
+    assert "\x1b[43m\x1b[30m?" in result.stdout
 
 
 def test_a_stopped_demo_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -103,24 +114,20 @@ def test_a_demo_whose_output_is_closed_leaves_nothing_behind(tmp_path: Path) -> 
     assert_nothing_left(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("number", "environment", "name"),
-    [
-        (signal.SIGINT, {}, "two"),
-        (signal.SIGTERM, {"FORCE_COLOR": "1"}, "\x1b[35mtwo\x1b[0m"),
-        (signal.SIGHUP, {"NO_COLOR": "1"}, "two"),
-    ],
-)
-def test_up_stops_everything(
-    tmp_path: Path, configuration: Path, number: signal.Signals, environment: dict[str, str], name: str
-) -> None:
-    with up(configuration, **environment) as process:
-        assert len(processes_with("server.py", configuration)) == len(UP)
-        process.send_signal(number)
-        output, _ = process.communicate(timeout=BOUND_S)
+def stop(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send a signal to `cluster.py up`, which then stops all replicas in order. Return the rest of its output."""
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=BOUND_S)
     assert process.returncode == 0, output
-    assert f"{name}  is stopping." in output, output
-    assert ("\x1b" in output) == ("FORCE_COLOR" in environment)
+    return output
+
+
+def test_up_stops_everything(tmp_path: Path, configuration: Path) -> None:
+    with up(configuration) as process:
+        assert len(processes_with("server.py", configuration)) == len(UP)
+        output = stop(process, signal.SIGINT)
+    assert "two  is stopping." in output, output
+    assert "\x1b" not in output
     assert processes_with(tmp_path) == {}
 
 
@@ -137,8 +144,8 @@ def test_up_reports_a_replica_that_dies(tmp_path: Path, configuration: Path) -> 
     assert processes_with(tmp_path) == {}  # its Redis has ended too
 
 
-def test_a_second_up_is_refused_and_the_first_goes_on(configuration: Path) -> None:
-    with up(configuration) as first:
+def test_a_second_up_is_refused_and_the_first_goes_on_until_it_is_stopped(tmp_path: Path, configuration: Path) -> None:
+    with up(configuration, FORCE_COLOR="1") as first:
         with command("cluster.py", "up", "--config", configuration) as second:
             output, _ = second.communicate(timeout=BOUND_S)
         assert second.returncode == 1
@@ -146,6 +153,8 @@ def test_a_second_up_is_refused_and_the_first_goes_on(configuration: Path) -> No
         assert "none is left" in output
         assert first.poll() is None
         assert len(processes_with("server.py", configuration)) == len(UP)
+        assert "\x1b[35mtwo\x1b[0m  is stopping." in stop(first, signal.SIGTERM)
+    assert processes_with(tmp_path) == {}
 
 
 def done(*words: str | Path) -> tuple[int, str]:
@@ -167,8 +176,7 @@ def test_a_fresh_start_deletes_what_was_reserved(tmp_path: Path, configuration: 
         assert rest.get("/replica")["birth"] == birth
     with up(configuration, "--fresh") as process:
         assert rest.get("/replica")["birth"] != birth
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=BOUND_S)
+        output = stop(process, signal.SIGHUP)
     assert [f"Deleted the data in {tmp_path}/data/{label}.\n" in output for label in UP] == [True] * 2
     assert processes_with(tmp_path) == {}
 

@@ -19,6 +19,7 @@ from cluster.processes import Processes
 from replica.free_addresses import free_addresses
 from storage.identity_file import place_of
 from storage.redis.embedded import stop_left_behind
+from tests.support.forked import ForkedProcesses
 from tests.support.joined import ask, code, joined, reserve
 from tests.support.live import command, live, wait_until_equal
 from tests.support.storage_harness import empty, newest
@@ -230,14 +231,14 @@ def test_a_copy_beside_the_running_original_gets_a_new_id(tmp_path: Path) -> Non
         settings["data"] = str(tmp_path / "copy")
         settings["replicas"]["two"] = {"rest": next(free), "anti_entropy": next(free)}
         (tmp_path / "copy" / "config.yaml").write_text(yaml.safe_dump(settings))
-        process = command("server.py", "two", "--config", tmp_path / "copy" / "config.yaml")
+        copy = ForkedProcesses(tmp_path / "copy" / "config.yaml")
+        copy.start("two")
         try:
             rest = settings["replicas"]["two"]["rest"]
             wait_until(lambda: ask(rest, "GET", "/replica").json()["id"] != before if serves(rest) else False)
         finally:
-            process.terminate()
-            output, _ = process.communicate(timeout=30)
-        assert "one reaches another replica that runs under this id." in output
+            copy.stop("two")
+        assert "one reaches another replica that runs under this id." in copy.output("two")
 
 
 def test_a_peer_notices_a_machine_that_was_rolled_back(tmp_path: Path) -> None:
@@ -306,7 +307,8 @@ def test_two_copies_of_a_primary_that_ran_at_once_heal(tmp_path: Path) -> None:
         (tmp_path / "copy" / "config.yaml").write_text(yaml.safe_dump(settings))
         file = tmp_path / "copy" / "one" / "identity.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"place": place_of(file.parent)}))
-        process = command("server.py", "one", "--config", tmp_path / "copy" / "config.yaml")
+        copy = ForkedProcesses(tmp_path / "copy" / "config.yaml")
+        copy.start("one")
         rest = settings["replicas"]["one"]["rest"]
         try:
             wait_until(lambda: serves(rest))
@@ -330,9 +332,8 @@ def test_two_copies_of_a_primary_that_ran_at_once_heal(tmp_path: Path) -> None:
             assert pair.state("one")["primary"]["id"] == pair.state("one")["id"]
             assert ask(rest, "GET", "/replica").json()["primary"]["id"] == pair.state("one")["id"]
         finally:
-            process.terminate()
-            output, _ = process.communicate(timeout=30)
-        assert "So this replica is an older copy of" in output
+            copy.stop("one")
+        assert "So this replica is an older copy of" in copy.output("one")
 
 
 def test_a_first_primary_without_its_folder_yields_to_the_birth_of_its_peers(tmp_path: Path) -> None:
