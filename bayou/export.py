@@ -1,9 +1,8 @@
 """Anti-entropy by file ("transportable media" in Petersen 1997, section 3.4): one side's frames, without any answers.
 
-An export is one or more volumes. A volume begins with a Head, which says what its receiver must hold at least. The
-frames that a session would send follow. Last comes an End, which says what the receiver holds afterwards. Each volume
-continues the one before it. A full state is always in one volume. replica/http/export_file.py turns the frames into
-bytes.
+An export is one or more volumes. Each volume has three parts: a Head, which says what its receiver must hold already;
+the same frames as in a session; and an End, which says what the receiver holds afterwards. Each volume continues the
+one before it. A full state is always in one volume. replica/http/export_file.py turns the frames into bytes.
 """
 
 from __future__ import annotations

@@ -104,9 +104,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Tells the sender that a frame is stored. If `replan` is true, the sender makes a new plan for a receiver that
-    holds these commits (`csn`) and writes (`vector`), and knows these retired servers. If `was_known` is true, the
-    receiver had each write of the frame before, though perhaps not its commit."""
+    """Tells the sender of a frame that the frame is stored. If `replan` is true, it asks for a new plan: then `csn`,
+    `vector` and `retired_servers` say which commits and writes the receiver of the frame holds now, and which retired
+    servers it knows. If `was_known` is true, the receiver already had every write in the frame, though perhaps not the
+    commits of these writes."""
 
     plan: int
     replan: bool

@@ -1,4 +1,4 @@
-"""The contents of frames: writes, parts of a full state, and the results at the receiver."""
+"""What frames carry (writes, and parts of a full state), and what a store reports after it has taken that."""
 
 from __future__ import annotations
 

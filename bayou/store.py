@@ -105,8 +105,8 @@ class AntiEntropyStore(Protocol):
         Return '' if the text is not known, for example because the log does not hold that commit."""
 
     def answer(self, question: Question) -> Answer:
-        """Answer a question of another replica about the log here. An id that is not in the log is `unknown` if the log
-        has dropped that write, or a later write of its server. Otherwise it is `lacking`."""
+        """Answer another replica's question about the log of this replica. A write that is not in the log is `unknown`
+        if the log has dropped this write or a later one of the same server. Otherwise it is `lacking`."""
 
     def install(
         self,

@@ -113,10 +113,10 @@ def refuse_partial(label: str, source: str) -> Refuse:
     This replica needs those commits to compare the two logs."""
     return Refuse(
         PeerRefusalCode.CANNOT_COMPARE,
-        f"A new epoch has revoked commits of {label}. {source} has dropped the commits from before that epoch from its"
-        f" log, so {label} cannot compare the two logs, and does not know which of its own writes to keep. Run a"
-        f" session of {label} with the primary, or with a replica that still has these commits. If there is no such"
-        f" replica, promote {source} with force.",
+        f"A new epoch has revoked commits of {label}. The log of {source} no longer has the commits before that epoch,"
+        f" so {label} cannot compare the two logs, and does not know which of its own writes to keep. Run a session of"
+        f" {label} with the primary, or with a replica that still has these commits. If there is no such replica,"
+        f" promote {source} with force.",
     )
 
 

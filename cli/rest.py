@@ -258,8 +258,8 @@ class Replica:
         if found := re.search("certificate verify failed: ([^('\"]+)", cause):
             return Unreachable(
                 "replica_unreachable",
-                f"The certificate of {self._name} is not trusted: {found[1].strip()}. If your building has an authority"
-                f" of its own, name the file of its certificate in the variable {AUTHORITIES}.",
+                f"The certificate of {self._name} is not trusted: {found[1].strip()}. If your organisation has its own"
+                f" certificate authority, set the environment variable {AUTHORITIES} to the file with its certificate.",
                 replica=self.address.label,
                 sent=False,
             )

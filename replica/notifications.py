@@ -165,7 +165,8 @@ class Notifications:
     def _note(
         self, kind: str, change: Change, known: dict[str, _Known], progress: Progress, final: dict[str, _Known]
     ) -> None:
-        """Note one change of a write, if the write is followed or if it was accepted here in this change."""
+        """Note one change of a write that is followed already. If the change is that this replica has accepted the
+        write, begin to follow it. Ignore changes of other writes."""
         before = known.get(change.write)
         if change.was is None and kind in {"accepted", MADE_AGAIN} and not change.is_membership:
             is_answered = kind == "accepted" or not had_no_effect(change.now)

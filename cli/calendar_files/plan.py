@@ -97,7 +97,8 @@ class PageCount:
 
 @dataclass
 class Plan:
-    """What an import is to do. The order is the same each time: of two events that overlap, the first of the file wins.
+    """What an import is to do. Reservations are made in the order of the file. So of two events that overlap, the one
+    that comes first in the file gets the room.
 
     unknown  each name that is not a known room, with the reservations that were wanted there
     kept     (id, reason) for each reservation or event that differs from the file and is left as it is

@@ -199,8 +199,8 @@ class Membership:
             if lacking := self._peers.lacking(tag):
                 raise Conflict(
                     "not_everywhere",
-                    f"These replicas are not known to play {tag}: {', '.join(lacking)}. Start the new release there,"
-                    " let each of them have a session with this replica, and try again.",
+                    f"This replica does not know whether these replicas have {tag}: {', '.join(lacking)}. Start the new"
+                    " release on each of them, let each have a session with this replica, and try again.",
                     lacking=lacking,
                 )
             write = self._store.activate(tag, self._now_us())

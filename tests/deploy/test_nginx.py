@@ -274,7 +274,7 @@ def test_the_command_line_speaks_to_the_proxy_with_a_token(login: Site) -> None:
     status, said = typed()
     assert status == 4
     assert "is not trusted: self-signed certificate. If your building" in said
-    assert "name the file of its certificate in the variable REQUESTS_CA_BUNDLE." in said
+    assert "set the environment variable REQUESTS_CA_BUNDLE to the file with" in said
 
 
 @pytest.mark.browser

@@ -51,8 +51,8 @@ class Scene:
         return self.cluster.clock.now_us
 
     def tell(self, *frames: Frame, to: Replica | None = None, initiator: bool = False) -> Session:
-        """Run a session in which the peer sends these frames, then Done, to the victim or to `to`. Return the session
-        of the receiver."""
+        """Run a session in which the peer sends these frames and then Done. The receiver is `to`, or the victim if `to`
+        is None. Return the session of the receiver."""
         return fed(to or self.victim, [*frames, Done()], initiator=initiator)
 
     def commit(self, *writes: Write, history: str | None = None) -> Batch:

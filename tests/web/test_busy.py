@@ -25,7 +25,8 @@ def test_a_page_says_that_there_are_too_many_requests_and_goes_on_when_there_are
         base, is_over = f"http://{processes.settings.replica('one').rest}", threading.Event()
 
         def hammer() -> None:
-            """Take what the replica allows soon after it allows it, and leave the processor to the page."""
+            """Send requests so often that the limit of this address is used up. Wait between them, so that the page
+            gets processor time."""
             with requests.Session() as session:
                 while not is_over.wait(0.05):
                     session.get(f"{base}/login", timeout=30)

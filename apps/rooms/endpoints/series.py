@@ -34,7 +34,7 @@ def _date(occurrence: Mapping[str, Any]) -> str:
 
 
 def _outcomes(draft: Draft, accepted: Accepted) -> dict[str, str]:
-    """Return the outcome of each occurrence of a write about a series, by its date."""
+    """Return {date: outcome} for the occurrences that a write about a series makes or changes."""
     return dict(zip(map(_date, draft.args["occurrences"]), accepted.detail.split("\t"), strict=True))
 
 
