@@ -273,7 +273,7 @@ def test_the_command_line_speaks_to_the_proxy_with_a_token(login: Site) -> None:
     assert (status, "6.12" in said) == (0, True), said
     status, said = typed()
     assert status == 4
-    assert "is not trusted: self-signed certificate. If your building" in said
+    assert "is not trusted: self-signed certificate. If your organisation" in said
     assert "set the environment variable REQUESTS_CA_BUNDLE to the file with" in said
 
 
