@@ -283,7 +283,7 @@ def test_in_manual_mode_the_primary_commits_on_request_only() -> None:
     meet(other, primary)
     assert (primary.state().csn, primary.state().tentative) == (0, 2)
     before = other.dump()
-    with pytest.raises(Conflict, match="this replica is not the primary"):
+    with pytest.raises(Conflict, match="is not the primary"):
         other.commit()
     assert other.dump() == before
     assert primary.commit() == 2

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from bayou.anti_entropy import Session, hello_of
+from bayou.errors import PeerRefusalCode
 from bayou.frames import Batch, Refuse, StateChunk
 from bayou.full_state import state_frames
 from bayou.payloads import Compared
@@ -173,7 +174,7 @@ def test_commits_of_a_peer_whose_hello_had_no_birth_are_not_taken(laboratory: La
     assert restored.state().csn == 1
     while not meeting.over:
         meeting.deliver(0 if meeting.is_waiting(0) else 1)
-    assert (meeting.error, created.state().csn, created.state().history) == ("", 0, "[]")
+    assert (meeting.error, created.state().csn, created.state().history) == (PeerRefusalCode.BUSY, 0, "[]")
 
     faulty = Session(created, RULES, initiator=False, clock_us=lambda: trio.now_us)
     faulty.start()
