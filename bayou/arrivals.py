@@ -32,7 +32,7 @@ LONGER, SHORTER = 2.0, 0.8  # factors for the pause of a session, after a frame 
 class _Arrival:
     at_s: float
     csn: int | None  # of the first commit
-    stamps: dict[str, int]  # server id -> the lowest stamp
+    stamps: dict[str, int]  # server id -> the lowest stamp of its writes that came with their bodies
 
 
 class Arrivals:
@@ -52,8 +52,9 @@ class Arrivals:
             return
         stamps: dict[str, int] = {}
         for item in selection.items:
-            stamp, origin = split_id(item.id)
-            stamps[origin] = min(stamp, stamps.get(origin, stamp))
+            if item.body:  # otherwise the write was here before, and writes after it need not wait
+                stamp, origin = split_id(item.id)
+                stamps[origin] = min(stamp, stamps.get(origin, stamp))
         csn = next((item.csn for item in selection.items if item.csn is not None), None)
         with self._lock:
             self._drop_old()

@@ -162,6 +162,17 @@ def test_what_has_just_arrived_waits_until_the_pause_is_over(cluster: Cluster) -
     assert [item.csn for item in to_two.items(1)] == [None, 1]
 
 
+def test_a_write_does_not_wait_for_the_commit_of_the_one_before_it(cluster: Cluster) -> None:
+    primary, one, _ = cluster
+    session = Standing(one, primary, Arrivals(0.01, lambda: 0.0), Arrivals(0))
+    one.note("a", "p")
+    session.push(0)
+    assert one.state().csn == 1, "the commit has just arrived"
+    one.note("a", "q")
+    session.push(0)
+    assert len(session.items(1)) == 2
+
+
 def test_the_pause_grows_with_what_is_passed_on_in_vain_and_shrinks_with_what_the_peer_lacked(cluster: Cluster) -> None:
     primary, one, two = cluster
     now_s = 0.0
