@@ -230,9 +230,9 @@ class Outgoing:
         return history not in self._histories and all(prevails(history, one) for one in self._histories)
 
     def _is_far(self) -> bool:
-        """Whether a new plan begins, and the peer lacks so many commits that sending the full state takes less than
-        half as long as sending the log. The state is offered once in a session: if the peer cannot take it, the session
-        goes on with the log.
+        """Return whether to offer the full state instead of the log. This is so at the start of a plan, if the peer is
+        far behind: sending the state takes less than half as long as sending the log. The state is offered once in a
+        session. If the peer cannot take it, the session goes on with the log.
 
         With TLS the state is not offered: a receiver of the log can prove the commits to others, and a receiver of the
         state cannot.

@@ -143,7 +143,7 @@ class AntiEntropyStore(Protocol):
         """Return the first few stored seals whose last commit is the commit `csn` or a later one, in CSN order."""
 
     def note_seals(self, seals: Iterable[StoredSeal], successions: Iterable[Succession]) -> None:
-        """Store seals that were checked, and the seals of these successions."""
+        """Store `seals`, which the caller has checked, and the seals that belong to `successions`."""
 
     def successions(self) -> list[Succession]:
         """Return all commits that are known to have named another primary, in CSN order, with their seals."""

@@ -131,7 +131,7 @@ def refuse_foreign(label: str, source: str) -> Refuse:
 
 
 def refuse_unsigned(label: str, source: str, primary: str, csn: int) -> Refuse:
-    """Return the Refuse for commits up to `csn`, if the replica `primary` has not signed all of them."""
+    """Return the Refuse for commits up to `csn` that the replica `primary` has not all signed."""
     return Refuse(
         PeerRefusalCode.COMMIT_NOT_SIGNED,
         f"{source} has commits up to CSN {csn} without a valid signature of the primary,"

@@ -60,5 +60,5 @@ def keep_of(policy: LogSettings, clock: Clock) -> Keep:
 
 
 def _oldest_us(policy: LogSettings, clock: Clock) -> int:
-    """Return the stamp from which on `keep_for_days` keeps commits."""
+    """Return the oldest stamp that a commit may have and still be kept by `keep_for_days`."""
     return max(microseconds(clock()) - int(policy.keep_for_days * DAY_US), 0)

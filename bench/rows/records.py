@@ -1,8 +1,8 @@
-"""records: how many writes of records per second a replica receives from a peer. Each of these writes carries a check
-and a merge procedure.
+"""records: how many writes of records per second a replica receives from a peer. Each of these writes books a meeting
+in a relation, and carries a check and a merge procedure.
 
-The limit is the rate for the same meetings if they are received in the form of room reservations. Both rates are
-measured as in the row `store`.
+The limit is the rate at which the replica receives the same meetings as room reservations. Both rates are measured as
+in the row `store`.
 """
 
 from __future__ import annotations

@@ -256,8 +256,8 @@ class _Reading:
 
 
 def _slots(one: Occurrence, hours: tuple[timedelta, timedelta] | None, zone: tzinfo) -> Iterator[Slot]:
-    """Yield the slots of an occurrence. An occurrence that lasts all day has one slot for each day, with the opening
-    hours `hours`. If `hours` is None, it has one slot of whole days."""
+    """Yield the slots of an occurrence. An all-day occurrence gives one slot for each of its days, from the opening to
+    the closing time in `hours`. If `hours` is None, it gives a single slot of all its days."""
     if isinstance(one.start, datetime):
         ends = [(one.start.astimezone(UTC), one.length.end(one.start))]
     elif hours:

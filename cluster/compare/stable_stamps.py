@@ -47,8 +47,7 @@ class StampedLog:
         return sent
 
     def play(self) -> dict[int, Booking]:
-        """Play all writes in the order of their stamps. Return a map from the stamp of each request that got a booking
-        to this booking."""
+        """Play all writes in the order of their stamps. Return the bookings, each under the stamp of its request."""
         booked: dict[int, Booking] = {}
         for stamp, write in sorted(self._writes.items()):
             if write.cancels is not None:

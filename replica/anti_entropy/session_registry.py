@@ -124,8 +124,8 @@ class SessionRegistry:
             await asyncio.wait(waiting, timeout=wait_s)
 
     async def pause(self, reason: str, wait_s: float) -> None:
-        """Close the standing sessions, and wait until every running session is one that a paused replica may have.
-        After `wait_s` seconds, break off the sessions that a paused replica may not have."""
+        """Close the standing sessions. Wait until no session is left but those that a person asked for. Break off any
+        other session that still runs after `wait_s` seconds."""
         await self._close(self._unrequested, wait_s)
         for conversation in self._unrequested():
             conversation.break_off(PeerRefusalCode.BROKEN_OFF, reason)

@@ -349,8 +349,9 @@ class Membership:
         return Held(state.server, stamp, state.csn, runs, process, state.primary, state.history)
 
     def _answers(self, label: str, server: str | None = None, *, but: str = "") -> bool:
-        """Return whether the replica with this label answers at its address. With `server`, the replica must also have
-        this id, and its process must not be `but`. A replica behind a cut link counts as not answering."""
+        """Return whether the replica with this label answers at its address. If `server` is given, the replica must
+        also have this id, and must run in another process than the one that `but` names. A replica behind a cut link
+        counts as not answering."""
         try:
             address = self._peers.linked_address(label)
             held = rpc.request_held(address, self._introduction(), self._credentials, is_probe=True)

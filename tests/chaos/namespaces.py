@@ -132,8 +132,8 @@ def namespaces(labels: Sequence[str]) -> Iterator[Namespaces]:
 
 
 def sweep() -> None:
-    """Delete the namespaces and bridges of earlier runs that have ended. All processes of these runs must have
-    ended."""
+    """Delete the namespaces and bridges that earlier runs have left. A run counts as ended when its own process is
+    gone. The caller makes sure that the replicas of such a run are gone too."""
     if sys.platform == "linux" and os.geteuid() == 0 and shutil.which("ip"):
         found = [LINK.fullmatch(name) for _, name in socket.if_nameindex()]
         if NAMES.is_dir():
