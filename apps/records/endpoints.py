@@ -333,7 +333,7 @@ def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
     }
     return Conflict(
         "request_differs",
-        f"The request id {request} was used before, by a write with different content, of which {was} took effect. The"
+        f"An earlier write with the request id {request} had different content. Of that write, {was} took effect. The"
         " new write has changed nothing. Give each write its own request id.",
         request=request,
         earlier=earlier | ({"write": first.write.id, "changed": present_state(first)["changed"]} if first else {}),
