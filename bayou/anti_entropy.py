@@ -73,7 +73,7 @@ PROTOCOL = 9
 HISTORY_HAS_CHANGED = "This replica has got another history since the session began. Try again."
 NO_SETTINGS: Mapping[str, str] = {}
 GOALS_MAX = 100  # unanswered Syncs of a peer
-NOTED_MAX = 20  # items of a batch of which this side notes that the peer has learned to be held here
+NOTED_MAX = 20  # items of a batch; after a larger batch, Holds tells the peer that this side has them
 PLANS_MAX = 20  # new plans without progress; then this side refuses the session
 
 

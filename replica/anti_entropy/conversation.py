@@ -295,10 +295,11 @@ class Conversation:
         self.held = self.session.held() or self.held
         done = [sync for sync in self._syncs if sync.number is not None and sync.number <= answered]
         is_first = self.held is not None and not self._has_reported
+        is_due, self._is_report_due = self._is_report_due, False
         has_news = bool(now.sent or now.received)
         is_little = 0 < now.received < BATCH_COUNT_MAX
-        if is_little or now.installed or is_first or (has_news and (done or self._is_report_due)):
-            self._has_reported, self._is_report_due = True, False
+        if is_little or now.installed or is_first or (has_news and (done or is_due)):
+            self._has_reported = True
             report = self.session.take_report()
             self._sum = _added(self._sum, report, 1)
             await self._loop.in_worker(partial(self._listener.progress, report))

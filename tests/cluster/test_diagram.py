@@ -154,6 +154,17 @@ def test_arrows_say_what_frames_carry_and_stand_on_the_ground_of_their_session(d
     assert any(name == "notification" and text.startswith("priyal’s reserve, committed as number 5")
                for _, *lines in carried for name, text in lines)  # fmt: skip
     assert ["acknowledgement, from two to three", ["plan", "0"], ["replan", "false"]] in carried
+    colours = set()
+    for arrow in arrows:
+        writes = [text for name, text in arrow["lines"] if name in {"write", "notification"}]
+        if "notifies" not in arrow["classes"] and writes:
+            are_committed = all("committed as number" in text for text in writes)
+            assert ("committed" in arrow["classes"], "tentative" in arrow["classes"]) == (
+                are_committed,
+                not are_committed,
+            )
+            colours.add(are_committed)
+    assert colours == {True, False}
 
 
 @pytest.mark.browser
