@@ -30,7 +30,8 @@ from replica.events.frame_ring import SessionFrames
 
 SILENCE_S_MAX = 60.0  # how long a session waits for a frame; then it is broken off, and the next one continues
 LOOK_EVERY_S = 5.0  # how often a session checks whether the peer is silent
-EXAMINED_MAX = 4  # frames that are examined in advance, while the session stores earlier ones
+EXAMINED_MAX = 8  # frames that are examined in advance, while the session stores earlier ones
+EXAMINED_AGAIN = 3  # after that many, the session examines no more until so few are left
 SMALL_BYTES_MAX = 16 * 1024  # a message that is not worth a thread of its own
 FLUSH_S_MAX = 2.0  # how long the end of a session waits for the peer to read its last frames
 STEPS_MAX = 16  # steps between two reports, if there is always another one
@@ -89,7 +90,9 @@ class Conversation:
         self._outbox: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
         self._has_sent = asyncio.Event()  # something of the outbox, since it was full
         self._sending_since_s: float | None = None  # the message that the peer does not read
-        self._room = asyncio.Semaphore(EXAMINED_MAX)
+        self._examined = 0  # frames that were read and not yet taken
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._waiting_since_s = time.monotonic()
         self._was_waiting = True
         self._pushing: asyncio.TimerHandle | None = None
@@ -219,7 +222,8 @@ class Conversation:
     async def _read(self, messages: AsyncIterator[wire.Frame]) -> None:
         try:
             async for message in messages:
-                await self._room.acquire()
+                await self._may_read.wait()
+                self._note_examined(1)
                 while self._outbox.qsize() > OUTBOX_MAX:  # a peer that does not read gets no more answers
                     self._has_sent.clear()
                     await self._has_sent.wait()
@@ -237,6 +241,15 @@ class Conversation:
         except Exception:
             LOGGER.exception("the frames of a peer cannot be read")
             self.break_off(PeerRefusalCode.BROKEN_OFF, FAULT)
+
+    def _note_examined(self, change: int) -> None:
+        """Note that a frame was read (1) or taken (-1). After EXAMINED_MAX frames reading pauses, so that most batches go
+        to the storage while no frame is examined. To examine one at that moment would delay the batch."""
+        self._examined += change
+        if self._examined >= EXAMINED_MAX:
+            self._may_read.clear()
+        elif self._examined <= EXAMINED_AGAIN:
+            self._may_read.set()
 
     async def _send(self) -> None:
         """Write the messages of the outbox to the stream. Stop at the first None."""
@@ -354,7 +367,7 @@ class Conversation:
         return self._take_next(self.session.examine(decode(message)))
 
     def _take_next(self, examined: Examined) -> list[Frame]:
-        self._loop.soon(self._room.release)
+        self._loop.soon(partial(self._note_examined, -1))
         if isinstance(examined.frame, Holds):
             self._loop.soon(self._push_early)
         self._waiting_since_s = time.monotonic()
