@@ -161,11 +161,13 @@ class Checker:
             self.demand(12, vector.complete(server) >= stamp, label, "served without", server, stamp, view)
 
     def installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
-        """Check the result `installed` of an installed full state.
+        """Note which writes may be lost after a node has installed a full state.
 
-        The result must name each revoked commit that the node no longer holds, unless the node had truncated the commit
-        (invariant 9). Revoked commits that were truncated may be lost, and so may the writes in `installed.lost`. If
-        the reply of Redis was lost, `installed` is None, and every revoked commit may be lost.
+        `before` is the node's state before the installation, and `installed` is the result. The result must name each
+        revoked commit that the node lost and had not truncated. `compared` checks this later (invariant 9).
+
+        A revoked commit that the node had truncated may be lost, and so may the writes in `installed.lost`. If the
+        reply of Redis was lost, `installed` is None, and every revoked commit may be lost.
         """
         after, followed = store.state(), self._followed.get(store.label)
         self._look(store.label, store)
@@ -192,8 +194,8 @@ class Checker:
     def _excuse(self, identifiers: Iterable[str]) -> None:
         """Note that these writes may be lost.
 
-        A request that was made twice has two writes, and `destroyed` does not excuse one of the two while a node holds
-        the other. If no node holds a write of a request any more, all writes of that request may be lost.
+        A request that was made twice has two writes. While a node holds one of the writes, `destroyed` does not excuse
+        the other. If no node holds a write of the request, all writes of the request may be lost.
         """
         lost = set(identifiers)
         if not lost:
@@ -215,19 +217,20 @@ class Checker:
     # When storage is destroyed, or a server leaves.
 
     def destroyed(self, label: str, others: Iterable[Node]) -> None:
-        """Note that the writes that only the destroyed storage held may be lost. Invariant 7 (no acknowledged write is
-        lost) does not apply to them.
+        """Excuse each acknowledged write whose request only the node `label` held.
 
-        `label` is the node whose storage was destroyed, and `others` are the other nodes.
+        The storage of this node is destroyed, so invariant 7 (no acknowledged write is lost) does not apply to the
+        write. `others` are the other nodes.
         """
         gone = self._requests(label) - set().union(*(self._requests(other.label) for other in others))
         self.excused.update(identifier for identifier in self.acknowledged if self._asked(identifier) in gone)
         self.forget(label)
 
     def _requests(self, label: str) -> set[tuple[str, str]]:
-        """Return the requests whose writes a node holds. A write that was made again has the same request.
+        """Return the requests of the writes that a node holds.
 
-        A write that was set aside counts too. Perhaps no other node holds it, and this node will make it again.
+        The writes that the node has set aside are included. The node will make them again, with the same requests, and
+        perhaps no other node holds them.
         """
         if label not in self._last:
             return set()

@@ -35,11 +35,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Client:
-    """A client. `wanted` is its last draft, which it may repeat. `guarantees` is None if it has no client session.
+    """A client of the simulation. `wanted` is the last draft, which the client may repeat.
 
-    `made` has the ids of reservations and occurrences that it may own; `series` has ids of series.
-    `refusals_in_a_row` counts how often in a row a replica lacked what the client session has seen. `has_managed` is
-    true if the client was ever a manager at some replica.
+    `guarantees` is None if the client has no client session. `made` has the ids of the reservations and occurrences
+    that the client may own. `series` has ids of series. `has_managed` is true if the client was ever a manager at some
+    replica.
+
+    `refusals_in_a_row` counts refusals in a row by replicas that lack what the client session has seen.
     """
 
     name: str
@@ -108,7 +110,7 @@ def merge(number: int, room: str) -> FirstFreeAlternative | GiveUp | NearestFree
 
 
 def room_name(number: int) -> str:
-    """Return a room, or several that are reserved together."""
+    """Return the name of a room, or the name of several rooms that are reserved together, such as `6.12+6.13`."""
     return (TOGETHER if number >> 5 & 3 == 3 else ROOMS)[number % 3]
 
 
@@ -128,8 +130,10 @@ def reserve(context: drafts.DraftContext, room: int, number: int, how: int, owne
 def change(
     context: drafts.DraftContext, of: str, views: PageViews, number: int, how: int, heir: str, *, moves: bool
 ) -> Draft | None:
-    """Return the draft of a move, an edit or a cancel; None if the replica does not know the reservation. `heir` gets
-    the reservation if it is handed over."""
+    """Return the draft of a move, an edit or a cancel. Return None if the replica does not know the reservation.
+
+    If the draft hands the reservation over, `heir` becomes the owner.
+    """
     seen = decode_reservation(views.tentative)
     if seen is None:
         return None
@@ -172,11 +176,10 @@ def request_context(
     *,
     is_older: bool = False,
 ) -> drafts.DraftContext:
-    """Return the context of a request. `limit` is the maximum number of open reservations. `is_older` chooses the older
-    rules of the rooms, which know no local times.
+    """Return the context of a request. `limit` is the maximum number of open reservations. If `is_older` is true, the
+    context is for the older version of the rooms application, which has no local times.
 
-    `moment` decides the time of the request. For one `moment` in four, this time is so late that some reservations have
-    ended.
+    `moment` decides the time of the request. For one `moment` in four, some reservations have ended by this time.
     """
     minute = FIRST_MIN + (0, 0, 0, 23 * 60)[moment % 4]
     policies = Policies(open_reservations=limit)

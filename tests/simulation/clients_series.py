@@ -37,7 +37,8 @@ def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
 
 
 def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: int, how: int, heir: str) -> Draft:
-    """Return the draft of a move, an edit or an extension. `heir` is who gets the series if it is handed over."""
+    """Return the draft of a move, an edit or an extension. If the draft hands the series over, `heir` becomes the
+    owner."""
     if number % 5 == 4:
         purpose, owner = (f"lecture {how % 4}", None) if how % 3 else (None, heir)
         return drafts_series.edit(context, of, _owner_of(of, members), members, purpose, owner)
@@ -54,8 +55,11 @@ def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: 
 
 
 def extend(context: DraftContext, of: str, members: Sequence[Occurrence], how: int) -> Draft:
-    """Return the draft of an extend_series that adds one or two dates after the last one of `members`. Such a date may
-    be new or cancelled, or may be in the series already, unknown to this node."""
+    """Return the draft of an extend_series. The draft adds the one or two dates after the last date of `members`.
+
+    Such a date may be new or cancelled. The date may also be in the series already, although this node does not know
+    that.
+    """
     last = date.fromisoformat(members[-1].day)
     known = {member.day: (member.reservation, member.final) for member in members}
     series = Series("FREQ=DAILY", "UTC", (), "", tuple(known), ())

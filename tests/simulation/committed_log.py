@@ -38,8 +38,8 @@ class CommittedLog:
     def add(self, write: Write) -> str | None:
         """Append a commit and return None.
 
-        The commits of an origin must keep its accept order (invariant 6). If this commit does not, return a message
-        instead.
+        The commits of an origin must keep the accept order of the origin (invariant 6). If this commit breaks the
+        order, append nothing and return a message.
         """
         before = self.vectors[-1]
         if before.complete(write.origin) != write.prev:
@@ -89,17 +89,24 @@ class CommittedLog:
 
 
 class CommittedLogs:
-    """The logs of all histories seen so far. A history has one log, and may get another one each time that a server
-    goes on with an old copy of its storage. `forks` counts these times."""
+    """The logs of all histories that were seen so far.
+
+    A history usually has one log. Each time a server goes on with an old copy of its storage, a history may get one
+    more log. `forks` is the number of these times.
+    """
 
     def __init__(self) -> None:
         self._lines: dict[str, list[CommittedLog]] = {"[]": [CommittedLog()]}
         self.forks = 0
 
     def of(self, state: State, followed: CommittedLog | None = None) -> CommittedLog:
-        """Return the log that a node in this state follows. If the log that it has followed so far (`followed`) still
-        fits, return this log. If the node is a copy that has given up its history, return the log of its former
-        history."""
+        """Return the log that a node in this state follows.
+
+        `followed` is the log that the node has followed so far. Return this log again if it fits the state.
+
+        A node that is a copy may have given up its history. Then return the first log, of any history, that has the
+        node's last commit.
+        """
         if followed is not None and state.csn <= followed.csn and not _differing(followed, [(state.csn, state.last)]):
             return followed
         is_copy = state.history == "[]" and state.csn > 0
@@ -114,10 +121,11 @@ class CommittedLogs:
         before: State | None,
         followed: CommittedLog | None,
     ) -> CommittedLog:
-        """Return the log of the node's history that agrees with the node's commits `known`, which are pairs (CSN, id)
-        from `start_csn` on. `before` is the node's state at the previous look.
+        """Return the log of the node's history that agrees with the node's commits `known`. These are pairs (CSN, id),
+        from `start_csn` on.
 
-        Several logs may agree. If the log that the node has followed so far (`followed`) is among them, return it.
+        `before` is the node's state at the previous look. `followed` is the log that the node has followed so far. If
+        several logs agree, prefer `followed`. If no log agrees, return a new branch or the first log.
         """
         if state.history == "[]" and state.csn > 0:
             return self.of(state)
@@ -152,8 +160,8 @@ class CommittedLogs:
 
 
 def _has_vectors(line: CommittedLog, state: State) -> bool:
-    """Return whether the log has the same vectors as the node, both at the node's CSN and at its OSN (its newest
-    truncated commit). Where the log is too short, nothing is compared."""
+    """Return whether the log has the same vectors as the node at two points: the node's CSN, and its OSN (its newest
+    truncated commit). A point after the end of the log is not compared."""
     vectors = (state.osn, state.omitted_vector), (state.csn, state.committed_vector)
     return all(csn > line.csn or line.vectors[csn].stamps == vector for csn, vector in vectors)
 
@@ -167,7 +175,7 @@ OF_NOBODY = {"failed", "duplicate", "differs", "unknown", "forbidden"}
 
 
 def notes(write: Write, csn: int, outcome: str) -> Pages:
-    """Return the notes that a commit leaves on pages, by page.
+    """Return the notes that a commit leaves on pages, as a map from page to fields.
 
     A note is a field on a page. The name of the field is # and the CSN. The text of the field says what the write did
     to the page.

@@ -17,7 +17,7 @@ class Violation(AssertionError):
 class Demand:
     """A callable that checks whether an invariant holds, and counts the checks of each invariant.
 
-    If the invariant does not hold, the call raises Violation with the given words as the message.
+    If the invariant does not hold, the call raises Violation. `words` become the message.
     """
 
     def __init__(self) -> None:

@@ -141,8 +141,8 @@ class FailureSteps(SessionSteps):
         return f"{node.label} {'from a copy' if copy else 'empty'} {node.store.state().server}"
 
     def _do_rollback(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
-        """Put an old copy of a node's storage back, and go on under the id of the copy. The same happens if a whole
-        machine is set back to a snapshot."""
+        """Put an old copy of a node's storage back, and let the node go on under the id in the copy. A machine that is
+        set back to a snapshot does the same."""
         node = self._running(a)
         if node is None or node.copy is None or len(self.nodes) < 2:
             return "nothing"
@@ -187,8 +187,10 @@ class FailureSteps(SessionSteps):
         return f"{node.label} {jump}"
 
     def _correct_clock(self, node: Node) -> str:
-        """Set a clock right, as an operator does. If the log has stamps that no peer takes, the node starts again
-        without its data."""
+        """Set the clock of a node right, as an operator does.
+
+        If the log has stamps so far ahead that peers refuse them, the node starts again without its data.
+        """
         node.offset_us = 0
         self.scenario.clock(node.label, 0)
         if node.store.state().clock <= self.now_us + AHEAD_US_MAX:

@@ -64,10 +64,8 @@ FAULTS = {
 class Plan:
     """What is drawn from a seed before the first step.
 
-    These are the numbers of servers and clients, the commit mode, the severity of the faults (`hell`), the share of
-    frames that are doubled or lost, the items in a frame, the limits on open reservations, the frequency of each kind
-    of step (`weights`), how many commits a peer must lack before a full state may take the place of the log (`far`),
-    and how many of the newest commits come with a full state (`kept`).
+    `hell` is the severity of the faults, and `weights` is the frequency of each kind of step. A peer that lacks `far`
+    commits or more may get a full state in the place of the log. The newest `kept` commits come with a full state.
     """
 
     seed: int

@@ -41,7 +41,8 @@ def entries(write: Write) -> set[Entry]:
 
 
 def owned(write: Write) -> set[Entry]:
-    """Return the reservations that a write makes or hands over, named as in the list of their owner."""
+    """Return the list entries for the reservations that a write makes or hands over. The lists are those of the
+    owners."""
     subject = write.args.get("reservation") or write.args.get("series", "")
     subject = f"{write.user}/{write.request}" if write.op.startswith("reserve") else subject
     owner, (user, _, request) = write.args.get("owner", write.user), subject.partition("/")
@@ -51,8 +52,11 @@ def owned(write: Write) -> set[Entry]:
 
 
 def local_days(args: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each UTC day on which a slot of a request may begin or end, as text: the day, the offset of local time
-    then, and the time zone of the request if it names one."""
+    """Yield the entries that a request adds to the list `local_days`.
+
+    There is an entry for each UTC day on which a slot of the request may begin or end. An entry has the day and an
+    offset of local time on that day. If the request names a time zone, the entry has the time zone too.
+    """
     zone = f" {args['zone']}" if args.get("own_zone") else ""
     slots = [slot.split("/") for slot in args["slots"].split()]
     ends = [(int(start), int(stop)) for start, stop in slots]

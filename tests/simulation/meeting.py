@@ -75,8 +75,8 @@ class Meeting:
     def echo(self) -> set[str]:
         """Return the ids of the writes that an end sent back to their sender. Invariant 15 forbids this.
 
-        Return an empty set if one of the nodes received something in another session meanwhile. Invariant 15 excepts
-        this case.
+        The invariant does not apply if another session brought something to one of the nodes meanwhile. Then return an
+        empty set.
         """
         return self._echoed if self._receipts == [node.store.receipts for node in self.nodes] else set()
 
@@ -143,8 +143,11 @@ class Meeting:
             self.wires[1 - end].append(frame)
 
     def _check_batch(self, end: int, batch: Batch) -> None:
-        """Record each violation of invariant 21: this end sends a body twice in one plan, or sends a commit without its
-        body to a receiver that neither holds the write nor was sent the body before."""
+        """Check invariant 21 for a batch of this end, and record each violation.
+
+        Within one plan, the end must send no body twice. The end may send a commit without its body only if the
+        receiver holds the write, or was sent the body before.
+        """
         sent, there = self._sent[end], self.nodes[1 - end].store.state()
         for item in batch.selection.items:
             if item.body and item.id in sent:

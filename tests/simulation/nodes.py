@@ -244,10 +244,13 @@ class Node:
     """A server and its storage.
 
     `joined` is true once the server has had its first session. `pause` is the number of steps for which the server does
-    nothing. `power_cut` describes the next power cut: the copy of the storage that will survive it, and the number of
-    the script after which the power cut happens. `unsure` is true if the storage has lost its newest writes, so that
-    the server must start under a new id. If the server goes on with an old copy of the storage under the id in the
-    copy, `forked` is this id. `has_created` is true if the server has created another server since its copy was made.
+    nothing. `has_created` is true if the server has created another server since its copy was made.
+
+    `power_cut` describes the next power cut: the copy of the storage that will survive, and the number of the script
+    after which the power cut happens. `unsure` is true if the storage has lost its newest writes. Then the server must
+    start under a new id.
+
+    `forked` is the id in an old copy of the storage, if the server goes on with that copy under that id.
     """
 
     label: str

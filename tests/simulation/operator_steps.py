@@ -65,8 +65,10 @@ class OperatorSteps(SessionSteps):
         return f"{node.label} {node.store.retire(self._clock(node))}"
 
     def _do_forget(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
-        """Let an operator forget a node that is down, and that the operator believes to be lost for good. The node at
-        which this is done must not know the lost node as the primary."""
+        """Let an operator forget a node that is down. The operator believes that this node is lost for good.
+
+        The node where the operator does this must not know the lost node as the primary.
+        """
         node = self._serving(a)
         down = [other for other in self.nodes.values() if not other.running]
         if node is None or not down or node.store.state().retired:

@@ -65,7 +65,7 @@ def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
 
     16  a series that wanted all or nothing got all its slots or changed nothing
     17  reservations respect the limit on open reservations, and the page of each user lists the open ones
-    18  only permitted users changed reservations and people, and a write of a person who was revoked, or has too low a
+    18  only permitted users changed reservations and people; a write of a revoked person, or of a person with too low a
         role, had no effect
     """
     roles: dict[str, str | None] = {}  # of everybody who was ever added; None for a person who was revoked
@@ -107,14 +107,20 @@ def owners_of(write: Write, before: Pages) -> set[str]:
 
 
 def done_of(write: Write, outcome: str) -> list[bool]:
-    """Return a list that says whether a write succeeded. It has one entry, or one for each occurrence of a series."""
+    """Return for each change of a write whether the change succeeded.
+
+    A write about a series makes one change for each occurrence. Any other write makes one change.
+    """
     told = outcome.partition(" ")[2].split("\t") if write.op.endswith("_series") else [outcome]
     return [one.partition(" ")[0] in DONE for one in told]
 
 
 def judge_authority(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str) -> bool:
-    """Check invariant 18: a write is forbidden because of its user's role exactly if the commits before the write say
-    so. Return whether the write is forbidden for this reason."""
+    """Check invariant 18: a write is forbidden exactly if its user's role does not allow it. The commits before the
+    write decide the role.
+
+    Return whether the write is forbidden for this reason.
+    """
     needs_manager = write.op in {"define", "drop"} or write.args.get("by_manager")
     needed = {"manager"} if needs_manager else {"user", "manager"}
     may = write.app == MEMBERSHIP or write.user not in roles or roles[write.user] in needed
@@ -137,10 +143,14 @@ def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, o
 
 
 def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str, before: Pages) -> None:
-    """Check invariant 18: only the owner may change a reservation, apart from two cases. First, a manager may cancel it
-    with a reason. Such a cancel declares the manager's page, if the accepting replica knew the role. Second, a write
-    that needs a manager may hand the reservation over, or make one for somebody else (`judge_authority` checks that the
-    user is a manager)."""
+    """Check invariant 18: only the owner may change a reservation, apart from two cases.
+
+    First, a manager may cancel the reservation with a reason. The cancel must declare the manager's page, so that the
+    manager's role can be read.
+
+    Second, a write that needs a manager may hand the reservation over, or make a reservation for somebody else.
+    `judge_authority` checks that the user is a manager.
+    """
     needs_manager = bool(write.args.get("by_manager"))
     if write.op.startswith("reserve"):
         demand(18, needs_manager or write.args.get("owner", write.user) == write.user, write.id, "is for another")
@@ -172,8 +182,8 @@ def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, a
 
 
 def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None:
-    """Check invariant 17: after a reservation is made with a limit, its owner has no more open reservations than this
-    limit."""
+    """Check invariant 17: after a write with a limit has made a reservation, the owner has at most that many open
+    reservations."""
     limit = write.args.get("limit")
     if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):
         owner = write.args.get("owner", write.user)

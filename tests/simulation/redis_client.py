@@ -52,8 +52,8 @@ class Wire:
         return rest if kind == b"+" else ResponseError(rest.decode())
 
     def _list(self, count: int) -> list[Any]:
-        """Read a list. Most entries are texts. They are read in this function, because a function call for each would
-        be slow."""
+        """Read a list. Most entries are texts. This function reads texts itself, because one function call for each
+        text would be slow."""
         found, readline, read = [], self._file.readline, self._file.read
         for _ in range(count):
             line = readline()

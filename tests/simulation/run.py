@@ -24,7 +24,7 @@ from tests.simulation.world import WHOLE_EVERY, World
 
 @dataclass(slots=True)
 class Run:
-    """The result of a run. `error` is usually a Violation, but any other exception is a finding too."""
+    """The result of a run. `error` is usually a Violation, but may be any other exception."""
 
     plan: Plan
     steps: list[Step]
@@ -84,8 +84,8 @@ class Lab:
 
 @contextlib.contextmanager
 def lab() -> Iterator[Lab]:
-    """Yield a laboratory. Its Redis has failed to save once, so that a run can make this Redis refuse scripts
-    (MISCONF)."""
+    """Yield a Lab with a private Redis. A save of this Redis has failed, so that a fault can make Redis refuse writing
+    scripts with the error MISCONF."""
     with private_redis() as client:
         # A folder with the name of its file makes the save fail.
         Path(str(client.config_get("dir")["dir"]), str(client.config_get("dbfilename")["dbfilename"])).mkdir()

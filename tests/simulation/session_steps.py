@@ -65,8 +65,10 @@ class SessionSteps(WorldBase):
         return f"{text} {kind} to {end}"
 
     def _go_on(self, session: Meeting, end: int, choice: int) -> str:
-        """Let one end of a standing session send what is new, tell what its node holds, or sync. If the hello of this
-        end is no longer true, it closes the session instead."""
+        """Let one end of a standing session send new writes, tell what its node holds, or sync.
+
+        If the hello of this end is out of date, the end closes the session instead.
+        """
         node, one = session.nodes[end], session.ends[end]
         text = f"{' '.join(session.pair)} {node.label}"
         try:
@@ -87,7 +89,7 @@ class SessionSteps(WorldBase):
         return f"{text} {'tells' if choice == 1 else 'sends'}"
 
     def _follow(self, session: Meeting, end: int) -> None:
-        """Do what a replica does after it has taken a frame of a standing session."""
+        """Do what a replica does after each frame that it takes in a standing session."""
         node, report = session.nodes[end], session.ends[end].take_report()
         self.counts["rolled back"] += report.rolled_back
         self.counts["replayed"] += report.replayed
@@ -111,7 +113,8 @@ class SessionSteps(WorldBase):
         return f"{pair[0].label} {pair[1].label} {self._whole_session(*pair, 2000, stands=bool(c % 2))}"
 
     def _whole_session(self, one: Node, other: Node, frames_max: int, *, stands: bool = False) -> str:
-        """Run a session from beginning to end. If it stands, both sides sync before one closes it."""
+        """Run a session from beginning to end. If `stands` is true, both sides sync before the initiator closes the
+        session."""
         session = Meeting(one, other, lambda: self.now_us, stands=stands)
         to_sync = [0, 1, 0] if stands else []
         for number in range(frames_max):
@@ -173,7 +176,8 @@ class SessionSteps(WorldBase):
                 self.counts["left"] += 1
 
     def _return_if_forgotten(self, node: Node) -> None:
-        """Let a node that was forgotten say that it is back, as replica/membership/commands.py does."""
+        """If the node was forgotten, let it return to the cluster. A replica does the same in
+        replica/membership/commands.py."""
         if node.label in node.store.forgotten() and not node.store.state().retired:
             try:
                 node.store.come_back(self._clock(node))
@@ -182,8 +186,11 @@ class SessionSteps(WorldBase):
             self.counts["returned"] += 1
 
     def _heal(self, node: Node, report: Report) -> None:
-        """Give the node a new id or begin a new epoch, if the report of its session calls for this. Then make again the
-        writes that were set aside. A replica does the same in replica/membership/commands.py."""
+        """Give the node a new id, or begin a new epoch, if the session report calls for one of these. Then make again
+        each write that the node has set aside.
+
+        A replica does the same in replica/membership/commands.py.
+        """
         state = node.store.state()
         cure = node.healing.cure(report, state)
         if cure is Cure.NEW_ID:
@@ -198,8 +205,8 @@ class SessionSteps(WorldBase):
         self._resubmit(node)
 
     def _resubmit(self, node: Node) -> None:
-        """Make again the writes that were set aside, as replica/membership/commands.py does after a session or an
-        import."""
+        """Make again each write that the node has set aside. A replica does the same in replica/membership/commands.py,
+        after a session or an import."""
         state = node.store.state()
         if state.set_aside:
             if not state.has_place:

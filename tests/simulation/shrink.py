@@ -1,5 +1,7 @@
-"""Shrinks a failing run. It leaves out ever smaller groups of steps, if the run still fails in the same way without
-them."""
+"""Shrinks a failing run by leaving out groups of steps, first large groups and then smaller ones.
+
+A group is left out if the run still fails in the same way without it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checker excuses a lost write exactly when the simulated faults have destroyed all that held its request."""
+"""The checker excuses a lost write exactly when the simulated faults have destroyed every storage with its request."""
 
 from __future__ import annotations
 
@@ -77,8 +77,12 @@ def three(laboratory: Lab) -> Three:
 
 @pytest.mark.parametrize("is_destroyed", [True, False])
 def test_a_write_that_was_set_aside_is_held_where_it_waits(three: Three, is_destroyed: bool) -> None:
-    """The node that accepted the write was rolled back, and a commit has taken the place of the write. So only the node
-    that has set the write aside still holds it. The write may be lost only if that node is destroyed."""
+    """The node that accepted the write was rolled back. Then this node accepted another write in the place of the first
+    one, and the other write was committed.
+
+    So the third node sets the first write aside, and no other node holds the first write. The write may be lost only if
+    the third node is destroyed.
+    """
     copy = dump(three.wire, "s1")
     set_aside = three.put(1, "r1")
     three.meet(1, 2)

@@ -188,8 +188,8 @@ def test_commits_of_a_peer_whose_hello_had_no_birth_are_not_taken(laboratory: La
 
 
 def test_a_server_that_loses_own_writes_by_a_full_state_takes_a_new_id(laboratory: Lab) -> None:
-    """Two servers are promoted by force, and `weak` installs the full state of `strong`. `weak` has truncated its
-    commits, so its own writes cannot be kept."""
+    """Two servers are promoted by force, and `weak` installs the full state of `strong`. `weak` has truncated its own
+    commits, so `weak` loses its own writes."""
     trio = Trio(laboratory)
     weak, strong = trio.stores[1], trio.stores[2]
     weak.force("s1~bbbbbb", trio.now_us)

@@ -115,8 +115,10 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
                     self.counts["two births"] += 1
 
     def _end_forks_of_members(self) -> None:
-        """Start nodes again without their data, as the message FORK_OF_MEMBERS asks of an operator. Nothing else heals
-        a retirement or a hand-over that has no place in the order."""
+        """Start nodes again without their data, as the error message FORK_OF_MEMBERS tells an operator to do.
+
+        These nodes hold a retirement or a hand-over that has no place in the order. Nothing else heals such a node.
+        """
         for label in sorted(self.forks_of_members & set(self.nodes)):
             self._start_without_data(self.nodes[label])
             self.counts["forks of members"] += 1
