@@ -107,11 +107,13 @@ class Page:
 
 @contextlib.contextmanager
 def browser(width: int = 1280, height: int = 800, *, calm: bool = False, flags: Sequence[str] = ()) -> Iterator[Page]:
-    """Open a window without cookies, stored data or cache, and close it at the end. With `calm`, the browser asks web
-    pages to show no animations. `flags` are more flags of the browser's command line.
+    """Open a window without cookies, stored data or cache, and close it at the end.
 
-    A browser takes more than a second to start and to quit, so it stays for later windows, until the tests end. Windows
-    that are open at the same time belong to different browsers.
+    With `calm`, the browser asks web pages to show no animations. `flags` are more flags for the browser's command
+    line. A browser with such flags quits at the end.
+
+    Starting and quitting a browser takes more than a second. So, without `flags`, a later window uses the browser of an
+    earlier test that has passed. Windows that are open at the same time belong to different browsers.
     """
     driver = _idle.pop() if _idle and not flags else _start(*flags)
     first = driver.current_window_handle

@@ -16,7 +16,7 @@ ROOMS = Rooms({"6.12": None, "6.13": EIGHT_TO_TWENTY, "H.1301": None})
 
 
 def calendar(*events: str, head: str = "") -> bytes:
-    """Return a calendar file. `head` are further lines of the calendar, such as a VTIMEZONE."""
+    """Return a calendar file with these events. `head` has more lines for the calendar, such as a VTIMEZONE."""
     bodies = "".join(f"BEGIN:VEVENT\n{event}\nEND:VEVENT\n" for event in events)
     head = f"{head}\n" if head else ""
     return f"BEGIN:VCALENDAR\nVERSION:2.0\n{head}{bodies}END:VCALENDAR\n".replace("\n", "\r\n").encode()

@@ -2,9 +2,11 @@
 
     python -m tests.support.churn [SERVERS]        1,000 by default
 
-Most servers are created through a server that retires before they do. A retiring server sends its retirement to one
-other server only, and labels are reused. The program prints how much data the founders hold before and afterwards, and
-exits with status 1 if they hold more.
+Most servers are created through another server, which retires first. A retiring server sends its retirement to one
+other server only. Labels are reused.
+
+The program prints how much data the founders hold before and afterwards, and exits with status 1 if the founders hold
+more.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def cluster_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
 @pytest.fixture
 def colours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Force colours, which termcolor decides on once."""
+    """Force colours. termcolor decides once whether to show colours, so clear the decision before and after."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     can_colorize.cache_clear()

@@ -101,8 +101,7 @@ class Replica(Store):
         return [("!" if entry.csn else "") + entry.write.request for entry in self.log(None, 100_000) or ()]
 
     def key(self, family: str, page: str = "") -> str:
-        """Return the Redis key whose name in storage/keys.py is `family`. If a page is given, return the key of this
-        page."""
+        """Return the Redis key that storage/keys.py names `family`, followed by `page`."""
         found: str = getattr(Namespace(self.label), family)
         return found + page
 
@@ -128,8 +127,11 @@ class Replica(Store):
 
 
 class Cluster:
-    """Replicas in one Redis; the first one is the primary. If `met` is true, each other replica has met the primary
-    once. If `signed` is true, commits are signed, as with TLS. `keep` says which commits come with a full state."""
+    """Replicas in one Redis. The first replica is the primary.
+
+    If `met` is true, every other replica has met the primary once. If `signed` is true, commits are signed, as with
+    TLS. `keep` says which commits come with a full state.
+    """
 
     def __init__(
         self,
@@ -212,7 +214,8 @@ class Meeting:
         return True
 
     def run(self, frames_max: int = 100_000) -> Meeting:
-        """Deliver frames until none is left, or until `frames_max` were delivered, as if the link was cut then."""
+        """Deliver frames until no frame is left, or until `frames_max` frames were delivered. The second case is like a
+        link that is cut."""
         for number in range(frames_max):
             if not self.step(number % 2):
                 break

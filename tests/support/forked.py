@@ -1,8 +1,9 @@
-"""Replicas that are forked from one process of the test worker, which has loaded their code once.
+"""Replicas that are forked from a process that has already loaded their code. Each test worker has one such process.
 
-A replica that starts from scratch spends most of its start on loading code. A forked one is a process like any other,
-and runs the same program, `server.py` or what a test has put in its place, with the same arguments and environment. A
-program that needs other versions of our modules has to start from scratch, as do the tests of the commands
+A replica that starts from scratch spends most of its start on loading code. A forked replica runs the same program with
+the same arguments and environment. The program is `server.py`, or a program that a test runs in its place.
+
+A program that needs other versions of our modules has to start from scratch. So do the tests of the commands
 (`server.py`, `cluster.py`).
 """
 

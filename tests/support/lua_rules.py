@@ -1,4 +1,4 @@
-"""The Lua of a small application, for tests of what happens to its writes."""
+"""The Lua of a small application. A test gives the statements that a write runs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ return app
 
 
 def rules(update: str, notes: str = "") -> str:
-    """Return the Lua of an application. Each write runs the statements `update`; its commit also runs the statements
-    `notes`."""
+    """Return the Lua of an application. Each write runs the statements `update`, and each commit also runs the
+    statements `notes`."""
     return FORM.format(update=update, notes=notes)

@@ -198,7 +198,8 @@ def play(write: Write, pages: Mapping[str, dict[str, str]], *, commits: bool) ->
 
 
 def refusal_of(write: Write, pages: Mapping[str, dict[str, str]]) -> str | None:
-    """Return why the committed pages forbid this write to its user; None if they do not (Terry 1995, 6)."""
+    """Return why the committed pages forbid this write to its user (Terry 1995, 6). Return None if the write is
+    allowed."""
     back = write.args.get("back")
     actor = back["by"] if back else write.user
     needs_manager = back or write.args.get("by_manager") or write.op in {"define", "drop"}

@@ -8,7 +8,8 @@ Pages = dict[str, dict[str, str]]
 
 
 class Failed(Exception):
-    """The application cannot play the write; the engine reports the same when the application's Lua raises an error."""
+    """The application cannot play the write. The engine also reports `failed` if the Lua of an application raises an
+    error."""
 
 
 class Desk:

@@ -20,7 +20,8 @@ REQUESTS_MAX = 8  # request ids that a page keeps
 
 @dataclass(frozen=True)
 class RoomSlot:
-    """A room, or several joined by +, and a time. `start` and `end` are minutes since 1970-01-01, UTC."""
+    """A time in a room, or in several rooms that are joined by +. `start` and `end` are minutes since 1970-01-01,
+    UTC."""
 
     room: str
     start: int
@@ -53,8 +54,11 @@ def room_slots(room: str, slots: str) -> list[RoomSlot]:
 
 
 def offset_at(offsets: str, minute: int) -> int:
-    """Return the offset from UTC at a minute. `offsets` is `OFFSET MINUTE:OFFSET ...`: the first offset, then the
-    minute and the new offset of each change."""
+    """Return the offset from UTC at a minute.
+
+    `offsets` is `OFFSET MINUTE:OFFSET ...`. The first offset applies from the beginning. Each later offset applies from
+    its minute on.
+    """
     first, *changes = offsets.split()
     known = [(int(since), int(offset)) for since, offset in (change.split(":") for change in changes)]
     return next((offset for since, offset in reversed(known) if since <= minute), int(first))
@@ -89,7 +93,8 @@ def play_rooms(desk: Desk, write: Write) -> str:
 
 
 def reject(desk: Desk, write: Write) -> None:
-    """Play a write whose user may not do it: what it would have made is rejected, and nothing else changes."""
+    """Play a write that its user is not allowed to make. A reservation or series that the write makes is rejected, and
+    nothing else changes."""
     new = f"reservation:{write.user}/{write.request}"
     if not write.op.startswith("reserve") or "state" in desk.read(new):
         return
@@ -117,8 +122,8 @@ def may_change(desk: Desk, write: Write, owner: str) -> bool:
 
 
 def give(page: dict[str, str], user: str, owner: str) -> None:
-    """Make `owner` the owner of what this page describes: a reservation or series that `user` made. The page also keeps
-    the first owner."""
+    """Make `owner` the owner of a reservation or series that `user` made. `page` is the page of the reservation or
+    series. The page also keeps the first owner."""
     before = page.get("owner", user)
     if before != owner:
         page.setdefault("made_for", before)
@@ -147,8 +152,8 @@ def remembered_as(write: Write) -> str:
 
 
 def what_is_asked(write: Write) -> str:
-    """Return what a move or cancel asks for, as text. Two requests with one request id are the same if their texts are
-    equal."""
+    """Return, as text, what a write asks for that changes a reservation or series. Two writes ask for the same if their
+    texts are equal."""
     args = {**write.args, **write.args.get("occurrences", [{}])[0]}
     if write.op == "extend_series":
         return f"extend/{args['date']}"
@@ -160,7 +165,10 @@ def what_is_asked(write: Write) -> str:
 
 
 def asked_before(page: Mapping[str, str], write: Write) -> str | None:
-    """Return the outcome of a move or cancel whose request id the page remembers; None if it does not."""
+    """Check whether the page already has the request id of this write. If not, return None.
+
+    If the earlier write asked for the same, return `duplicate`. Otherwise return `differs`.
+    """
     known = dict(request.split("=", 1) for request in page.get("requests", "").split(" ") if request)
     if remembered_as(write) not in known:
         return None
@@ -243,7 +251,8 @@ class ReservationChange:
         return self.holds_limit(self.owner)
 
     def holds_limit(self, owner: str) -> bool:
-        """Return True if this user's open reservations, without the one of this write, reach the limit."""
+        """Return True if this user has reached the limit on open reservations. The reservation of this write does not
+        count."""
         limit = self.write.args["limit"]
         ends = {name: int(end) for name, end in self.desk.read(f"user:{owner}").items()}
         held = sum(end > limit["at"] and name != self.name_for(owner) for name, end in ends.items())
@@ -321,8 +330,8 @@ class ReservationChange:
                 del self.desk.open(page)[f"{self.current_slot.start:08}"]
 
     def take(self, slot: RoomSlot) -> None:
-        """Enter the reservation in the pages of the room. If the write declares the page of the owner, enter it there
-        too."""
+        """Enter the reservation in the pages of the room, and remove it from its current slot. If the write declares
+        the owner's page, enter the reservation there too."""
         self.free_current_slot()
         self.enter(slot)
 
@@ -357,11 +366,11 @@ class ReservationChange:
         return f"{status} {self.current_slot.text}" if self.current_slot else status
 
     def change(self) -> str:
-        """Do a change that wants no slot (a cancel or an edit), and return the outcome."""
+        """Do a change that needs no slot (a cancel or an edit), and return the outcome."""
         return self.cancel() if self.op == "cancel" else self.edit()
 
     def edit(self) -> str:
-        """Replace the purpose and the owner wherever they stand, and return the outcome."""
+        """Replace the purpose and the owner on all pages that have them, and return the outcome."""
         owner, slot, limit = self.args.get("owner"), self.current_slot, self.write.args.get("limit")
         is_open = limit and slot and slot.end > limit["at"]
         if owner and owner != self.owner and is_open and self.holds_limit(owner):
@@ -429,8 +438,8 @@ class ReservationChange:
         return [page for page in dict.fromkeys(found) if page not in usual and self.desk.declares(page)]
 
     def note_write(self) -> dict[str, str]:
-        """Open the page of the reservation for changes and return it. If the write moves or cancels the reservation,
-        record the write in the page."""
+        """Open the page of the reservation for changes and return it. If the write is not a `reserve`, record the write
+        in the page."""
         page = self.desk.open(self.name)
         if self.op != "reserve":
             page["write"] = self.write.id
@@ -480,8 +489,11 @@ class Series:
         return outcome if may or was_handed_over(self.write, outcome) else "forbidden"
 
     def note_series(self) -> None:
-        """Record the write on the page of its series: a reserve writes the rule and the dates, and a later write (move,
-        cancel) adds its request id."""
+        """Record the write on the page of its series.
+
+        A reserve writes the rule and the dates. Every later write adds its request id, and an extension also adds its
+        dates.
+        """
         page, args = self.desk.open(f"reservation:{self.id}"), self.args
         page["write"] = self.write.id
         if self.op != "reserve":
@@ -496,7 +508,7 @@ class Series:
             page["owner"] = self.owner
 
     def add_dates(self, page: dict[str, str]) -> None:
-        """Add the occurrences of the write to the series, including those that the series left out before."""
+        """Add the dates of the write to the series. A date that the series excluded before is no longer excluded."""
         added = {occurrence["date"] for occurrence in self.args["occurrences"]}
         page["dates"] = " ".join(sorted(added | set(page["dates"].split())))
         page["except"] = " ".join(day for day in page["except"].split() if day not in added)

@@ -106,8 +106,10 @@ class Told(Side):
 
 
 def told_replicas(*labels: str, managers: Sequence[str] = (), users: Sequence[str] = ()) -> list[Told]:
-    """Return replicas with one clock. The first is the primary, and the others have met it once. If `managers` is not
-    empty, people need tokens. The replicas know these managers and users."""
+    """Return replicas with one clock. The first is the primary, and each other replica has met the primary once.
+
+    The cluster has the people `managers` and `users`. If `managers` is not empty, people need tokens.
+    """
     clock, stores = Clock(), new_stores(CONFIGURED, DATABASE, *labels)
     settings = CONFIGURED.model_copy(update={"auth": "tokens" if managers else "none"})
     replicas = [Told(store, clock, settings) for store in stores]

@@ -1,7 +1,9 @@
-"""Any number of replicas in this process, for tests of the web pages. Each has the real REST interface and the real
-store, at an address of its own. Sessions run in memory, and only when somebody asks for one.
+"""A cluster of any number of replicas in this process, for tests of the web pages.
 
-Twenty replicas as processes, with a Redis for each, would occupy a small machine for a minute.
+Each replica has the real REST interface, at its own address, and the real store. Sessions run in memory, and only when
+a test or a user asks for one.
+
+Twenty replica processes, each with its own Redis, would occupy a small machine for a minute.
 """
 
 from __future__ import annotations
@@ -146,7 +148,7 @@ class ServedCluster:
         return ends[0].report
 
     def retire(self, label: str, heir: str) -> None:
-        """Let a replica hand all it holds to another one, and leave the cluster."""
+        """Let a replica send everything that it holds to the replica `heir`, and leave the cluster."""
         self.replicas[label].store.retire(microseconds(utc_now()))
         self.meet(label, heir)
         self.stop(label)
