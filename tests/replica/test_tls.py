@@ -66,8 +66,8 @@ def of(folder: Path, label: str) -> Credentials:
 
 
 def called(credentials: Credentials | None, by: Credentials | None, label: str = "two") -> str:
-    """Start the server of `one` with `credentials`. Call it once with the credentials `by`; the request says that the
-    caller is `label`.
+    """Start the server of `one` with the credentials `credentials`. Call the server once, as the replica `label`, with
+    the credentials `by`.
 
     Return the label in the answer, or the error message if the call failed.
     """
@@ -154,8 +154,11 @@ def test_a_hello_in_another_name_is_refused(folder: Path, tmp_path: Path) -> Non
 
 
 class Liar:
-    """A replica in the test's process, which has sessions with real replicas. It uses the certificate of its own label,
-    or of the label `certificate` if that is given."""
+    """A replica in the process of the test. It has sessions with real replicas.
+
+    If `certificate` is given, the replica uses the certificate of that label. Otherwise the replica uses its own
+    certificate.
+    """
 
     def __init__(self, processes: Processes, folder: Path, label: str, *, certificate: str = "") -> None:
         self.settings = processes.settings

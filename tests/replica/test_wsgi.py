@@ -1,5 +1,7 @@
-"""The web server between a socket and a WSGI application: it parses requests, sends answers, and uses no thread longer
-than needed."""
+"""The web server of a replica, with small WSGI applications.
+
+The server parses requests and sends answers. A request uses a thread only as long as needed.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,8 @@ def closes(connection: socket.socket) -> bytes:
 
 
 class Recorder:
-    """A WSGI application that admits every body, records each environ with its request body, and sends an empty
-    answer."""
+    """A WSGI application that accepts every request body and sends an empty answer. It records each environ and its
+    body."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[dict[str, Any], bytes]] = []

@@ -1,4 +1,4 @@
-"""What a process has acknowledged, and whether the present state of its namespace still holds all of that."""
+"""The record of what a process has acknowledged, and the check that the namespace still holds all of it."""
 
 from __future__ import annotations
 

@@ -239,8 +239,8 @@ def test_a_failover_by_sentinel_is_followed_under_a_new_id(
 def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
     servers: Servers, open_one: Callable[..., OpenStorage]
 ) -> None:
-    """The Redis is the same process with the same run id as before. But meanwhile it was a replica of another Redis,
-    and took over the other's data. So the last writes may be lost."""
+    """The Redis process is the same as before, and has the same run id. But meanwhile the process was a replica of a
+    second Redis, and copied the data of the second Redis. So the last writes may be lost."""
     first, second = servers.start("--appendonly", "yes", count=2)
     url = f"redis://127.0.0.1:{first}/0"
     opened = open_one(url)

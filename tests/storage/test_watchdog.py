@@ -117,8 +117,8 @@ def meet(one: Store, other: Store, application: LuaApplication) -> str | None:
 
 
 def test_a_kill_is_caught_only_within_the_line_that_catches_it(server: redis.Redis) -> None:
-    """Because Redis behaves like this, storage/lua/engine/play.lua can say which write looped. Redis 6.2, Redis 7.0 and
-    Valkey 9.1 all do."""
+    """storage/lua/engine/play.lua relies on this behaviour of Redis to say which write looped. Redis 6.2, Redis 7.0 and
+    Valkey 9.1 behave in this way."""
     other = redis.Redis.from_pool(redis.ConnectionPool.from_url(f"unix://{path_of(server)}", protocol=2))
     with ThreadPoolExecutor() as pool:
         for script in (SAME_LINE, NEW_LINE):

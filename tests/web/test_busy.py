@@ -1,4 +1,4 @@
-"""The calendar page in a real browser, at an address that sends more requests than the replica takes."""
+"""The calendar page in a real browser. The browser's address sends more requests than the replica allows."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_a_page_says_that_there_are_too_many_requests_and_goes_on_when_there_are
         base, is_over = f"http://{processes.settings.replica('one').rest}", threading.Event()
 
         def hammer() -> None:
-            """Send requests so often that the limit of this address is used up. Wait between them, so that the page
-            gets processor time."""
+            """Send so many requests that the replica refuses requests from this address. Pause after each request, so
+            that the page gets processor time."""
             with requests.Session() as session:
                 while not is_over.wait(0.05):
                     session.get(f"{base}/login", timeout=30)

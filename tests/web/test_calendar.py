@@ -1,4 +1,5 @@
-"""The calendar page in real browsers, over real replicas: reserving, being cut off, moving, losing a slot."""
+"""The calendar page in real browsers, over real replicas: users reserve, work while links are cut, move, and lose a
+slot."""
 
 from __future__ import annotations
 

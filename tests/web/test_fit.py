@@ -94,8 +94,11 @@ def reserve(cluster: ServedCluster, label: str, user: str, room: int, *hours: in
 
 
 def live_through(cluster: ServedCluster) -> None:
-    """Bring the cluster into a state with all that the page shows: commits, a rejected write, tentative writes that
-    have spread differently, one that waits behind a cut link, a replica that has retired, and manual pace."""
+    """Bring the cluster into a state in which the page has everything to show.
+
+    The state has commits, a rejected write, and tentative writes that have reached different replicas. One tentative
+    write waits behind a cut link. With more than three replicas, one replica has retired. The pace is manual.
+    """
     first, second, third, *others = cluster.replicas
     for label in cluster.replicas:
         cluster.replicas[label].ask("PUT", "/replica/pace", {"pace": "manual"})
@@ -210,7 +213,7 @@ def test_the_page_of_the_rooms_fits() -> None:
 
 
 def wait_for_facts(page: Page, label: str, *words: str) -> None:
-    """Wait until the tile of a replica ends with these facts. Each stands in one line, alone or with others."""
+    """Wait until the tile of a replica ends with these facts, and each fact fits in one line."""
     facts = f"return [...document.querySelectorAll('.node[data-label=\"{label}\"] .facts span')].map("
     facts += "(each) => each.getClientRects().length === 1 && each.innerText)"
     wait_until(lambda: page.run(facts)[-len(words) :] == list(words))

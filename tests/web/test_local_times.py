@@ -1,5 +1,7 @@
-"""The calendar page in a real browser after `timezone` was corrected: it marks reservations that stand at another local
-time than they were asked for."""
+"""The calendar page in a real browser, after `timezone` in the configuration was corrected.
+
+The page marks each reservation whose local time is no longer the one that was asked for.
+"""
 
 from __future__ import annotations
 
