@@ -19,8 +19,8 @@ from tests.simulation.nodes import BEGIN_US, CLUSTER, FaultyStore, Node
 from tests.simulation.redis_client import Wire
 from tests.simulation.scenario import ScenarioWriter
 
-PAUSE_S = 0.01  # before a node passes on what has just arrived: a few steps
-KEPT_US = 100_000  # so young commits come with a full state in any case: those of about 40 steps
+PAUSE_S = 0.01  # a node passes on new writes after this pause, which takes a few steps
+KEPT_US = 100_000  # commits up to this age, about 40 steps, always come with a full state
 NONCE = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -52,7 +52,7 @@ class WorldBase:
     def _installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
         """Check the other nodes that changed in this step, then the node that has installed a full state.
 
-        The others come first, because the sender of the full state may be among them and have new commits.
+        The sender of the full state may be among the other nodes and have new commits, so these nodes come first.
         """
         for node in self.nodes.values():
             if node.store.dirty and node.store is not store:

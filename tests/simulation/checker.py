@@ -57,7 +57,7 @@ class Checker:
     # After each step.
 
     def look(self, node: Node) -> None:
-        """Check everything that was seen of the node since the last call."""
+        """Check all looks at the node since the last call."""
         self._look(node.label, node.store)
 
     def _look(self, label: str, store: FaultyStore) -> None:
@@ -209,7 +209,7 @@ class Checker:
         return write.user, write.request
 
     def _covers(self, label: str, identifier: str) -> bool:
-        if self.writes[identifier].origin in self.forked:  # then a vector says nothing about a single write
+        if self.writes[identifier].origin in self.forked:  # a vector does not show which writes the node holds
             state = self._last[label]
             return identifier in self._tentative[label] or identifier in self._line_of(label, state).ids[: state.csn]
         return self._vectors[label].holds(self.writes[identifier])
@@ -248,7 +248,7 @@ class Checker:
     def knows_retired(self, label: str, server: str) -> bool:
         return self._vectors[label].complete(server) == math.inf
 
-    # On a sample.
+    # After some steps.
 
     def whole(self, node: Node) -> None:
         """Compare all keys of a node with the model, and check these invariants:
@@ -322,7 +322,7 @@ class Checker:
             self.demand(14, state.vector == first.vector, node.label, "V", state.vector, first.vector)
             self.whole(node)
         final = set(line.ids[: first.csn])
-        asked = {self._asked(identifier) for identifier in final}  # what was made again has another id
+        asked = {self._asked(identifier) for identifier in final}  # a write that was made again has another id
         lost = {one for one in self.acknowledged - final - self.excused if self._asked(one) not in asked}
         self.demand(7, not lost, len(lost), "acknowledged writes are lost:", sorted(lost)[:3])
         again, outcomes = replay((self.writes[one] for one in line.ids[: first.csn]), commits=True)

@@ -79,12 +79,12 @@ class ClientSteps(WorldBase):
         return f"{client.name} at {node.label} {view} {snapshot.csn}"
 
     def _near(self, a: int, b: int) -> Node | None:
-        """Return a node for a client. Mostly it is the client's usual node, so that the node knows the client's earlier
+        """Return a node for a client. This is mostly the client's usual node, which knows the client's earlier
         requests."""
         return self._serving(b >> 2) if b % 4 == 0 else self._serving(a % len(self.clients))
 
     def _who(self, client: Client, node: Node, moment: int, request: str = "", role: str = "user") -> Who:
-        """Return the context of a client's request. The limit on open reservations is that of the node."""
+        """Return the context of a client's request, with the node's limit on open reservations."""
         limits = self.plan.limits
         limit = limits[int(node.label[1:]) % len(limits)]
         return clients.request_context(client.name, request or self._request(client), limit, moment, role)

@@ -40,17 +40,17 @@ def _body(floor: str, desk: int, how: int) -> dict[str, Any]:
     next_desk, other_desk = (desk + 1) % DESKS_MAX, (desk + 2) % DESKS_MAX
     body: dict[str, Any] = {"update": insert, "parameters": {"floor": floor, "desk": desk}}
     match how:
-        case 0 | 1 | 2:  # this desk, or another one, and only one on a floor
+        case 0 | 1 | 2:  # this desk or another one; only one desk on a floor
             check = {"query": mine, "expect": []}
             others = [{"floor": floor, "desk": next_desk}, {"floor": FLOORS[how], "desk": other_desk}]
             return {**body, "check": check, "merge": [{"for": others, "check": check, "update": insert}]}
-        case 3:  # this desk, or take it over from the person who is the first of those after the user by name
+        case 3:  # this desk; or take it over, from the person whose name is next after the user's
             query = f"{mine.replace('= :user', '> :user')} ORDER BY who LIMIT 1"
             taken = "UPDATE desks SET who = :user WHERE floor = :floor AND desk = :desk"
             return {**body, "merge": [{"check": {"query": query, "expect": [[":desk"]]}, "update": taken}]}
         case 4 | 5:  # give it up
             delete = "DELETE FROM desks WHERE floor = :floor AND desk = :desk"
             return {**body, "update": delete, "check": {"query": held, "expect": [[":user"]]}}
-        case _:  # two desks at once, or this one if it is nobody's
+        case _:  # two desks at once, or this desk alone if nobody has it
             both = [insert, insert.replace(":desk", str(next_desk))]
             return {**body, "update": both, "merge": [{"update": insert}]}

@@ -131,7 +131,7 @@ class CommittedLogs:
             return self.of(state)
         lines = self._of(state.history, before)
         fitting = [line for line in lines if line.csn >= start_csn and not _differing(line, known)]
-        # A full state brings few commits, and several logs may have these: then the vectors tell.
+        # A full state brings few commits, and several logs may have them. Then the vectors decide which log fits.
         fitting = [line for line in fitting if _has_vectors(line, state)] or fitting
         if fitting:
             if followed is not None and any(line is followed for line in fitting):

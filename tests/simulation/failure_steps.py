@@ -146,8 +146,8 @@ class FailureSteps(SessionSteps):
         node = self._running(a)
         if node is None or node.copy is None or len(self.nodes) < 2:
             return "nothing"
-        # Where a log is ahead of the clock, the next stamp is the last one plus 1, so both uses of the id may give the
-        # same ids. Nothing heals that.
+        # If a log is ahead of the clock, the next stamp is the last stamp plus 1. Then the copy and the original may
+        # make different writes with the same id. Nothing heals that.
         if any(other.store.state().clock >= self._clock(node) for other in self.nodes.values()):
             return "a clock is wrong"
         if node.has_created:  # the created server would have no place in the order; nothing heals that
@@ -243,8 +243,11 @@ class FailureSteps(SessionSteps):
         return text
 
     def _forged(self, is_ahead: bool, state: State, now_us: int) -> Selection:
-        """Return a write that nobody has made. If `is_ahead`, it is tentative, with a stamp far ahead of the clock.
-        Otherwise it is the next commit after those of this state."""
+        """Return a write that nobody has made.
+
+        If `is_ahead` is true, the write is tentative, and its stamp is far ahead of the clock. Otherwise the write is
+        the next commit after this state.
+        """
         draft: Draft = clients.put("liar", f"lie{self.number}", 1, 1)
         fields = {name: getattr(draft, name) for name in Draft.__slots__}
         stamp = now_us + 2 * AHEAD_US_MAX if is_ahead else now_us

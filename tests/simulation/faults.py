@@ -40,18 +40,18 @@ FAULTS = {
     "restart": (0.5, 3),
     "reply": (0.1, 4),  # the next script loses its reply, runs twice, or is refused by Redis
     "flush": (0.02, 1),  # Redis restarts and forgets all scripts
-    "pause": (0.1, 2),  # a process stands still for a while
+    "pause": (0.1, 2),  # a process does nothing for a while
     "tail": (0, 0.6),  # a power cut that loses the last transactions
     "copy": (0.2, 2),
     "restore": (0, 0.6),  # the storage is lost, or replaced by an older copy
-    "rollback": (0, 1.5),  # the storage is replaced by an older copy, and nobody is told
+    "rollback": (0, 1.5),  # the storage is replaced by an older copy, and the node keeps its id
     "birth": (0, 0.15),  # the first primary loses its storage and starts the cluster again
     "clock": (0.5, 2),
-    "lie": (0, 1.5),  # a peer whose hello or first batch says one thing that is not so
+    "lie": (0, 1.5),  # a peer that tells one lie, in its hello or in its first batch
     "truncate": (0.3, 2),
     "create": (0.05, 0.8),
     "retire": (0.05, 0.7),
-    "forget": (0.05, 0.7),  # a server that is down is taken for lost; it may come back all the same
+    "forget": (0.05, 0.7),  # an operator forgets a server that is down but may come back
     "hand": (0.1, 1.2),
     "force": (0, 0.5),
     "export": (0.1, 1),
@@ -86,7 +86,7 @@ def plan(seed: int) -> Plan:
     hell = random.choice([0.0, 0.05, 0.2, 0.5, 1.0])
     weights: dict[str, float] = {name: calm + (bad - calm) * hell for name, (calm, bad) in ORDINARY.items()}
     for name, (calm, bad) in FAULTS.items():
-        # In each seed some faults are absent and some are frequent; this finds more than average rates do.
+        # In each seed, some faults are absent and others are frequent. This finds more failures than average rates do.
         factor = random.choice([0, 0.3, 1, 1, 1, 3])
         weights[name] = (calm + (bad - calm) * hell) * (factor if name not in {"heal", "restart"} else max(factor, 1))
     return Plan(

@@ -16,8 +16,11 @@ from tests.simulation.nodes import BEGIN_US, RULES, Node
 
 
 class Meeting:
-    """A session. `nodes` are its initiator and its responder; `wires[end]` has the frames in flight to that end.
-    `now_us` returns the true time. If `stands`, both sides want the session to stay open."""
+    """A session between the nodes `nodes`: the initiator, then the responder.
+
+    `wires[end]` has the frames in flight to that end. `now_us` returns the true time. If `stands` is true, both sides
+    want the session to stay open.
+    """
 
     def __init__(
         self, initiator: Node, responder: Node, now_us: Callable[[], int] = lambda: BEGIN_US, *, stands: bool = False
@@ -27,20 +30,20 @@ class Meeting:
             self._end(initiator, now_us, is_initiator=True, stands=stands),
             self._end(responder, now_us, is_initiator=False, stands=stands),
         )
-        self.faults: list[str] = []  # what invariant 21 forbids
+        self.faults: list[str] = []  # violations of invariant 21
         self.offers = 0  # full states that began although the sender's log had what the receiver lacks
         self._sent: tuple[set[str], set[str]] = (set(), set())  # ids of the bodies that each end sent in this plan
-        # The history of each end when it last said what it holds. A full state from another session may replace what an
-        # end holds, and the other end sends for what was there before until it is told.
+        # The history of each end when it last told the other end what it holds. If another session then brings a full
+        # state to this end, the other end does not know of the full state at first.
         self._histories = [node.store.state().history for node in self.nodes]
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.has_caller_retired = initiator.store.state().retired  # before the session began
         self.caller_server = initiator.store.state().server
         self._came: tuple[set[str], set[str]] = (set(), set())  # ids of the writes that each end received
         self._echoed: set[str] = set()  # ids of the writes that each end sent back
-        self._receipts = [node.store.receipts for node in self.nodes]  # before, and in this session
-        self.gone: set[int] = set()  # ends that have silently gone
-        self.partial: set[int] = set()  # ends whose log the last full state's sender could not compare whole
+        self._receipts = [node.store.receipts for node in self.nodes]  # receipts before and in this session
+        self.gone: set[int] = set()  # ends that left without a frame
+        self.partial: set[int] = set()  # ends whose log the sender of a full state could not compare whole
         for end in (0, 1):
             self.wires[1 - end].extend(self.ends[end].start())
 
@@ -59,7 +62,7 @@ class Meeting:
 
     @property
     def stands(self) -> bool:
-        """Whether the session goes on although no frame is in flight."""
+        """True if the session goes on although no frame is in flight."""
         return not self.gone and all(end.is_open for end in self.ends)
 
     @property
@@ -132,7 +135,7 @@ class Meeting:
 
     def send(self, end: int, frames: Iterable[Frame]) -> None:
         """Put frames of this end on the wire to the other end."""
-        if 1 - end in self.gone:  # it may have another storage by now
+        if 1 - end in self.gone:  # the end may have another storage by now
             return
         for frame in frames:
             if isinstance(frame, Batch):

@@ -40,7 +40,7 @@ class OperatorSteps(SessionSteps):
 
     def _do_create(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
         creator = self._serving(a)
-        # A creation under an id that a copy has used may have no place in the order; nothing heals that.
+        # If a copy has used the creator's id, the creation may have no place in the order. Nothing heals that.
         if creator is None or len(self.nodes) >= NODES_MAX or creator.store.state().retired or self._is_forked(creator):
             return "nothing"
         label = self._label()

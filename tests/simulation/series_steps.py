@@ -23,7 +23,7 @@ class SeriesSteps(ClientSteps):
         client, node = self._client(a), self._near(a, b)
         if node is None:
             return "nobody serves"
-        # Now and then a request id that the client has used for something else.
+        # Some requests have an id that the client has used for another request.
         request = f"r{client.requests - 1}" if c % 8 == 0 and client.requests else self._request(client)
         draft = clients_series.reserve(self._who(client, node, d >> 8, request), c >> 3, d, c >> 5)
         return self._ask(client, node, e, draft)
@@ -70,7 +70,7 @@ class SeriesSteps(ClientSteps):
         pages = self._read(client, node, [reservation_page(member) for member in ids.values()]).pages
         first = series.dates[1] if which % 4 == 0 and len(series.dates) > 1 else None
         found = not_cancelled([(day, member, pages[reservation_page(member)]) for day, member in ids.items()], first)
-        # As the product does it, but now and then with those that belong to somebody else.
+        # Take the client's own occurrences, as the product does. In one step of three, or if there are none, take all.
         own = [one for one in found if which % 3 == 0 or owner_of(one.id, one.reservation) == client.name]
         return own or found
 

@@ -147,7 +147,7 @@ class SessionSteps(WorldBase):
             self.counts["replayed"] += end.report.replayed
             if end.report.error:
                 self.counts[f"error {end.report.error.code}"] += 1
-                if end.report.error.message == FORK_OF_MEMBERS:  # the one that lacks the commit has refused it
+                if end.report.error.message == FORK_OF_MEMBERS:  # the node with fewer commits has refused the commit
                     self.forks_of_members.add(min(session.nodes, key=lambda one: one.store.state().csn).label)
                 if not self.checker.forked:
                     self.checker.demand(10, end.report.error.code != "fork", *session.pair, "found a fork of an id")
@@ -164,7 +164,7 @@ class SessionSteps(WorldBase):
         for node in session.nodes:
             state = node.store.state()
             node.joined = node.joined or state.server in state.vector
-        # like replica/membership/commands.py
+        # as replica/membership/commands.py does
         caller, peer = session.nodes
         both = {caller.label, peer.label} <= set(self.nodes)
         state = caller.store.state()
@@ -182,7 +182,7 @@ class SessionSteps(WorldBase):
             try:
                 node.store.come_back(self._clock(node))
             except (Lost, Conflict):
-                return  # it tries again after its next session
+                return  # the node tries again after its next session
             self.counts["returned"] += 1
 
     def _heal(self, node: Node, report: Report) -> None:

@@ -20,7 +20,7 @@ def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
     deadline = time.monotonic() + seconds_max
     best = failed
     for fewer in (best.steps, _without_idle_ones(best)):
-        run = lab.replay(best.plan, fewer, whole_every=1)  # checking all keys more often may find it earlier
+        run = lab.replay(best.plan, fewer, whole_every=1)  # more checks may find the failure earlier
         if run.error is not None and run.kind == best.kind:
             best = run
     size = max(1, len(best.steps) // 2)

@@ -55,7 +55,7 @@ MANAGER: Commit = (write("add", "operator", name="neil", role="manager"), "updat
 GUEST: Commit = (write("add", "operator", name="neil", role="guest"), "updated", {})
 REVOKED: Commit = (write("revoke", "operator", name="neil"), "updated", {})
 CANCELLED: Commit = (write("cancel", "neil", reservation="vish/w", reason="painted"), "updated", {})
-CANCEL_OF_USER = replace(CANCELLED[0], pages=())  # of somebody who became a manager after asking for it
+CANCEL_OF_USER = replace(CANCELLED[0], pages=())  # by a user who became a manager after the request
 
 
 def series(outcome: str, changes: Pages) -> Commit:

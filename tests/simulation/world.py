@@ -85,7 +85,7 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
             node.running, node.pause, node.store.fault, node.power_cut, node.unsure = True, 0, "", None, False
         for node in list(self.nodes.values()):
             self._correct_clock(node)
-        self.now_us += 1_000_000  # a log may have stamps up to the last one that the clock allows, and needs more
+        self.now_us += 1_000_000  # some logs have the highest stamp that the clock allows, and need a higher one
         self.scenario.heal()
         errors: list[str] = []
         for round_number in range(30):
@@ -143,7 +143,7 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
         primaries = [node for node in live if node.store.state().is_primary]
         if not primaries and force and live[0].store.state().birth:
             live[0].store.force(self.mint(live[0].label), self._clock(live[0]))
-        elif force and any(error.endswith("cannot_compare") for error in errors):  # the text of the refusal says so
+        elif force and any(error.endswith("cannot_compare") for error in errors):  # as the error message asks
             node = max(live, key=lambda one: decode(one.store.state().history)[-1:])
             if not node.store.state().is_primary:
                 node.store.force(self.mint(node.label), self._clock(node))

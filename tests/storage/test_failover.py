@@ -1,5 +1,7 @@
-"""Two kinds of operator's Redis: a Redis Cluster of three real nodes, and a master with Sentinel. The client finds the
-Redis that has the namespace, even after a failover or after the namespace has moved."""
+"""The storage in a Redis that the operator runs: a Redis Cluster of three real nodes, or a master with Sentinel.
+
+The client finds the Redis that has the namespace, even after a failover or after the namespace has moved.
+"""
 
 from __future__ import annotations
 

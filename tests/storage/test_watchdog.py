@@ -177,11 +177,11 @@ def test_a_write_that_loops_is_named_and_the_rest_goes_on(
     with watched(storage, one):
         message = str(meet(one, two, application))
     assert message.startswith(f"The Lua of app/1 does not end when it plays the write {name}.")
-    assert fields(one) == {"armed"} | {f"f{number}" for number in range(20)}  # what came before it
+    assert fields(one) == {"armed"} | {f"f{number}" for number in range(20)}  # the writes before the loop
     # From here on no watchdog runs, so nothing would end a loop.
     one.accept(draft("late"), 1000)
     assert meet(one, two, application) == message
-    assert {"armed", "late"} <= fields(two)  # the peer gets what is here
+    assert {"armed", "late"} <= fields(two)  # the peer gets the writes of this store
     one = opened_store(storage, "one", mended)
     assert meet(one, two, mended) is None
     assert fields(one) == {"armed", "late"} | {f"f{number}" for number in range(40)}

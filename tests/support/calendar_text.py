@@ -58,7 +58,7 @@ def utc(table: Timetable) -> list[tuple[str, int]]:
 
 
 def reasons(table: Timetable) -> str:
-    """Return all messages about what was left out of the file or read differently, joined by ` | `."""
+    """Return all messages about parts of the file that were left out or read differently, joined by ` | `."""
     return " | ".join([*(one.why for one in table.skipped), *table.damage, *table.remarks])
 
 

@@ -60,7 +60,7 @@ class FakeReplica:
         self.streams_generation = 0
         self.chunked = True  # whether event streams use chunked encoding
         self.url = ""
-        self.unmoved: list[str] = []  # what a change of a series answers
+        self.unmoved: list[str] = []  # dates that the answer to a change of a series names as unmoved
 
     def publish(self, name: str, **data: Any) -> None:
         with self.changed:

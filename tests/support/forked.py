@@ -67,7 +67,7 @@ class Forked:
 
 
 class ForkedProcesses(Processes):
-    """The processes of a configuration's replicas, forked."""
+    """The forked processes of the replicas in a configuration."""
 
     def launch(self, label: str) -> Process:
         _, *words = self.command(label)

@@ -65,7 +65,7 @@ def offset_at(offsets: str, minute: int) -> int:
 
 
 def local_text(args: Mapping[str, Any], slot: RoomSlot) -> str:
-    """Return the text in which the page of a reservation keeps the local times of its slot."""
+    """Return the local times of a slot, as text for the page of a reservation."""
     start, end = offset_at(args["offsets"], slot.start), offset_at(args["offsets"], slot.end)
     words = [f"{slot.start:08}", str(start) if start == end else f"{start}/{end}"]
     return " ".join([*words, args["zone"]] if args.get("own_zone") else words)
@@ -202,7 +202,7 @@ class ReservationChange:
         self.current_slot = room_slots(room, times)[0] if state == "reserved" else None
 
     def last_choices(self) -> list[RoomSlot]:
-        """Return the slots that the last request for this reservation named."""
+        """Return the slots in the last request for this reservation."""
         room, slots, _ = self.page["asked"].split("\t", 2)
         return room_slots(room, slots)
 
@@ -404,8 +404,8 @@ class ReservationChange:
         return str(self.args["purpose"] if "purpose" in self.args else self.page["asked"].split("\t", 2)[2])
 
     def note_request(self) -> dict[str, str]:
-        """Write to the page of the reservation what was requested, and which other room pages may hold the
-        reservation."""
+        """Write the request to the page of the reservation, and return the page. Also write the other room pages where
+        the reservation may be."""
         others, purpose, args = self.other_pages(), self.purpose(), self.args
         page = self.note_write()
         if self.op != "reserve" and "asked" in page:
@@ -456,7 +456,7 @@ class Series:
         self.op = write.op.removesuffix("_series")
         self.id = f"{write.user}/{write.request}" if self.op == "reserve" else write.args["series"]
         self.user, _, self.request = str(self.id).partition("/")
-        self.owner = write.args.get("owner", write.user)  # of what is made, or of what is handed over
+        self.owner = write.args.get("owner", write.user)  # the owner of what the write makes, or the new owner
 
     def play(self) -> str:
         """Play the write, and return its outcome: a status, and the outcome of each occurrence."""

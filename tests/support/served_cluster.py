@@ -66,7 +66,7 @@ class ServedReplica:
         assert answer.status_code < 300, answer.json
         return answer.json
 
-    # What the endpoints use of the peers.
+    # The methods of Peers that the endpoints call.
 
     def notify_new_write(self) -> None: ...
 

@@ -1,10 +1,10 @@
-// What is wrong with what a web page shows now, as sentences. Tests run this as the body of a function. Its argument is a
-// selector of what may be cut off, or scrolled sideways.
-// - Two pieces (a text, or a thing with a border) overlap by more than TOLERANCE_PX in both directions, and neither is
-//   part of the other.
-// - Something is cut off or must be scrolled sideways, although it may not; or it is outside of the window.
-//   What one types scrolls in its field, and a notice that stays in sight lies over what scrolls.
-// - A text has a contrast below CONTRAST_MIN, unless it is on a button that cannot be clicked now.
+// Returns the faults of a web page as it is now, as sentences. Tests run this file as the body of a function. The
+// argument is a selector of the elements that may be cut off or scrolled sideways. These are faults:
+// - Two pieces (texts, or things with a border) overlap by more than TOLERANCE_PX in both directions, and neither
+//   piece is part of the other.
+// - Any other element is cut off, or must be scrolled sideways, or is outside of the window.
+//   A typed text may scroll in its field, and a notice that stays in sight may lie over the scrolled page.
+// - A text has a contrast below CONTRAST_MIN, unless the text is on a disabled button.
 
 const TOLERANCE_PX = 3;
 const ABOVE_LETTERS = 0.12; // the share of the height of a text's box that is above its letters, and below them
@@ -24,7 +24,8 @@ const nameOf = (node) => {
   return `${node.localName}${names && "." + names.replaceAll(" ", ".")} “${text.slice(0, 30)}”`;
 };
 
-// The part of a rectangle in a node that it and the scrolling parts around it show; null if there is none.
+// Returns the part of a rectangle in a node that the node and the scrolling elements around it show. Returns null if
+// that is nothing.
 const shown = (node, { left, top, right, bottom }) => {
   for (let around = node; around && around !== document.body; around = around.parentElement) {
     const { overflowX, overflowY } = getComputedStyle(around);
@@ -90,7 +91,7 @@ for (const text of root.querySelectorAll("svg text")) {
 
 const read = (colour) => {
   const [red, green, blue, alpha = 1] = colour.match(/[\d.]+/g).map(Number);
-  const most = colour.startsWith("color(srgb") ? 255 : 1; // which has shares, as color-mix gives them
+  const most = colour.startsWith("color(srgb") ? 255 : 1; // color(srgb) has shares between 0 and 1
   return { rgb: [red * most, green * most, blue * most], alpha };
 };
 const over = ({ rgb, alpha }, ground) => rgb.map((value, index) => value * alpha + ground[index] * (1 - alpha));
@@ -99,7 +100,7 @@ const luminance = (rgb) => {
   const [red, green, blue] = rgb.map((value) => linear(value / 255));
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 };
-// The colours on which a node is: more than one where there are stripes.
+// Returns the colours behind a node. Stripes give more than one colour.
 const grounds = (node) => {
   if (!node) return [[255, 255, 255]];
   const { backgroundColor, backgroundImage } = getComputedStyle(node);

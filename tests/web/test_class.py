@@ -32,7 +32,7 @@ def begin(page: Page, processes: Processes) -> None:
 
 
 def reserve(page: Page, label: str, user: str | None = None) -> None:
-    """Reserve with the form of a replica, which proposes all values. `user` replaces the proposed user."""
+    """Reserve with the form of a replica. The form proposes all values, and `user` replaces the proposed user."""
     button = f"[data-label='{label}'] [data-act='reserve']:enabled"
     page.wait_for("Boolean(document.querySelector(arguments[0])?.offsetParent)", button)  # it is seen
     page.click(button)

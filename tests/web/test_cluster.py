@@ -29,7 +29,7 @@ return [...document.querySelectorAll(`[data-label="${arguments[0]}"] .write`)].m
   row.dataset.looks, row.querySelector(`.${arguments[1]}`).textContent])
 """
 LINKS = "return Object.fromEntries([...document.querySelectorAll('.link')].map((b) => [b.dataset.link, b.dataset.up]))"
-# What passes too quickly to be seen: rows that were lifted off, and copies that travelled.
+# Counts things that pass too quickly for a test to see: rows that are undone, and copies that travel.
 WATCH = """
 window.seen = {undone: 0, travelling: 0};
 new MutationObserver((changes) => {

@@ -35,7 +35,7 @@ CALENDARS = {
     "month": ("document.querySelector('#month').click()", ".month:not([hidden]) [data-day]"),
     "details": ("document.querySelector('#mine [data-open]').click()", "#details[open] .actions"),
 }
-# A grid of days is scrolled. What is in it, and in the list of a phone, is whole in the details.
+# Parts that may be cut off: a grid of days is scrolled, and the details show each text whole.
 SHORTENED = ".calendar, .block *, .month *, #mine li button"
 
 # Fills and sends the form of a replica.
@@ -46,7 +46,7 @@ for (const [name, value] of Object.entries(arguments[0])) form.elements[name].va
 form.requestSubmit();
 """
 
-# The page asks each replica every two seconds, which tells it nothing here, where events tell it all.
+# The page also asks each replica every two seconds. Here that is needless, because events tell the page everything.
 NO_POLLING = "window.setInterval = () => 0"
 
 # The columns and the links that are seen.
@@ -55,13 +55,13 @@ const seen = (selector) => [...document.querySelectorAll(selector)].filter((node
 return [seen(".column").map(({ dataset }) => dataset.label), seen(".link").map(({ dataset }) => dataset.link)];
 """
 
-# Calls back once the layout is final: the observers of sizes have run, and what they changed is laid out.
+# Calls back when the layout is final: the observers of sizes have run, and their changes are laid out.
 PAINTED = """
 const done = arguments[0];
 requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)));
 """
 
-DIAGRAM = ".view"  # it is longer than the window, and scrolled sideways
+DIAGRAM = ".view"  # the diagram is wider than the window and is scrolled sideways
 MEASURE = (Path(__file__).parent / "measure.js").read_text(encoding="utf-8")
 
 # Components of vectors that a column does not show, as sentences.
@@ -121,7 +121,7 @@ def live_through(cluster: ServedCluster) -> None:
     cluster.meet(third, second)
     cluster.meet(second, first)
     reserve(cluster, third, USERS[3], 1, 16)
-    reserve(cluster, first, USERS[2], 1, 18)  # is undone and played again once the write before comes
+    reserve(cluster, first, USERS[2], 1, 18)  # is undone and played again when the write before this line arrives
 
 
 def resize(page: Page, width: int, height: int, scheme: str) -> None:

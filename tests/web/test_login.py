@@ -1,4 +1,4 @@
-"""The login page in a real browser: a token opens the calendar, by a cookie that scripts cannot read."""
+"""The login page in a real browser. A token opens the calendar. The login sets a cookie that scripts cannot read."""
 
 from __future__ import annotations
 

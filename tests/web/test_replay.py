@@ -15,8 +15,8 @@ from tests.web.test_diagram import CLICK
 
 __all__ = ["pytestmark"]
 
-# Records the steps of a replay in the column of `two`: [what, user, its time, times of the rows that are still undone],
-# and at each step the counts in the header beside those of the list.
+# Records each step of a replay in the column of `two`: [what, user, time, rows that are still undone]. Also records the
+# counts in the header and the counts of the list at each step.
 RECORD = """
 window.steps = [];
 window.counts = [];

@@ -14,7 +14,7 @@ __all__ = ["page", "processes"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
-# Keeps what would run in ten seconds, to run it at once.
+# Keeps a function that would run in ten seconds. A test then runs the function at once.
 HOLD = """
 const set = window.setTimeout;
 window.setTimeout = (run, ms, ...more) => (ms === 10000 ? (window.runHeld = run, 0) : set(run, ms, ...more));
