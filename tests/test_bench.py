@@ -37,7 +37,7 @@ NO_PROCESS = ("store", "rollback-far", "rollback-near", "select", "converge", "v
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """Return a workspace that forks its replicas, which is faster. The measured figures do not matter here."""
+    """Return a workspace that forks its replicas to save time. The measured figures do not matter here."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (bench.workspace, bench.full_state):
             patch.setattr(module, "Processes", ForkedProcesses)

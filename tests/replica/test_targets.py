@@ -74,7 +74,7 @@ def test_a_password_is_not_sent_to_a_server_without_tls() -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the certificate `one`, which is valid for this machine, and its certificate authority,
+    """Return a folder with the certificate `one`, which is valid for this machine, and the certificate authority
     `ca`."""
     folder = tmp_path_factory.mktemp("certificates") / "tls"
     subprocess.run([CERTIFICATES, folder, "one=127.0.0.1"], check=True, capture_output=True)

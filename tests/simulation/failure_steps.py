@@ -209,8 +209,9 @@ class FailureSteps(SessionSteps):
     def _do_lie(self, a: int, b: int, c: int, d: int, _e: int) -> str:
         """Run a session in which one node, the liar, sends one altered hello, or one forged batch after its hello.
 
-        Check invariant 20: the other node, the victim, keeps its id and, if it is the primary, its role and its
-        commits. A victim that was rolled back may lose its id: the liar may hold writes that the victim has lost.
+        Check invariant 20: the other node, the victim, keeps its id. If the victim is the primary, the victim also
+        keeps its role and its commits. A victim that was rolled back may lose its id, because the liar may hold writes
+        that the victim has lost.
         """
         pair = self._two(a, b)
         if pair is None:

@@ -1,8 +1,7 @@
 """Draws the steps of a run from a seed. Each seed has its own rates of faults.
 
-A step is a name and five numbers. The numbers choose among the nodes, clients and sessions that exist, so a step is
-valid in any state of the world, and a run stays valid if some of its steps are left out. This makes it possible to
-shrink failures.
+A step is a name and five numbers. The numbers choose among the nodes, clients and sessions that exist. So a step is
+valid in any state of the world, and a run stays valid without some of its steps. Therefore a failing run can be shrunk.
 """
 
 from __future__ import annotations

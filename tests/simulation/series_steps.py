@@ -89,7 +89,7 @@ class SeriesSteps(ClientSteps):
     def _do_manage(self, a: int, b: int, c: int, d: int, e: int) -> str:
         """Let a manager cancel another user's reservation or series, hand it over, or reserve for another user.
 
-        If this node has no manager, an ordinary user tries it and is refused.
+        If this node has no manager, an ordinary user tries the same and is refused.
         """
         node = self._near(a, b)
         if node is None:
@@ -110,7 +110,7 @@ class SeriesSteps(ClientSteps):
     def _manager(self, number: int, node: Node) -> tuple[Client, str]:
         """Choose a client and the role that its request claims.
 
-        If this node knows a manager, the client is a manager; otherwise an ordinary user. Now and then the client is a
+        If this node knows a manager, choose a manager. Otherwise choose an ordinary user. In some steps, choose a
         former manager who still claims the role, as if the request had been checked earlier or at another node.
         """
         roles = self._roles(node)

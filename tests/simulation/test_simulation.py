@@ -127,7 +127,8 @@ class Trio:
         return accepted.id
 
     def stage(self, giver: int, taker: int) -> tuple[str, object]:
-        """Send the full state of `giver`, without its log, to `taker`, which stages the state and does not install it.
+        """Send the full state of `giver`, without its log, to `taker`. `taker` stages the state and does not install
+        it.
 
         Return the number of the stage, and the last frame of the state.
         """

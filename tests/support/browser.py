@@ -60,7 +60,8 @@ class Page:
         wait_until(lambda: self._clicked(selector))
 
     def _clicked(self, selector: str) -> bool:
-        """Click an element; return False if it is not there yet, or if the page replaced it after it was found."""
+        """Click an element. Return False if the element is not there yet, or if the page replaced the element before
+        the click."""
         try:
             self.driver.find_element(By.CSS_SELECTOR, selector).click()
         except (NoSuchElementException, StaleElementReferenceException):

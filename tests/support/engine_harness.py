@@ -197,8 +197,8 @@ class Meeting:
         return [end for end in (0, 1) if self.wires[end] and not self.ends[end].finished]
 
     def step(self, end: int | None = None, *, double: bool = False) -> bool:
-        """Deliver the next frame for `end`, or for the other end if none is queued for `end`. Deliver it twice if
-        `double`.
+        """Deliver the next frame for `end`, or for the other end if `end` has no queued frame. If `double` is true,
+        deliver the frame twice.
 
         Return False if no frame is queued.
         """

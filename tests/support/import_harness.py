@@ -64,7 +64,7 @@ class Desk:
 def desk(
     folder: Path, rooms: Sequence[Any] = ("6.12", "6.13"), zone: str = "Europe/Brussels", more: str = ""
 ) -> Iterator[Desk]:
-    """Start a replica with these rooms. `more` are further lines of its configuration."""
+    """Start a replica with these rooms. `more` has more lines for the configuration."""
     settings = parse(
         f"cluster: imports\nprimary: one\ntimezone: {zone}\n{more}"
         f"rooms: {json.dumps(list(rooms), ensure_ascii=False)}\n"

@@ -152,8 +152,8 @@ def remembered_as(write: Write) -> str:
 
 
 def what_is_asked(write: Write) -> str:
-    """Return, as text, what a write asks for that changes a reservation or series. Two writes ask for the same if their
-    texts are equal."""
+    """Return what a change of a reservation or series asks for, as text. Two changes ask for the same if their texts
+    are equal."""
     args = {**write.args, **write.args.get("occurrences", [{}])[0]}
     if write.op == "extend_series":
         return f"extend/{args['date']}"

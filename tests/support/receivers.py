@@ -1,4 +1,4 @@
-"""A mail server and a webhook on free ports of this machine, which keep what they get."""
+"""A mail server and a webhook on free ports of this machine. Both keep what they receive."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from aiosmtpd.controller import Controller
 
 @dataclass
 class MailServer:
-    """A running mail server. `mails` are the mails that it has taken. `recipients` has the recipients of each mail,
-    from its envelope."""
+    """A running mail server. `mails` has the received mails. `recipients` has the recipients of each mail, from its
+    envelope."""
 
     port: int
     mails: list[EmailMessage] = field(default_factory=list)

@@ -155,7 +155,7 @@ class ServedCluster:
         self.retired.add(label)
 
     def stop(self, label: str) -> None:
-        """Stop the server of a replica, if it runs. The replica no longer answers."""
+        """Stop the server of a replica, if the server runs. The replica no longer answers."""
         replica = self.replicas[label]
         if not replica.is_up:
             return

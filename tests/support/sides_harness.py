@@ -26,7 +26,8 @@ RULES = rules_by_tag(APPLICATIONS)
 
 
 class Side:
-    """One replica with its REST interface. Whatever its label, it uses the configuration of replica `one`."""
+    """One replica with its REST interface. Each replica uses the configuration of replica `one`, whatever its label
+    is."""
 
     def __init__(
         self,

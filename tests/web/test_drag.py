@@ -21,8 +21,11 @@ EDGE_PX = 3
 
 
 def hold(page: Page, identifier: str, part: str = "start") -> ActionChains:
-    """Press the mouse button on a reservation, and hold it: on its upper or lower edge (`top`, `bottom`), or within it
-    near its start (`start`)."""
+    """Press the mouse button on a reservation, and hold the button.
+
+    `part` is where the button is pressed: on the upper or lower edge (`top`, `bottom`), or inside, near the start
+    (`start`).
+    """
     block = page.driver.find_element(By.CSS_SELECTOR, f'.block[data-id="{identifier}"]')
     half = block.size["height"] / 2
     y = {"start": 14 - half, "top": EDGE_PX - half, "bottom": half - EDGE_PX}[part]
