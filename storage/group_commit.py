@@ -42,10 +42,10 @@ class GroupCommit(Generic[Request]):
         self._is_in_flight = False
 
     def submit(self, request: Request) -> Any:
-        """Return the reply to this request, or raise the error that `send_all` raised. Any thread may call this method.
+        """Return the reply to this request, or raise the error of `send_all`. Any thread may call this method.
 
-        A ResponseError or Hung concerns one request alone, so the requests of its batch are sent again, one by one.
-        After any other error, all requests of the batch fail.
+        A ResponseError or Hung may be the fault of a single request. So the requests of the batch are sent again, one
+        by one. After any other error, all requests of the batch fail.
         """
         own = _Pending(request)
         with self._changing:

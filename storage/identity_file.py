@@ -34,15 +34,19 @@ class IdentityFile:
     clean, mark  whether the replica stopped normally, and a text that describes what the namespace held then
     repaired     whether the append-only file lost a damaged end since the id was last confirmed; recorded here because
                  a crash may come between the repair and the decision about the id
-    place        where the folder is; see `place_of`. Empty in a file of an older version
+    place        the text of `place_of` when the id was confirmed; empty if it was not recorded
     next         an id that is reserved for the installation of a full state; recorded before the installation, so that
                  a crash directly after it loses nothing
     left         whether the server has retired and all its writes are held by other replicas
 
-    These fields are used only by a server that joins a running cluster: `rest` and `anti_entropy`, the addresses at
-    which it listens; `request`, the request id of its creation; `through`, the anti-entropy address of the replica that
-    it asks. `id` is empty until that replica has answered, and `founded_at` is empty until the first session with it
-    has succeeded.
+    Only a server that joins a running cluster uses these fields:
+
+    rest, anti_entropy  the addresses at which the server listens
+    request             the request id of its creation
+    through             the anti-entropy address of the replica through which it joins
+
+    Until that replica has answered, `id` is empty. Until the first session with that replica has succeeded,
+    `founded_at` is empty.
     """
 
     id: str
@@ -80,7 +84,7 @@ def mint(label: str, randomness: Callable[[int], bytes] = secrets.token_bytes) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """The facts on which `decide` decides, at a start or when a Redis has come back.
+    """What `decide` needs to know, at a start or when a Redis has come back.
 
     namespace_id  the id in Redis; None if the namespace is empty
     run_id        the run id of the Redis that runs now
@@ -137,7 +141,8 @@ def decide(known: IdentityFile | None, found: Findings) -> Decision:  # noqa: PL
 
 
 def load(folder: Path) -> IdentityFile | None:
-    """Return the identity file of `folder`; None if it does not exist. A file with the former name is renamed first.
+    """Return the identity file of `folder`; None if it does not exist. A file with the name of older versions,
+    FORMER_NAME, is renamed first.
 
     Raises Conflict `identity_damaged` if the file cannot be read.
     """

@@ -67,8 +67,8 @@ class Watchdog:
                     _log.warning("A script could not be ended (%s), so Redis was killed and starts again.", problem)
                 else:
                     _log.warning(
-                        "A script may run for ever, and cannot be ended: %s. Give Redis a lua-time-limit of 5000, let"
-                        " this replica run SCRIPT KILL, and restart Redis.",
+                        "A script may run for ever, and cannot be ended: %s. Set lua-time-limit to 5000 in the"
+                        " configuration of Redis, allow this replica to run SCRIPT KILL, and restart Redis.",
                         problem,
                     )
                 return

@@ -1,15 +1,16 @@
 """The append-only file of the embedded Redis: checks that it is complete, and cuts off an incomplete end.
 
-If a script changes several keys, Redis appends the changes to the file as one transaction, MULTI … EXEC. If a crash
-tears off the EXEC, Redis' own repair (`aof-load-truncated yes`) keeps the MULTI, and the next load loses everything
-that was appended after it. So this module checks the file before each start of Redis. `redis-check-aof` (the
-redis-server program under another name) says how many bytes are valid, and this module decides whether the rest is a
-torn end. It cuts off only a torn end, and leaves any other damage to the operator. It does not check files that have
-not changed since Redis last stopped normally, because a check takes half as long as loading them. This module handles
-files only, not servers.
+If a script changes several keys, Redis appends the changes to the file as one transaction, MULTI … EXEC. A crash may
+cut off the EXEC. Redis' own repair (`aof-load-truncated yes`) then keeps the MULTI, and the next load loses everything
+that was appended after the MULTI. So this module checks the file before each start of Redis.
+
+`redis-check-aof` (the redis-server program under another name) says how many bytes are valid, and this module decides
+whether the rest is a torn end. It cuts off only a torn end, and leaves any other damage to the operator. It does not
+check files that have not changed since Redis last stopped normally, because a check takes half as long as loading them.
+This module handles files only, not servers.
 
 Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7 and Valkey).
-From Redis 7.4 and Valkey 9 on, each of the two writes bases that the other cannot read.
+Valkey cannot read a base of Redis 7.4 or later. Redis cannot read a base of Valkey 9 or later.
 """
 
 from __future__ import annotations
@@ -86,8 +87,8 @@ def _file_states(folder: Path) -> dict[str, list[int]]:
 
 
 def written_by(folder: Path) -> tuple[str, str]:
-    """Return (family, version) of the servers that can open the data. The family is "Redis", "Valkey", or "" for both;
-    the version is the oldest that can open the data, or "" for any version."""
+    """Return which servers can open the data, as (family, version). The family is "Redis", "Valkey", or "" if both can
+    open the data. The version is the oldest one that can open the data, or "" if any version can."""
     if not _has_manifest(folder):
         return "", ""
     for file in _files(folder):
@@ -106,8 +107,8 @@ def _has_manifest(folder: Path) -> bool:
 
 
 def _head(file: Path) -> bytes:
-    """Return the first bytes of a snapshot. They contain the family of the server that wrote it, and the version of its
-    format."""
+    """Return the first bytes of a file. A snapshot begins with the name of the program that wrote it, REDIS or VALKEY,
+    and the number of its format."""
     with file.open("rb") as opened:
         return opened.read(9)
 
@@ -131,8 +132,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the server's program under the name of another tool: `command` has this name and the arguments. `answer` is
-    sent to its standard input."""
+    """Run the redis-server program as another tool. `command` has the name of the tool and the arguments. `answer` is
+    sent to the standard input."""
     try:
         return subprocess.run(
             command,
@@ -186,8 +187,8 @@ class _WrongByte(Exception):
 def _torn(file: Path, good: int) -> bool:
     """Return whether the bytes from position `good` on are one unfinished transaction.
 
-    Zeros may follow it up to the end of the file, because some file systems leave them there. The result is False if
-    complete transactions follow the damage.
+    Zeros may follow the transaction up to the end of the file, because some file systems leave zeros there. The result
+    is False if complete transactions follow the damage.
     """
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         position, in_transaction = good, False

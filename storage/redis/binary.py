@@ -104,8 +104,8 @@ def _candidates() -> Iterator[Path]:
 
 
 def _in_wheels() -> Iterator[Path]:
-    """Yield the servers that Python packages contain, found in the packages' lists of files. The packages are not
-    imported, because an import would start other things."""
+    """Yield the servers that Python packages contain. The paths come from the packages' lists of files. The packages
+    are not imported, so none of their code runs."""
     for package, name in WHEELS:
         try:
             listed = files(package) or ()

@@ -2,8 +2,8 @@
 
 Every new connection is checked: it must reach the Redis process that the replica has confirmed. A Redis that was
 restarted or that failed over is treated as unreachable until the callback `on_restart` has checked its data. Otherwise
-a replica could continue to write under an id whose last writes were lost. This module knows Redis, but knows only the
-prefix of the keys.
+a replica could continue to write under an id whose last writes were lost. This module knows the prefix of the
+namespace's keys, but no key.
 """
 
 from __future__ import annotations
@@ -128,8 +128,9 @@ class OpenStorage:
     durable         whether Redis is embedded, and therefore runs with `appendfsync always`
     identity_file   the content of the identity file; None if there is no file
 
-    When Redis was restarted or replaced, `on_restart` runs in a thread of its own, with a client that can reach it. All
-    other clients are refused until it returns. If it raises an error, it is called again after a pause.
+    When Redis was restarted or replaced, a thread calls `on_restart` with a client that can reach the new Redis. All
+    other clients are refused until `on_restart` returns. If `on_restart` raises an error, it is called again after a
+    pause.
     """
 
     def __init__(self, source: Source, folder: Path, lock: FolderLock, on_restart: OnRestart) -> None:
@@ -162,7 +163,7 @@ class OpenStorage:
     def is_silent(self, wait_s: float) -> bool:
         """Return whether Redis accepts a connection and then does not answer for `wait_s`.
 
-        The result is False for a Redis that refuses connections, because then no request waits for it.
+        The result is False for a Redis that refuses connections: then requests fail at once, and none waits.
         """
         client = self._connect(socket_timeout=wait_s, socket_connect_timeout=wait_s)
         try:
@@ -174,12 +175,17 @@ class OpenStorage:
         return False
 
     def is_folder_there(self) -> bool:
-        """Return whether the folder is still there. If not, nothing that Redis writes to it can be read again."""
+        """Return whether the folder is still there. If the folder is gone, no later start can read what Redis writes
+        now."""
         return self._lock.is_there()
 
     def end_script(self, wait_s: float) -> str | None:
-        """End the script that runs in Redis, if it has changed nothing and has run for `lua-time-limit`. Returns the
-        reason why it could not be ended; None if no script runs any more. Redis may take `wait_s` to answer."""
+        """End the script that runs in Redis. Returns None if no script runs any more. Otherwise returns the reason why
+        the script could not be ended.
+
+        Redis ends only a script that has changed nothing and has run for `lua-time-limit`. Redis may take `wait_s` to
+        answer.
+        """
         client = self._source.client(socket_timeout=wait_s, socket_connect_timeout=wait_s)
         try:
             client.script_kill()
@@ -215,7 +221,8 @@ class OpenStorage:
         return decide(known, found)
 
     def confirm(self, identity: IdentityFile) -> None:
-        """Write the identity file. This confirms that its id is valid with the Redis that runs now.
+        """Write the identity file with the identity of the Redis that runs now. This confirms that the id is valid with
+        this Redis.
 
         Call it at each start and in `on_restart`, before any write is accepted under the id.
         """

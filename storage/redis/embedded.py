@@ -291,9 +291,9 @@ def _socket_path(folder: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise Conflict(
             "foreign_socket",
-            f"The path of the data folder is too long for the socket of Redis, so the socket would go into"
-            f" {path.parent}. But that folder does not belong to this user, or others may use it. Remove that"
-            " folder, or choose a data folder with a shorter path.",
+            f"The path of the data folder is too long for the socket of Redis. The socket would go into {path.parent}"
+            f" instead, but {path.parent} is not a private folder of this user. Remove {path.parent}, or choose a data"
+            " folder with a shorter path.",
         )
     return path
 

@@ -39,7 +39,7 @@ def no_retry() -> Retry:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL for messages, without the password that it may hold."""
+    """Return a URL as messages show it: without user name, password and options."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -92,10 +92,9 @@ class Source(ABC):
         return identity_in(text), version_of(info)
 
     def await_change(self, suspect: threading.Event) -> None:
-        """Block until another process may have taken over.
+        """Wait until the Redis may have ended, or another process may have taken over.
 
-        To end the wait early, set `suspect` and also stop the Redis, because some kinds of Redis heed only one of the
-        two.
+        To end the wait early, set `suspect` and also stop the Redis. Each kind of Redis reacts to only one of the two.
         """
         suspect.wait()
 
