@@ -2,8 +2,10 @@
 
 Every key of the replica `one` begins with `bayou:{one}:`. The braces keep a namespace in one slot of a Redis Cluster. A
 name that ends in a colon stands for many keys: the name of a page, the id of a server or the name of a list follows the
-colon. Each full state begins a new generation of committed pages. In the keys below, {} stands for the number of a
-generation. So the pages and commits of a new state can be staged beside the current pages and log.
+colon.
+
+Each full state begins a new generation of committed pages. In a key of KEYS, {} stands for the number of the
+generation. So a new state can be staged while the current pages and log stay as they are.
 """
 
 from __future__ import annotations
@@ -108,9 +110,11 @@ class Namespace:
 
 
 def lua_keys() -> str:
-    """Return Lua code that defines three locals: `keys_of(generation)`, a function that returns the keys of a
-    generation; `generation`, the current one, or false if there is no namespace; and `K`, the keys of the current
-    generation.
+    """Return Lua code that defines three local variables.
+
+    keys_of     a function that returns the keys of a generation
+    generation  the current generation; false if there is no namespace
+    K           the keys of the current generation
 
     The code expects the namespace's prefix in KEYS[1].
     """

@@ -69,8 +69,8 @@ class LogDigests:
 
     @staticmethod
     def _end(mark: _Mark, csn: int) -> int:
-        """Digests are kept in memory at each multiple of STEP. Return the first multiple after the mark, but at most
-        `csn`."""
+        """Return the CSN at which the next read of ids ends: the next multiple of STEP after the mark, but at most
+        `csn`. The digest at each multiple of STEP is kept in memory."""
         return min(csn, mark.csn // STEP * STEP + STEP)
 
     def _ids(self, first: int, last: int) -> tuple[bytes, int, bytes, list[bytes]]:

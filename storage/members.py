@@ -1,7 +1,6 @@
 """The application `members/1`. Its writes create servers, retire servers, and name the primary.
 
-This application belongs to the protocol, so every store plays it in addition to the applications that the store is
-given.
+This application is part of the protocol. So every store plays it, whatever other applications the store plays.
 """
 
 from __future__ import annotations
@@ -62,7 +61,8 @@ def decode_forgotten(page: Mapping[str, str]) -> set[str]:
 
 
 def label_of(server: str, created: Iterable[Member]) -> str | None:
-    """Return the label of a server. Returns None for a created server that `created` does not contain."""
+    """Return the label of a server; None if it is not known. A minted id contains the label. The label of a created
+    server is looked up in `created`."""
     minted = label_in(server)
     return minted or next((member.label for member in created if member.id == server), None)
 

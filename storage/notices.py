@@ -1,7 +1,8 @@
 """What a replica keeps in Redis about its notifications: the writes that it follows, and the messages to send.
 
-Each method except `mark` is atomic, and any call may safely be repeated. Only one thread may use these methods, because
-a message is looked at in one call and taken in the next. This module does not interpret the texts that it stores.
+Each method except `mark` is atomic and may safely be repeated. Only one thread may use these methods: it reads a
+message with `next_waiting`, and removes the message in a later call of `mark`. This module does not interpret the texts
+that it stores.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ SENT_MAX = 10_000  # messages whose ids are kept
 class Progress:
     """What `NoticeStore.save` records in one transaction.
 
-    followed  write id -> what is known of the write
-    held      write id -> time of the change that its user does not know yet, in milliseconds since 1970
-    settled   writes that are no longer held
-    forgotten writes that are followed no longer
-    messages  to send, the oldest first
+    followed  write id -> a text that says what is known of the write
+    held      write id -> time since which a change of the write is held, in milliseconds since 1970
+    settled   ids of writes that are no longer held
+    forgotten ids of writes that are no longer followed
+    messages  the messages to send, the oldest first
     """
 
     followed: dict[str, str] = field(default_factory=dict)
@@ -49,8 +50,8 @@ class NoticeStore:
         return (event.decode(), server.decode()) if event and server else None
 
     def start(self, event: str, server: str) -> int:
-        """Begin after this event. Forget all followed writes and all messages, but keep the ids of the messages that
-        were sent. Return how many messages were waiting."""
+        """Set the position to this event. Forget all followed writes and all waiting messages, but keep the ids of the
+        messages that were sent. Return how many messages were waiting."""
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.llen(self._keys.notices_waiting)
             transaction.delete(self._keys.notices_followed, self._keys.notices_held, self._keys.notices_waiting)
@@ -76,8 +77,8 @@ class NoticeStore:
         return [one.decode() for one in found]
 
     def oldest_held_ms(self) -> int | None:
-        """Return the earliest time since which a write is held, in milliseconds since 1970; None if no write is
-        held."""
+        """Return the time since which the oldest held write has been held, in milliseconds since 1970; None if no write
+        is held."""
         found = self._redis.zrange(self._keys.notices_held, 0, 0, withscores=True)
         return int(found[0][1]) if found else None
 
@@ -104,7 +105,7 @@ class NoticeStore:
         return int(self._redis.llen(self._keys.notices_waiting))
 
     def next_waiting(self) -> str | None:
-        """Return the oldest message that waits; None if none does."""
+        """Return the oldest waiting message; None if no message is waiting."""
         found = self._redis.lindex(self._keys.notices_waiting, 0)
         return found.decode() if found else None
 

@@ -1,5 +1,5 @@
-"""The parts of a store that people and operators use: the log, digests, links, the pace, the event stream, and the
-revisions of feeds.
+"""The parts of a store that people and operators use: the log, digests, links, the pace of sessions and commits, the
+event stream, and the revisions of feeds.
 
 Nothing here changes the log or a page. Links, events and feed revisions belong to this replica alone.
 """
@@ -116,8 +116,8 @@ class Queries(ScriptRunner):
         dropped = {origin.decode(): int(last) for origin, last in omitted.items()}
         if complete(dropped, {one.decode() for one in retired}, server) >= stamp:
             message = (
-                f"The log of this replica no longer holds the write {identifier}: the write was committed, and dropped"
-                " from the log later. It is final."
+                f"The log of this replica no longer holds the write {identifier}. The write was committed, so its"
+                " outcome is final. Later the write was dropped from the log."
             )
             raise Unknown("write_dropped", message, write=identifier)
         message = (
@@ -129,13 +129,14 @@ class Queries(ScriptRunner):
     def newest_writes(
         self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
     ) -> list[LogEntry]:
-        """Return the newest writes of an application, at most NEWEST_MAX. `user`, `request` (the request id) and
-        `words` filter the writes; an empty argument filters nothing. With `words`, the outcome of a write must contain
-        one of them, such as `rejected`. Tentative writes come first, then the committed writes that the log still
-        holds. Both begin with the newest write. Atomic.
+        """Return the newest writes of an application, at most NEWEST_MAX. Atomic.
 
-        The method searches only the newest WRITES_READ writes of the log, or OUTCOMES_READ of them if `words` are
-        given.
+        `user`, `request` (the request id) and `words` filter the writes; an empty argument filters nothing. With
+        `words`, the outcome of a write must contain one of these words, such as `rejected`.
+
+        Tentative writes come first, then the committed writes that the log still holds. In each of the two groups, the
+        newest write comes first. The method searches only the newest WRITES_READ writes of the log, or OUTCOMES_READ of
+        them if `words` are given.
         """
         flat = self.run("read_newest", app, user, request, NEWEST_MAX, OUTCOMES_READ if words else WRITES_READ, *words)
         return [
@@ -200,7 +201,7 @@ class Queries(ScriptRunner):
 
     @property
     def pace(self) -> Pace:
-        """Whether sessions and commits run by themselves (`auto`), or only when somebody asks for them (`manual`)."""
+        """`auto` if sessions and commits run by themselves; `manual` if they run only when somebody asks for them."""
         return self._pace
 
     def set_pace(self, pace: Pace) -> None:
@@ -221,10 +222,11 @@ class Queries(ScriptRunner):
         self._add_event(self._redis, "session", report)
 
     def events(self, after: str, block_ms: int | None, count_max: int, client: Any) -> list[tuple[str, dict[str, Any]]]:
-        """Return up to `count_max` pairs (id, event) after the event id `after`, oldest first. Waits up to `block_ms`
-        for the first event; None does not wait.
+        """Return up to `count_max` pairs (id, event) after the event id `after`, oldest first. Raises Gap if some
+        events after `after` are no longer kept.
 
-        `client` makes the call, which may block. Raises Gap if some events after `after` are no longer kept.
+        If there is no such event yet, the method waits for one for up to `block_ms`. With None it does not wait.
+        `client` is the client that waits, so its timeout must be longer than `block_ms`.
         """
         oldest = self._redis.xrange(self._keys.events, count=1)
         if after != "0-0" and oldest and _event_order(after) < _event_order(oldest[0][0].decode()):
@@ -256,12 +258,12 @@ class Queries(ScriptRunner):
     # Feeds.
 
     def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]], now_s: int) -> dict[str, FeedRevision]:
-        """Record which things, such as reservations, the feed `name` shows now. Return the revision of each thing that
-        is recorded for the feed, including things that the feed no longer shows. Atomic.
+        """Record which things, such as reservations, the feed `name` shows now. Return the revision of each recorded
+        thing, including things that the feed no longer shows. Atomic.
 
-        `shown` maps each thing to two values: the text that the feed shows of it (without tabs), and a time in seconds
-        since 1970. If the feed stops showing the thing, its revision is kept until this time. The revision number of a
-        thing grows with each recorded change, and never falls.
+        `shown` maps each thing to the text that the feed shows of it (without tabs), and to a time in seconds since
+        1970. When the feed stops showing a thing, the revision of the thing is kept until that time. The revision
+        number of a thing grows with each recorded change, and never falls.
         """
         flat = [part for thing, (text, keep_until_s) in shown.items() for part in (thing, text, keep_until_s)]
         found = self.run("revise_feed", name, now_s, max(now_s - REVISIONS_BEGIN_S, 0), *flat)
@@ -277,9 +279,9 @@ class Queries(ScriptRunner):
     def _pages(
         self, family: str, indexed: Collection[str], names: Sequence[str]
     ) -> Iterator[tuple[str, dict[bytes, bytes], dict[bytes, bytes]]]:
-        """Yield each of these pages with two sets of fields: those of its committed state, and those of its tentative
-        copy. The keys of the committed states begin with `family`. A page that is not in `indexed` has no tentative
-        copy."""
+        """Yield (page, committed fields, fields of the tentative copy) for each of these pages. Only the pages in
+        `indexed` have a tentative copy; for the others, the last item is empty. `family` is the beginning of the keys
+        of committed pages."""
         for start in range(0, len(names), PAGES_AT_ONCE):
             part = names[start : start + PAGES_AT_ONCE]
             copied = [page for page in part if page in indexed]
@@ -313,7 +315,7 @@ class _Hash:
             self._separator = b", "
 
     def text(self) -> str:
-        """Return the digest, after the last page."""
+        """Return the digest. Call this method once, after the last page was added."""
         self._hash.update(b"]")
         return self._hash.hexdigest()
 

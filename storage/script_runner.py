@@ -88,8 +88,8 @@ def hung(write: str, tag: str) -> Hung:
     played = f"the write {write}" if write else "this request"
     return Hung(
         PeerRefusalCode.PLAY_HUNG,
-        f"The Lua of {tag} does not end when it plays {played}. Nothing of it is recorded, and this replica does not"
-        f" try it again. Start the replicas with a release whose Lua of {tag} ends.",
+        f"The Lua of {tag} does not end when it plays {played}. The play changed nothing, and this replica does not"
+        f" repeat it. Start the replicas with a release in which the Lua of {tag} ends.",
         write=write,
         application=tag,
     )

@@ -1,6 +1,6 @@
 """The Lua scripts: how a command, the engine and the applications become one script.
 
-Each file of lua/commands is a command. Lines at its head name the files below lua/ that it needs:
+Each file of lua/commands is a command. Lines at its head name the other files of lua/ that it needs:
 
     --- @include "engine/vectors"
 
@@ -9,16 +9,16 @@ Included files may include other files. Each file is loaded once, after the file
 
 A script consists of these parts, in this order:
 
-1. If the command includes engine/play: the applications, as the table Apps, and the tags of the applications that judge
-   the rights of users (`is_judge`). The applications come first, so that they cannot use the local variables of the
-   engine. The globals of Redis are hidden from them. So an application can neither access a key nor read a clock or a
-   random number.
+1. Only if the command includes engine/play: the applications, as the table Apps, and Judges, the tags of the
+   applications that judge the rights of users (`is_judge`). The applications come first, so that they cannot use the
+   local variables of the engine. The globals of Redis are hidden from the applications. So an application can neither
+   access a key nor read a clock or a random number.
 2. Variables for every command: EVENTS_MAX, RECENT_MAX, STAMP_MAX, AHEAD_US_MAX, and the keys `K` and `keys_of`
    (storage/keys.py).
 3. The included files, then the command.
 
-If a command plays writes, all parts but the first are the body of a function, which the last line of the script calls.
-That line returns the error HUNG if SCRIPT KILL has ended the play of a write.
+If a command plays writes, parts 2 and 3 are the body of a function. The last line of the script calls that function. If
+SCRIPT KILL has ended the play of a write, the last line returns the error HUNG.
 """
 
 from __future__ import annotations
@@ -110,14 +110,15 @@ def rules_by_tag(applications: Iterable[LuaApplication]) -> dict[str, str]:
 
 
 def _rules(lua: Path) -> str:
-    """Return the text of the files that an application's Lua file includes, followed by the text of that Lua file. All
-    are in one folder."""
+    """Return the text of an application's Lua file, after the texts of the files that it includes. All these files are
+    in one folder."""
     return assembled(lua.parent, lua.stem)
 
 
 @cache
 def assembled(root: Path, name: str) -> str:
-    """Return the text of the files that the Lua file `name` below `root` includes, followed by its own text."""
+    """Return one text for the Lua file `name` of the folder `root`. First come the files that this file includes, then
+    the file itself."""
     *modules, (_, text) = included(root, name).items()
     return "".join([_module(*module) for module in modules]) + text
 
@@ -128,8 +129,8 @@ def _module(name: str, text: str) -> str:
 
 @cache
 def included(root: Path, name: str) -> Mapping[str, str]:
-    """Return file name -> text for the Lua file `name` below `root` and for all files that it includes. In this
-    mapping, each file comes after the files that it needs.
+    """Return file name -> text for a Lua file and all files that it includes. `name` is the name of the Lua file in the
+    folder `root`. Each file comes after the files that it needs.
 
     Raises ValueError if a line includes a file that does not exist, or if files include each other in a circle.
     """

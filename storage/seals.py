@@ -31,7 +31,7 @@ class SealStore(Queries):
         return list(bodies) if len(ids) == max(count, 0) and all(bodies) else None
 
     def bodies(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the canonical bytes of these writes by id, as far as the log holds them."""
+        """Return write id -> canonical bytes for these writes. Writes that are not in the log are left out."""
         found = self._redis.hmget(self._keys.writes, ids) if ids else []
         return {one: body for one, body in zip(ids, found, strict=True) if body is not None}
 
@@ -41,8 +41,11 @@ class SealStore(Queries):
         return [_decode(StoredSeal, text) for text in found]
 
     def note_seals(self, seals: Iterable[StoredSeal], successions: Iterable[Succession]) -> None:
-        """Store seals that were checked, and the seals of these successions. If a new seal begins where a stored one
-        ends, and both have the same running hash there, the two are joined into one."""
+        """Store seals that were checked, and the seals of these successions.
+
+        A stored seal may end at the CSN at which a new seal begins or ends. If both have the same epoch, and the same
+        running hash at that CSN, the new seal replaces the stored one and covers the commits of both.
+        """
         for seal in seals:
             new, replaced = seal, []
             for text in self._redis.zrangebyscore(self._keys.seals, seal.start, seal.csn):
@@ -79,8 +82,9 @@ class SealStore(Queries):
 
 
 def succession_texts(successions: Iterable[Succession]) -> tuple[list[str], list[str]]:
-    """Return successions as storage/lua/commands/install.lua takes them, in two flat lists. The first has each CSN and
-    the body, with a newline before the body. The second has each CSN and the seal, where there is a seal."""
+    """Return two flat lists for storage/lua/commands/install.lua. For each succession, the first list has the CSN and
+    the body, with a newline before the body. For each succession that has a seal, the second list has the CSN and the
+    seal."""
     bodies, seals = [], []
     for one in successions:
         bodies += [str(one.csn), f"\n{one.body.decode()}"]
