@@ -3,8 +3,8 @@
 These rules hold for every public method of Store and of its base classes. A method is atomic unless its docstring says
 otherwise. A refusal (bayou.errors) means that nothing changed. A RedisError means that Redis could not be reached or
 returned an error: after a ResponseError nothing has changed; after any other RedisError the change may have been made.
-It is safe to repeat the call. Any thread may call any method. Stamps, and times whose names end in `_us`, are
-microseconds since 1970.
+After any RedisError, it is safe to repeat the call. Any thread may call any method. Stamps, and times whose names end
+in `_us`, are microseconds since 1970.
 
 This module knows the namespace and the applications, but not the network.
 """
@@ -45,13 +45,14 @@ _REFUSED = {
     "retired": ("retired", "This replica has retired and takes no more writes. Use another replica."),
     "not_joined": (
         "not_joined",
-        "This replica does not hold its own creation. Run a session with the replica through which it has joined. If"
-        " that replica has lost the creation, start this replica again without its data, so that it joins again.",
+        "This replica does not hold the write that created it. Run a session with the replica through which it joined."
+        " If that replica has lost the write, start this replica again without its data. It then joins again.",
     ),
     "is_primary": ("is_primary", "The primary cannot retire. Promote another replica first."),
     "not_primary": (
         "not_primary",
-        "This replica is not the primary, and only the primary commits or hands over. Send the request to the primary.",
+        "This replica is not the primary. Only the primary can commit writes, or make another replica the primary. Send"
+        " the request to the primary.",
     ),
     "pending": ("pending", "New writes came in during the hand-over, and must be committed first. Try again."),
 }
@@ -83,8 +84,8 @@ class Store(FullStateStore):
 
     commit_mode  `auto`: a primary commits every write at once when it accepts or receives it; `manual`: a primary
                  commits only when `commit` is called; `auto` acts like `manual` while the pace is manual
-    ids          records new ids outside the namespace; None if there is no identity file
-    keep         says which commits come with a full state
+    ids          records new server ids outside the namespace (see Ids); None if there is no identity file
+    keep         says which commits of the log a full state contains
     emptied      called when a script finds that the namespace is gone
     """
 
@@ -118,8 +119,9 @@ class Store(FullStateStore):
         first_primary  if the namespace is new, this server becomes the first primary of the cluster
         clock_us       the wall clock; if the id is new and the last stamp is more than a year beyond this clock, the
                        stamps of the new id start from this clock
-        manner         `copy`: this replica is a copy of another one, so its commits give way to those of any peer;
-                       `retires`: once all writes that were set aside have been made again, the new id shall retire
+        manner         `copy`: this replica is a copy of another one. It gives up its history, so the history of any
+                       peer prevails. `retires`: the new id shall retire after this replica has made the writes again
+                       that were set aside
 
         Raises Conflict `other_release` if the namespace has another format, and `other_cluster` if it belongs to
         another cluster.
@@ -130,14 +132,14 @@ class Store(FullStateStore):
             raise Conflict(
                 "other_release",
                 f"The data of {self._label} was written by another release, in a format that this release cannot read."
-                " Continue with that release, or start without the data: the replica gets back what its peers hold.",
+                f" Continue with that release. Or start {self._label} without its data: it then gets back what its"
+                " peers hold.",
             )
         if status not in {b"opened", b"migrated"}:
             raise Conflict(
                 "other_cluster",
-                f"The namespace of {self._label} in this Redis belongs to another cluster. Use another Redis, or the"
-                " configuration with which the namespace was created: the name of the cluster and its replicas must be"
-                " the same.",
+                f"The namespace of {self._label} in this Redis belongs to another cluster. Use another Redis. Or use a"
+                " configuration with the same cluster name and the same replicas as when the namespace was created.",
             )
         self._load_hung()
         self._load_pace()
@@ -183,7 +185,8 @@ class Store(FullStateStore):
         return state
 
     def is_whole(self, state: State) -> bool:
-        """Return whether a namespace in this state holds everything that this store has ever returned."""
+        """Return whether a namespace in this state holds everything that this store has told clients and peers. See
+        storage/acknowledged.py."""
         return self._acknowledged.is_held(state)
 
     # Writes of clients.
@@ -197,12 +200,13 @@ class Store(FullStateStore):
         The write is logged only if its outcome is `updated` or `merged`. Then the result contains the pages in `shown`,
         as they are after the write. Writes of several threads may share one transaction.
 
-        `birth` is the short form of the birth in a session token. It fits if it is the birth of this cluster, if it is
-        empty, or if this replica does not know the birth of its cluster. Raises Behind if `birth` does not fit, or if
-        the replica's vector does not cover `needs`. Raises Conflict if this replica has retired or if clients may not
-        write this version of the application, TooLarge if the write has too many bytes or pages, and BadInput if no
-        stamp is left. Raises Conflict `clock_behind` if the log has stamps more than a year beyond `now_us`, and Hung
-        if the application's Lua does not finish playing this write.
+        `birth` is the short form of the birth in a session token, or empty. Raises Behind if this replica knows another
+        birth of its cluster, or if the replica's vector does not cover `needs`.
+
+        Raises Conflict if this replica has retired, if it does not hold its own creation, or if clients may not write
+        this version of the application yet. Raises Conflict `clock_behind` if the log has stamps more than a year
+        beyond `now_us`. Raises TooLarge if the write has too many bytes or pages, and BadInput if no stamp is left.
+        Raises Hung if the play of the write does not end.
         """
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
@@ -260,8 +264,8 @@ class Store(FullStateStore):
     def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative", birth: str = "") -> Snapshot:
         """Return pages in both views, with the vectors of the same moment. A page that does not exist is empty.
 
-        Raises Behind if `view` (`tentative` or `committed`) does not cover `needs`, or if `birth` does not fit, as in
-        `accept`. Reads of several threads may share one transaction.
+        Raises Behind if `view` (`tentative` or `committed`) does not cover `needs`, or if this replica knows another
+        birth of its cluster. Reads of several threads may share one transaction.
         """
         moment, reply = self._reading.submit(_Read(needs, birth, view, pages))
         if "missing" in reply:
@@ -272,8 +276,8 @@ class Store(FullStateStore):
         return Snapshot(pages=_views(pages, reply), **moment)
 
     def _read_all(self, requests: Sequence[_Read]) -> list[tuple[dict[str, Any], Sequence[Any]]]:
-        """Return a pair for each request. Its first item has the vectors, the CSN and the history at the moment of
-        reading. Its second item has the pages or, if the view does not cover `needs`, the missing entries."""
+        """Return a pair for each request. The first item has the vectors, the CSN, the history and the birth of one
+        moment. The second item has the pages, or the key `missing` or `foreign` if the read must be refused."""
         arguments: list[Any] = []
         for needs, birth, view, pages in requests:
             arguments += _json(vector_texts(needs)), birth, view, json.dumps(list(pages))
@@ -297,19 +301,19 @@ class Store(FullStateStore):
     # Anti-entropy; see also FullStateStore.
 
     def adopt(self, birth: str) -> str:
-        """Record that this replica has met a peer of the cluster that began with `birth`, the id of its first primary.
+        """Record that this replica has met a peer with this birth, the id of the cluster's first primary.
 
-        Returns `adopted` if this replica knew no birth, and `known` if it knew this one. Returns `other_birth`, and
-        changes nothing, if this replica belongs to another cluster.
+        If this replica knew no birth, it takes over this one, and the result is `adopted`. If it knew this birth
+        already, the result is `known`. If it knows another birth, nothing changes, and the result is `other_birth`.
         """
         return str(self.run("adopt", birth).decode())
 
     def receive(self, selection: Selection, source: str) -> Received:
-        """Store a selection from the peer with the label `source`, in order, up to the first write that does not fit.
+        """Store a selection from the peer with the label `source`, in order. Stop at the first write that cannot be
+        stored.
 
         The result has a `status`: whether all writes were stored and, if not, the reason. Writes that this replica
-        already had count as stored. Raises Hung if a play that does not end keeps even the first write from being
-        stored.
+        already had count as stored. Raises Hung if not even the first write can be stored, because a play does not end.
         """
         count = len(selection.items)
         while True:
@@ -391,9 +395,12 @@ class Store(FullStateStore):
                 self.commit()
 
     def resubmit(self, now_us: int) -> int:
-        """Make again the writes that were set aside. Stops before the first one that cannot be played, and makes none
-        if this replica has retired or its clock is a year behind. Returns how many writes are still set aside. Takes
-        several transactions."""
+        """Make the writes again that were set aside, each as a new write of this replica. Returns how many writes are
+        still set aside. Takes several transactions.
+
+        Stops before a write that cannot be played. Makes no write if this replica has retired or does not hold its own
+        creation, or if the log has stamps more than a year beyond `now_us`.
+        """
         left, count_max = 1, RESUBMITTED
         while left:
             try:
@@ -458,27 +465,30 @@ class Store(FullStateStore):
         return accepted.id
 
     def forget_server(self, label: str, now_us: int) -> str:
-        """Accept a write that says that the server with this label is lost for good. Returns the id of the write."""
+        """Accept a write that marks the server with this label as lost for good. Returns the id of the write."""
         args = {"label": label, "by": self._label}
         accepted = self._accept_membership("forget", f"forget-{now_us}", now_us, args)
         assert accepted.id is not None, "such a write is always logged"
         return accepted.id
 
     def come_back(self, now_us: int) -> None:
-        """Accept a write that says that this server, which was forgotten, is not lost."""
+        """Accept a write that removes the mark of `forget_server` from this server."""
         self._accept_membership("return", f"return-{now_us}", now_us, {"label": self._label})
 
     def activate(self, tag: str, now_us: int) -> str:
-        """Accept a write that makes `tag` (NAME/VERSION) the version of its application that clients write. Returns the
-        id of the write. The write takes effect once it is committed."""
+        """Accept a write that makes `tag` (NAME/VERSION) the active version of its application. Clients write the
+        active version. Returns the id of the write. The write takes effect once it is committed."""
         accepted = self._accept_membership("activate", f"activate-{now_us}", now_us, {"application": tag})
         assert accepted.id is not None, "an activation is always logged"
         return accepted.id
 
     def active_tag(self, name: str) -> str:
-        """Return the tag of the version of an application that clients write: the activated version or, if none was
-        activated, the oldest version that this replica can play. A newer version among the log's applications takes
-        precedence, because every replica that meets this one can play it."""
+        """Return the tag of an application's active version, which clients write. This is the version that was
+        activated. If none was activated, it is the oldest version that this replica can play.
+
+        If the log may hold writes of a newer version, that version is active instead. It needs no activation: a replica
+        that cannot play it has no sessions with this one.
+        """
         versions = self._versions[name]
         newest = f"{name}/{max(versions)}"
         if newest in self._active_for_good:
@@ -501,15 +511,16 @@ class Store(FullStateStore):
         if int(version) > int(active.partition("/")[2]):
             raise Conflict(
                 "not_active",
-                f"Clients write {active} in this cluster, not {tag}. When all replicas can play {tag}, activate it:"
-                f" admin activate {tag}.",
+                f"In this cluster, clients may not write {tag} yet: the active version is {active}. When all replicas"
+                f" can play {tag}, activate it: admin activate {tag}.",
             )
 
     def hand_over(self, to: str, now_us: int) -> None:
         """Hand the role of the primary over to the server `to`. Raises Conflict if this replica is not the primary.
 
-        Commits all tentative writes and then a primary write, which gets the last CSN of this server. This takes
-        several transactions. Raises Conflict `pending` if new writes arrived between these transactions.
+        Commits all tentative writes, and then a write that names `to` as the primary. That write is the last commit of
+        this server. This takes several transactions. Raises Conflict `pending` if new writes arrived between these
+        transactions.
         """
         self.commit()
         label = label_of(to, self.members()) or to
@@ -517,8 +528,8 @@ class Store(FullStateStore):
         self._accept_membership("primary", f"primary-{now_us}", now_us, args, mode="now")
 
     def force(self, server: str, now_us: int, *, heals: bool = False) -> None:
-        """Become the primary without the old primary, under the new id `server`, in a new epoch. Set `heals` if the
-        reason is that a server has run on a copy of this primary's data.
+        """Become the primary without asking the old primary. This begins a new epoch, and this replica gets the new id
+        `server`. Set `heals` if the reason is that a copy of this primary has run.
 
         In `auto` mode, the method then commits all tentative writes. Raises Conflict `moved_on` if the epoch changed
         while this method ran, and `clock_behind` as `accept` does.
@@ -533,7 +544,7 @@ class Store(FullStateStore):
         if reply["status"] != "logged":
             raise Conflict(
                 "moved_on",
-                "Another replica became the primary meanwhile. Check which one, then decide whether to promote again.",
+                "Another replica became the primary meanwhile. Check which replica it is before you promote again.",
             )
         self.catch_up()
 
@@ -549,7 +560,8 @@ class Store(FullStateStore):
         return Conflict(
             "clock_behind",
             f"The clock of {self._label} says {clock}, but its log has stamps of {newest}, more than a year later."
-            f" Correct the clock. If it is right, it was wrong before: start {self._label} once with --restored.",
+            f" If the clock is wrong, correct the clock. If the clock is right, it was far ahead before: start"
+            f" {self._label} once with --restored.",
         )
 
 
@@ -582,8 +594,8 @@ def _behind(missing: Mapping[str, str]) -> Behind:
 def _foreign() -> Behind:
     return Behind(
         SESSION_FOREIGN,
-        "Your session began in another cluster, or in this cluster before it was started over with new data. Send an"
-        " empty Bayou-Session, which begins a new session.",
+        "Your session began in another cluster, or before this cluster was started over with new data. Send an empty"
+        " Bayou-Session to begin a new session.",
     )
 
 
