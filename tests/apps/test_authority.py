@@ -1,6 +1,6 @@
-"""Authority at commit: when a write is committed, the rights of its user are judged again, by the people and roles that
-were committed before the write. One replica is cut off, accepts a write, and learns of a revocation when the replicas
-meet."""
+"""Authority at commit: when a write is committed, the rights of its user are judged again. What counts are the people
+and roles that were committed before the write. In most tests, one replica is cut off and accepts a write. It learns of
+a revocation when the replicas meet."""
 
 from __future__ import annotations
 
@@ -231,8 +231,8 @@ def test_a_manager_may_demote_himself_but_do_nothing_afterwards(cluster: Cluster
 
 
 def test_a_user_who_is_not_among_the_people_is_not_judged(cluster: Cluster) -> None:
-    """A write is not judged if its user is not among the people of the log: without tokens, users may have any names.
-    The configuration of a replica has no influence on a play."""
+    """Only users who are people in the log are judged. Without tokens, users may have any names. The configuration of a
+    replica has no influence on a play."""
     assert cluster.one.store.accept(_song("nobody"), microseconds(utc_now())).status == "updated"
     assert cluster.two.store.accept(_song("operator"), microseconds(utc_now())).status == "updated"
     cluster.meet()

@@ -50,8 +50,9 @@ CHOSEN = [
 
 
 def hours(zone: ZoneInfo, years: tuple[date, date]) -> Iterator[datetime]:
-    """Yield the starts of the events of a feed: one on every thirtieth day, and one in every hour from NEAR_H hours
-    before a change of the clocks to NEAR_H hours after it. So some events begin between any two changes."""
+    """Yield the times at which the events of a feed begin. One event begins on every thirtieth day. Around each change
+    of the clocks, an event begins every hour, from NEAR_H hours before the change to NEAR_H hours after it. So some
+    events begin between any two changes."""
     moment = datetime(years[0].year, 1, 1, tzinfo=UTC)
     day, hour = timedelta(days=1), timedelta(hours=1)
     while moment.year <= years[1].year:
@@ -69,7 +70,7 @@ def offset(moment: datetime, zone: ZoneInfo) -> timedelta | None:
 
 
 def feed_in(zone: ZoneInfo, years: tuple[date, date]) -> tuple[dict[str, datetime], bytes]:
-    """Make a feed. Return (reservation id -> start of its event, the bytes of the feed)."""
+    """Return (reservation id -> start of its event, the bytes of the feed) for a feed with events at `hours`."""
     starts = {f"vish/{moment:%Y%m%dT%H}": moment for moment in hours(zone, years)}
     seen = {}
     for identifier, moment in starts.items():
@@ -118,7 +119,7 @@ def test_two_libraries_read_the_times_of_a_feed(name: str) -> None:
 
 
 def different_zones(part: int) -> list[str]:
-    """Return zones of this part whose descriptions of THREE_YEARS all differ: one zone for each description.
+    """Return one zone for each different description of THREE_YEARS in this part.
 
     Each part takes all zones of some offsets, so two parts have no description in common.
     """
@@ -142,8 +143,9 @@ def test_two_libraries_read_the_times_of_a_feed_in_every_zone(part: int) -> None
 
 @pytest.mark.parametrize("name", ["Africa/Casablanca", "Africa/El_Aaiun", "America/New_York"])
 def test_the_onsets_of_a_description(name: str) -> None:
-    """The description has one onset for each change of the clocks that this machine's time zone database gives, even
-    for two changes only a month apart. An onset is the local time just before the change."""
+    """The description has one onset for each change of the clocks in the time zone database of this machine. This is so
+    even for two changes that are only a month apart. An onset is the moment of a change, as clocks show it before they
+    change."""
     zone = ZoneInfo(name)
     _, body = feed_in(zone, THREE_YEARS)
     (description,) = Calendar.from_ical(body).walk("VTIMEZONE")
@@ -157,8 +159,7 @@ def test_the_onsets_of_a_description(name: str) -> None:
 
 
 def changes(zone: ZoneInfo, years: tuple[date, date]) -> list[datetime]:
-    """Return the moment of each change of the clocks in these years, as the local time that the clocks have before
-    it."""
+    """Return the moment of each change of the clocks in these years, as clocks show it before they change."""
     moment = datetime(years[0].year, 1, 1, tzinfo=UTC)
     found, before = [], moment.astimezone(zone).utcoffset()
     while moment.year <= years[1].year:

@@ -1,4 +1,4 @@
-"""Calendar feeds: the events in a feed after moves, rollbacks and cancels, and what an import makes of a feed."""
+"""Calendar feeds: the events in a feed after moves, rollbacks and cancels, and the import of a feed."""
 
 from __future__ import annotations
 

@@ -73,7 +73,8 @@ def test_an_occurrence_that_was_moved_is_cancelled_with_its_series() -> None:
 
 
 class Forbidding(ReplicaService):
-    """Forbids every write, like a primary that knows from its committed pages that the user was revoked."""
+    """A service that forbids every write. It acts like a primary whose committed pages say that the user was
+    revoked."""
 
     asked = 0
 

@@ -1,5 +1,8 @@
-"""The local times of reservations: which local times a granted slot has, which reservations stand at another local time
-after a time zone has changed, and how these reservations get back the local time that was asked for."""
+"""The local times of reservations.
+
+A granted slot has the local time that was asked for. After a time zone has changed, some reservations stand at another
+local time. The tests check that these reservations are found, and that they can be moved back.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def reserve(service: FakeService, name: str, *slots: dict[str, str], **more: Any
 
 def shifted(service: FakeService) -> dict[str, tuple[str, str, list[str]]]:
     """Return the reservations that stand at another local time than asked for: id -> (present start, start that was
-    asked for, ids of the reservations that overlap)."""
+    asked for, ids of the overlapping reservations)."""
     return {
         one["id"]: (one["slot"]["start"], one["shifted"]["start"], one["shifted"]["overlaps"])
         for one in ask(service, "GET", "/local-times")["reservations"]
@@ -46,8 +49,8 @@ def shifted(service: FakeService) -> dict[str, tuple[str, str, list[str]]]:
 
 
 def require_exact_local_times(service: FakeService) -> None:
-    """Assert that each page has the offsets of the time zone at the start and at the end of the slot that was
-    granted."""
+    """Assert that the page of each reservation has the right offsets: those of the time zone at the start and at the
+    end of the granted slot."""
     for page, fields in service.tentative.items():
         held = decode_reservation(fields) if page.startswith("reservation:") else None
         if held and held.slot:
@@ -198,8 +201,8 @@ def test_a_starting_replica_warns_after_reading_the_next_reservations_only(
 
 
 def test_a_neighbour_that_a_later_part_lists_counts_where_it_moves_to(service: FakeService) -> None:
-    """Each part of the answer covers whole UTC days. The reservation before midnight moves into the next day, to the
-    time of a reservation that moves away too. So the two do not overlap."""
+    """Each part of the answer covers whole UTC days, so `early` is in a later part than `late`. `late` moves to the
+    slot that `early` has now. But `early` moves away too, so the two do not overlap."""
     for name, hour in (("late", 23), ("early", 24), ("next", 25)):
         reserve(service, f"vish/{name}", slot(datetime(2026, 12, 1, tzinfo=UTC) + timedelta(hours=hour)))
     service.timezone = "Europe/London"

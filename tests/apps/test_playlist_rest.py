@@ -70,8 +70,8 @@ def url_at(replicas: Processes, label: str, song: str, view: str = "tentative") 
 
 
 def met(replicas: Processes, *pairs: tuple[str, str]) -> None:
-    """Heal the links of these pairs until their replicas are equal, then cut the links again. Without pairs, heal all
-    links."""
+    """Heal the links of these pairs, wait until the replicas of the pairs are equal, and cut the links again. Without
+    pairs, heal all links."""
     chosen = pairs or PAIRS
     for one, other in chosen:
         link(replicas, one, other, up=True)

@@ -77,7 +77,7 @@ class Step:
 
 
 def escaped(text: str) -> str:
-    """Return the text as an expected row must give it: a colon at the beginning is doubled."""
+    """Return the text as a request must give it in an expected row: with a second colon if it begins with a colon."""
     return f":{text}" if text.startswith(":") else text
 
 

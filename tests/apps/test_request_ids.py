@@ -1,5 +1,5 @@
-"""A request id that is used again: a repeated request is done once. A different request is refused, and the refusal
-says what was asked with this id before."""
+"""A request id that is used again. If the request is the same, it is done only once. A different request is refused,
+and the refusal says what the first request asked for."""
 
 from __future__ import annotations
 

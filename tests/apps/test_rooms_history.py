@@ -1,5 +1,5 @@
-"""The history of a reservation. The committed events are the same at every replica and are kept for good. A replay at a
-replica may also move a reservation, and only this replica lists the move."""
+"""The history of a reservation. The committed events are the same at every replica and are kept for good. A replay at
+one replica may also move a reservation. Only the history at that replica lists this move."""
 
 from __future__ import annotations
 
@@ -159,8 +159,8 @@ def test_a_revoked_commit_disappears_from_the_history() -> None:
 
 
 def test_a_cancel_covers_the_slot_that_a_forced_promotion_gives() -> None:
-    """A forced promotion revokes the commit of a cancelled reservation, and another reservation gets the first choice
-    of the cancelled one. The cancelled reservation must not reappear at its second choice, on another day."""
+    """A forced promotion revokes the commit of `vish/a`, which was cancelled. `neil/b` takes the first choice of
+    `vish/a`. So a replay gives `vish/a` its second choice, on another day. The cancel must free that slot too."""
     one, two, three = sites()
     one.reserve("vish/a", NINE, NEXT_DAY)
     meet(one, three)

@@ -317,9 +317,9 @@ def test_a_cancel_finds_a_tentative_reservation_in_any_of_its_slots(building: Bu
 
 
 def test_a_move_of_a_final_reservation_declares_its_slot_and_a_cancel_all_slots(building: Building) -> None:
-    """A cancel declares the pages of all slots of the reservation, because a forced promotion could give the
-    reservation any of these slots. A move declares only the pages of the current slot and of the new slots. Otherwise
-    each move would declare more pages than the last."""
+    """A cancel declares the pages of all slots of the reservation. After a forced promotion, the reservation could have
+    any of these slots. A move declares only the pages of the current slot and of the new slots. Otherwise each move
+    would declare more pages than the last."""
     building.reserve("vish/a", "09:00/10:00", "2026-12-02 09:00/10:00")
     building.service.commit()
     building.move("vish/a", "11:00/12:00")

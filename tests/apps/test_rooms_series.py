@@ -359,8 +359,8 @@ def test_a_write_that_changed_no_occurrence_is_not_in_its_history(lua: Lua, outc
 
 
 def listed(building: Building, name: str, **more: Any) -> Any:
-    """Reserve a series of two listed occurrences. The one of 1 December is in 6.12 at 9:00. The one of 8 December takes
-    place on 9 December at 14:00, in 6.13."""
+    """Reserve a series of two listed occurrences. The occurrence of 1 December is on that day at 9:00, in 6.12. The
+    occurrence of 8 December is on 9 December at 14:00, in 6.13."""
     times = [
         {"date": "2026-12-08", **building.slot("2026-12-09 14:00/15:00"), "room": "6.13", "purpose": "guests"},
         {"date": "2026-12-01", **building.slot("2026-12-01 09:00/10:00")},
