@@ -27,7 +27,7 @@ DONE = {"updated", "merged"}  # outcomes of operations that did something
 class Findings:
     """What the audit at the end of a run has found: one list for each kind of error, and figures.
 
-    `destroyed` is not an error: it lists the operations that were held only by a storage that the test destroyed.
+    `destroyed` lists operations that existed only in a storage that the test destroyed. These are not errors.
     `outcomes` counts the final outcomes of the acknowledged reserves and moves whose write is known.
     """
 
@@ -55,8 +55,8 @@ class Findings:
 def promote_if_no_primary(replicas: Replicas) -> str | None:
     """If no replica is the primary, promote the one with the highest CSN by force, and return its label.
 
-    Return None if there is a primary. There may be none: a primary whose log may lack writes takes a new id, and is
-    then no longer the primary.
+    Return None if there is a primary. A run may lose its primary: if the log of the primary may lack writes, that
+    replica takes a new id, and is no longer the primary.
     """
     found = {label: replicas.look(label) for label in replicas.labels}
     if any(look["primary"]["here"] for look in found.values() if look):
@@ -174,10 +174,12 @@ def _check_history(
     books: Books,
     findings: Findings,
 ) -> None:
-    """Add the errors of the history of one reservation to the findings.
+    """Add the errors of the history of one reservation to the findings. A history without errors meets these
+    conditions:
 
-    The following must hold. Each acknowledged operation has one event, whose outcome is one that the request allows.
-    The slot after the last event is the slot that the replicas show. No request was done twice.
+    1. Each acknowledged operation has one event. The request allows the outcome of this event.
+    2. The slot after the last event is the slot that the replicas show.
+    3. No request was done twice.
     """
     identifier = found["id"]
     by_write = {event["write"]: event for event in events}
@@ -204,7 +206,7 @@ def _check_history(
 
 
 def _fits(done: Acknowledged, event: dict[str, Any]) -> bool:
-    """Whether the outcome of an operation is one that its request allows."""
+    """Return whether the request of an operation allows the outcome in this event."""
     outcome, after = event["outcome"], _slot_of(event["after"])
     if outcome not in DONE or done.wanted is None:
         return outcome not in DONE or after is None  # a cancel leaves no slot

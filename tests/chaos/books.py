@@ -28,8 +28,8 @@ class Acknowledged:
     """An operation that a replica acknowledged.
 
     `identifier` is the id of a reservation, or CLIENT/NUMBER for a record. `origin` and `stamp` identify the write;
-    they are None and 0 if the write is unknown. `asked_once` says that no other replica can have accepted the same
-    request. `told` is the slot that the client was told, with its room.
+    they are None and 0 if the write is unknown. `asked_once` is true if no earlier attempt of the same request can have
+    been accepted. `told` is the room and the slot in the answer of the replica.
     """
 
     identifier: str
@@ -49,7 +49,7 @@ class Acknowledged:
 @dataclass(frozen=True, slots=True)
 class Before:
     """A write that a client session knew before it made the next write. `guarantee` is MW if the session had made the
-    known write itself, and WFR if the session had only read it."""
+    known write itself, and WFR if the session had only read the known write."""
 
     guarantee: str
     identifier: str
@@ -114,6 +114,6 @@ class Books:
             self.kills[kind] += 1
 
     def recovered(self, seconds: float) -> None:
-        """Record how long a replica took until it served again."""
+        """Record how many seconds passed until a replica answered again."""
         with self._lock:
             self.recoveries_s.append(seconds)

@@ -29,7 +29,7 @@ class ClientSession:
         self._recent_seen: deque[Before] = deque(maxlen=BEFORE_MAX)
 
     def knows(self, identifier: str) -> bool:
-        """Whether the session has made or read this reservation."""
+        """Return whether the session has made or read this reservation."""
         return identifier in self._own or identifier in self._seen
 
     def before(self) -> list[Before]:
@@ -66,9 +66,12 @@ class ClientSession:
         ]
 
     def check_follows(self, after: str, after_csn: int | None, before: Before, history: History | None) -> None:
-        """Check a guarantee (MW or WFR, see Before) for `after`, a write of another session. That session knew the
-        write `before` when it made `after`. This session has read `after`, and then `history`. So `history` must show
-        `before`, with a smaller CSN if `after` is committed."""
+        """Check a guarantee on a write of another session. That session knew the write `before` when it made the write
+        `after`. The guarantee is MW or WFR, see Before.
+
+        This session has read `after`, and then `history`. So `history` must show the write `before`. If `after` is
+        committed, `before` must have a smaller CSN than `after`.
+        """
         if before.write not in self._books.lasting:
             return
         csn = history.get(before.write) if history else None

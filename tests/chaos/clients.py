@@ -1,4 +1,4 @@
-"""The clients of a chaos run: each sends the same request again, to the same or another replica, until it is answered.
+"""The clients of a chaos run. Each client repeats a request, at the same or another replica, until it gets an answer.
 
 Two of three clients have a client session with all guarantees, and send its session token to every replica. They check
 the guarantees on what they read (tests/chaos/client_session.py).
@@ -140,7 +140,7 @@ class Client:
     ) -> Acknowledged:
         """Return the record of an acknowledged request.
 
-        The record identifies the write if the session token has gained exactly one write.
+        The record identifies the write only if the request added exactly one write to the session token.
         """
         before = Token.decode(self._sent or "").write
         written = Token.decode(answer.headers.get("Bayou-Session", "")).write

@@ -1,4 +1,5 @@
-"""Disks that a test can fill: a tmpfs of variable size for the folder of each replica. Mounting one requires root."""
+"""Disks that a test can fill: a tmpfs of variable size for the folder of each replica. Mounting a tmpfs requires
+root."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ ROOMY = "1g"  # a tmpfs uses only the memory of its content
 
 
 class Disks:
-    """The disks of a run, which a test can fill and enlarge. If `real` is False, they could not be mounted."""
+    """The disks of a run, which a test can fill and enlarge. `real` is False if mounting them failed."""
 
     def __init__(self, *, real: bool) -> None:
         self.real = real

@@ -1,8 +1,9 @@
-"""The faults of a chaos run: kill, freeze or damage a replica at a random moment, and wait until it serves again.
+"""The faults of a chaos run: kill, freeze or damage a replica at a random moment, and wait until the replica answers
+again.
 
 One thread per replica injects the faults. A torn log is an append-only file that was cut at a random byte. The log of
 the primary is never torn, because the cluster would then have no primary. A log is torn only while all other replicas
-serve, so that the test knows exactly which writes no other replica holds.
+run. So the test can ask them exactly which writes they do not hold.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class FaultGate:
 
     @contextlib.contextmanager
     def among_others(self) -> Iterator[None]:
-        """Run the block while other faults may run too. First wait until the fault that runs alone, if any, has
+        """Run the block while other faults may run too. If a fault runs alone, first wait until this fault has
         ended."""
         with self._change:
             self._change.wait_for(lambda: not self._one)
@@ -144,7 +145,7 @@ class FaultInjector:
     def torn(self) -> None:
         """Kill the server and its Redis, cut the append-only file at a random byte, and start the replica again.
 
-        Reservations that no other replica holds are recorded as destroyed.
+        Operations that none of the other replicas holds are recorded as destroyed.
         """
         self._books.kill("torn log")
         self._kill_both()
@@ -250,9 +251,9 @@ class FaultInjector:
         self._books.recovered(time.monotonic() - began)
 
     def _held_by_nobody_else(self) -> set[str]:
-        """Return the identifiers of the acknowledged operations whose writes no other replica holds.
+        """Return the identifiers of the acknowledged operations that none of the other replicas holds.
 
-        All other replicas must serve.
+        All other replicas must be running, because they are asked.
         """
         others = [label for label in self._replicas.labels if label != self._label]
         vectors = {label: self._vector(label) for label in others}

@@ -24,7 +24,7 @@ _FOLDER = re.compile(FOLDER + r"(\d+)-\w+")
 
 
 def folder_prefix() -> str:
-    """Return how the name of this run's folder begins."""
+    """Return the beginning of the name of this run's folder."""
     return f"{FOLDER}{os.getpid()}-"
 
 

@@ -2,8 +2,8 @@
 the replica receives.
 
 A bridge joins the namespaces to the host. On the bridge, the host has one address for the clients, and one for each
-proxy (tests/chaos/network.py). So the filter of a replica can tell from the source address of a packet which proxy has
-sent it. Namespaces need root, `ip` and `nsenter`, and `nft` or `iptables-restore`.
+proxy (tests/chaos/network.py). So the source address of a packet tells the filter of a replica which proxy has sent the
+packet. Namespaces need root, `ip` and `nsenter`, and `nft` or `iptables-restore`.
 
 All names contain the process id of the run. So a later run can delete what a killed run has left (`sweep`).
 """
@@ -40,7 +40,7 @@ class Unavailable(Exception):
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A packet filter. `rules` returns the rules for given losses, as text. `command` is a program that reads this text
-    from its input, and puts these rules in place of all rules of a namespace."""
+    from its input. The program replaces all rules of a namespace with these rules."""
 
     command: tuple[str, ...]
     rules: Callable[[Loss], str]
@@ -93,8 +93,8 @@ class Namespaces:
         return ["nsenter", f"--net={NAMES / _name(label)}", "--"]
 
     def set_loss(self, label: str, loss: Loss) -> None:
-        """From now on, let a replica lose a share of the packets that it receives from each address in `loss`. Earlier
-        losses end."""
+        """From now on, let a replica lose a share of the packets that it receives from each address in `loss`. This
+        replaces all losses that were set before."""
         _run(*self.command(label), *self.filter.command, given=self.filter.rules(loss))
 
     def sent_again(self) -> int:
@@ -112,8 +112,8 @@ class Namespaces:
 
 @contextlib.contextmanager
 def namespaces(labels: Sequence[str]) -> Iterator[Namespaces]:
-    """Make a namespace for each label, and delete all at the end. Raise Unavailable if this machine does not allow
-    it."""
+    """Make a namespace for each label, and delete the namespaces at the end. Raise Unavailable if this machine does not
+    allow namespaces."""
     packet_filter = _find_filter()
     try:
         made = Namespaces(labels, packet_filter, _free_network())

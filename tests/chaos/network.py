@@ -2,11 +2,12 @@
 namespaces, packet filters also drop some or all packets, in one direction or in both.
 
 A proxy is called a wire. A wire leads from one caller to one listener, and forwards bytes without reading them. The
-state of a wire, its "weather", changes at random from `start_weather` until `heal`. All wires run in one asyncio loop
-in one thread, which also changes the filters.
+state of a wire is called its weather. It changes at random from `start_weather` until `heal`. All wires run in one
+asyncio loop in one thread, which also changes the filters.
 
-With namespaces, all packets that replica A receives from replica B come from the addresses of the two wires between A
-and B. If only the filter of A drops these packets, nothing that B sends reaches A, but what A sends still reaches B.
+With namespaces, packets can be dropped in one direction only. Two wires run between replica A and replica B. All
+packets that A receives from B have the address of one of these wires. If the filter of A drops these packets, A
+receives nothing from B, but B still receives what A sends.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ class Wire:
                 self.reset()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forward one connection of the caller to the listener until it ends, or until the network closes."""
+        """Forward one connection of the caller to the listener. Return when the connection ends or the network
+        closes."""
         with contextlib.suppress(asyncio.CancelledError):
             await self._carry(reader, writer)
 
@@ -179,7 +181,7 @@ class Network:
             ]
 
     async def _vary_loss(self, namespaces: Namespaces, label: str) -> None:
-        """At random intervals, choose new losses for this replica: a share of the packets from each other replica."""
+        """At random intervals, choose for each other replica which share of its packets this replica loses."""
         chance = self._chances[label]
         while True:
             loss: dict[str, float] = {}
