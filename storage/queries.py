@@ -122,7 +122,7 @@ class Queries(ScriptRunner):
             raise Unknown("write_dropped", message, write=identifier)
         message = (
             f"This replica does not hold the write {identifier}. Check the id. If another replica accepted the write,"
-            " it may not have arrived yet."
+            " the write may not have arrived here yet."
         )
         raise Unknown("write_unknown", message, write=identifier)
 

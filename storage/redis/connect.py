@@ -110,8 +110,8 @@ def _has_failover(url: str) -> bool:
 
 
 def away_of(error: redis.RedisError) -> Away | None:
-    """Return the refusal for the client if this error means that Redis cannot serve now. Returns None if the error is a
-    mistake of this program."""
+    """Return the refusal for the client if this error means that Redis is not available now. Returns None if the error
+    is a mistake of this program."""
     if isinstance(error, AWAY) or PASSING.search(str(error)):
         message = f"The storage cannot be reached ({error}). The request may or may not be recorded. Try again shortly."
         return Away("storage_away", message, retry_after_s=RETRY_AFTER_S)

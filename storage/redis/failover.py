@@ -106,7 +106,7 @@ class FailoverSource(AddressedSource):
 
     def _ask(self) -> Address:
         """Return the address of the Redis process that serves the namespace now. Raises Away if neither Sentinel nor
-        the cluster names one."""
+        the cluster names a process."""
         try:
             return self._ask_cluster() if self._url_parts.kind == "cluster" else self._ask_sentinel()
         except (redis.RedisError, RedisClusterException, OSError) as reason:
@@ -147,8 +147,8 @@ class _FollowingConnection(redis.Connection):
         super().__init__(**options)  # type: ignore[no-untyped-call]
 
     def connect(self) -> None:
-        """Connect to the process that serves now; does nothing if this connection reaches that process already. The
-        pool calls this method before each use."""
+        """Connect to the process that serves the namespace now. Does nothing if this connection already reaches that
+        process. The pool calls this method before each use."""
         address = self._address()
         if address is None:
             raise redis.ConnectionError("no Redis is known to serve now")

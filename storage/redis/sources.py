@@ -80,7 +80,7 @@ class Source(ABC):
         """Return a new client. `options` override the default options."""
 
     def identify(self) -> tuple[str, str]:
-        """Return (identity, version) of the process that answers now; see `identity_in`. Raises Away if none
+        """Return (identity, version) of the process that answers now; see `identity_in`. Raises Away if no process
         answers."""
         client = self.client()
         with self._reaching():
@@ -103,7 +103,7 @@ class Source(ABC):
         return
 
     def kill(self) -> bool:
-        """Kill the process of the Redis if this program has started it. Returns False if it has not."""
+        """Kill the process of the Redis. Returns False if this program did not start that process."""
         return False
 
     @contextlib.contextmanager
