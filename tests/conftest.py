@@ -40,8 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude the code and the list of tests from garbage collection, so that each collection looks only at what tests
-    have made."""
+    """Exclude all present objects, such as code, from garbage collection. The collector then looks only at objects that
+    tests make."""
     gc.collect()
     gc.freeze()
 
@@ -71,7 +71,7 @@ def simulation_redis() -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def simulation(simulation_redis: redis.Redis) -> Iterator[SimulatedDriver]:
-    """Return a simulated cluster without servers, in which a test runs a script of the scenario language."""
+    """Return a simulated cluster without any server. A test runs a script of the scenario language in this cluster."""
     cluster = SimulatedDriver(simulation_redis)
     yield cluster
     cluster.close()

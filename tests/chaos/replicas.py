@@ -37,7 +37,8 @@ REST_PORT, ANTI_ENTROPY_PORT = 8000, 9000  # in a namespace
 
 
 class ProcessesInNamespace(Processes):
-    """The processes of replicas, each in its network namespace. Without `namespaces`, they use the host's network."""
+    """The processes of replicas. Each replica runs in its own network namespace, or in the host's network if
+    `namespaces` is None."""
 
     def __init__(self, configuration: Path, namespaces: Namespaces | None) -> None:
         super().__init__(configuration)
@@ -61,7 +62,7 @@ class Replicas:
         self._stopped = False
 
     def start(self, label: str) -> None:
-        """Start a replica. Raise Stopped if the run is over, as when the user has interrupted it."""
+        """Start a replica. Raise Stopped if the run has ended, for example because the user has interrupted the run."""
         with self._starting:
             if self._stopped:
                 raise Stopped
@@ -79,21 +80,21 @@ class Replicas:
         self._processes[label].kill(label)
 
     def kill_redis(self, label: str) -> None:
-        """Kill the Redis of a replica, if it runs."""
+        """Kill the Redis of a replica, if this Redis runs."""
         self.signal_redis(label, signal.SIGKILL)
 
     def signal_server(self, label: str, number: signal.Signals) -> None:
         os.kill(self._processes[label].pid(label), number)
 
     def signal_redis(self, label: str, number: signal.Signals) -> None:
-        """Send a signal to the Redis of a replica, if it runs."""
+        """Send a signal to the Redis of a replica, if this Redis runs."""
         pid = self.redis_pid(label)
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def redis_pid(self, label: str) -> int | None:
-        """Return the process id of the Redis of a replica, or None if it does not run."""
+        """Return the process id of the Redis of a replica, or None if this Redis does not run."""
         try:
             pid = int(json.loads((self.folder(label) / "redis.pid").read_text(encoding="utf-8"))["pid"])
             line = Path(f"/proc/{pid}/cmdline").read_bytes()

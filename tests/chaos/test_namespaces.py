@@ -1,5 +1,5 @@
-"""The networks of chaos runs: what a filter drops, a machine without namespaces, and what a killed run leaves
-behind."""
+"""The network namespaces of chaos runs. Packet filters drop the right packets, a missing packet filter is reported, and
+the next run deletes what a killed run has left."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def present() -> Iterator[Namespaces]:
 
 
 def arrives(source: str, target: str) -> bool:
-    """Return whether a packet from `source` reaches `target`. Nobody listens at `target`, so a packet that arrives is
-    refused."""
+    """Return whether a packet from `source` reaches `target`. No program listens at `target`. So an attempt to connect
+    is refused if the packet arrives, and times out if the packet is dropped."""
     try:
         socket.create_connection((target, CLOSED_PORT), DROPPED_S, (source, 0)).close()
     except ConnectionRefusedError:

@@ -21,7 +21,7 @@ def address_of(network: Network) -> tuple[str, int]:
 
 @pytest.fixture
 def silent() -> Iterator[tuple[str, int]]:
-    """The address of a listener that does not answer: its queue of waiting calls is full."""
+    """The address of a listener that does not answer, because its queue of waiting connections is full."""
     with contextlib.ExitStack() as opened:
         listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         address = listener.getsockname()

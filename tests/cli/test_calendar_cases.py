@@ -1,5 +1,5 @@
-"""The cases in ../shared/cases/ics: calendar files that other programs could not read, and what an import must make of
-each. The tests are skipped on a machine that does not have the cases."""
+"""The cases in ../shared/cases/ics: calendar files that other programs read wrongly, and the right result of each
+import. The tests are skipped on a machine that does not have the cases."""
 
 from __future__ import annotations
 

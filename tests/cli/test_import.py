@@ -1,5 +1,5 @@
-"""The command `import`: what it makes of a calendar file at a real replica, how it follows changes of the file, and
-what it prints."""
+"""The command `import` with a real replica: the reservations that it makes, the effect of a changed calendar file, and
+the output."""
 
 from __future__ import annotations
 

@@ -180,8 +180,8 @@ def test_a_zone_means_what_its_file_says() -> None:
 
 
 def test_a_zone_that_describes_some_years_only() -> None:
-    """The file describes the zone for 2026 only, and the event is in 2030. If the time zone database
-    knows the name of the zone, the event follows its rules. Otherwise the last offset in the file applies."""
+    """The file describes the zone for 2026 only, and the event is in 2030. If the time zone database knows the name of
+    the zone, the rules of the database apply to the event. Otherwise the last offset in the file applies."""
     summer = ("DAYLIGHT", "DTSTART:20260329T020000", "TZOFFSETFROM:+0100", "TZOFFSETTO:+0200")
     winter = ("STANDARD", "DTSTART:20261025T030000", "TZOFFSETFROM:+0200", "TZOFFSETTO:+0100")
     for name, hour in (("Europe/Brussels", "07"), ("Office", "08")):

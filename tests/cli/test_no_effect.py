@@ -1,4 +1,4 @@
-"""What a user sees of an acknowledged request that has no effect after a replay."""
+"""What a user sees when an acknowledged request has lost its effect in a replay."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ UP = LABELS[:2]  # of `configuration`
 
 @contextmanager
 def up(configuration: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `cluster.py up`, and yield its process when all replicas serve. End the process after the block."""
+    """Run `cluster.py up`, and yield its process when all replicas answer. End the process after the block."""
     settings = load(configuration)
     with command("cluster.py", "up", *options, "--config", configuration, environment=environment) as process:
         try:
@@ -115,7 +115,8 @@ def test_a_demo_whose_output_is_closed_leaves_nothing_behind(tmp_path: Path) -> 
 
 
 def stop(process: subprocess.Popen[str], number: signal.Signals) -> str:
-    """Send a signal to `cluster.py up`, which then stops all replicas in order. Return the rest of its output."""
+    """Send a signal to `cluster.py up`, wait until the program has ended, and return the rest of the output. The exit
+    status must be 0."""
     process.send_signal(number)
     output, _ = process.communicate(timeout=BOUND_S)
     assert process.returncode == 0, output

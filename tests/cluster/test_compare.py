@@ -241,7 +241,8 @@ def test_one_server_that_is_off_stops_all_commits_by_stable_stamps(stories_of: S
 
 @pytest.mark.slow
 def test_bayou_and_the_central_server_never_book_twice(stories_of: StoriesOf) -> None:
-    """Under Bayou, a central server and stable stamps, random scripts leave no double booking and no lost booking."""
+    """Random scripts run under three designs: Bayou, a central server and stable stamps. No design books a slot twice
+    or loses a booking."""
     chosen = random.Random(4)
     for _ in range(6):
         lines = ["joinServer a", "joinServer b", "joinServer c", "joinClient x a", "joinClient y b", "joinClient z c"]
@@ -297,7 +298,7 @@ def test_several_rooms_leave_a_blank_before_the_next_column(stories_of: StoriesO
 
 @pytest.mark.usefixtures("colours")
 def test_no_letters_are_white_or_yellow(cluster_command: ClusterCommand) -> None:
-    """White and yellow letters could not be read on a light terminal."""
+    """White or yellow text is hard to read on a light terminal."""
     printed = cluster_command("compare", str(SCRIPTS / "change_of_mind.test")).stdout
     assert "∅ refused: taken" in printed
     assert "\x1b[32m✓ has it" in printed

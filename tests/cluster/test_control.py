@@ -1,4 +1,4 @@
-"""The control endpoint of `cluster.py up` and `class`: who may use it, and which acts a request leads to."""
+"""The control endpoint of `cluster.py up` and `cluster.py class`: who may use it, and what each request does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGE = {"Origin": "http://127.0.0.1:8001"}
 
 
 class Endpoint:
-    """A control endpoint that records the acts that it is asked for, and does not carry them out."""
+    """A control endpoint that only records the acts that requests ask for, such as the crash of a replica."""
 
     def __init__(self, *, resets: bool) -> None:
         self.acts: list[tuple[str, str | None]] = []

@@ -1,4 +1,4 @@
-"""The space-time diagram of a script, in the web page that `run --diagram` writes, as a browser shows it."""
+"""The space-time diagram that `run --diagram` writes into a web page. The tests open this web page in a browser."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Open = Callable[[str], "Drawing"]
 
 
 class Drawing:
-    """The page of a diagram in a browser."""
+    """A web page with a diagram, open in a browser."""
 
     def __init__(self, page: Page, file: Path) -> None:
         self.page = page
@@ -60,7 +60,7 @@ class Drawing:
         return found
 
     def segments(self, selector: str) -> list[tuple[float, float]]:
-        """Return from where to where horizontal lines go."""
+        """Return the two ends of each horizontal line, as x coordinates."""
         paths = self.page.run(PATHS, selector)
         return [(float(x[1]), float(x[2])) for path in paths if (x := re.match(r"M([\d.]+) .*H([\d.]+)$", path))]
 

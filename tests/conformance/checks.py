@@ -1,5 +1,6 @@
-"""The named checks of the suite, in the order in which they run. Each check is a function that takes the subject.
-It raises Failed, with what was expected and what came, if the subject breaks the rule in its docstring.
+"""The named checks of the suite, in the order in which they run. Each check is a function that takes the subject. The
+docstring of a check is the rule that it checks. If the subject breaks the rule, the check raises Failed. The message
+says what the check expected, and what the subject sent.
 
 Each check makes its writes at new servers, so that a failed check does not spoil the next one.
 """
@@ -151,7 +152,7 @@ def first_frame_must_be_hello(subject: Subject) -> None:
 
 @section("6.1")
 def writes_are_held(subject: Subject) -> None:
-    """Writes that were given and acknowledged come back in a later session, with the same bytes."""
+    """Writes that the subject has acknowledged come back in a later session, with the same bytes."""
     author = Author(subject.fresh("held"))
     given = [author.note() for _ in range(3)]
     subject.give(given)
@@ -282,7 +283,7 @@ def forged_stamp_is_refused(subject: Subject) -> None:
 
 @section("6.4")
 def claim_is_not_believed(subject: Subject) -> None:
-    """A peer that claims writes that the subject never made is refused with `unproven`; nothing it sends is stored."""
+    """A peer that claims too many writes of the subject is refused with `unproven`; nothing that it sends is stored."""
     author = Author(subject.fresh("claim"))
     note = author.note()
     peer = subject.observer()
@@ -392,7 +393,7 @@ def nothing_after_done(subject: Subject) -> None:
 
 @section("7.1")
 def commits_are_applied(subject: Subject) -> None:
-    """Commits of held writes (notifications) and of others (whole) are taken, and later sent in CSN order."""
+    """Notifications of held writes and whole commits of other writes are applied, and later sent in CSN order."""
     author = Author(subject.fresh("commit"))
     known, other = author.note(), author.note()
     subject.give([known])
@@ -475,7 +476,7 @@ def commit_gap_is_not_taken(subject: Subject) -> None:
 
 @section("7.2")
 def other_log_is_refused(subject: Subject) -> None:
-    """A batch is refused with `diverged` if it names another last commit or another history than the subject's."""
+    """A batch is refused with `diverged` if its history, or the commit before the batch, differs from the subject's."""
     view = subject.commit_one()
     note = Author(subject.fresh("other")).note()
     next_one = [commit(note, view.csn + 1, whole=True)]
@@ -520,7 +521,7 @@ def created_server_may_write(subject: Subject) -> None:
 
 @section("9.2")
 def retired_server_leaves_the_vector(subject: Subject) -> None:
-    """A retirement removes the server from the vector, and adds a minted id to the retired servers."""
+    """A retirement removes the server from the vector; a minted server id is added to the retired servers."""
     author = Author(subject.fresh("gone"))
     given = [author.note(), author.member("retire", label="gone")]
     subject.give(given)
@@ -623,7 +624,7 @@ def standing_session_passes_on(subject: Subject) -> None:
 
 @section("2.1")
 def new_call_replaces_a_session(subject: Subject) -> None:
-    """A peer that calls while its standing session is open gets a new session: the peer has lost the first one."""
+    """A peer that calls again during its standing session gets a new session, as it may have lost the first one."""
     with closing(_standing(subject)), closing(_standing(subject)) as talk:
         refusal = talk.finish()
         expect(refusal is None and talk.is_done, "a second session", talk.summary())
@@ -681,7 +682,7 @@ def early_promotion_is_refused(subject: Subject) -> None:
 
 @section("5.6")
 def changed_hello_ends_the_session(subject: Subject) -> None:
-    """The subject closes a standing session with Done when its hello is no longer true, as after a new epoch."""
+    """The subject ends a standing session with Done if its own hello is out of date, for example after a new epoch."""
     with closing(_standing(subject)) as talk:
         _open_epoch(subject)
         talk.until(lambda: talk.is_done or talk.refusal, "Done")
@@ -728,7 +729,7 @@ def long_log_comes_in_batches(subject: Subject) -> None:
 
 @section("8")
 def full_state_is_taken_whole(subject: Subject) -> None:
-    """A full state is installed, and sent to a peer that lacks its commits; a minimal replica may refuse it."""
+    """A full state is installed, and sent to peers that lack its commits; a minimal replica may refuse full states."""
     view = subject.look()
     author = subject.primary.author
     missed = [commit(author.note(), view.csn + number, whole=True) for number in (1, 2)]

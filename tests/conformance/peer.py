@@ -53,8 +53,8 @@ class Peer:
 
 
 class Talk:
-    """One session with the subject. The writes that the subject sends are in `items`. Its batches are acknowledged
-    unless `acks` is False."""
+    """One session with the subject. `items` has the writes that the subject has sent. The batches of the subject are
+    acknowledged unless `acks` is False."""
 
     def __init__(self, address: str, first: bytes) -> None:
         self.hello: wire.Hello | None = None
@@ -177,7 +177,7 @@ class Talk:
             pass
 
     def summary(self) -> str:
-        """Say what has come, in a few words."""
+        """Return a short text that says what the subject has sent. The text is part of error messages."""
         if self.refusal is not None:
             return f"came: a refusal `{self.refusal.code}` ({self.refusal.message})"
         if self.has_ended:

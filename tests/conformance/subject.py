@@ -98,7 +98,7 @@ class Subject:
         return Peer(Author(server), server.partition("~")[0], birth, f'[[0,"{birth}",1]]')
 
     def primary_at(self, view: View, commits: Sequence[wire.Item] = ()) -> Peer:
-        """Return the primary as a peer. Its log has the writes in `view`, which the subject holds too, followed by
+        """Return a peer that plays the primary. The peer holds the writes in `view`, as the subject does, and then
         `commits`."""
         primary = self.primary
         found = Peer(primary.author, primary.label, primary.birth, primary.history)

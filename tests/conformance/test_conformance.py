@@ -43,7 +43,7 @@ def minimal(log: Log, session_type: type[Session] = Session, address: str = "127
 
 @contextlib.contextmanager
 def ours(folder: Path, labels: tuple[str, ...], *started: str, **settings: Any) -> Iterator[Processes]:
-    """Configure a cluster with these labels, and run those of its replicas that `started` names. The cluster plays
+    """Configure a cluster with these labels, and run the replicas in `started`. The cluster has the applications
     records and members only."""
     configuration = write_configuration(folder, labels, {"applications": ["records"], **settings})
     processes = ForkedProcesses(configuration)
@@ -95,7 +95,7 @@ class ForgetsNotifications(Log):
 
 
 class EncodesAgain(Log):
-    """Faulty: stores a write in the form that its own JSON library gives it, not in its canonical bytes."""
+    """Faulty: encodes each write again with a JSON library, and stores the result instead of the canonical bytes."""
 
     def _enter(self, write: dict[str, Any], body: bytes) -> None:
         super()._enter(write, json.dumps(json.loads(body), separators=(",", ":")).encode())

@@ -20,8 +20,8 @@ DEFINE = {"content": CONTENT, "hash": HASH, "name": "notes"}
 
 
 class Author:
-    """A server that makes writes, one after another. The stamp of each is the present time plus `ahead_us`, but at
-    least one more than the last stamp."""
+    """A server that makes writes, one after another. The stamp of a write is the present time plus `ahead_us`, or the
+    last stamp plus one if that is greater."""
 
     def __init__(self, server: str, start: int = 0) -> None:
         self.server = server

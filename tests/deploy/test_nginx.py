@@ -58,8 +58,8 @@ http {{
 
 
 class Site:
-    """A replica behind nginx, configured as docs/operate.md says. nginx listens at `port` instead of 443, and
-    `certificate` is the file of its certificate."""
+    """A replica behind nginx, with the nginx configuration in docs/operate.md. nginx listens at `port`, not at 443. The
+    file `certificate` has the certificate of nginx."""
 
     def __init__(self, port: int, token: str, certificate: Path) -> None:
         self.port = port

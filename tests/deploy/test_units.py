@@ -1,4 +1,5 @@
-"""The systemd units of deploy/: systemd finds no error in them, and says that the services may do little."""
+"""The systemd units of deploy/. systemd-analyze finds no error in the units, and gives each service a low exposure
+level."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ def analyze(*words: str | Path) -> tuple[int, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with copies of the units, in which all programs are replaced by ones that exist on this
-    machine."""
+    """Return a folder with copies of the units. Paths of programs are replaced, so that the copies name programs that
+    exist on this machine."""
     for name in UNITS:
         text = (ROOT / "deploy" / name).read_text().replace("/opt/bayou/.venv/bin/python", shutil.which("env") or "")
         (tmp_path / name).write_text(text.replace("/opt/bayou/deploy", f"{ROOT}/deploy"))

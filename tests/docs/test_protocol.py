@@ -1,4 +1,4 @@
-"""docs/protocol.md: the bytes of its worked session are those that our code sends, and they mean what the page says.
+"""docs/protocol.md shows one session in bytes. Our code sends the same bytes, and the bytes mean what the page says.
 
 `python -m tests.docs.test_protocol` prints the table of the checks and the session, as the page must show them.
 """

@@ -1,7 +1,7 @@
 """docs/write-an-application.md: its code blocks form an application and a test, and the test passes.
 
-The test makes a copy of this project and adds the files that the document shows. The folders bayou/, storage/ and
-replica/ of the copy are links to those of this project, so the application needs no change in them.
+The test makes a copy of this project and adds the files that the document shows. In the copy, the folders bayou/,
+storage/ and replica/ are links to the folders of this project. So the application needs no change in these folders.
 """
 
 from __future__ import annotations

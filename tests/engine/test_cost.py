@@ -73,8 +73,8 @@ def test_the_cost_of_accepting_does_not_depend_on_the_log() -> None:
 
 
 def test_commits_in_the_tentative_order_cost_a_few_commands_each() -> None:
-    """Such a commit plays no write again, neither at the primary nor at a replica that receives the commit as a
-    notification."""
+    """A commit in the tentative order causes no replay, neither at the primary nor at a replica that receives the
+    commit as a notification."""
     cluster = Cluster(2, commit_mode="manual")
     primary, other = cluster
     for number in range(40):

@@ -39,9 +39,9 @@ def requests_of(drafts: list[Draft], mode: str) -> list[Any]:
 
 
 def outcome_of(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], together: bool) -> tuple[Any, Any]:
-    """Let a new replica accept the writes `before`, and then `drafts`: in one transaction if `together` is true,
-    otherwise one by one. Return (the replica's data without its events, its replies to `drafts` without their
-    pages)."""
+    """Let a new replica accept the writes `before`, and then the writes `drafts`. If `together` is true, the replica
+    accepts all `drafts` in one transaction. Otherwise, each write has a transaction of its own. Return (data, replies):
+    the data of the replica without events, and the replies to `drafts` without pages."""
     client = worker_redis(13)
     client.flushdb()
     replica = Replica(client, "one", Clock(), mode)
@@ -92,8 +92,8 @@ def test_pages_are_shown_as_they_are_after_the_whole_batch() -> None:
 
 
 def test_each_of_many_threads_gets_its_own_answer() -> None:
-    """Two of the threads are refused: the session of one is ahead of the replica, and the write of the other cannot be
-    played. All other threads still get the answers to their own writes."""
+    """Two of the threads get an error: one has a session that is ahead of the replica, the other sends a write that
+    cannot be played. All other threads still get the answers to their own writes."""
     replica = Cluster(2).replicas[1]
     count, start = 24, threading.Barrier(24)
 

@@ -190,7 +190,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(at=SERVERS, lost=SERVERS)
     def forget(self, at: int, lost: int) -> None:
-        """Let the server `at` forget the server `lost`. If both are the same server, let it say that it is back."""
+        """Let the server `at` forget the server `lost`. If both are the same server, this server says that it is not
+        lost."""
         number, other = self._pick(at), self._pick(lost)
         model, store = self.models[number], self.engines[number]
         if model.retired:

@@ -91,7 +91,7 @@ def test_the_invariants_hold_after_every_step(commit_mode: str, random: Random) 
     """Invariants 1 to 6, 8, 9, 10 and 13 of docs/design.md hold after each step. At the end, when all links work, all
     replicas are equal (invariant 14).
 
-    The steps come from a true random generator, because the generator of hypothesis opens fewer sessions at the same
+    Python's random generator chooses the steps. If hypothesis chose the steps, fewer sessions would be open at the same
     time.
     """
     with patch.object(sender, "BATCH_COUNT_MAX", 2):

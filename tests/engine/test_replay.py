@@ -331,8 +331,8 @@ def test_the_effects_of_a_write_have_one_entry_per_field(cluster: Cluster) -> No
 
 
 def test_a_transaction_ends_after_a_bounded_amount_of_play(cluster: Cluster) -> None:
-    """A transaction may play the first part of a batch only. The sender then sends the rest again, so no write is
-    lost."""
+    """The amount of play in one transaction is limited. So a transaction may take only the first part of a batch. The
+    sender then sends the other writes again, and no write is lost."""
     _, one, two = cluster
     for number in range(23):
         one.note(f"{number}", *(f"page{page}" for page in range(400)))

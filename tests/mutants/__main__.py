@@ -34,8 +34,8 @@ SHRINK_S = 60.0
 class Mutant:
     """A fault: in the Lua script of `verb`, `replacement` replaces every match of the regular expression `pattern`.
 
-    If `verb` is None, the fault is in the scripts of all verbs. The hunt begins with the seed `first_seed`, because few
-    seeds take the steps that show some faults.
+    If `verb` is None, the fault is in the scripts of all verbs. The hunt begins with the seed `first_seed`. Set
+    `first_seed` if the first 100 seeds do not show the fault.
     """
 
     name: str
@@ -55,14 +55,14 @@ class PythonMutant:
 
 
 def _forget_tentative(reach: Reach, selection: Selection) -> None:
-    """Record as sent only the commits of a batch, so that the next batch of a standing session sends the tentative
+    """Record only the commits of a sent batch as sent. So the next batch of a standing session sends the tentative
     writes again."""
     NOTE_SENT(reach, replace(selection, items=tuple(item for item in selection.items if item.csn is not None)))
 
 
 def _believe_too_much(reach: Reach, holds: Holds) -> None:
-    """Assume that the receiver also holds all later writes of each server that its Holds frame names. So the commits of
-    these writes are sent without the writes."""
+    """Assume that the receiver holds more writes of each server than the Holds frame says. So the commits of these
+    extra writes are sent without the bodies."""
     later = {server: stamp + YEAR_US for server, stamp in holds.vector.items()}
     NOTE_HOLDS(reach, replace(holds, vector=later))
 

@@ -35,7 +35,8 @@ def while_it_lasts(meeting: Meeting, *writers: Replica) -> Meeting:
 
 
 def with_backlog(*replicas: Replica) -> None:
-    """Give each replica enough writes that a session lasts longer than all rounds in which the test adds writes."""
+    """Give each replica 12 writes. With these writes, the session lasts longer than the rounds in which the test adds
+    writes."""
     for number in range(12):
         for replica in replicas:
             replica.note(f"{replica.label}-before-{number}", "p")
@@ -114,7 +115,8 @@ def created(cluster: Cluster, at: Replica, label: str) -> Replica:
 
 @pytest.mark.parametrize("writer", [0, 1])
 def test_writes_of_a_server_that_was_created_and_retired_during_a_session_travel_once(writer: int) -> None:
-    """The peer creates the server, receives all its writes, and then accepts another write itself."""
+    """The peer creates the server, and receives all writes of this server. Then the peer itself accepts another
+    write."""
     cluster = Cluster(3)
     _, one, two = cluster
     with_backlog(one, two)
@@ -137,8 +139,9 @@ def test_writes_of_a_server_that_was_created_and_retired_during_a_session_travel
 
 
 def test_a_creation_from_another_replica_does_not_hide_the_writes_of_the_created_server() -> None:
-    """During the session, `two` gets the creation of a server from the creator, and sends `one` the creator's next
-    write. From that write, `one` must not conclude that `two` has the writes of the created server."""
+    """During its session with `one`, `two` gets two writes from the creator: the creation of a server, and a later
+    write. The later write goes on to `one`. From this write, `one` must not conclude that `two` holds the writes of the
+    created server."""
     cluster = Cluster(4)
     _, one, two, creator = cluster
     with_backlog(two)

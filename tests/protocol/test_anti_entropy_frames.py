@@ -66,7 +66,7 @@ def taken(count: int, status: str = "taken", taken: int | None = None) -> Receiv
 
 
 def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:
-    """Return a session that has sent its hello, and that hello."""
+    """Return a session that has sent its hello, and the hello."""
     made = Session(store, RULES, initiator=initiator, clock_us=lambda: FIRST_US)
     (hello,) = made.start()
     assert isinstance(hello, Hello)
@@ -173,8 +173,8 @@ def test_a_batch_that_does_not_fit_gets_a_new_plan_from_the_receivers_state(stat
 
 
 def test_writes_of_the_peer_do_not_go_back_even_if_they_did_not_fit() -> None:
-    """The peer's batch did not fit. Meanwhile another replica has brought the same writes, so this side could send them
-    back."""
+    """The peer's batch did not fit. Meanwhile, another replica has brought the same writes to this side. This side must
+    not send these writes to the peer."""
     store = FakeStore()
     made, _ = session(store, initiator=False)
     store.answers = [taken(0, "hole")]
@@ -266,8 +266,8 @@ def test_another_history_ends_the_session() -> None:
 
 
 def test_a_fork_ends_the_session_when_everything_is_sent() -> None:
-    """This side first sends everything that it has, which may include the commit that decides between the two
-    writes."""
+    """Two writes of one server have the same `prev`. This side first sends everything that it has. One of the two
+    writes may be committed, and the peer then gets this commit."""
     store = FakeStore(items=1)
     made, _ = session(store, initiator=False)
     store.answers = [taken(0, "fork")]

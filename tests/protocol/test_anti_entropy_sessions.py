@@ -89,8 +89,8 @@ def test_commits_of_the_primary_travel_back_in_the_same_session() -> None:
 
 
 def test_a_session_that_the_primary_starts_brings_its_own_commits() -> None:
-    """If the primary commits the peer's writes during the session, the commits may reach the peer only in the next
-    session, but none is lost."""
+    """During a session, the primary may commit writes of the peer. The peer may get these commits only in the next
+    session. None of the commits is lost."""
     cluster = busy()
     primary, one, _ = cluster
     meet(primary, one)
@@ -286,9 +286,8 @@ def test_replicas_that_know_no_birth_exchange_writes_and_learn_the_birth_later()
 
 
 def behind_a_promotion() -> tuple[Cluster, Meeting]:
-    """Return a cluster, and a session between r1 and r2. r2 holds a commit that the primary r0 made and a forced
-    promotion of r1 has revoked. In the session, r2 has taken the first part of the full state of r1. r3 has the history
-    of r1."""
+    """Return a cluster, and a session between r1 and r2. A forced promotion of r1 has revoked a commit of r0, and r2
+    still holds this commit. So r1 sends r2 a full state, and r2 has taken the first part. r3 has the history of r1."""
     cluster = Cluster(4)
     primary, one, two, three = cluster
     primary.note("a", "p")
@@ -329,8 +328,8 @@ def test_a_session_ends_if_another_history_has_come_during_the_full_state() -> N
 
 
 def test_a_session_that_cannot_send_a_later_history_does_not_end_as_if_it_had_sent_everything() -> None:
-    """Such a session must not count as a success: a retired replica may leave once a session with a peer has
-    succeeded."""
+    """A retired replica may leave as soon as a session with a peer has succeeded. So a session that could not send
+    everything must not count as a success."""
     cluster = Cluster(3)
     _, one, two = cluster
     session = Meeting(one, two)

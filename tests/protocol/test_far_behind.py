@@ -153,8 +153,8 @@ def test_own_writes_of_the_receiver_stay(cluster: Cluster) -> None:
 
 
 def test_commits_that_came_with_the_state_are_played_again_after_a_forced_promotion(cluster: Cluster) -> None:
-    """The promoted replica lacks the last commits. The replica that got them with the full state gives them back as
-    tentative writes."""
+    """The promoted replica lacks the last commits. Another replica got these commits with the full state, and sends
+    them to the promoted replica as tentative writes."""
     primary, other = filled(cluster)
     for number in range(KEPT - 1):
         primary.note(f"late-{number}", "p1")

@@ -37,7 +37,7 @@ def put(copy: Copy, source: Replica, target: Replica) -> None:
 
 def session(one: Replica, other: Replica, healings: Healings, originals: Sequence[Replica] = ()) -> None:
     """Run a session. Then do for both replicas what a running replica does after a session. If `originals` is not
-    empty, any primary that `originals` does not contain is a copy, and gives way."""
+    empty, a primary that is not in `originals` is a copy. When the logs differ, the copy takes a new id."""
     meeting = Meeting(one, other).run()
     for replica, end in zip((one, other), meeting.ends, strict=True):
         healing = healings.setdefault(replica.label, Healing())
@@ -236,8 +236,8 @@ def test_a_full_state_of_another_log_is_not_imported(
 def test_writes_that_a_full_state_covers_are_found_before_the_log_of_its_sender(
     few_ids: int, three: tuple[Replica, Replica, Replica]
 ) -> None:
-    """A full state lists the ids of the newest commits only. The sender also knows the ids of older commits, and the
-    receiver asks it about them."""
+    """A full state lists the ids of the newest commits only. The receiver asks the sender for the ids of older
+    commits."""
     one, two, other = three
     copy = copy_of(two)
     lost = want(two, "before", 3)

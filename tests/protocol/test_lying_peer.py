@@ -125,8 +125,8 @@ def after_hello(*lies: Lie) -> Lie:
 def promotion(
     number: int, *, to: str = LIAR, first_csn: int | None = None, opens: bool = True, in_hello: bool = True
 ) -> Lie:
-    """Return a lie: a batch whose history has one more epoch. Its only commit is the promotion to this epoch or, if
-    `opens` is false, another write. If `in_hello` is true, the hello has this history too."""
+    """Return a lie: a batch with one commit and with a history that has one more epoch. The commit opens this epoch or,
+    if `opens` is false, is another write. If `in_hello` is true, the hello has the same history."""
 
     def lie(scene: Scene) -> list[Frame]:
         state = scene.victim.state()
@@ -142,8 +142,8 @@ def promotion(
 
 
 def tentative_promotion(*, of_victim: bool = False, **args: Any) -> Lie:
-    """Return a lie: a tentative write that makes the peer the primary. If `of_victim` is true, it names the victim as
-    the primary that hands over."""
+    """Return a lie: a tentative write that makes the peer the primary. If `of_victim` is true, the write says that the
+    victim hands over."""
 
     def lie(scene: Scene) -> list[Frame]:
         whose = {"from": scene.victim.state().server} if of_victim else {}
@@ -362,8 +362,8 @@ def test_writes_before_one_with_a_stamp_beyond_the_bound_are_taken(scene: Scene)
 
 
 def test_a_write_that_is_held_is_committed_even_if_its_stamp_is_beyond_the_bound(scene: Scene) -> None:
-    """Both replicas took the write while the clocks were wrong. After the clocks are corrected, its commit arrives
-    without its body, and so brings no new stamp."""
+    """Both replicas took the write while the clocks were wrong. After the clocks are corrected, a notification commits
+    the write. A notification brings no new stamp, because it has no body."""
     two, clock = scene.honest, scene.cluster.clock
     clock.tick(3 * AHEAD_US_MAX)
     written = two.note("early", "p").id
@@ -433,7 +433,8 @@ def test_a_clock_that_was_reset_is_named_and_nothing_is_accepted_until_it_is_rig
 
 
 def test_a_replica_that_no_lie_stops_still_yields_to_a_real_promotion(scene: Scene) -> None:
-    """The primary yields both while it has all its commits and after it has lost the newest ones."""
+    """The primary yields to the promotion while it has all its commits. It also yields after it has lost the newest
+    commits."""
     put_back = copy_of(scene.victim)
     scene.honest.note("late", "p")
     meet(scene.honest, scene.victim)

@@ -59,7 +59,7 @@ return reply
 
 
 def by_lua(ids: list[str]) -> list[str]:
-    """Let the Lua engine split these ids, sort them and join them again. Return the result."""
+    """Return these ids in the order of the Lua engine. The engine also splits each id and joins its parts again."""
     order = (FOLDER / "engine" / "order.lua").read_text()
     reply: Any = worker_redis().eval(f"local Order = (function() {order} end)()\n{ORDER}", 0, *ids)
     return [identifier.decode() for identifier in reply]

@@ -32,7 +32,7 @@ def scene() -> Scene:
 
 
 def sealed_by(replica: Replica, selection: Selection) -> Selection:
-    """Seal the commits of a selection with the key of this replica, although it is not the primary."""
+    """Seal the commits of a selection with the key of a replica that is not the primary."""
     assert replica.signing is not None
     bodies = [found.body for found in selection.items]
     csn = selection.after_csn + len(bodies)

@@ -16,8 +16,8 @@ from tests.support.invariants import Checker
 
 
 class Standing(Meeting):
-    """A standing session between two replicas, which has already sent all that the replicas held at its start. `given`
-    may have two records of what arrived lately (Arrivals): first the initiator's, then the responder's."""
+    """A standing session between two replicas. The session has already sent all that the replicas held at its start.
+    `given` is empty, or it has the arrivals at the initiator and the arrivals at the responder."""
 
     def __init__(self, initiator: Replica, responder: Replica, *given: Arrivals) -> None:
         here, there = given or (Arrivals(0), Arrivals(0))

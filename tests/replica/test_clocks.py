@@ -1,5 +1,5 @@
-"""Two replicas whose clocks differ. If they differ by more than a day, both replicas warn once. If they differ by more
-than a year, no session takes place, and both say why."""
+"""Two replicas have different clocks. If the clocks differ by more than a day, both replicas warn once. If the clocks
+differ by more than a year, no session takes place, and both replicas say why."""
 
 from __future__ import annotations
 

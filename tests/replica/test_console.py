@@ -142,7 +142,7 @@ def test_states_and_replicas_have_colours() -> None:
 
 
 def test_what_an_operator_should_see_is_bold() -> None:
-    """Bold text keeps the text colour of the terminal. Yellow text could not be read on a light terminal."""
+    """Bold text keeps the text colour of the terminal. Yellow text is hard to read on a light terminal."""
     terminal = Terminal(color=True)
     assert terminal.show({"kind": "pace", "pace": "manual"}) == ["\x1b[1mmanual pace\x1b[0m"]
     found = member("primary", label="two", to="two~x", epoch=1)

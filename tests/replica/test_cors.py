@@ -112,7 +112,7 @@ def test_with_a_login_a_page_of_another_replica_may_cut_links_but_not_commit(aut
 def test_behind_a_proxy_a_replica_answers_to_its_public_name() -> None:
     """The proxy keeps the public name of the replica in the Host header, and the replica accepts this name.
 
-    A web page of another replica may read from this replica, and make it commit.
+    A web page of another replica may read from this replica, and may ask this replica to commit.
     """
     one, two = "one.example.org", "two.example.org"
     text = (

@@ -1,4 +1,4 @@
-"""The event loop of the sessions leaves no caller without an answer, even while the loop is being closed."""
+"""The event loop of the sessions. Each call ends with an answer or an error, even while the loop is being closed."""
 
 from __future__ import annotations
 

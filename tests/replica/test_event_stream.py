@@ -33,7 +33,7 @@ class Stream:
         self._lines = self.response.iter_lines(chunk_size=1)
 
     def block(self) -> dict[str, str]:
-        """Return the fields of the next block, which an empty line ends. A comment becomes a field with an empty
+        """Return the fields of the next block. An empty line ends a block. A comment becomes a field with an empty
         name."""
         fields: dict[str, str] = {}
         for line in self._lines:

@@ -1,5 +1,5 @@
-"""Anti-entropy by file in several volumes. Each volume is a file. Its head says which writes the receiver must hold
-already (Petersen 1997, section 3.4)."""
+"""Anti-entropy by file in several volumes. Each volume is a file. The head of a volume says which writes the receiver
+must already hold (Petersen 1997, section 3.4)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def cluster() -> Cluster:
 
 
 def written(source: Replica, folder: Path, volume_bytes: int = 1) -> list[Path]:
-    """Write an export to files, as the command line does with a stream that arrives in small pieces. Return the
-    files."""
+    """Write an export to files, and return the files. The export is written in small pieces, as it arrives at the
+    command line."""
     whole = b"".join(write(export_volumes(source, RULES, 0, {}, volume_bytes)))
     with VolumeWriter(folder / "out") as volumes:
         for at in range(0, len(whole), 1000):

@@ -1,4 +1,4 @@
-"""A running replica keeps a cancel that it has acknowledged, and the user sees it."""
+"""Running replicas keep an acknowledged cancel, even if another replica has moved the reservation meanwhile."""
 
 from __future__ import annotations
 

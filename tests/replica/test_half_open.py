@@ -1,5 +1,5 @@
-"""If one side of a connection silently stops, the other side learns it from the keep-alives of gRPC, even while no
-session sends anything."""
+"""One side of a connection stops without closing the connection. The keep-alives of gRPC show this to the other side,
+even while no session sends anything."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Whatever strangers send over a raw socket, well-formed or not, is answered or refused. The status is never 5xx, and
-nothing is logged."""
+"""Strangers send requests over a raw socket, well-formed or not. The server answers or refuses each request. The status
+is never 5xx, and nothing is logged."""
 
 from __future__ import annotations
 

@@ -265,7 +265,8 @@ def test_a_peer_notices_a_machine_that_was_rolled_back(tmp_path: Path) -> None:
 
 def test_a_primary_that_was_rolled_back_and_committed_heals_by_itself(tmp_path: Path) -> None:
     """Two sessions find that the logs differ, and the primary begins an epoch. Two more sessions make the replicas
-    equal. The writes that only `two` held are made again. Among them, r5 is rejected, because r6 has its slot."""
+    equal. The writes that only `two` held are made again. One of these writes, r5, is rejected, because r6 has its
+    slot."""
     with two_that_met(tmp_path) as pair:
         pair.restart("one", lambda folder: shutil.copytree(folder, tmp_path / "copy"))
         assert pair.reserve("one", "r3", 11) == "committed"

@@ -1,6 +1,6 @@
-"""Reservations after a change of time zones, with real replicas: `timezone` in the configuration is corrected, or a
-time zone gets new rules. Reservations that now have another local time than their users asked for are reported, and can
-be moved back."""
+"""Reservations after a change of time zones, with real replicas. The change is a corrected `timezone` in the
+configuration, or a time zone with new rules. Afterwards, the local time of some reservations is not the time that their
+users asked for. These reservations are reported, and can be moved back."""
 
 from __future__ import annotations
 

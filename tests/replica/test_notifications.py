@@ -241,8 +241,8 @@ def test_after_a_gap_in_the_events_a_write_that_was_tentative_is_still_told(capl
 
 
 def test_what_became_final_in_a_full_state_is_counted_in_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """A full state has no single writes. So the replica does not know the outcomes of its writes that the state
-    covers."""
+    """A full state has pages instead of single writes. So the replica does not know the outcomes of those of its writes
+    that the full state covers."""
     one, two, three = told_replicas("one", "two", "three")
     two.reserve("vish", "a", 9)
     assert two.told() == []

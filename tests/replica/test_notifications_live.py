@@ -1,4 +1,4 @@
-"""Running replicas tell users once what becomes of their reservations, even if a replica is killed."""
+"""Running replicas tell users the outcome of each reservation at most once, even if a replica is killed."""
 
 from __future__ import annotations
 

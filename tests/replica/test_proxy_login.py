@@ -1,4 +1,4 @@
-"""`auth: proxy`: a trusted proxy names the user and their groups, and everything else is as with tokens."""
+"""`auth: proxy`: a trusted proxy names the user and the user's groups. All else works as with `auth: tokens`."""
 
 from __future__ import annotations
 

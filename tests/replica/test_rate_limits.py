@@ -1,4 +1,4 @@
-"""How much of a replica one user or one address may use: requests, streams of events, and requests that wait."""
+"""Limits for one user and for one address: requests, streams of events, and requests that wait."""
 
 from __future__ import annotations
 

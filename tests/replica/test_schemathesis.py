@@ -64,7 +64,7 @@ def test_every_answer_is_described(app: Flask, endpoints: list[Endpoint], mode: 
 
 
 def _may_be_invalid(operation: Any) -> bool:
-    """Whether the test sends requests that do not fit the description of an operation. An operation with only names in
-    its path and optional headers gets none, because Schemathesis would need hundreds of attempts to find an invalid
-    name or header."""
+    """Return whether the test sends invalid requests for an operation. The operation must have a query, a body or a
+    required header. With only names in the path and optional headers, Schemathesis would need hundreds of attempts to
+    find an invalid name or header."""
     return bool(operation.query or operation.body or any(header.is_required for header in operation.headers))

@@ -18,7 +18,8 @@ Vector = MutableMapping[str, int]
 
 
 def held(vector: Vector, retired: Collection[str], server: str) -> float:
-    """Return the stamp up to which a vector covers the writes of a server (CompleteV)."""
+    """Return how far a vector covers the writes of a server, as a stamp (CompleteV). Infinity means that the server has
+    retired and all its writes are covered. Minus infinity means that even the creation of the server is not covered."""
     if server in vector:
         return vector[server]
     stamp, colon, creator = server.partition(":")
@@ -40,7 +41,8 @@ def cover(vector: Vector, retired: set[str], write: dict[str, Any]) -> None:
 
 
 class Log:
-    """What one replica holds. After each change, the thread that made it calls all `listeners`."""
+    """The log of one replica, and what the replica knows of its cluster. After each change, the thread that has changed
+    the log calls all `listeners`."""
 
     def __init__(self, server: str, label: str, cluster: str) -> None:
         self.server, self.label, self.cluster = server, label, cluster
@@ -65,14 +67,14 @@ class Log:
         return held(self.vector, self.retired, server)
 
     def meet(self, birth: str, applications: Collection[str]) -> None:
-        """Learn from a peer the birth of the cluster, and the applications of the writes in the peer's log."""
+        """Store what the hello of a peer says: the birth of the cluster, and the applications of the peer's log."""
         self.applications |= set(applications)
         if birth and not self.birth:
             self.birth, self.history = birth, [[0, birth, 1]]
         self.has_met = self.has_met or bool(birth)
 
     def accept(self, clock_us: int, app: str, op: str, args: dict[str, Any], pages: list[str], request: str) -> str:
-        """Make a write of this replica's own, and return its id."""
+        """Add a new tentative write of this replica to the log, and return the id of the write."""
         with self.lock:
             stamp = max(clock_us, self.clock + 1)
             prev = self.vector.get(self.server, 0)
@@ -85,8 +87,8 @@ class Log:
         return identifier(write)
 
     def take(self, batch: wire.Batch) -> tuple[str, str]:
-        """Store the writes of a batch in order, up to the first one that cannot be stored. Return (what is wrong with
-        this write, its id), or two empty texts if all are stored."""
+        """Store the writes of a batch in order, and stop at the first write that cannot be stored. Return (the problem,
+        the id of that write), or two empty texts if all writes are stored."""
         with self.lock:
             before = len(self.bodies), len(self.committed)
             previous = batch.after_id

@@ -1,4 +1,5 @@
-"""One session of a minimal replica, which answers calls and never calls itself: section 5 of docs/protocol.md.
+"""One session of a minimal replica: section 5 of docs/protocol.md. A minimal replica starts no sessions, and only
+answers those that peers start.
 
 At most one batch is in flight, so there is no window.
 """
@@ -20,8 +21,8 @@ class Refusal(Exception):
 
 
 class Session:
-    """The responder's side of a session. `receive` takes a frame and `wake` says that the log has changed; both return
-    the frames to send. `clock_us` is the wall clock when the session begins."""
+    """The responder's side of a session. Call `receive` with each frame of the peer, and `wake` after each change of
+    the log. Both return the frames to send. `clock_us` is the wall clock when the session begins."""
 
     def __init__(self, log: Log, clock_us: int) -> None:
         self.log, self.clock_us = log, clock_us
@@ -51,8 +52,8 @@ class Session:
             return list(self._send_on()) if self.stands and self.fork is None else []
 
     def hello(self) -> wire.Frame:
-        """Return the hello of this side. It names the applications that the peer can play, because a minimal replica
-        plays none."""
+        """Return the hello of this side. The hello repeats the applications of the peer, because a minimal replica
+        plays no writes and needs no applications of its own."""
         assert self.peer is not None
         log = self.log
         said = wire.Hello(protocol=PROTOCOL, cluster=log.cluster, server=log.server, label=log.label, birth=log.birth)
@@ -129,8 +130,8 @@ class Session:
         self.csn, self.vector, self.retired = hello.csn, dict(hello.vector), set(hello.retired_servers)
 
     def _judge_history(self, hello: wire.Hello) -> None:
-        """Refuse the peer unless one of the two committed logs begins with the other one. Any other two logs need a
-        full state, and this replica neither takes nor gives full states."""
+        """Refuse the peer if neither of the two committed logs begins with the other one. Such replicas need a full
+        state, and a minimal replica neither takes nor gives full states."""
         ours, theirs = self.log.history, json.loads(hello.history)
         csn, shared = len(self.log.committed), min(len(ours), len(theirs))
         if not shared:
@@ -205,8 +206,8 @@ class Session:
             raise Refusal("malformed", f"{item.id} does not match its bytes, or the peer lacks its application.")
 
     def _note_received(self, batch: wire.Batch) -> None:
-        """Note that the peer holds the writes of a batch, up to the first gap, so that they are not sent to the peer.
-        The peer has sent this batch, or is about to get it."""
+        """Note that the peer holds the writes of a batch, up to the first gap. The peer has sent this batch, or is
+        about to get it. Later batches leave these writes out."""
         for item in batch.items:
             stamp, origin = split(item.id)
             if item.body and stamp > self._reached(origin):

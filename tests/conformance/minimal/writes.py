@@ -54,7 +54,7 @@ def split(write_id: str) -> tuple[int, str]:
 
 
 def read(body: bytes) -> dict[str, Any]:
-    """Return the write whose canonical bytes these are. Raise ValueError if the bytes are not a valid write."""
+    """Decode a write from its canonical bytes, `body`. Raise ValueError if the bytes are not a valid write."""
     if len(body) > BODY_BYTES_MAX:
         raise ValueError("it is longer than 65 KiB")
     write = json.loads(body.decode())
@@ -84,7 +84,7 @@ def is_write_id(text: str) -> bool:
 
 
 def problem_of(frame: wire.Frame) -> str | None:
-    """Return what is wrong with the form of a frame; None if nothing is."""
+    """Return the first problem in the form of a frame, or None if the form is right."""
     match frame.WhichOneof("kind"):
         case "hello":
             return _hello(frame.hello)
