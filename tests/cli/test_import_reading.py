@@ -462,7 +462,10 @@ def test_an_occurrence_that_moved(recurrence: str) -> None:
 
 def test_floating_exceptions_have_the_zone_of_their_series() -> None:
     new_york = {"start": "TZID=America/New_York:20261201T090000", "end": "TZID=America/New_York:20261201T100000"}
-    for line in ("EXDATE:20261208T090000", "EXDATE:20261208T150000"):  # there, or as the building has it
+    for line in (
+        "EXDATE:20261208T090000",
+        "EXDATE:20261208T150000",
+    ):  # in the zone of New York, or in that of the building
         assert starts(timetable(event("s", WEEKLY, line, **new_york))) == ["12-01 15:00", "12-15 15:00", "12-22 15:00"]
 
 

@@ -76,7 +76,7 @@ def test_where_the_primary_is(terminal: Terminal, replica: FakeReplica) -> None:
 
 
 def test_tab_completes_commands_options_rooms_and_reservations(terminal: Terminal, replica: FakeReplica) -> None:
-    terminal.expect_on_screen("this is the primary")  # it has looked, so it knows the rooms
+    terminal.expect_on_screen("this is the primary")  # the prompt has asked the replica, so it knows the rooms
     for typed, shown in [("res\t", "reserve"), (" --ro\t", "reserve --room"), (" 7\t", "reserve --room 7.01")]:
         terminal.type(typed)
         terminal.expect_on_screen(shown)

@@ -120,7 +120,7 @@ def test_a_class_begins_step_by_step_crashes_and_starts_over(tmp_path: Path) -> 
         teacher.reserve("two")
         teacher.ask("/crash/two")
         assert processes_with("server.py two ", tmp_path) == {}
-        teacher.ask("/crash/two")  # twice is once
+        teacher.ask("/crash/two")  # a second crash changes nothing
         teacher.ask("/restart/two")
         wait_until(lambda: processes_with("server.py two ", tmp_path))
         wait_until(lambda: teacher.log("two") == ["tentative"])
@@ -148,7 +148,7 @@ def test_a_class_leaves_the_data_of_the_configuration_alone(tmp_path: Path) -> N
                 teacher.wait_for("The cluster page: ")
                 assert teacher.log("one") == [], "a class begins with empty logs"
                 teacher.reserve("one")
-                teacher.type("help")  # is no command
+                teacher.type("help")  # not a command of a class
                 teacher.type("reset")
                 teacher.wait_for("The cluster page: ")
                 assert teacher.log("one") == []

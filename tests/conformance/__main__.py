@@ -11,7 +11,7 @@ from tests.conformance.checks import CHECKS
 from tests.conformance.peer import Failed
 from tests.conformance.subject import NotReady, Skipped, Subject
 
-UNREADABLE = (AssertionError, LookupError, TypeError, ValueError)  # a check raises these on what makes no sense
+UNREADABLE = (AssertionError, LookupError, TypeError, ValueError)  # a check may raise these if an answer makes no sense
 DESCRIPTION = "Check an implementation of docs/protocol.md against the rules of that page."
 EPILOG = """\
 The replica at HOST:PORT must be fresh: it holds nothing, is not the first primary, and plays `records` and `members`

@@ -17,14 +17,14 @@ from tests.conformance.minimal.writes import PROTOCOL
 from tests.conformance.writes import Author, cover
 
 METHOD = "/bayou.AntiEntropy/Exchange"
-ANSWER_S_MAX = 10.0  # for so long a frame of the subject is awaited
+ANSWER_S_MAX = 10.0  # how long a check waits for a frame of the subject
 OPTIONS = [
     ("grpc.enable_http_proxy", 0),
-    ("grpc.keepalive_time_ms", 1000),  # more often than a replica of ours, so that a check need not wait for long
+    ("grpc.keepalive_time_ms", 1000),  # more pings than our replicas send, so that a check can be short
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
 ]
-QUIET_S = 0.3  # after so long without a frame, nothing more comes
+QUIET_S = 0.3  # after this time without a frame, no more frames are expected
 
 
 class Failed(Exception):
@@ -62,7 +62,7 @@ class Talk:
         self.batches: list[wire.Batch] = []
         self.chunks: list[wire.StateChunk] = []
         self.finishes: list[wire.StateFinish] = []
-        self.others: list[wire.Frame] = []  # frames of the subject that are none of these
+        self.others: list[wire.Frame] = []  # all other frames of the subject
         self.acks = True
         self.is_done = self.has_ended = False
         self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()

@@ -176,7 +176,7 @@ def test_the_minimal_replica_takes_part_in_a_cluster(tmp_path: Path) -> None:
             )
             wait_until(lambda: len(log.committed) == 2 and log.birth.startswith("one~"))
 
-            # A write of its own: our primary commits it, and every replica learns that, its maker too.
+            # The minimal replica makes a write. Our primary commits this write, and all replicas get the commit.
             earlier = json.loads(log.bodies[log.last])
             args = json.loads(json.dumps(earlier["args"]).replace('"number": 1', '"number": 2'))
             made = log.accept(time.time_ns() // 1000, "records/1", "write", args, earlier["pages"], "s1")
@@ -188,7 +188,7 @@ def test_the_minimal_replica_takes_part_in_a_cluster(tmp_path: Path) -> None:
             last = one.get("/replica/log")["writes"][-1]
             assert (last["id"], last["csn"], last["outcome"]) == (made, 3, "updated")
 
-            # It passes on what one of our replicas has, while these two cannot reach each other.
+            # Our two replicas cannot reach each other. The minimal replica passes writes on between them.
             for label, other in (("one", "two"), ("two", "one")):
                 processes.rest(label).put(f"/replica/links/{other}", {"up": False})
             insert = "INSERT INTO notes (topic, number) VALUES ('b', 1)"

@@ -84,7 +84,7 @@ def test_a_cluster_that_was_lost_as_a_whole_is_restored(two: Processes, tmp_path
     assert reserve(rest(two, "two"), "r2", 10).status_code == 201
     destroy_and_restore(two, **copies)
     primary = ask(rest(two, "one"), "GET", "/replica").json()["primary"]
-    if not primary["here"]:  # it could not ask the other one, which had not started
+    if not primary["here"]:  # `one` asked `two` before `two` had started
         assert ask(rest(two, "one"), "POST", "/replica/promote", {"force": True}).status_code == 200
     assert reserve(rest(two, "two"), "r3", 11).status_code == 201
     wait_until_equal(two)

@@ -246,7 +246,7 @@ def test_headers_that_a_client_sends_are_replaced(login: Site) -> None:
         expected = {"auth": "proxy", "user": "vish", "role": "user"}
         assert login.ask("GET", "/login", "vish", headers=headers).json() == expected
         assert login.ask("GET", "/rooms", headers=headers).status_code == 401
-        # Where nginx asks for no password, nobody is named.
+        # nginx asks for no password here, and so it names no user.
         for more in ({"token": "boss.nonsensenonsensenonsense"}, {"auth": ("boss", "wrong")}, {}):
             answer = login.ask("GET", "/rooms/6.12/calendar.ics", headers=headers, **more)
             assert answer.status_code == 401
@@ -283,7 +283,7 @@ def test_the_calendar_page_is_used_through_the_login(login: Site) -> None:
     flags = (f"--host-resolver-rules=MAP {HOST}:443 127.0.0.1:{login.port}", "--ignore-certificate-errors")
     with browser(flags=flags) as page:
         page.open(f"https://vish:{PASSWORDS['vish'].replace(' ', '%20')}@{HOST}/login")
-        page.open(f"https://{HOST}/login")  # a page whose address has a password may not ask the replica anything
+        page.open(f"https://{HOST}/login")  # a web page with a password in its address may send no requests
         page.wait_for_text("#present", "You are vish (user), as the login of the building says.")
         assert not page.run("return ['form', 'leave'].some((id) => document.getElementById(id).checkVisibility())")
         page.open(f"https://{HOST}/#day=2099-12-01")

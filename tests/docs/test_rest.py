@@ -27,7 +27,7 @@ DOCUMENT = (ROOT / "docs" / "rest.md").read_text(encoding="utf-8")
 SECTION = re.compile(r"^### .*\(`(\w+)`\)\n\n((?:\|.*\n)+)", re.MULTILINE)
 EXAMPLE = re.compile(r"^```sh\n(.*?)^```\n\n```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LABELS = ("one", "two", "three")
-PORT_FIRST = 8001  # where the configuration of the repository puts replica one; the others follow
+PORT_FIRST = 8001  # the port of replica one in config.yaml; the other replicas have the next ports
 BY_HAND = {"interval_s": 0, "after_write": False}
 # What differs from run to run: the id of a server, and a stamp.
 VARIABLE = re.compile(r"[a-z0-9_-]+~[a-z0-9]{6}|\b[0-9]{16}\b")

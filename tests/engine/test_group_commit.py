@@ -66,7 +66,7 @@ def outcome_of(primary: bool, mode: str, before: list[Draft], drafts: list[Draft
 def test_a_batch_has_the_same_result_as_writes_one_by_one(
     primary: bool, mode: str, before: list[Draft], drafts: list[Draft]
 ) -> None:
-    """Only the order in which pages changed may differ, because a batch is one transaction."""
+    """The order in which pages changed may differ, because a batch is one transaction. Everything else is equal."""
     alone, together = (outcome_of(primary, mode, before, drafts, way) for way in (False, True))
     assert together[1] == alone[1]
     held, expected = together[0], alone[0]

@@ -239,8 +239,8 @@ class Machine(RuleBasedStateMachine):
                 assert views.committed == committed.get(name, {}), name
 
 
-# Hypothesis takes an exception of the time limit for a failure of the example, and the repetition, which has no such
-# limit, for a flaky strategy. So the limit is one that only a test that hangs can reach.
+# If the time limit ends an example, hypothesis reports a failed example. It then repeats the example without the limit,
+# and reports a flaky strategy. So the limit is so long that only a test that hangs reaches it.
 @pytest.mark.timeout(900)
 @pytest.mark.slow
 def test_engine_and_model_agree(laboratory: Lab) -> None:

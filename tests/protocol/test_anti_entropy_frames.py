@@ -167,7 +167,7 @@ def test_a_batch_that_does_not_fit_gets_a_new_plan_from_the_receivers_state(stat
     store.now = replace(store.now, csn=3, vector={"x~aaaaaa": 2})
     assert made.receive(batch()) == [Ack(0, replan=True, csn=3, vector={"x~aaaaaa": 2})]
     before = len(store.received)
-    assert made.receive(batch()) == []  # of the old plan: it was in flight
+    assert made.receive(batch()) == []  # a batch of the old plan, which was in flight
     assert len(store.received) == before
     assert kinds(made.receive(batch(1))) == ["Ack"]
 

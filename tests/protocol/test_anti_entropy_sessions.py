@@ -35,7 +35,7 @@ def busy(commit_mode: str = "auto") -> Cluster:
 
 
 def settled(cluster: Cluster) -> bool:
-    """Whether all replicas are equal and no write is tentative (invariant 14)."""
+    """Return whether all replicas are equal and no write is tentative (invariant 14)."""
     looks = [Look(replica) for replica in cluster.replicas]
     return all(look.shared == looks[0].shared and look.state.tentative == 0 for look in looks)
 
@@ -203,7 +203,7 @@ def test_a_session_makes_a_new_plan_when_a_batch_does_not_fit() -> None:
     slow = Meeting(primary, two).run(3)
     assert slow.frames(Batch) or slow.wires[1]
     kept = [frame for frame in slow.wires[1] if isinstance(frame, Batch)]
-    slow.wires[1].remove(kept[0])  # as if another session of the store had taken it, and lost it
+    slow.wires[1].remove(kept[0])  # the first batch is lost
     slow.run()
     assert [frame.replan for frame in slow.frames(Ack, 0)].count(True) == 1
     assert {frame.plan for frame in slow.frames(Batch, 1)} == {0, 1}
@@ -320,7 +320,7 @@ def test_a_session_ends_if_another_history_has_come_during_the_full_state() -> N
     _, _, two, three = cluster
     while not isinstance(session.wires[1][0], StateFinish):
         session.step(1)
-    two.force(f"{two.label}~zzzzzz", cluster.clock.tick())  # a later one than that of r1
+    two.force(f"{two.label}~zzzzzz", cluster.clock.tick())  # a later promotion than that of r1
     session.run()
     assert [end.report.code for end in session.ends] == ["busy", "busy"]
     meet(two, three)

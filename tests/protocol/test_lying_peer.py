@@ -275,7 +275,7 @@ def test_no_lie_deposes_the_primary_moves_its_commits_or_stops_acceptance(
     assert (session.report.code, session.report.lost) == (refusals.get(name), None)
     after = scene.victim.state()
     assert (after.server, after.primary, after.history) == (before.server, before.primary, before.history)
-    took = after.csn - before.csn  # the primary itself has committed a write that it took
+    took = after.csn - before.csn  # the victim, which is the primary, commits each write that it takes
     assert took == (1 if name in {"a stamp at the bound", "a tentative hand-over by the victim"} else 0)
     assert after.clock <= scene.now_us + AHEAD_US_MAX
     assert scene.victim.note("on", "p").committed
@@ -425,7 +425,7 @@ def test_a_clock_that_was_reset_is_named_and_nothing_is_accepted_until_it_is_rig
         )
     assert replica.state().clock == newest
     assert replica.accept(draft("note", "b", ["p"]), clock.now_us - AHEAD_US_MAX + 10_000_000).id
-    # The clock was a year ahead before. The operator says that the data may not count.
+    # The old stamps come from a clock that was a year ahead. The operator sets the stamps back.
     replica.begin(server="new~aaaaaa", cluster="test", first_primary=False, clock_us=120_000_000)
     accepted = replica.accept(draft("note", "c", ["p"]), 180_000_000).id
     assert accepted is not None

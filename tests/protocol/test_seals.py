@@ -293,7 +293,7 @@ def test_a_hand_over_and_a_forced_promotion_are_followed_from_third_hand() -> No
     meet(fifth, fourth)
     for replica in (fourth, fifth):
         assert (replica.state().csn, replica.state().primary) == (5, f"{three.label}~zzzzzz")
-    # Their full state proves it too, to a replica that has nothing.
+    # A full state also proves this to a replica that holds nothing.
     three.truncate(0)
     sixth = cluster.add("sixth")
     assert meet(sixth, three).ends[0].report.installed
@@ -304,11 +304,13 @@ def test_a_hand_over_and_a_forced_promotion_are_followed_from_third_hand() -> No
     sixth.truncate(0)
     assert meet(one, sixth).ends[0].report.installed
     assert one.state().csn == 7
-    # Only the primary gives a full state.
+    # Only the primary may send a full state.
     meeting = Meeting(cluster.add("seventh"), one).run()
     assert meeting.ends[0].report.error is None
     assert meeting.ends[0].report.received == 0
-    assert meeting.ends[1].report.code == "state_not_signed"  # so a server that retires does not leave with it
+    assert (
+        meeting.ends[1].report.code == "state_not_signed"
+    )  # so a retired server does not count this session as a success
     assert meeting.ends[1].report.held is None
 
 

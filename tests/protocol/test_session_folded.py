@@ -19,7 +19,7 @@ MANY = {f"{stamp:016d}:one~aaaaaa": stamp + 5 for stamp in range(1000, 6000, 5)}
 
 
 def serves(replica: Store, token: Token, view: str = "tentative") -> bool:
-    """Whether the replica answers a read of this session."""
+    """Return whether the replica answers a read of this session."""
     try:
         replica.read((), token.needs_of_read(GUARANTEES), view)
     except Behind as behind:

@@ -85,7 +85,7 @@ def test_a_replica_does_not_send_what_the_peer_has_told_that_it_holds(cluster: C
     assert [type(frame) for _, frame in session.delivered] == [Holds]
     session.push(0)
     assert session.items(1) == []
-    session.push(1)  # one has not told, so two sends what it has
+    session.push(1)  # `one` has sent no Holds, so `two` sends the item
     assert len(session.items(0)) == 1
 
 
@@ -179,7 +179,7 @@ def test_the_pause_grows_with_what_is_passed_on_in_vain_and_shrinks_with_what_th
     arrivals = Arrivals(0.01, lambda: now_s)
     to_two = Standing(one, two, arrivals, Arrivals(0))
     from_primary = Standing(primary, one, Arrivals(0), arrivals)
-    for number in range(3):  # the primary sends each write to both, and two does not tell
+    for number in range(3):  # the primary sends each write to both, and `two` sends no Holds
         primary.note("a", f"p{number}")
         meet(primary, two)
         from_primary.push(0)
@@ -189,7 +189,7 @@ def test_the_pause_grows_with_what_is_passed_on_in_vain_and_shrinks_with_what_th
     one.note("b", "q")
     to_two.push(0)
     assert to_two.ends[0].pause_s == pytest.approx(0.08), "own writes do not wait, so they do not change the pause"
-    for number in range(10):  # two has nothing from the primary any more
+    for number in range(10):  # from now on, the primary does not send to `two`
         primary.note("a", f"r{number}")
         from_primary.push(0)
         now_s += 1

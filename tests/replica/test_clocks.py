@@ -68,7 +68,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def is_refused(side: Scheduler) -> bool:
-    """Whether the last session with the only peer was refused because of the clocks."""
+    """Return whether the last session with the only peer was refused because of the clocks."""
     (peer,) = side.status()
     return "more than a year apart" in ((peer["last_session"] or {}).get("error") or "")
 

@@ -75,7 +75,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     listed = client("two", "replicas").splitlines()
     assert next(line for line in listed if line.split()[0] == "three").split()[-1] == "forgotten"
 
-    # What is held of it waits for the primary, and what the list recommends helps.
+    # The write of three waits for the primary. The advice in the list of waiting writes helps.
     waiting = client("two", "admin", "waiting")
     assert "reserve 6.12 Mon 2030-06-03 09:00–10:00  three, which was forgotten  two" in waiting
     assert "They are committed once it is healed: `link heal one`." in waiting
@@ -86,7 +86,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     wait_until(lambda: member(replicas, "one", "three") == (True, True))
     assert set(former) <= set(state(replicas, "one")["vectors"]["V"]), "the vectors keep its entries"
 
-    # It was not lost after all: it says so, and nothing that it has accepted is lost.
+    # Three was not lost. It says so, and the writes that it has accepted are kept.
     replicas.rest("one").put("/replica/links/three", {"up": True})
     replicas.start("three")
     wait_until(lambda: client("three", "link", "heal", "one", "two").count(": up") == 2)

@@ -383,7 +383,7 @@ def test_a_new_id_of_a_full_state_is_noted_at_once_and_survives_a_crash(tmp_path
         birth = json.loads((pair.folder / "one" / "identity.json").read_text())
         assert (birth["id"], birth["next"]) == (after, "")
 
-        # Now as after a crash after the full state was installed and before the identity file was updated.
+        # The replica crashes after it has installed the full state and before it updates the identity file.
         pair.processes.kill("one")
         (pair.folder / "one" / "identity.json").write_text(json.dumps(birth | {"id": before, "next": after}))
         pair.start("one")

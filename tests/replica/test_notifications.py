@@ -1,4 +1,4 @@
-"""A replica tells its users each thing at most once, even after crashes, restarts and copies of its data."""
+"""A replica sends each notification to its users at most once, even after crashes, restarts and copies of its data."""
 
 from __future__ import annotations
 

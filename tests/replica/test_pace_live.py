@@ -58,7 +58,7 @@ def test_a_class_goes_step_by_step(replicas: Processes) -> None:
     _reserve(replicas, "one", 9)
     _reserve(replicas, "two", 10)
     assert [_held(replicas, label) for label in ("one", "two", "three")] == [
-        {"r9": "tentative"},  # the primary does not commit by itself either
+        {"r9": "tentative"},  # even the primary does not commit automatically
         {"r10": "tentative"},
         {},
     ]

@@ -66,12 +66,12 @@ def test_commits_and_sessions_on_request_only(tmp_path: Path) -> None:
 def test_sessions_start_by_themselves(tmp_path: Path, policy: dict[str, Any]) -> None:
     with live(tmp_path, ("one", "two"), anti_entropy=policy) as processes:
         one, two = addresses(processes)
-        wait_until(lambda: all(met(address) for address in (one, two)))  # at the start
+        wait_until(lambda: all(met(address) for address in (one, two)))  # the first sessions have run
         for hour in range(9, 15):
             assert reserve(two, f"r{hour}", hour).json()["state"] == "tentative"
         wait_until(lambda: state(two, "r14") == "committed")
         if policy["after_write"]:
-            # One session carries several writes. At most two carry all six, since one may have been about to begin.
+            # One or two sessions carry all six writes. So one of them carries at least three.
             wait_until(lambda: re.search("session with one: sent [3-6]", processes.output("two")))
 
 
@@ -80,7 +80,7 @@ def test_a_requested_session_succeeds_as_soon_as_the_peer_is_up(tmp_path: Path) 
         one, _ = addresses(processes)
         for _ in range(2):
             processes.stop("two")
-            for _ in range(5):  # each lengthens the pause of a gRPC channel
+            for _ in range(5):  # each failed call lengthens the pause before gRPC connects again
                 refused = ask(one, "POST", "/replica/sync/two")
                 assert refused.status_code == 503, refused.text
             processes.start("two")

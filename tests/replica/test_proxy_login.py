@@ -133,7 +133,7 @@ def test_tokens_serve_beside_the_proxy(one: Side) -> None:
             "user": "vish",
             "role": "user",
         }
-    # The proxy's word counts before a token: it may pass on the password with which the user has logged in there.
+    # If the proxy names a user, the header Authorization does not count. The proxy may put the user's password there.
     headers = {"Authorization": "Basic dmlzaDpwYXNzd29yZA=="}
     assert one.ask("GET", "/login", "vish", "staff", headers=headers).json["auth"] == "proxy"
 

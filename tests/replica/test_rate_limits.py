@@ -27,7 +27,8 @@ pytestmark = pytest.mark.process
 BOUND_S = 30
 RATE = 5  # requests a second
 FEW = {"requests": {"user_per_s": RATE, "address_per_s": RATE}}
-AHEAD = "eyJyIjp7Im9uZX56enp6enoiOjkwMDAwMDAwMDAwMDAwMDB9LCJ3Ijp7fX0"  # has read {"one~zzzzzz": 9000000000000000}
+# The token of a client session that has read {"one~zzzzzz": 9000000000000000}.
+AHEAD = "eyJyIjp7Im9uZX56enp6enoiOjkwMDAwMDAwMDAwMDAwMDB9LCJ3Ijp7fX0"
 DEFAULTS = RequestSettings().model_dump()
 
 
@@ -81,7 +82,7 @@ def test_behind_a_proxy_the_forwarded_address_counts_and_the_proxy_has_no_limit(
     seven = {"X-Forwarded-For": "198.51.100.7"}
     used_up(few, "127.0.0.9", seven)
     assert ask(few, "/login", "127.0.0.9", {"X-Forwarded-For": "198.51.100.8"})[0] == 200
-    # What a client adds on the left does not count, only what the proxy adds.
+    # Only the address that the proxy adds on the right counts. A client may have added others on the left.
     both = {"X-Forwarded-For": "198.51.100.8, 198.51.100.7"}
     wait_until(lambda: used_up(few, "127.0.0.9", seven) and ask(few, "/login", "127.0.0.9", both)[0] == 429)
     for _ in range(2 * RATE * BURST_S):
@@ -93,7 +94,7 @@ def test_the_command_line_reports_the_limit_and_tries_again_later(
     few: Processes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def is_told() -> bool:
-        used_up(few, "127.0.0.1")  # a slow client comes when the replica takes requests again
+        used_up(few, "127.0.0.1")  # a slow client may come after the limit has ended
         assert main(["vish", "rooms", "--config", str(few.configuration)]) == 0
         return "too many requests from here; trying again in" in capsys.readouterr().err
 
@@ -117,7 +118,7 @@ def test_a_user_with_a_token_is_limited_at_all_addresses_together_and_other_user
                 break
         assert ask(processes, "/rooms", "127.0.0.4", tokens["vish"])[0] == 429
         assert ask(processes, "/rooms", "127.0.0.2", tokens["neil"])[0] == 200
-        # Wrong tokens count for the address, and take nothing from the users behind it.
+        # A request with a wrong token counts for its address. Users at the same address keep their own limits.
         wrong = {"Authorization": "Bearer vish.wrong"}
         wait_until(lambda: ask(processes, "/rooms", "127.0.0.2", wrong)[0] == 429)
         assert ask(processes, "/rooms", "127.0.0.2", tokens["neil"])[0] == 200

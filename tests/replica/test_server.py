@@ -57,7 +57,7 @@ def redis_pid(processes: Processes) -> int:
 def test_while_redis_stands_still_requests_that_do_not_need_redis_are_answered(one: Processes) -> None:
     pid = redis_pid(one)
     with ThreadPoolExecutor(CLIENTS) as clients:
-        assert requests.get(url(one, CALENDAR), timeout=BOUND_S).ok  # the replica has met Redis
+        assert requests.get(url(one, CALENDAR), timeout=BOUND_S).ok  # the replica is connected to Redis
         os.kill(pid, signal.SIGSTOP)
         try:
             writes = [clients.submit(reserve, one, 1, hour) for hour in range(CLIENTS)]
@@ -73,7 +73,8 @@ def test_while_redis_stands_still_requests_that_do_not_need_redis_are_answered(o
 
 
 def test_a_request_that_waits_for_its_session_does_not_delay_the_others(one: Processes) -> None:
-    ahead = "eyJyIjp7Im9uZX56enp6enoiOjkwMDAwMDAwMDAwMDAwMDB9LCJ3Ijp7fX0"  # has read {"one~zzzzzz": 9000000000000000}
+    # The token of a client session that has read {"one~zzzzzz": 9000000000000000}.
+    ahead = "eyJyIjp7Im9uZX56enp6enoiOjkwMDAwMDAwMDAwMDAwMDB9LCJ3Ijp7fX0"
     address, headers = one.settings.replica("one").rest, f"Bayou-Session: {ahead}\r\nBayou-Wait: 30000"
     with socket.create_connection((address.host, address.port), BOUND_S) as late:
         late.sendall(f"GET {CALENDAR} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n".encode())

@@ -106,7 +106,7 @@ def test_a_stop_ends_although_redis_is_silent_and_nothing_acknowledged_is_lost(p
     assert rest.get("/playlist/kept")["url"] == "u"
     assert rest.get("/replica")["id"] == before
 
-    # If Redis is only slow, it ends in order.
+    # If Redis is only slow, the replica stops with status 0.
     os.kill(redis_pid(processes), signal.SIGSTOP)
     os.kill(processes.pid("one"), signal.SIGTERM)
     wait_until(lambda: SILENT in processes.output("one"))

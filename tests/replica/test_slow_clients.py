@@ -113,8 +113,8 @@ def test_a_head_of_many_long_headers_is_cut_off() -> None:
 
 
 def test_answers_that_are_not_read_take_a_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients that do not read are cut off, beginning with the one that has waited longest. A client that reads is
-    served."""
+    """Clients that do not read their answers are cut off, beginning with the client that has waited longest. A client
+    that reads gets its whole answer."""
     monkeypatch.setattr(wsgi, "ANSWERS_BYTES_MAX", 64 * MIB)
     body = bytes(16 * MIB)  # more than the kernel keeps for a connection
 
@@ -225,4 +225,4 @@ def test_500_slow_clients_hold_up_nobody(one: Processes, sends: str) -> None:
                 elif sends == "requests that it never reads":
                     connection.setblocking(False)
                     connection.send(20 * GET.replace(b"/", b"/openapi.json", 1))
-        wait_until(lambda: slowest_of_100(address) <= 5 * before_s + 0.05)  # again, if the machine was busy
+        wait_until(lambda: slowest_of_100(address) <= 5 * before_s + 0.05)  # measures again if the machine was busy

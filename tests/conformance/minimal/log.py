@@ -49,7 +49,7 @@ class Log:
         self.birth = ""
         self.has_met = False
         self.history: list[list[Any]] = []
-        self.committed: list[str] = []  # ids; the CSN is the place, from 1 on
+        self.committed: list[str] = []  # ids in CSN order; the first one has CSN 1
         self.tentative: set[str] = set()
         self.bodies: dict[str, bytes] = {}
         self.vector: Vector = {}
@@ -148,7 +148,7 @@ class Log:
         cover(self.vector, self.retired, write)
 
     def _begins(self, theirs: list[list[Any]]) -> bool:
-        """Whether the sender's log begins with the commits of this log. `theirs` is the sender's history."""
+        """Return whether the sender's log begins with the commits of this log. `theirs` is the sender's history."""
         count = len(self.history)
         is_prefix = [epoch[:3] for epoch in theirs[:count]] == [epoch[:3] for epoch in self.history]
         return is_prefix and (len(theirs) == count or theirs[count][2] > len(self.committed))

@@ -31,16 +31,17 @@ class Session:
         self.said = wire.Hello()
         self.plan = self.plan_of_peer = 0
         self.is_in_flight = False
-        self.syncs: list[int] = []  # that the peer has asked and that are not answered
-        self.fork: Refusal | None = None  # nothing more is taken; for when everything is sent
-        self.csn, self.vector, self.retired = 0, dict[str, int](), set[str]()  # what the peer will hold
+        self.syncs: list[int] = []  # numbers of the peer's Sync frames without an answer
+        self.fork: Refusal | None = None  # if set, no batch is taken; raised once all is sent
+        # What the peer holds, with the batch that is in flight.
+        self.csn, self.vector, self.retired = 0, dict[str, int](), set[str]()
 
     def receive(self, frame: wire.Frame) -> list[wire.Frame]:
         frames: list[wire.Frame] = []
         try:
             with self.log.lock:
                 for answers in (self._take(frame), self._send_on()):
-                    frames.extend(answers)  # those before a refusal, too
+                    frames.extend(answers)  # keeps the frames that come before a refusal
         except Refusal as refusal:
             self.has_ended = True
             code, message = refusal.args
@@ -67,8 +68,8 @@ class Session:
         return wire.Frame(hello=said)
 
     def is_hello_true(self) -> bool:
-        """Whether the log still has the birth, the history and the applications that the hello of this side has
-        named."""
+        """Return whether the log still has the birth, the history and the applications that the hello of this side
+        names."""
         log, said = self.log, self.said
         is_same_log = (said.birth, said.history) == (log.birth, _json(log.history))
         return is_same_log and set(said.log_applications) == log.applications
@@ -104,17 +105,23 @@ class Session:
         log = self.log
         foreign = set(hello.log_applications) | log.applications
         if hello.protocol != PROTOCOL:
-            raise Refusal("other_protocol", f"{log.label} uses protocol version {PROTOCOL}. Run a release with it.")
+            raise Refusal(
+                "other_protocol", f"{log.label} uses protocol version {PROTOCOL}. Run a release with this version."
+            )
         if missing := foreign - {MEMBERSHIP, *hello.applications}:
             raise Refusal(
-                "other_applications", f"{hello.label} cannot play {', '.join(sorted(missing))}. Configure these there."
+                "other_applications",
+                f"{hello.label} cannot play {', '.join(sorted(missing))}. Configure them at this peer.",
             )
         if hello.cluster != log.cluster:
             raise Refusal(
-                "other_cluster", f"{log.label} was started with --cluster {log.cluster}. Start it with the peer's."
+                "other_cluster",
+                f"{log.label} was started with --cluster {log.cluster}. Start it with the peer's cluster.",
             )
         if hello.server == log.server:
-            raise Refusal("same_server", f"Both replicas have the id {log.server}. Does one call its own address?")
+            raise Refusal(
+                "same_server", f"Both replicas have the id {log.server}. Check that no replica calls its own address."
+            )
         if abs(hello.clock - self.clock_us) > YEAR_US:
             raise Refusal("clock_differs", "The clocks are more than a year apart. Correct the wrong clock.")
         if hello.birth and log.birth and hello.birth != log.birth:
@@ -136,7 +143,7 @@ class Session:
         csn, shared = len(self.log.committed), min(len(ours), len(theirs))
         if not shared:
             return
-        ends = [csn, hello.csn]  # of the epochs that both have
+        ends = [csn, hello.csn]  # the last CSN of each side in the epochs that both have
         for side, epochs in enumerate((ours, theirs)):
             ends[side] = min(epochs[shared][2] - 1, ends[side]) if epochs[shared:] else ends[side]
         behind = csn if len(ours) < len(theirs) else hello.csn
@@ -178,7 +185,9 @@ class Session:
         if plan < self.plan_of_peer:
             return
         if self.has_declined:
-            raise Refusal("no_full_state", "This replica takes no full state. Let its peers keep their whole logs.")
+            raise Refusal(
+                "no_full_state", "This replica takes no full state. Configure its peers to keep their whole logs."
+            )
         self.has_declined = True
         yield wire.Frame(ack=self._replan(plan))
 

@@ -104,7 +104,7 @@ def problem_of(frame: wire.Frame) -> str | None:
 
 
 def is_history(text: str, csn: int = CSN_MAX) -> bool:
-    """Whether a text is a valid history in which no epoch begins after the CSN `csn`."""
+    """Return whether a text is a valid history in which no epoch begins after the CSN `csn`."""
     try:
         epochs = json.loads(text)
         right = type(epochs) is list and len(epochs) <= 1000
