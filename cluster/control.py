@@ -1,7 +1,8 @@
 """The control endpoint of `cluster.py up`: the cluster page crashes and restarts replicas through it.
 
-It listens on the loopback address only, and answers only web pages of the replicas. A page sends the key that is in its
-address, and gets a token for its requests. A key works once, so nobody can use a key that they read from a projector.
+The endpoint listens on the loopback address only, and answers only web pages that come from the replicas. The address
+of the cluster page contains a key. The page sends this key, and gets a token for its requests. A key works once, so a
+key that somebody reads from a projector is useless.
 
     POST /claim            {"key"}    -> {"token", "resets"}; `resets` says whether the page may start over
     POST /crash/LABEL      {"token"}  -> {}
@@ -35,11 +36,12 @@ Act = Callable[[str, str | None], None]
 
 
 class Control:
-    """The control endpoint for the replicas of these settings.
+    """The control endpoint for the replicas in `settings`.
 
     `act("crash", label)` crashes a replica, `act("restart", label)` restarts it, and `act("reset", None)` starts over.
-    `act` raises Conflict if the action is not possible now. If `resets` is false, pages may not ask for a reset. The
-    property `page_address` has a key that works once. When a page has used this key, the property gets a new key, and
+    `act` raises Conflict if the action is not possible now. If `resets` is false, pages may not start over.
+
+    `page_address` contains a key that works once. When a page has used the key, `page_address` gets a new key, and
     `on_claimed` is called.
     """
 
@@ -99,9 +101,8 @@ class Control:
         elif name in ACTS and len(labels) == 1 and labels[0] in self._settings.replicas:
             self._act(name, labels[0])
         else:
-            raise Unknown(
-                "not_found", "The path names no action of the control endpoint, or no replica of the cluster."
-            )
+            message = "There is no such action. Use /crash/LABEL or /restart/LABEL, with the label of a replica."
+            raise Unknown("not_found", message)
         return {}
 
     def _claim(self, key: str) -> dict[str, Any]:
@@ -163,6 +164,6 @@ def _read(body: bytes) -> dict[str, str]:
 
 
 def _origins_of(settings: Config) -> Collection[str]:
-    """Return the origins of the pages of the replicas, as a browser on this machine names them."""
+    """Return the origins that the web pages of the replicas can have in a browser on this machine."""
     rests = [replica.rest for replica in settings.replicas.values()]
     return [f"http://{name}" for rest in rests for name in (rest, *(f"{one}:{rest.port}" for one in LOOPBACK_NAMES))]

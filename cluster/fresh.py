@@ -15,12 +15,12 @@ IN_THE_FOLDER = {"embedded", "memory"}  # settings of `redis` with which no data
 
 
 def delete_data(configuration: Path) -> None:
-    """Delete the data of all replicas of a configuration, after stopping the Redis servers that they left behind. Print
-    what is deleted, and what stays.
+    """Delete the data of all replicas of a configuration, and print what is deleted and what stays. Before that, stop
+    the Redis servers that these replicas left behind.
 
-    Only the folders DATA/LABEL of the configuration are touched. If one of these folders must not be deleted, nothing
-    is deleted: raise Conflict `already_running` if a replica runs, and ConfigError if a folder was not made by a
-    replica or if a replica has its data outside its folder.
+    Only the folders DATA/LABEL of these replicas are touched. If one of these folders must not be deleted, nothing is
+    deleted. Raise Conflict `already_running` if a replica runs. Raise ConfigError if a folder was not made by a
+    replica, or if a replica has its data in a Redis elsewhere.
     """
     settings = load(configuration)
     folders = [settings.data / label for label in settings.replicas]
@@ -41,7 +41,7 @@ def delete_data(configuration: Path) -> None:
                     path.unlink(missing_ok=True)
             print(f"Deleted the data in {folder}.")
     if not found:
-        print(f"There is no data of {', '.join(settings.replicas)} in {settings.data}.")
+        print(f"Nothing to delete: {settings.data} has no data of {', '.join(settings.replicas)}.")
     for folder in _others(settings):
         print(f"{folder} stays: {configuration} does not name this replica. Delete the folder yourself.")
 

@@ -118,9 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     teaches = add(
         "class",
         help="start all replicas on new data for a class, with manual pace, and open the cluster page",
-        description="Start all replicas of the configuration on new data of their own, in the folder .class of\n"
-        "its data folder. Nothing is sent or committed by itself: the cluster page does the steps, and\n"
-        "crashes, restarts and starts over, as does `reset` in the terminal. Ctrl-C stops the replicas.",
+        description="Start all replicas of the configuration with new data, in the folder .class of its data folder.\n"
+        "The replicas have manual pace: they send and commit nothing by themselves. You do each step on\n"
+        "the cluster page. There, you can also crash and restart replicas, and start over. To start over in\n"
+        "the terminal, type reset. Ctrl-C stops the replicas.",
     )
     for command in (runs, resets, teaches):
         command.add_argument(
@@ -141,9 +142,10 @@ def _parser() -> argparse.ArgumentParser:
     taught = add(
         "lesson",
         help="play a scenario step by step, for a class; without a name, list all",
-        description="Play a scenario step by step, with a picture of all logs after each step. Any script is a\n"
-        "lesson: a comment begins a step. On a terminal, Enter goes on and ← goes back, like Page Down and\n"
-        "Page Up. Without a name: list the scenarios and their claims. docs/teaching.md is a class that uses them.",
+        description="Play a scenario step by step, with a picture of all logs after each step. NAME may also be the\n"
+        "file of any script: each comment in it begins a step. On a terminal, Enter or Page Down goes on, and\n"
+        "← or Page Up goes back. Without a name: list the scenarios and their claims. docs/teaching.md\n"
+        "describes a class that uses them.",
     )
     taught.add_argument("name", metavar="NAME", nargs="?", help="one of scenarios/NAME.test, or the file of a script")
     taught.add_argument(
@@ -152,17 +154,18 @@ def _parser() -> argparse.ArgumentParser:
     trained = add(
         "exercise",
         help="give a student an exercise, and check it; without a number, list all",
-        description="Give an exercise: copy its file into the current folder, unless it is there already. Then edit\n"
-        "the file, and run the same command: it plays the file in the simulation and says what the cluster\n"
-        "did, and where that differs from what is asked for. Without a number: list the exercises.",
+        description="Copy the file of an exercise into the current folder. Edit the file, and run the same command\n"
+        "again: it plays the file in the simulation. It shows what the cluster did, and which demands of the\n"
+        "exercise are met. Without a number: list the exercises.",
     )
     trained.add_argument("number", metavar="N", type=int, nargs="?", help="the number of the exercise")
     compared = add(
         "compare",
         help="play a script of reservations under eight designs, side by side",
-        description="Play a script of reservations against a central server, last writer wins, a grow-only set,\n"
-        "a two-phase set, an observed-remove set, an operation-based set, commit by stable stamps, and Bayou:\n"
-        "who believes that they have the room, and what was lost, booked twice, or refused while cut off.\n"
+        description="Play a script of reservations under eight designs: a central server, last writer wins, a\n"
+        "grow-only set, a two-phase set, an observed-remove set, an operation-based set, commit by stable\n"
+        "stamps, and Bayou. For each design, show which users believe that they have the room. Also show\n"
+        "which bookings were lost or made twice, and which requests were refused because of a cut link.\n"
         "On a terminal, Enter goes on and ← goes back. The script may use joinServer, joinClient,\n"
         "breakConnection, restoreConnection, pause, start, stabilize, reserve and cancel.",
     )

@@ -34,7 +34,7 @@ OnOutput = Callable[[str, str | None], object]  # (label, a line of output, or N
 
 
 class NotServing(Exception):
-    """A replica ended before it served. `output` is the end of its output."""
+    """A replica ended before it answered. `output` is the end of its output."""
 
     def __init__(self, label: str, status: int, output: str) -> None:
         super().__init__(f"{label} is not running; it ended with status {status}:\n{output}")
@@ -94,10 +94,13 @@ class Processes:
         )
 
     def wait_until_serving(self, *labels: str, stopping: threading.Event | None = None) -> None:
-        """Wait until these replicas answer; without labels, wait for all. Raise NotServing or TooLong if one does not,
-        and Stopped once `stopping` is set."""
+        """Wait until these replicas answer; without labels, wait for all.
+
+        Raise NotServing if a replica ends, and TooLong if a replica does not answer in time. Raise Stopped once
+        `stopping` is set.
+        """
         for label in labels or self.labels:
-            wait_until(lambda label=label: self._serves(label), START_TIMEOUT_S, f"{label} serves", stopping)  # type: ignore[misc]
+            wait_until(lambda label=label: self._serves(label), START_TIMEOUT_S, f"{label} answers", stopping)  # type: ignore[misc]
 
     def rest(self, label: str) -> Rest:
         return Rest(label, self.settings.replica(label).rest)

@@ -1,6 +1,6 @@
 """`cluster.py run`: runs a script from a file or from standard input, on real servers or in the simulation.
 
-Results go to standard output, everything else to standard error. The exit status is 1 if an `expect` did not hold or
+Results go to standard output, everything else to standard error. The exit status is 1 if an `expect` failed, if
 `--check` found a difference, or if no line was understood. Otherwise it is 0, even if lines were skipped.
 """
 
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 
 def run(script: Path | None, *, in_process: bool, check: Path | None, diagram: Path | None) -> int:
-    """Run a script. Return 0, or 1 if an `expect` did not hold, if the output differs from the file `check`, or if no
-    line of the script was understood. Write a space-time diagram of the run to the file `diagram`, as a web page.
+    """Run a script, and return the exit status. It is 1 if an `expect` failed, if the output differs from the file
+    `check`, or if no line of the script was understood. Otherwise it is 0.
 
-    Raise Stopped if the user stops the program, and OSError if a file cannot be read or written.
+    If `diagram` is given, write a space-time diagram of the run to this file, as a web page. Raise Stopped if the user
+    stops the program, and OSError if a file cannot be read or written.
     """
     if diagram is not None:
         _check_writable(diagram)
@@ -58,7 +59,7 @@ def run(script: Path | None, *, in_process: bool, check: Path | None, diagram: P
             diagram.write_text(drawn, encoding="utf-8")
     failed = runner.failures > 0
     if failed:
-        note(f"{runner.failures} expectation(s) did not hold")
+        note(f"{runner.failures} `expect` command(s) failed")
     if runner.has_understood is False:
         note("no line is a command of the scenario language: is this a script? docs/scenarios.md has the commands")
         failed = True

@@ -60,7 +60,7 @@ def up(configuration: Path, *, in_class: bool = False) -> int:
     """Run the replicas until the user stops them or all have ended. Return 0, or 1 if a replica ended by itself. Raise
     ConfigError if the configuration is invalid.
 
-    If `in_class`, a class begins as soon as the replicas have met: they get manual pace, and the cluster page opens in
+    If `in_class`, begin a class as soon as the replicas have met: set them to manual pace, and open the cluster page in
     a browser. The page may start over, which deletes the data of the replicas.
     """
     return _Up(configuration, in_class=in_class).run()
@@ -204,7 +204,7 @@ class _Up:
         self._events.put(_Said(f"For another page with control: {self._control.page_address}"))
 
     def _begin_class(self, is_over: threading.Event) -> None:
-        """Begin a class, and print that it has begun. If the class is over before it has begun, do nothing."""
+        """Begin a class, and print that it has begun. Return early, without a message, once `is_over` is set."""
         try:
             begin_class(self._processes, is_over)
         except Stopped:
@@ -215,7 +215,9 @@ class _Up:
             return
         if is_over.is_set():
             return
-        self._events.put(_Said("The class begins: nothing is sent or committed by itself. To start over, type reset."))
+        self._events.put(
+            _Said("The class begins: replicas send and commit nothing by themselves. To start over, type reset.")
+        )
         address = self._control.page_address
         self._events.put(_Said(f"The cluster page: {address}"))
         has_screen = sys.platform in {"darwin", "win32"} or any(name in os.environ for name in SCREENS)
@@ -225,7 +227,8 @@ class _Up:
 
 
 def _aligned(line: str, name: str) -> str:
-    """Return a line of output in the columns of a replica's console: time, label, text."""
+    """Return a line of output in three columns: time, label, text. A line that begins with a time has these columns
+    already."""
     if TIME.match(line):
         return line
     return f"{'':8} {name}  {line.removeprefix(f'{name} ')}"

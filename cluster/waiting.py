@@ -1,4 +1,4 @@
-"""Waits until a condition holds, with a time limit. A wait ends early if the user stops the program."""
+"""Waits until a condition is true, with a time limit. A wait ends early if the user stops the program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Stopped(Exception):
 
 
 class TooLong(Exception):
-    """A condition did not hold within its time limit."""
+    """A condition did not become true within its time limit."""
 
 
 def on_stop(call: Callable[[], object]) -> None:
@@ -44,7 +44,7 @@ def wait_until(
     asked_to_stop = stopping or threading.Event()
     while not (found := state()):
         if time.monotonic() > deadline:
-            raise TooLong(f"After {bound_s:g} s it was still not true that {awaited}.")
+            raise TooLong(f"This was still not true after {bound_s:g} s: {awaited}.")
         if asked_to_stop.wait(POLL_S):
             raise Stopped
     return found

@@ -41,7 +41,7 @@ def main() -> int:
             _choose(page, processes)
             content = page.driver.get_screenshot_as_png()
     if len(content) > BYTES_MAX:
-        print(f"The picture has {len(content)} bytes, and {BYTES_MAX} at most are kept; make it smaller.")
+        print(f"The picture has {len(content)} bytes, but may have at most {BYTES_MAX}. Make the picture smaller.")
         return 1
     PICTURE.write_bytes(content)
     print(f"{PICTURE.name} is drawn, {len(content)} bytes.")

@@ -85,7 +85,7 @@ def _await(lines: Sequence[str], text: str) -> None:
 
 
 def _at_prompt(user: str, label: str, line: str) -> list[str]:
-    """Run a command of the client. Return what the prompt shows: its own label, the line and the command's output."""
+    """Run a command of the client. Return what the terminal shows: the prompt with the command, then the output."""
     color = {"one": 36, "two": 35, "three": 34}[label]
     environment = os.environ | {
         "TERM": "xterm-256color", "PYTHONUTF8": "1", "COLUMNS": str(COLUMNS), "XDG_STATE_HOME": str(Path.cwd()),

@@ -53,13 +53,13 @@ def pages(blocks: Sequence[Sequence[str]], height: int | None) -> Iterator[list[
 def _content(frame: Frame, names: Names) -> Iterator[str]:
     match frame:
         case Hello():
-            yield f"I hold all commits up to CSN {frame.csn}, all writes up to V {vector_text(frame.vector, names)}."
+            yield f"I hold all commits up to CSN {frame.csn} and all writes up to V {vector_text(frame.vector, names)}."
         case Batch(selection=selection):
             for item in selection.items:
                 yield from _item(item, names)
         case Ack():
             held = f", V {vector_text(frame.vector, names)}: make a new plan" if frame.replan else ""
-            yield f"Stored for good, up to CSN {frame.csn}{held}."
+            yield f"I have stored your frame for good. CSN {frame.csn}{held}."
         case StateChunk():
             yield f"{frame.pages.count} pages of my committed state, in place of writes that I no longer have."
         case StateFinish():

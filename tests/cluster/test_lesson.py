@@ -165,7 +165,7 @@ def test_the_frames_of_a_session_are_shown_with_their_sizes(
     assert [frame[1] for frame in frames][:2] == ["Hello", "Hello"]
     assert [frame[1] for frame in frames][-2:] == ["Done", "Done"]
     assert f"{len(frames)} frames, {sum(int(frame[2]) for frame in frames)} bytes" in found
-    assert "I hold all commits up to CSN 1, all writes up to V one:4 two:10." in found
+    assert "I hold all commits up to CSN 1 and all writes up to V one:4 two:10." in found
     assert "✓ #3 is the write 10@two, which you hold: only its number is sent." in found
     assert '"merge":"first_free_alternative"' in found
     assert max(map(len, found.split("\n"))) <= 80
