@@ -1,4 +1,4 @@
-"""Temporary clusters: a configuration with free ports, in a folder of its own, and its replicas as processes."""
+"""Runs temporary clusters: the replicas are processes, and the configuration has free ports and a folder of its own."""
 
 from __future__ import annotations
 
@@ -37,8 +37,12 @@ def running(
     stopping: threading.Event | None = None,
     processes_of: Callable[[Path], Processes] = Processes,
 ) -> Iterator[Processes]:
-    """Run these replicas on embedded Redis while the block lasts. Raise NotServing or TooLong if one does not serve,
-    and Stopped if the user stops the program. `processes_of` makes the processes of a configuration."""
+    """Run these replicas on embedded Redis while the block lasts. `processes_of` makes the processes of a
+    configuration.
+
+    Raise NotServing if a replica ends, and TooLong if a replica does not answer in time. Raise Stopped if the user
+    stops the program.
+    """
     with contextlib.ExitStack() as cleanup:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             processes = processes_of(write_configuration(folder, labels, settings))

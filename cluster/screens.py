@@ -39,8 +39,10 @@ def height() -> int | None:
 
 
 def show(texts: Iterator[str]) -> None:
-    """Show the texts, which have no newline at their end. Each is made when it is first shown, and kept for going
-    back. The user may end the show before its last text."""
+    """Show the texts one after another. The user may go back, and may end the show before its last text.
+
+    Each text is taken from `texts` when it is first shown. No text has a newline at its end.
+    """
     if not stops():
         for number, text in enumerate(texts):
             print(f"\n{text}" if number else text)

@@ -22,9 +22,9 @@ from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, Observed
 class Design:
     """The base class of the designs.
 
-    `empty` is the class of the data type; a call without arguments makes an empty value. `states` maps each server to
-    its value. The parameter `now` of a method is the number of the current line of the script. `sent` counts what the
-    servers have sent each other, by kind. Two servers with the same value send nothing.
+    `states` maps each server to its value. `empty` is the class of these values, and `empty()` makes an empty value.
+    `sent` counts by kind what the servers have sent each other. The parameter `now` of a method is the number of the
+    current line of the script.
     """
 
     name: str
@@ -49,10 +49,10 @@ class Design:
         self.states[server] = self.states[server].remove(booking)
 
     def check(self, server: str, reachable: Collection[str]) -> None:
-        """Raise Refused if the servers in `reachable` are not enough to serve a request."""
+        """Raise Refused if a request at this server needs a server that is not in `reachable`."""
 
     def allowed(self, server: str, choices: Sequence[Booking]) -> Sequence[Booking]:
-        """Return the choices that the data type can still hold. Raise Refused if there is none."""
+        """Return the choices that the data type can still add. Raise Refused if there is none."""
         return choices
 
     def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
@@ -68,13 +68,15 @@ class Design:
         self.remove(server, booking, now)
 
     def outcome(self, server: str, asked_at: int, answer: Booking) -> tuple[Booking | None, bool]:
-        """Return the booking that this server now shows for a request, and whether that booking is final. `asked_at` is
-        the line of the request in the script, and `answer` is the booking that the user got at first. In most designs,
-        this booking never changes."""
+        """Return the booking that this server now shows for a request, and whether this booking is final.
+
+        `asked_at` is the line of the request in the script. `answer` is the booking that the user got then. Most
+        designs never change an answer, so the base class returns `answer` as final.
+        """
         return answer, True
 
     def meet(self, one: str, other: str, now: int) -> None:
-        """Have two servers exchange what they hold."""
+        """Let two servers exchange what they hold. Servers with equal values send nothing."""
         ours, theirs = self.states[one], self.states[other]
         if ours != theirs:
             self.sent.update({"states": 2, "elements in them": ours.size + theirs.size})

@@ -18,11 +18,13 @@ Tag = tuple[str, int]  # names an addition: its origin and number
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[Element]):
-    """One operation. `origin` is the replica that made it, and `number` counts the operations of that replica.
+    """One operation.
 
-    When the origin made this operation, it had applied `seen[R]` operations of each replica R. `observed` has the tags
-    of the additions that a removal removes: all additions of the element that the origin knew. In an addition,
-    `observed` is None.
+    `origin` is the replica that made the operation. Each origin numbers its operations from 1, and `number` is this
+    number. When the origin made this operation, the origin had applied `seen[R]` operations of each replica R.
+
+    In a removal, `observed` has the tags of all additions of the element that the origin knew. The removal removes
+    these additions. In an addition, `observed` is None.
     """
 
     origin: str
@@ -63,8 +65,8 @@ class OperationSet(Generic[Element]):
         return operation.number <= self._seen.get(operation.origin, 0)
 
     def receive(self, operation: Operation[Element]) -> None:
-        """Apply an operation. If operations before it are missing, keep it until they arrive. A duplicate changes
-        nothing."""
+        """Apply an operation. If an earlier operation is missing, keep this operation until the missing one arrives. A
+        duplicate changes nothing."""
         if self.has(operation):
             return
         self._waiting[operation.tag] = operation

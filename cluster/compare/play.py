@@ -45,7 +45,7 @@ def read_script(lines: Iterable[str]) -> list[str]:
 
 
 def play(design: Design, lines: Sequence[str]) -> Story:
-    """Play the lines that `read_script` returned, and return the story. Skip lines that are impossible."""
+    """Play the lines that `read_script` returned, and return the story. Skip each command that raises Complaint."""
     player = _Player(design)
     for line in lines:
         player.step(line)
@@ -134,8 +134,8 @@ class _Player:
         row.cancelled, row.belief = "done", None
 
     def _look_up(self, row: Row) -> None:
-        """Update the belief in a row of the story: ask the user's server which booking it shows now. If the user has no
-        link to a server, change nothing."""
+        """Ask the user's server which booking it now shows for a request. Note this booking in the row as the user's
+        belief. If the user has no link to a server, change nothing."""
         server = self._world.clients[row.user].server
         if row.belief is not None and row.answer is not None and server is not None:
             row.belief, row.is_final = self._design.outcome(server, self._asked_at[row.name], row.answer)

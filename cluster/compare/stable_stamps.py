@@ -16,8 +16,8 @@ from cluster.compare.booking import Booking, Refused, first_free
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A request: the first of `choices` that is free is booked. If `cancels` is the stamp of another request, the
-    booking of that request is removed."""
+    """A request or a cancel. A request books the first of `choices` that is free. A cancel removes the booking of the
+    request whose stamp is `cancels`."""
 
     choices: tuple[Booking, ...] = ()
     cancels: int | None = None
@@ -58,5 +58,6 @@ class StampedLog:
         return booked
 
     def is_final(self, stamp: int) -> bool:
-        """Return whether no write with a lower stamp can arrive any more."""
+        """Return whether the write with this stamp is final. It is final when this server has heard from every server
+        up to this stamp, because then no earlier write can arrive."""
         return min(self._heard.values()) >= stamp

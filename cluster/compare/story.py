@@ -36,8 +36,11 @@ class Row:
 
 @dataclass(slots=True)
 class Story:
-    """The rows of one design in the order of the script, the bookings that each server holds at the end, and how much
-    the servers have sent each other, by kind."""
+    """The results of a script under one design.
+
+    `rows` has one row for each `reserve`, in the order of the script. `held` has the bookings of each server at the end
+    of the script. `sent` counts by kind what the servers have sent each other.
+    """
 
     design: str
     idea: str

@@ -66,7 +66,8 @@ def table(number: int, story: Story) -> Iterator[str]:
 
 
 def summary(stories: Sequence[Story]) -> Iterator[str]:
-    """Yield a table that counts each verdict under each design, and what the servers have sent each other."""
+    """Yield a table with the count of each verdict under each design. Then yield what the servers of each design have
+    sent each other."""
     yield _bold("Side by side")
     yield paint(f"  {'':<{DESIGN}}" + "".join(f"{head:>{_width(head)}}" for head in (*COUNTED, OPEN)), attrs=["dark"])
     for story in stories:

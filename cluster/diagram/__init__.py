@@ -1,1 +1,1 @@
-"""Space-time diagrams: a lane for each replica, and what happened along it."""
+"""Space-time diagrams: each replica has a lane with its transactions and its frames."""

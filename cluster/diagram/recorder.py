@@ -18,7 +18,8 @@ Lane = Mapping[str, list[dict[str, Any]]]  # `transactions` and `frames`, in the
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happened in one line of a script, at each server that runs. `lanes` has the servers by name."""
+    """One line of a script, and what each running server did in it. `lanes` maps the name of each server to its
+    lane."""
 
     title: str
     lanes: Mapping[str, Lane]

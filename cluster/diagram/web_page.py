@@ -1,7 +1,7 @@
-"""Writes a space-time diagram as a web page in one file, which needs no server and no network.
+"""Writes a space-time diagram as a web page in one file. The page needs no server and no network.
 
-The page has the scripts and the style of the cluster page in it. A page that is opened as a file may not load scripts
-from other files, so an import map gives each script as a data URL.
+The file contains the style and the scripts of the cluster page. A page that is opened as a file may not load scripts
+from other files. So an import map in the page has each script as a data URL.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IMPORTED = re.compile(r'(?<= from ")\.[^"]+')
 
 
 def web_page(title: str, recorder: Recorder) -> str:
-    """Return the page of what was recorded."""
+    """Return a web page with the diagram of the recorded steps."""
     run = {
         "steps": [asdict(step) for step in recorder.steps],
         "writes": recorder.writes,
@@ -54,7 +54,7 @@ def _modules() -> dict[str, str]:
 
 
 def _with_paths(path: str, script: str) -> str:
-    """Return the script with the whole path in each import. A script with a data URL has no folder, so its imports
-    cannot be relative."""
+    """Return the script with paths from web/static in place of the relative paths in its imports. A script with a data
+    URL has no folder, so relative imports do not work in it."""
     folder = posixpath.dirname(path)
     return IMPORTED.sub(lambda name: posixpath.normpath(posixpath.join(folder, name[0])), script)

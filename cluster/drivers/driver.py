@@ -23,9 +23,9 @@ Pair = tuple[str, str]
 class Holding:
     """A summary of what a server holds. Servers with equal summaries have nothing to exchange.
 
-    `server` is the server id. A server that has lost its own writes continues under a new id. `history` differs between
-    epochs (the terms of primaries). A summary includes the history, because a forced promotion revokes commits of the
-    previous epoch.
+    `server` is the server id. A server that has lost its own writes continues under a new id. `history` is different in
+    each epoch (the term of a primary). The summary needs it, because a forced promotion revokes commits of the previous
+    epoch.
     """
 
     server: str
@@ -48,10 +48,12 @@ class Driver(Protocol):
         """Start the first server, which is the primary."""
 
     def create(self, label: str, creator: str) -> None:
-        """Let `creator` create a server, and start it. Return when it holds everything that its creator holds."""
+        """Let `creator` create a server, and start the new server. Return when the new server holds everything that
+        `creator` holds."""
 
     def retire(self, label: str, heir: str) -> None:
-        """Retire a server in one session with `heir`, then end it. If it is the primary, `heir` becomes the primary."""
+        """Retire a server in one session with `heir`, then end the server. If the server is the primary, `heir` becomes
+        the primary."""
 
     def promote(self, label: str, primary: str | None) -> None:
         """Make a server the primary.
@@ -64,17 +66,17 @@ class Driver(Protocol):
         """Kill a server and its Redis."""
 
     def recover(self, label: str) -> None:
-        """Start a server that has crashed. Return when it answers."""
+        """Start a server that has crashed. Return when the server answers."""
 
     def copy_folder(self, label: str) -> None:
         """Keep a copy of the data folder of a running server. The copy replaces an earlier copy."""
 
     def put_back(self, label: str) -> None:
-        """Replace the data folder of a server with the copy that `copy_folder` kept, and start the server. If the
-        server runs, stop it first. Return when it answers.
+        """Replace the data folder of a server with the copy that `copy_folder` kept. If the server runs, stop it first.
+        Start the server from the copy, and return when it answers.
 
-        The server takes a new id, unless all other servers can be asked and none of them holds later writes of this
-        server.
+        The server keeps its id only if all other servers can be asked, and none of them holds later writes of this
+        server. Otherwise, the server takes a new id.
         """
 
     def set_clock(self, label: str, moment_us: int) -> None:

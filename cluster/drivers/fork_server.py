@@ -1,7 +1,7 @@
 """The fork server: starts many servers quickly by forking each from one process that has loaded their code.
 
-A server that starts from scratch needs most of a second to load its code, and a script may start twenty. A forked
-server is a process like any other: it has its own Redis and shares nothing. If the process that uses the fork server is
+A server that starts from scratch needs almost a second to load its code, and a script may start twenty servers. A
+forked server has its own Redis, and shares nothing with other servers. If the process that uses the fork server is
 killed, the fork server stops all its servers and ends.
 
     python -m cluster.drivers.fork_server
@@ -28,7 +28,7 @@ LOADED = ("apps", "replica.main", "replica.anti_entropy.scheduler")
 
 
 class ForkServer:
-    """The process of a fork server. It starts at once and loads the code while its user does other work."""
+    """Starts a fork server as a process. The caller can go on while the process loads the code."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -57,7 +57,7 @@ class ForkServer:
 
 
 def is_running(pid: int) -> bool:
-    """Whether this process, started by a fork server, still runs."""
+    """Return whether a process that a fork server has started still runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

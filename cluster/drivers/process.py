@@ -101,7 +101,7 @@ class ProcessDriver:
         self._holdings.clear()
 
     def crash(self, label: str) -> None:
-        """Kill the server, and then the Redis that it leaves behind, as a power cut would."""
+        """Kill the server and its Redis, as a power cut would. The Redis would run on without its server."""
         pid = self._processes.pop(label)
         os.kill(pid, signal.SIGKILL)
         self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")

@@ -176,9 +176,8 @@ class SimulatedDriver:
             raise Failed(f"no session between {caller} and {answerer}: {error.message}")
 
     def _can_keep(self, own: State, label: str, other: str) -> bool:
-        """Return whether the server `label` may keep its id, as far as the server `other` can tell. Return False if
-        `other` cannot be asked, or if `other` holds writes of `label` that `label` itself lacks. `own` is the state of
-        `label`."""
+        """Return whether the server `other` allows the server `label` to keep its id. Return False if `other` cannot be
+        asked, or if `other` holds writes of `label` that `label` itself lacks. `own` is the state of `label`."""
         if other not in self._servers or other in self.store(label).cut_links():
             return False
         asked = self.store(other)
@@ -189,8 +188,8 @@ class SimulatedDriver:
         return list(self._client.scan_iter(match=f"bayou:{{{label}}}:*", count=1000))
 
     def _renew_if_lost(self, store: Store, lost: str | None) -> None:
-        """If the server still has the id `lost`, give it a new id. A session has shown that the server no longer holds
-        all writes that it made under this id. See replica/membership/identity.py."""
+        """Give the server a new id if its id is still `lost`. A session has shown that the server no longer holds all
+        writes that it made under the id `lost`. See replica/membership/identity.py."""
         state = store.state()
         if state.server == lost:
             store.begin(server=mint(state.label), cluster=CLUSTER, first_primary=False)

@@ -1,1 +1,2 @@
-"""Exercises that check themselves: a student edits a script or rules, and the simulated cluster says what they do."""
+"""Exercises that check themselves: a student edits a script or rules, and sees what the simulated cluster does with
+them."""

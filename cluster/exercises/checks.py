@@ -1,5 +1,5 @@
-"""What each exercise asks for. In exercises 1 and 2 the student writes a script. In 3 and 4 the student writes rules,
-and a given script plays them."""
+"""The exercises. Each has a script to play, and demands that the result must meet. In exercises 1 and 2, the student
+writes the script. In exercises 3 and 4, the script is given, and the student writes rules for it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One command that the cluster has carried out: its line, what it printed, and the server that each client was
-    linked to afterwards. `note` is the complaint about the line, if there is one."""
+    """One command of a script, after the cluster has carried it out.
+
+    `line` is the command, and `printed` has the lines that it printed. `servers` maps each client to its server after
+    the command. `note` is the complaint about the line; empty if there is none.
+    """
 
     line: str
     printed: tuple[str, ...]
@@ -21,7 +24,8 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Whether one demand of an exercise is met. If the demand is not met, `instead` says what the cluster did."""
+    """The result of checking one demand of an exercise. If the demand is not met, `instead` says what was found
+    instead."""
 
     demand: str
     is_met: bool
@@ -30,8 +34,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """`script` has the lines that are played; None stands for the student's file itself. `find` compares what the
-    cluster did with the demands."""
+    """An exercise. The student edits `file`. `script` has the lines to play; if `script` is None, the file itself is
+    the script. `find` compares what the cluster did with the demands."""
 
     file: str
     script: tuple[str, ...] | None

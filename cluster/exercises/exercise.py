@@ -71,7 +71,7 @@ def _check(chosen: Exercise, file: Path) -> int:
 
 
 def play(lines: Sequence[str]) -> list[Played]:
-    """Play a script in the simulation. Return its commands, and what each did."""
+    """Play a script in the simulation. Return each command with its results."""
     printed: list[str] = []
     notes: list[str] = []
     found = []
@@ -90,7 +90,8 @@ def play(lines: Sequence[str]) -> list[Played]:
 
 
 def _given(chosen: Exercise, lines: Sequence[str]) -> Iterator[Finding]:
-    """Yield one finding about a student's script: whether it still has all given lines, in their order."""
+    """Yield one finding: whether the student's script still has all given lines, in their order. Yield nothing if the
+    student writes rules."""
     if chosen.script is not None:
         return
     left = iter([line.strip() for line in lines])

@@ -106,8 +106,8 @@ class ClientCommands:
         self._print_result(f"{name} {problem}" if problem else printing.reservation_line(name, accepted(answer)))
 
     def _path(self, name: str, client: str) -> str:
-        """Return the REST path of a reservation. A name that the script has not used gives a path that no server
-        knows."""
+        """Return the REST path of a reservation. If the script has not used the name, the path leads to no
+        reservation."""
         owner = Client(self._owners.get(name, client))
         return f"/reservations/{quote(owner.user, safe='')}/{quote(name, safe='')}"
 

@@ -82,11 +82,11 @@ def day_query(day: date) -> dict[str, str]:
 
 
 def vector_lines(replica: Json, names: Names) -> Iterator[str]:
-    """Yield lines for the vectors and numbers of `GET /replica`. Stamps are in seconds since the beginning of the
-    script.
+    """Yield the lines of `printVectors` from an answer to `GET /replica`. Stamps are in seconds since the beginning of
+    the script.
 
-    Each line of a script takes one second. So if a server's clock is right, a stamp is the number of the line that made
-    the write.
+    Each line of a script takes one second. So if the clock of a server is right, the stamp of a write is the number of
+    the line that made the write.
     """
     for name in ("V", "C", "O"):
         yield f"{name} {vector_text(replica['vectors'][name], names)}"

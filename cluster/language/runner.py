@@ -48,8 +48,8 @@ class Runner:
     """Runs the lines of a script. It calls `print_result` with each line of the results, and `note` with each
     complaint.
 
-    `failures` is the number of `expect` commands that did not hold. `has_understood` says whether any line was a
-    command; it is None until there was a line that is neither blank nor a comment.
+    `failures` is the number of `expect` commands that failed. `has_understood` says whether any line so far was a
+    command. It is None until there is a line that is neither blank nor a comment.
     """
 
     def __init__(self, driver: Driver, print_result: Print, note: Print) -> None:
@@ -197,8 +197,8 @@ class Runner:
         self._apply_links()
 
     def _apply_links(self) -> None:
-        """Tell both ends of each link whether the link is cut. An end that is not running, or that does not know the
-        other end yet, is told by a later call."""
+        """Tell both ends of each link whether the link is cut. Skip an end that is not running, or that does not know
+        the other end yet. A later call tells this end."""
         servers = list(self.world.servers.values())
         for here in servers:
             for there in servers:
@@ -217,7 +217,7 @@ class Runner:
         self.is_paused = paused
 
     def _stabilize(self) -> None:
-        """Do nothing, because every command ends with quiescence anyway. While paused, print a complaint."""
+        """Complain if anti-entropy is paused. Otherwise do nothing: `step` runs the sessions after this command."""
         if self.is_paused:
             self._note("anti-entropy is paused, so nothing is exchanged; use start first")
 

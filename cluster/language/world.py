@@ -1,8 +1,7 @@
 """The world of a script: its servers in the order in which they joined, the links between them, and its clients.
 
 It records what the script has done, and raises Complaint if a command is impossible. It sends nothing to servers. A
-server and a client may have the same id. If both ids of a link are ids of servers, the link is between these servers,
-even if a client has one of the ids too.
+server and a client may have the same id. A link whose two ids both belong to servers is a link between these servers.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class World:
     # Servers
 
     def join(self, identifier: str) -> Server:
-        """Add a server. It is linked to the clients whose last server had this id and has retired."""
+        """Add a server. Clients of a retired server with the same id are linked to the new server."""
         server = Server(identifier, self.label(identifier))
         self.servers[identifier] = server
         for client in self.clients.values():
@@ -157,7 +156,7 @@ class World:
     # Clients
 
     def join_client(self, identifier: str, server: str) -> None:
-        """Link a client to a server. A client that is new is added."""
+        """Link a client to a server. If the client is new, add the client first."""
         found = self.server(server)
         self._link_client(self.clients.setdefault(identifier, Client(identifier)), found.id, up=True)
 

@@ -1,8 +1,8 @@
 """Reads scripts as lessons: those of scenarios/, and any other script.
 
-The first line of a script is a comment with its claim and, in brackets, its source; a script may lack this line. Each
-later comment begins a step and is the narration of that step. Commands before the first such comment are a step without
-narration. In a script without such comments, each command that may show something ends a step.
+The first line of a script may be a comment with the claim of the lesson and, in brackets, its source. Every later
+comment begins a step, and is the narration of this step. Commands before the first of these comments are a step without
+narration. In a script without later comments, each command ends a step, except the commands of _PREPARING.
 """
 
 from __future__ import annotations

@@ -169,8 +169,8 @@ class Player:
             self._shown.append(f"{prompt} {paint(line.replace(HARD_BLANK, ' '), attrs=['bold'])}")
 
     def _picture(self) -> None:
-        """Add the replays and the picture to the screen. If the screen is higher than the terminal, first leave out
-        blank lines and the legend, then the oldest writes, and last the replays. Writes that this step has changed
+        """Add the replays and the picture to the screen. If the screen is higher than the terminal, leave out parts in
+        this order: blank lines and the legend, the oldest writes, the replays. Writes that this step has changed
         stay."""
         world, width, height = self._runner.world, screens.width(), screens.height()
         shown = [self._column(server) for server in world.servers.values()]
@@ -189,8 +189,8 @@ class Player:
         self._shown = screen
 
     def _replays(self) -> Iterator[str]:
-        """Yield the lines about the replays of this step. For each replay, they list the writes that the server undid,
-        last first, and then the writes that it played again."""
+        """Yield the lines about the replays of this step. A replay lists the writes that the server undid, in reverse
+        order. Then it lists the writes that the server played again."""
         world, recorder, before = self._runner.world, self._recorder, len(self._recorder.steps)
         recorder.note(0, "", world)
         for name, lane in (found for step in recorder.steps[before:] for found in step.lanes.items()):

@@ -65,9 +65,11 @@ def legend() -> str:
 
 
 def small_stamp(write_id: str) -> str:
-    """Return the stamp of a write as small digits: seconds since the beginning of the script, where each line takes one
-    second. `₁₇₊₂` is two microseconds after second 17: by Lamport's rule, a stamp is at least one microsecond greater
-    than the last one that the server has seen."""
+    """Return the stamp of a write in small digits, in seconds since the beginning of the script.
+
+    A number after a plus sign counts microseconds: `₁₇₊₂` is two microseconds after second 17. Lamport's rule makes
+    these stamps: a new stamp is at least one microsecond greater than the last one that the server has seen.
+    """
     seconds, _, fraction = stamp_text(split_id(write_id)[0]).partition(".")
     more = int(fraction.ljust(6, "0")) if fraction else 0
     return (f"{seconds}+{more}" if more else seconds).translate(SMALL)
@@ -104,8 +106,8 @@ def entry(write: Mapping[str, Any]) -> Entry | None:
 
 
 def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
-    """Compare a server's log `before` a step with its log `now`. Return a map from the id of each write that has
-    changed to the key of its sign in SIGNS."""
+    """Compare a server's log before a step with its log now. Return a map from the id of each changed write to a key of
+    SIGNS."""
     known = {old.id: (old, before[:place]) for place, old in enumerate(before)}
     found = {}
     for place, write in enumerate(now):
