@@ -186,9 +186,12 @@ Targets = Annotated[tuple[Annotated[Target, PlainValidator(read_target)], ...], 
 
 
 class Config(Settings):
-    """The whole configuration. A relative path in `data` or `tls` is relative to the folder of the configuration file.
-    Without `tls`, links are not encrypted. `applications` names the applications that the replicas play; None means all
-    applications. `replicas` are the founders and, if this server has joined them, also this server."""
+    """The whole configuration.
+
+    A relative path in `data` or `tls` is relative to the folder of the configuration file. Without `tls`, links are not
+    encrypted. `applications` names the applications that the replicas play; None means all applications. `replicas` has
+    the founders. On a server that has joined the cluster, it also has this server.
+    """
 
     cluster: Name
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -220,7 +223,7 @@ class Config(Settings):
 
     @property
     def has_roles(self) -> bool:
-        """Whether clients must show who they are. If so, people have roles."""
+        """True if clients must show who they are. In that case, people have roles."""
         return self.auth != "none"
 
     @property
@@ -245,9 +248,9 @@ class Config(Settings):
         return self.replica(label).redis or self.redis
 
     def proxies_of(self, label: str) -> Collection[str]:
-        """Return the addresses of the reverse proxies that may tell a replica who the client is: the setting `proxies`.
-        If this setting is empty and the replica has a public name, return the loopback addresses, because its proxy is
-        then on the same machine."""
+        """Return the addresses of the reverse proxies whose header X-Forwarded-For a replica believes. This is the
+        setting `proxies`. If it is empty and the replica has a public name, the proxy is on the same machine. Then
+        return the loopback addresses."""
         return self.proxies or (LOOPBACK if self.replica(label).public else ())
 
     @property

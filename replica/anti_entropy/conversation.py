@@ -31,7 +31,7 @@ from replica.events.frame_ring import SessionFrames
 SILENCE_S_MAX = 60.0  # how long a session waits for a frame; then it is broken off, and the next one continues
 LOOK_EVERY_S = 5.0  # how often a session checks whether the peer is silent
 EXAMINED_MAX = 8  # frames that are examined in advance, while the session stores earlier ones
-EXAMINED_AGAIN = 3  # after that many, the session examines no more until so few are left
+EXAMINED_AGAIN = 3  # then the session examines no more until only this many are left
 SMALL_BYTES_MAX = 16 * 1024  # a message that is not worth a thread of its own
 FLUSH_S_MAX = 2.0  # how long the end of a session waits for the peer to read its last frames
 STEPS_MAX = 16  # steps between two reports, if there is always another one
@@ -40,7 +40,7 @@ REPORT_PAUSE_S = 0.05  # before a report that need not be made at once
 OUTBOX_MAX = 64  # messages that the peer has not read
 ENDED = Refuse(PeerRefusalCode.BUSY, "The session has just ended. Try again.")
 SILENT = Refuse(PeerRefusalCode.UNREACHABLE, f"it has not sent everything within {SYNC_S_MAX:.0f} s")
-FAULT = "This replica has a fault, which its output shows."
+FAULT = "This replica has an internal error. Its output shows the cause."
 LOGGER = logging.getLogger("bayou.replica")
 
 LIGHT_KINDS = {"ack", "holds"}  # of messages that are examined in the event loop
@@ -162,8 +162,8 @@ class Conversation:
             self._pushing = loop.call_later(at_s - now_s, self._push)
 
     def update(self, state: State) -> None:
-        """Tell the peer what this replica holds, according to `state`. If what this side said in its hello is no longer
-        true, end the session instead."""
+        """Tell the peer what this replica holds in this state. If this side's hello is no longer true, end the session
+        instead."""
         self._state = state
         if not self._is_update_next:
             self._is_update_next = True
@@ -243,8 +243,12 @@ class Conversation:
             self.break_off(PeerRefusalCode.BROKEN_OFF, FAULT)
 
     def _note_examined(self, change: int) -> None:
-        """Note that a frame was read (1) or taken (-1). After EXAMINED_MAX frames reading pauses, so that most batches go
-        to the storage while no frame is examined. To examine one at that moment would delay the batch."""
+        """Count the frames that were read but not yet taken. `change` is 1 for a frame that was read, and -1 for one
+        that was taken.
+
+        At EXAMINED_MAX of these frames, reading pauses until EXAMINED_AGAIN are left. So most batches go to the storage
+        while no frame is examined. Examining a frame at that moment would delay the batch.
+        """
         self._examined += change
         if self._examined >= EXAMINED_MAX:
             self._may_read.clear()
@@ -295,15 +299,17 @@ class Conversation:
                 await self._report()
 
     def _is_light(self, step: Step | Examined) -> bool:
-        """Whether the next step does not use the storage."""
+        """Return whether this step runs without the storage."""
         if isinstance(step, Examined):
             return self.session.is_light(step.frame)
         return step in (self._update, self._end_report_pause)
 
     async def _report(self) -> None:
-        """Pass a report to `progress` if anything has happened, and answer the calls of `sync` that are done. If the
-        peer has only acknowledged something, or sends very much, first wait for a short time, so that the same report
-        also covers what the peer sends next."""
+        """Pass a report to `progress` if anything has happened. Answer the calls of `sync` that are done.
+
+        If the peer has only acknowledged something, or sends very much, the report comes after a pause of
+        REPORT_PAUSE_S. It then also covers what the peer sends during the pause.
+        """
         now, answered = self.session.report, self.session.syncs_answered
         self.held = self.session.held() or self.held
         done = [sync for sync in self._syncs if sync.number is not None and sync.number <= answered]

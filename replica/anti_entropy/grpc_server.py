@@ -39,7 +39,7 @@ SERVER_OPTIONS = [
 BUSY = Refuse(PeerRefusalCode.BUSY, "This replica is busy with another session. Try again in a moment.")
 PAUSED = Refuse(
     PeerRefusalCode.PAUSED,
-    "This replica has manual pace, so it has a session only when a person asks for one: use `sync`.",
+    "This replica has manual pace: it runs a session only when a person asks for one. Use `sync`.",
 )
 CUT = Refuse(PeerRefusalCode.LINK_CUT, "The link between the two replicas is cut. Heal the link first.")
 
@@ -56,10 +56,14 @@ class UnaryCall:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Functions that the server calls. `is_peer(hello)` returns whether the caller is a peer; only a session with a
-    peer may stay open. `is_cut(label)` returns whether the link to that peer is cut. `is_paused()` returns whether the
-    server answers only sessions that a person asked for. While a session is open, `progress` is called with the label
-    of the caller and with what the session has done since the last call. `report` is called after each session."""
+    """Functions that the server calls.
+
+    is_peer    returns whether the caller is a peer; only a session with a peer may stay open
+    is_cut     returns whether the link to the peer with this label is cut
+    is_paused  returns whether the server answers only sessions that a person asked for
+    progress   is called during an open session, with the caller's label and a report of what is new since the last call
+    report     is called after each session, with its report
+    """
 
     is_peer: Callable[[Hello], bool]
     is_cut: Callable[[str], bool]
@@ -191,16 +195,16 @@ async def _first(messages: Messages) -> Hello | Refuse | None:
 
 
 def is_of(hello: Hello, label: str) -> bool:
-    """Return whether a hello names this label, and a server id that may belong to it. The id of a created server
-    contains no label, so it may belong to any label."""
+    """Return whether the label and the server id in a hello fit the replica `label`. The id of a created server
+    contains no label, so it fits every label."""
     return hello.label == label and label_in(hello.server) in {label, None}
 
 
 def certificate_differs(hello: Hello, expected: str) -> Refuse:
     return Refuse(
         PeerRefusalCode.CERTIFICATE_DIFFERS,
-        f"The hello of the peer says {hello.label}, with the id {hello.server}, but {expected}. Check the addresses in"
-        " the configuration, and that each replica has its own certificate.",
+        f"The peer says that it is {hello.label}, with the id {hello.server}, but {expected}. Check the addresses in"
+        " the configuration, and check that each replica has its own certificate.",
     )
 
 

@@ -1,10 +1,11 @@
-"""Finds the peers of a replica: the founders and the created servers, except the replica itself and servers that have
-retired or were forgotten.
+"""Finds the peers of a replica: the other founders and created servers that have not retired and were not forgotten.
 
-The label of a founder stays the same, but its id may change at any time. So a founder counts as retired only if one of
-its ids has retired and this replica knows no other id of the founder, neither from writes nor from a session. A
-forgotten server is no peer, unless it is the primary. The primary may be forgotten by a replica that was cut off and
-did not know of the promotion.
+The label of a founder stays the same, but its id may change at any time. So the id from the founder's last session with
+this replica decides whether the founder has retired. If there was no such session, the writes that this replica holds
+decide. Then a founder counts as retired if one of its ids has retired and no other id of the founder has writes.
+
+A forgotten server is still a peer if it is the primary. A replica that was cut off can forget a server because it did
+not know that this server had become the primary.
 """
 
 from __future__ import annotations

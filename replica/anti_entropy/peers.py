@@ -23,8 +23,8 @@ class Peers(Protocol):
         """Return label -> server id for each replica that this replica has met since it started."""
 
     def holders(self, ids: Collection[str]) -> list[str]:
-        """Return the labels of the peers that held all of these writes at the end of their last session. Sessions
-        before the start of this replica do not count."""
+        """Return the labels of the peers that hold all of these writes, as far as their last sessions have shown.
+        Sessions before the start of this replica do not count."""
 
     def sync(self, label: str) -> Report:
         """Run one session to its end, and return its report. Raises Unknown `peer_unknown` if there is no such peer,

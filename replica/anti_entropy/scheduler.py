@@ -1,9 +1,10 @@
 """Decides when sessions run, and with whom: at an interval, after a write, and on request.
 
-With the setting `after_write`, sessions with the peers that the policy always chooses stay open, and carry whatever is
-new in both directions. All sessions run in one event loop. Each peer has a task there, and this task calls the peer. If
-a peer does not answer, its task calls again after pauses that grow. Peers are added and removed as membership writes
-arrive.
+With the setting `after_write`, a session with a peer that the policy always chooses stays open. It carries new writes
+and commits in both directions.
+
+All sessions run in one event loop. Each peer has a task in this loop, which calls the peer. If a peer does not answer,
+its task calls again after pauses that grow. Peers are added and removed as membership writes arrive.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ BUSY_PAUSE_S_MAX = 0.05  # a busy peer is called again after a random part of th
 PAUSE_S_FIRST = 0.2  # before a peer that is down is called again; doubles each time
 PAUSE_S_MAX = 10.0
 DOUBLINGS_MAX = 10  # of that pause; more than 1,000 failures in a row would be too many for a float
-CLOSE_S_MAX = 2.0  # how long a stop waits for the standing sessions to end in good order
+CLOSE_S_MAX = 2.0  # how long a stop waits for the standing sessions to end by themselves
 BREAK_OFF_S_MAX = 5.0  # how long cutting a link waits for its session to end
 SYNC_S_MAX = 30.0  # how long a request for a session tries again while the peer is busy
 READ_EVERY_S = 0.2  # how often the peers are read from the store while writes arrive
@@ -82,8 +83,8 @@ def retry_pause_s(failures: int) -> float:
 
 
 class Scheduler:
-    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `rules` maps each application whose
-    writes this replica can play, as NAME/VERSION, to a hash of its rules."""
+    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `rules` has the applications that this
+    replica can play: it maps NAME/VERSION to a hash of the application's rules."""
 
     def __init__(
         self,
@@ -152,8 +153,8 @@ class Scheduler:
         await asyncio.gather(*(self._end(peer) for peer in self._peers.values()))
 
     def refresh(self) -> None:
-        """Read the peers from the store, and start or end their tasks. End the sessions in which this replica's hello
-        is no longer true."""
+        """Read the peers from the store, and start or end their tasks. End each session in which the hello of this
+        replica is no longer true."""
         if not self._is_stopping:
             self._loop.wait(self._replace(*self._read()))
 
@@ -229,8 +230,8 @@ class Scheduler:
         return found
 
     def lacking(self, tag: str) -> list[str]:
-        """Return the labels of the peers whose last hello does not list the application `tag` (NAME/VERSION), and of
-        the peers that have not said hello yet. A hello lists what a peer can play."""
+        """Return the labels of the peers that may be unable to play the application `tag` (NAME/VERSION). These are the
+        peers whose last hello does not list the application, and the peers that have not said hello yet."""
         hellos = {label: self._hellos.get(label) for label in self._peers}
         return [label for label, hello in hellos.items() if hello is None or tag not in hello.applications]
 
@@ -265,8 +266,8 @@ class Scheduler:
         return report
 
     async def _sync(self, peer: _Peer) -> Report:
-        """Exchange everything with a peer, in the open session or in a new one. If the policy keeps no session open,
-        run one from beginning to end."""
+        """Exchange everything with a peer, in the open session or in a new one. While the peer is busy, try again for
+        up to SYNC_S_MAX seconds."""
         deadline_s = time.monotonic() + SYNC_S_MAX
         while True:
             standing = self._registry.standing(peer.label)
@@ -339,7 +340,7 @@ class Scheduler:
         return self._store.pace == "manual"
 
     def _is_peer(self, hello: Hello) -> bool:
-        """Whether the hello names a peer of this cluster that has the same version of the protocol."""
+        """Return whether the hello comes from a peer of this cluster that has the same version of the protocol."""
         ours = hello.cluster == self._settings.cluster_id and hello.protocol == PROTOCOL
         return ours and hello.label in self._peers
 
@@ -377,8 +378,8 @@ class Scheduler:
                 self._request(peers[label])
 
     def _request(self, peer: _Peer, *, waits: bool = False) -> None:
-        """Send the peer what is new. If a session with the peer is open, use it, but with `waits`, pause first. If none
-        is open, ask for a session."""
+        """Send the peer what is new, in the open session with the peer. With `waits`, pause before sending. If no
+        session is open, ask for one."""
         standing = self._registry.standing(peer.label)
         if standing is not None:
             standing.push(standing.session.pause_s if waits else 0.0)
@@ -404,9 +405,9 @@ class Scheduler:
             peer.is_resting = pause_s is not None
 
     async def _go_on(self, peer: _Peer) -> float | None:
-        """Send the peer what is new, in the open session with it. If there is no open session, call the peer, unless
-        the link is cut or this replica is paused. Return the seconds until the next call; None if the peer's task
-        should wait until a session is wanted."""
+        """Send the peer what is new in the open session; if there is none, call the peer. Do not call if the link is
+        cut or this replica is paused. Return the seconds until the next call. Return None if the peer's task should
+        wait until a session is wanted."""
         if standing := self._registry.standing(peer.label):
             standing.push()
             return None
@@ -415,7 +416,8 @@ class Scheduler:
         return self._pause(peer, await self._call(peer))
 
     def _stands_with(self, label: str) -> bool:
-        """Whether the policy always chooses this peer, so that a session with it stays open."""
+        """Return whether a session with this peer stays open. It does if `after_write` is set and the policy always
+        chooses this peer."""
         partners = self._policy.partners
         if partners == "primary_first":
             return self._policy.after_write and label == self._primary
@@ -423,8 +425,8 @@ class Scheduler:
         return self._policy.after_write and is_partner
 
     def _pause(self, peer: _Peer, report: Report) -> float | None:
-        """Return the seconds until a peer is called again after a session that failed; None if the peer's task should
-        wait until a session is wanted."""
+        """Return the seconds until a peer is called again after a session. Return None if the peer's task should wait
+        until a session is wanted."""
         if report.code == PeerRefusalCode.BUSY:
             peer.wanted.set()
             return random.uniform(0, BUSY_PAUSE_S_MAX)
@@ -442,14 +444,14 @@ class Scheduler:
         return report
 
     def _send_received(self, label: str) -> None:
-        """Send the other peers what this peer has sent, but only after a pause. During the pause, they may say that
-        they already hold it."""
+        """After a pause, send the other peers what this peer has sent. During the pause, a peer may say that it already
+        holds the new writes, and then needs nothing."""
         self._pass_on(label, waits=True)
         self._tell_in(self._pause_s / 2)
 
     def _pass_on(self, but: str | None = None, *, waits: bool = False) -> None:
-        """Send what is new. It goes to every peer that has an open session with this replica and to the partners that
-        the policy chooses, but not to the peer `but`."""
+        """Send what is new to every peer with an open session, and to the partners that the policy chooses. Leave out
+        the peer `but`. With `waits`, pause before sending. Do nothing if `after_write` is not set."""
         if not self._policy.after_write:
             return
         peers = self._peers
@@ -459,8 +461,8 @@ class Scheduler:
             self._request(peers[label], waits=waits)
 
     def _tell_in(self, delay_s: float) -> None:
-        """After `delay_s` seconds, tell the peers what this replica holds, and end the sessions in which this replica's
-        hello is no longer true."""
+        """After `delay_s` seconds, tell the peers what this replica holds. Also end each session in which the hello of
+        this replica is no longer true."""
         loop = asyncio.get_running_loop()
         if self._telling is not None:
             if self._telling.when() <= loop.time() + delay_s:

@@ -14,9 +14,11 @@ BROKEN_OFF = "The peer has begun another session."
 
 
 class SessionRegistry:
-    """The running sessions. If two replicas call each other at the same time, the call of the replica with the smaller
-    label continues, and the other call is refused. `is_cut(label)` returns whether the link to that peer is cut.
-    `is_paused()` returns whether a session may begin only if a person asked for it.
+    """The running sessions of a replica.
+
+    If two replicas call each other at the same time, the call of the replica with the smaller label continues, and the
+    other call is refused. `is_cut(label)` returns whether the link to that peer is cut. `is_paused()` returns whether
+    only sessions that a person asked for may begin.
 
     Only the event loop may call the methods, except for `is_busy` and `standing`.
     """
@@ -45,9 +47,12 @@ class SessionRegistry:
         return True
 
     def begin_answer(self, peer: str, conversation: Conversation, *, replaces: bool) -> bool:
-        """Record the start of a session that the peer starts. Returns False if another session with the peer takes
-        precedence, or if this session may not begin now. With `replaces`, an open session with the peer is broken off:
-        the peer would not call if it still had that session."""
+        """Record the start of a session that the peer starts. Returns False if this session may not begin now, or if
+        another session with the peer takes precedence.
+
+        With `replaces`, break off an open session with the peer first. The peer would not call if it still had that
+        session.
+        """
         if not self._may_begin(peer, conversation):
             return False
         for running in self._running(peer):
@@ -60,8 +65,8 @@ class SessionRegistry:
         return True
 
     async def close(self, wait_s: float) -> None:
-        """Refuse every new session from now on. Close the standing sessions, so that their peers see a session that has
-        ended in good order. Sessions that run after `wait_s` seconds are left to the caller."""
+        """Refuse every new session from now on. Close the standing sessions, so that they end by themselves and not
+        with an error. The caller must break off the sessions that still run after `wait_s` seconds."""
         self._is_closed = True
         await self._close(lambda: [*self._calls.values(), *self._answers.values()], wait_s)
 
@@ -124,8 +129,8 @@ class SessionRegistry:
             await asyncio.wait(waiting, timeout=wait_s)
 
     async def pause(self, reason: str, wait_s: float) -> None:
-        """Close the standing sessions. Wait until no session is left but those that a person asked for. Break off any
-        other session that still runs after `wait_s` seconds."""
+        """Close the standing sessions. Wait until only sessions that a person asked for are left. After `wait_s`
+        seconds, break off all other sessions."""
         await self._close(self._unrequested, wait_s)
         for conversation in self._unrequested():
             conversation.break_off(PeerRefusalCode.BROKEN_OFF, reason)
@@ -150,5 +155,6 @@ class SessionRegistry:
 
 
 def _is_on_request(conversation: Conversation) -> bool:
-    """Whether a paused replica may have this session: a person asked for it, and it ends by itself."""
+    """Return whether a paused replica may have this session. A person must have asked for it, and it must be a session
+    that ends by itself."""
     return conversation.session.is_requested and not conversation.session.may_stand

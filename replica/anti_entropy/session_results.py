@@ -1,5 +1,5 @@
-"""What a replica does with the result of a session: record it, read the peers again, heal faults that the session has
-shown, and commit writes."""
+"""Handles the results of sessions: records each result, reads the peers again, heals faults that the session has shown,
+and commits writes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ AfterSession = Callable[[Report], None]
 
 @dataclass(slots=True)
 class PeerRecord:
-    """What the sessions with one peer have shown. `failures` counts the failed sessions in a row. `last` is what GET
-    /replica/links shows about the last session. `held` says which writes the peer certainly holds, as of the last
-    moment at which nothing was in flight."""
+    """What the sessions with one peer have shown.
+
+    `failures` counts the failed sessions in a row. `last` is what `GET /replica/links` shows about the last session.
+    `held` says which writes the peer certainly held at the last moment when nothing was in flight.
+    """
 
     reachable: bool | None = None
     failures: int = 0
@@ -44,8 +46,8 @@ class SessionResults:
 
     record_of  returns the record of the peer with the given label; None if there is no such peer
     refresh    reads the peers from the store again
-    after      is called after each session, and after each exchange of a standing one; it heals faults that the session
-               has shown, and commits if this replica is the primary
+    after      is called after each session, and after each exchange in a standing session; it heals faults that
+               a session has shown, and commits if this replica is the primary
     """
 
     def __init__(
@@ -73,8 +75,11 @@ class SessionResults:
             LOGGER.warning("in a session with %s: %s", label, error)
 
     def note(self, label: str, report: Report, seconds: float | None) -> None:
-        """Follow up on a session that has ended. `seconds` is how long it took, if that is known. If the storage cannot
-        be reached, only count a failure. A session that could not begin changes nothing."""
+        """Follow up on a session that has ended. `seconds` is how long the session took; None if unknown.
+
+        A session that could not begin changes nothing. If the storage cannot be reached, only the count of failures
+        changes.
+        """
         if report.code == PeerRefusalCode.BUSY:
             if not (report.sent or report.received or report.installed):
                 return

@@ -1,9 +1,14 @@
 """Mutual TLS between replicas: each replica needs a certificate of the cluster's own certificate authority.
 
-The folder of the setting `tls` holds ca.pem (the certificate of the authority), LABEL.pem and LABEL.key (certificate
-and key of this replica, valid for the host of its anti-entropy address, as server and as client). The files are read
-once, at the start. The authority must serve only this cluster, because whoever has one of its certificates counts as a
-replica.
+The setting `tls` names a folder with three files:
+
+    ca.pem     the certificate of the authority
+    LABEL.pem  the certificate of this replica
+    LABEL.key  the key of this replica
+
+The certificate must be valid for the host of the replica's anti-entropy address, both for servers and for clients. The
+files are read once, at the start. The authority must issue certificates for this cluster only, because whoever has one
+of its certificates counts as a replica.
 """
 
 from __future__ import annotations
@@ -55,8 +60,8 @@ def read_credentials(settings: Config, label: str) -> Credentials | None:
 
 
 def read_signing(settings: Config, label: str) -> Signing | None:
-    """Return the Signing of this replica; None without TLS. Raises ConfigError as `read_credentials` does, and if the
-    certificate cannot be used for signatures."""
+    """Return the Signing of this replica; None without TLS. Raises ConfigError if a file is missing, or if a file
+    cannot be used for TLS or for signatures."""
     credentials = read_credentials(settings, label)
     if settings.tls is None or credentials is None:
         return None
