@@ -29,7 +29,8 @@ CANCELLING = {"cancel"}
 
 class Console:
     """Prints what happens at a replica: `show` prints the lines of a transaction, `say` prints one line. If `color` is
-    None, termcolor decides whether to use colours (NO_COLOR, FORCE_COLOR, terminal or not)."""
+    None, termcolor decides whether to use colours. It looks at the terminal and at the environment variables NO_COLOR
+    and FORCE_COLOR."""
 
     def __init__(
         self,
@@ -128,8 +129,8 @@ class Console:
                 yield texts.get(membership["membership"], "")
 
     def _revoked(self, transaction: Transaction) -> Iterator[str]:
-        """Yield the lines for an installed full state. Revoked reservations matter to users, so they are shown in red
-        and not shortened."""
+        """Yield the lines for an installed full state. Revoked reservations matter to users, so each revoked commit of
+        a client has a red line."""
         yield f"installed the full state of {self.name(str(transaction.source))}"
         for event in transaction.events:
             data = event.data

@@ -18,9 +18,9 @@ class Describer:
     """Describes writes for screens. `describe(write, outcome)` never raises an error. If this replica does not know the
     application, `describe` returns an empty description.
 
-    `why` is a member of a description, or of each of its `parts`. Its value is a sentence that says why an acknowledged
-    write had no effect, or None if the write had its effect. If the application gives no reason, `why` is a general
-    sentence.
+    A description, or each of its `parts`, has the member `why`. If an acknowledged write had no effect, `why` is a
+    sentence that gives the reason. If the application gives no such sentence, this class makes one. If the write had
+    its effect, `why` is None.
     """
 
     def __init__(self, applications: Sequence[Application]) -> None:

@@ -1,12 +1,16 @@
 """Expands transactions of the store into screen events, write by write.
 
-A screen event has the id `STREAMID.NUMBER`: the id of the transaction, and the number of the event in it. Each change
-of a write gives these events, in this order: `accepted` or `received` if the write is new here, `moved` or `rejected`
-if its outcome changed, and `committed`. A write that was made again gives an event `accepted`. If it had no effect, an
-event `rejected` follows, because its user was told earlier that the request was accepted. If a transaction rolls writes
-back, its first event is `replay`, which names the writes that were rolled back. When a full state is installed, each
-commit that is revoked gives an event `revoked`. An event `reset` follows, because anything on a screen may have
-changed.
+A screen event has the id `STREAMID.NUMBER`: the id of the transaction, and the number of the event in it. A change of a
+write gives these events, in this order:
+
+accepted, received  if the write is new here
+moved, rejected     if the outcome of the write changed
+committed           if the write was committed
+
+A write that was made again gives an event `accepted`. If this write had no effect, an event `rejected` follows, because
+its user got the answer that the request is accepted. If a transaction rolls writes back, its first event is `replay`,
+which names these writes. When a full state is installed, each revoked commit gives an event `revoked`. Then an event
+`reset` follows, because anything on a screen may have changed.
 
 For a listener that only counts, this module can summarise transactions without reading the log.
 """
@@ -83,8 +87,8 @@ def _encode(data: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class ReplayEvent(ScreenEvent):
-    """The event of a replay. `details` calls the function `replay` and returns its result. This takes long, and usually
-    no stream is open. So `details` is called only when a stream sends the event."""
+    """The event of a replay. `details` returns the members that `data` lacks (see `replay`). A call of `details` takes
+    long, and usually no stream wants the event. So `details` is called only when a stream sends the event."""
 
     details: Callable[[], dict[str, Any]]
 
@@ -97,8 +101,9 @@ class ReplayEvent(ScreenEvent):
 class Transaction:
     """One transaction of the store, with its events in order.
 
-    A transaction may be a summary. Then `events` has no events for writes that only arrived or were committed. Instead,
-    `summed` counts such events by name, and `csns` has the CSNs of the commits that it counts.
+    A transaction may be a summary. Then `events` leaves out the writes that only arrived or were committed. `summed`
+    maps the name of an event to the number of events that were left out. `csns` has the CSNs of the commits that were
+    left out.
     """
 
     id: str
@@ -122,9 +127,10 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
 
 
 def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
-    """Split the entry of a transaction for a summary. Returns the entry with only the changes that need events of their
-    own. For the other changes, returns the fields `summed` and `csns` of a Transaction. The summary does not name the
-    writes that were rolled back. Writes that were made again are not summarised."""
+    """Split the entry of a transaction into two parts. The first part is an entry with the changes that are not plain
+    (see `_is_plain`). The second part summarises the plain changes: the fields `summed` and `csns` of a Transaction.
+    The first part does not name the writes that were rolled back. If the writes of the transaction were made again, the
+    first part has all changes."""
     if entry["kind"] == MADE_AGAIN:
         return entry, Counter(), ()
     expanded: list[Change] = []
@@ -199,10 +205,10 @@ def _of_changes(
 
 
 def replay(entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer) -> dict[str, Any]:
-    """Return what a screen shows of the writes that a transaction rolled back. `undone` lists the writes in the order
-    in which they were undone: the last write of the log comes first. `played_again` lists the writes in the order in
-    which they were played again, with their new results. If there are many writes, both lists have only the first
-    writes of the log, and `left_out` counts the others."""
+    """Return what a screen shows of the writes that a transaction rolled back. `undone` lists the writes from the last
+    to the first, as they were undone. `played_again` lists the writes in the order in which they were played again,
+    with their new results. If the transaction rolled back many writes, both lists have only the first of these writes.
+    `left_out` is the number of the other writes."""
     undone: Sequence[Undone] = entry.get("undone", ())
     steps = {one.write: _step(one, writes.get(one.write), describer) for one in undone}
     again = sorted(undone, key=lambda one: math.inf if one.csn is None else one.csn)  # commits are played first
@@ -247,10 +253,10 @@ def _first_part(description: Mapping[str, Any]) -> Mapping[str, Any]:
 def _of_revoked(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the events of the revoked commits, then a `reset`. The commits in `revoked` are tentative again. The
-    commits in `lost` are gone, because they have no place in the order and cannot be made again. `lost_pages` names the
-    pages that other revoked commits changed. These commits are no longer in the log, so nobody knows which writes they
-    were."""
+    """Yield the events of the revoked commits, then a `reset`. The writes in `revoked` are tentative again. The writes
+    in `lost` are gone: the new order has no place for them, and they cannot be made again. Other revoked commits were
+    already dropped from the log, so nobody knows their writes. `lost_pages` names the pages that these commits
+    changed."""
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
         for identifier in entry.get(fate, ()):
@@ -263,9 +269,9 @@ def _of_revoked(
 def _data_of(
     start: Mapping[str, Any], write: Write | None, was: str | None, now: str, describer: Describer
 ) -> Iterator[dict[str, Any]]:
-    """Yield the data of the events of one write. The data are the members of `start`, values of the write, and values
-    of its description by the application. If the description has several `parts`, yield data for each part. If the
-    write is no longer in the log (`write` is None), the data have only the members of `start` and the outcome."""
+    """Yield the data of the events of one write. The data consist of `start`, of values of the write, and of values
+    from the application's description of the write. If the description has several `parts`, yield data for each part.
+    If the write is no longer in the log (`write` is None), only `start` and the outcome have values."""
     status = now.partition(" ")[0]
     if write is None:
         names = ("app", "op", "user", "request", "reservation", "before", "after", "why")
@@ -296,8 +302,8 @@ def _data_of(
 
 
 def _outcome_event(data: Mapping[str, Any]) -> str | None:
-    """Return the name of the event for a changed outcome. Returns None if the result is the same, or if the write does
-    nothing because what it asked for is done already."""
+    """Return the name of the event for a changed outcome. Return None if the result is the same as before, or if `why`
+    gives no reason for a write that was not done, such as a duplicate."""
     if data["outcome"] in DONE:
         return "moved" if data["before"] != data["after"] else None
     return "rejected" if data["why"] else None

@@ -1,9 +1,8 @@
 """The event feed: one thread reads the store's events, keeps recent ones in memory, and passes them on.
 
-So the store is read once for any number of followers. If a read returns very many changes, the feed only counts their
-events, and does not keep them in memory. If a follower's next events are not in memory, the follower reads the store
-itself. If the store has dropped or lost events, followers get a `reset` event, after which a screen must load its
-content again.
+The store is read once for all followers. If a read returns very many changes, the feed only counts their events, and
+does not keep them in memory. If a follower's next events are not in memory, the follower reads the store itself. If the
+store has dropped or lost events, followers get a `reset` event. After this event, a screen must load its content again.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ WAIT_MIN_S, WAIT_MAX_S = 0.1, 5.0
 
 
 class Position(NamedTuple):
-    """A position in the feed, after the event `after`. `resets` is the number of resets of the feed at the time when
-    the position was made; the next reset makes the position invalid."""
+    """A position in the feed: directly after the event with the cursor `after`. The feed counts its resets. `resets` is
+    this count when the position was made. The next reset makes the position invalid."""
 
     after: Cursor
     resets: int
@@ -148,9 +147,9 @@ class EventFeed:
             return not self._is_void(position) and position.after < self._floor
 
     def _read_store(self, after: Cursor, last: Cursor) -> tuple[list[ScreenEvent], Cursor]:
-        """Return the events after `after` and up to `last`, from at most BATCH_MAX transactions, and the position
-        that they reach. Raises Gap if the store no longer has these events. Many followers have the same position, so
-        the result of the last read is kept for them."""
+        """Return the events after `after` and up to `last`, from at most BATCH_MAX transactions. Also return the
+        position after these events. Raises Gap if the store no longer has these events. Many followers have the same
+        position, so the last result is kept for the next call."""
         held = self._read_last
         if held is None or held[0] != (after, last):
             entries = self._store.events(after.before_transaction(), None, BATCH_MAX, self._client)
@@ -165,8 +164,8 @@ class EventFeed:
         return self.stopped or self._is_void(position) or self._last > position.after
 
     def _is_void(self, position: Position) -> bool:
-        """Return whether the position can no longer be used: the store has lost events since the position was made, or
-        another feed made it."""
+        """Return whether the position can no longer be used: either the feed was reset since the position was made, or
+        another feed made the position."""
         return self._resets != position.resets or position.after > self._last
 
     def _reset_for_follower(self) -> tuple[list[ScreenEvent], Position]:
@@ -219,8 +218,8 @@ class EventFeed:
             self._reset(Cursor.parse(self._store.last_event()))
 
     def _reconnected(self, broken: bool) -> None:
-        """Called after each new connection to the store. Reset the feed if `broken` is true, or if the last event of
-        the store is older than the last event of the feed, because the store has then lost events."""
+        """Reset the feed after a new connection to the store, if `broken` is true or if the store has lost events. The
+        store has lost events if its last event is older than the last event of the feed."""
         last = Cursor.parse(self._store.last_event())
         if broken or last < self._last:
             self._reset(last)

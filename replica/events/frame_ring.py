@@ -1,8 +1,8 @@
-"""Records the frames of this replica's sessions for diagrams, and keeps the newest FRAMES_MAX. It records only while
-sessions run on request alone (manual pace), or if the environment variable BAYOU_FRAMES is `recorded`.
+"""Records the frames of this replica's sessions for diagrams, and keeps the newest FRAMES_MAX records.
 
-A record says what a frame carries, but does not hold the bytes of the frame. The sender and the receiver each make a
-record of a frame. A diagram draws an arrow between two records with the same `kind` and `carries`.
+Frames are recorded only with manual pace, or if the environment variable BAYOU_FRAMES is `recorded`. A record says what
+a frame carries. It does not contain the bytes of the frame. The sender and the receiver each make a record of a frame.
+A diagram draws an arrow between two records with the same `kind` and `carries`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ KINDS = {
 class FrameRing:
     """The newest frames that were sent and received. Any thread may use it.
 
-    While `is_wanted` returns false, nothing is recorded; what was recorded before stays. `is_wanted` must not block.
+    New frames are recorded only while `is_wanted` returns true. Older records stay. `is_wanted` must not block.
     """
 
     def __init__(self, is_wanted: Callable[[], bool]) -> None:
@@ -134,7 +134,7 @@ def _carried(frame: Frame) -> dict[str, Any]:
 
 
 def _item(item: Item) -> Mapping[str, Any]:
-    """What a batch carries of a write: its id, its CSN, and whether its body comes too."""
+    """Return what a record says about a write of a batch: its id, its CSN, and whether the batch has its body."""
     return {"write": item.id, "csn": item.csn, "body": bool(item.body)}
 
 
