@@ -160,7 +160,7 @@ class ForgetBody(Model):
     example: ClassVar = {"replica": "three", "confirmed": True}
 
     replica: Annotated[str, Field(description="The label or the id of the replica.")]
-    confirmed: Annotated[bool, Field(description="Forget it even if writes that only it holds are lost.")] = False
+    confirmed: Annotated[bool, Field(description="Forget the replica even if some of its writes are lost.")] = False
 
 
 class ActivateBody(Model):
@@ -179,9 +179,7 @@ class PromoteBody(Model):
     example: ClassVar = {"force": True}
 
     force: Annotated[bool, Field(description="Promote this replica without the present primary.")] = False
-    although_it_answers: Annotated[bool, Field(description="With `force`: even if the present primary answers.")] = (
-        False
-    )
+    although_it_answers: Annotated[bool, Field(description="Use `force` even if the present primary answers.")] = False
     to: str | None = Field(default=None, description="The label of the replica that the primary hands over to.")
 
     @field_validator("to")
@@ -308,10 +306,10 @@ class Admin:
         }
 
     def list_waiting(self, _request: Request[None, None]) -> Answer:
-        """List the tentative writes that have waited for more than ten minutes, and those that were accepted by a
-        replica that does not answer or was forgotten. Each entry says who asked for what, when and at which replica,
-        and which replicas are known to hold the write. `help` says what to do. Only the first 1,000 tentative writes in
-        the order are considered."""
+        """List the tentative writes that may need help. A write is listed if it has waited for more than ten minutes,
+        or if the replica that accepted it does not answer or was forgotten. Each entry has the user, the request, the
+        time, the replica that accepted the write, and the replicas that are known to hold the write. `help` says what
+        to do. Only the first 1,000 tentative writes in the order are considered."""
         state = self._store.state()
         entries = self._store.log(state.last or None, TENTATIVE_LOOKED_AT)
         if entries is None:  # the last commit was dropped from the log, and all commits before it
@@ -341,7 +339,7 @@ class Admin:
         return {"writes": found, "help": _what_helps(primary, peers.get(primary["label"]), absent) if found else None}
 
     def sync(self, request: Request[None, None], peer: str) -> Answer:
-        """Run one anti-entropy session with a peer to its end."""
+        """Run one anti-entropy session with a peer. The answer comes when the session has ended."""
         with self._syncing.holding(request.session.client):
             began = time.monotonic()
             report = self._peers.sync(peer)
@@ -354,9 +352,9 @@ class Admin:
         return {"peer": peer, "up": request.body.up}
 
     def set_pace(self, request: Request[None, PaceBody]) -> Answer:
-        """Let sessions and commits run by themselves (`auto`), or only on request (`manual`). Manual pace ends the open
-        sessions. A session that a peer starts by itself is refused with the code `paused`. The pace is kept over a
-        restart."""
+        """Let sessions and commits run by themselves (`auto`), or only on request (`manual`). A change to `manual` ends
+        the sessions that nobody has requested. With manual pace, this replica refuses a session that a peer starts by
+        itself, with the code `paused`. A restart does not change the pace."""
         self._peers.set_pace(request.body.pace)
         if request.body.pace == "auto":
             self._store.catch_up()
@@ -401,8 +399,8 @@ class MembershipChanges:
         return {"application": tag, "write": self._membership.activate(tag)}
 
     def invite(self, request: Request[None, InviteBody]) -> Answer:
-        """Make an invitation with which a server of this label may join through this replica within an hour. With
-        `auth: none`, a server needs no invitation."""
+        """Make an invitation for a server with this label. With the invitation, the server may join through this
+        replica within an hour. With `auth: none`, a server needs no invitation."""
         label = request.body.label
         invitation, until = self._membership.invite(label)
         return {"label": label, "invitation": invitation, "until": until.isoformat()}
@@ -422,8 +420,8 @@ class MembershipChanges:
 
 
 def _primary(state: State, created: Sequence[Member], servers: Mapping[str, str]) -> Answer:
-    """Describe the primary. `gone` says that the replica with the primary's label now has another id, so there is no
-    primary any more. `servers` maps the labels of the peers to their ids."""
+    """Describe the primary. `servers` maps the labels of the peers to their ids. `gone` is true if the replica with the
+    primary's label now has another id. Then there is no primary any more."""
     label = label_of(state.primary, created)
     server = state.server if label == state.label else servers.get(label or "", state.primary)
     return {"id": state.primary or None, "label": label, "here": state.is_primary, "gone": server != state.primary}
@@ -440,19 +438,19 @@ def _what_helps(primary: Answer, peer: Answer | None, absent: Collection[str]) -
     the link to the primary. `absent` has the labels of the peers that cannot be reached."""
     label = primary["label"]
     if primary["here"]:
-        return "This is the primary: `commit` commits them."
+        return "This replica is the primary. To commit the writes, run `commit`."
     if label is None:
-        return "This replica does not know the primary yet. It learns it from a replica that does: `sync PEER`."
+        return "This replica does not know the primary yet. Run a session with a replica that knows it: `sync PEER`."
     if primary["gone"]:
         return "There is no primary any more. Make a replica the primary: `admin promote --force`."
     if peer and peer["link"] == "cut":
-        return f"The link to the primary, {label}, is cut. They are committed once it is healed: `link heal {label}`."
+        return f"The link to the primary, {label}, is cut. To commit the writes, heal the link: `link heal {label}`."
     if label in absent:
         return (
-            f"The primary, {label}, does not answer. They are committed once a replica that holds them reaches it. If"
-            " it is lost for good, make another replica the primary: `admin promote --force`."
+            f"The primary, {label}, does not answer. It commits the writes after a session with a replica that holds"
+            f" them. If {label} is lost for good, make another replica the primary: `admin promote --force`."
         )
-    return f"They are committed once a replica that holds them has a session with the primary, {label}: `sync {label}`."
+    return f"The primary, {label}, commits the writes after a session with a replica that holds them: `sync {label}`."
 
 
 def _members(

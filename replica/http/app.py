@@ -134,8 +134,7 @@ def _answer_error(error: Exception) -> Response:
 
 
 def _joined(parts: Parts) -> list[str]:
-    """Return the REST addresses of the created servers. Returns an empty list while the storage cannot be reached,
-    because then no request can be served."""
+    """Return the REST addresses of the created servers. Return an empty list while the storage cannot be reached."""
     try:
         return [member.rest for member in parts.store.members()]
     except RedisError:

@@ -1,8 +1,8 @@
 """Authentication and authorisation: who makes a request, and whether their role permits it.
 
-With `auth: none` everybody may do everything. With `auth: proxy` a request that comes from a trusted proxy carries the
-name of a user who has logged in there, and their groups; proxy_login.py reads them. All other requests carry a token,
-and so do all requests with `auth: tokens`. There are three ways to send a token:
+With `auth: none` everybody may do everything. With `auth: tokens` a request has a token. With `auth: proxy` a user can
+also log in at a trusted proxy. Then the proxy adds the name and the groups of the user to each request, and the request
+needs no token (proxy_login.py). There are three ways to send a token:
 
     Authorization: Bearer TOKEN        programs and the command line
     Authorization: Basic NAME:TOKEN    programs that know only names and passwords, such as calendars
@@ -10,8 +10,8 @@ and so do all requests with `auth: tokens`. There are three ways to send a token
 
 Tokens are looked up in the tentative view. So a change of persons that this replica accepts takes effect here at once,
 even while the replica is cut off. The operator's token is in data/LABEL/operator.token, and changes at each start. With
-this token, whoever runs the machine can create the first manager. Each endpoint declares the lowest role that may use
-the endpoint.
+this token, the operator of the machine can create the first manager. Each endpoint declares the lowest role that may
+use it. An endpoint without a role needs no token.
 """
 
 from __future__ import annotations
@@ -95,9 +95,10 @@ class Security:
         return caller
 
     def user_of_proxy(self, request: FlaskRequest) -> Caller | None:
-        """Return the user that a trusted proxy names in the request; None if the request names no user, or without
-        `auth: proxy`. If the user is also a person of this cluster, the role is at most that person's role. Raises
-        Unauthorized and BadInput as ProxyLogin.user_of does, and Forbidden if the person was revoked."""
+        """Return the user that a trusted proxy names in the request. Return None if the request names no user, or if
+        the setting `auth` is not `proxy`. If the user is also a person of this cluster, the user has at most the role
+        of that person. Raises Unauthorized and BadInput as ProxyLogin.user_of does. Raises Forbidden if the person was
+        revoked."""
         user = self._proxy_login.user_of(request) if self._proxy_login else None
         if user is None:
             return None
@@ -111,10 +112,10 @@ class Security:
         return user if person is None else Caller(user.name, min(user.role, person.role, key=lambda role: RANKS[role]))
 
     def add_manager_of_proxy(self, caller: Caller, service: Service) -> None:
-        """Add the caller as a person of this cluster, if the caller is a manager whom only a proxy knows. A manager's
-        write about other people has an effect only if the replicated data says that this user is a manager. So this
-        method submits a write that records the role. Every replica plays that write before the manager's own write.
-        Nobody gets the token of the new person."""
+        """Add the caller as a person of this cluster, if the caller is a manager who logs in at the proxy and is not a
+        person yet. A manager's write about other people has an effect only if the replicated data says that its user is
+        a manager. So this method submits a write that records the role. Every replica plays that write before the
+        manager's own write. Nobody gets the token of the new person."""
         if self._proxy_login is None or caller.role != "manager" or caller.name == OPERATOR:
             return
         if self._person(caller.name)[0] is None:
@@ -137,7 +138,7 @@ class Security:
             raise Unauthorized(
                 "token_missing",
                 f"The request has no token. {at_proxy}end the header Authorization: Bearer TOKEN."
-                " A manager gives tokens.",
+                " A manager can give you a token.",
             )
         name = name_of(token)
         if name == OPERATOR and self._operator_hash and is_hash_of(self._operator_hash, token):

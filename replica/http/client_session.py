@@ -1,12 +1,12 @@
 """The client session in HTTP: the headers that carry it.
 
-    Bayou-Session: TOKEN          the session token of the last answer; an empty one begins a session
-    Bayou-Guarantees: RYW,MR      the guarantees that this request wants; without this header, all four if the request
-                                  has a session token, else none
-    Bayou-Wait: MS                how long the replica may wait until it has received what the session has seen
+    Bayou-Session: TOKEN          the session token of the last answer; an empty value begins a session
+    Bayou-Guarantees: RYW,MR      the guarantees for this request; without this header, all four guarantees if the
+                                  request has the header Bayou-Session, else none
+    Bayou-Wait: MS                how many milliseconds the replica may wait for writes that the session has seen
 
-An answer has a new session token if the request had a session token, or if a write was accepted. A refused request does
-not change the token.
+An answer has a session token if the request had the header Bayou-Session, or if a write was accepted. A refused request
+does not change the token.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Limits how many things, such as open streams or waiting requests, run at the same time: in all, and for each
-client."""
+"""Limits how many things, such as open streams or waiting requests, run at the same time. One limit is for all clients
+together, and one is for each client."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from replica.http.rate_limit import USER
 
 
 class ConcurrencyLimit:
-    """A limit of `count_max` in all, of `address_max` for each address, and of `user_max` for each user who is known by
-    a token. If a limit is reached, `acquire` raises TooMany with `code`. `what` is a plural for the message, such as
-    `streams`. Call `release` once for each `acquire`, or use `holding`, which calls both."""
+    """Limits how many things of one kind run at the same time: `count_max` for all clients together, `address_max` for
+    each address, and `user_max` for each known user. If a limit is reached, `acquire` raises TooMany with `code`.
+    `what` is the plural of the thing for the message, such as `streams`. Call `release` once for each `acquire`, or use
+    `holding`, which calls both."""
 
     def __init__(self, count_max: int, code: str, what: str, *, address_max: int = 0, user_max: int = 0) -> None:
         self._count_max = count_max

@@ -1,7 +1,9 @@
-"""The connections of a web server: how many there may be, and how many bytes one connection may make the server keep.
+"""The connections of a web server. Limits the number of connections, and the bytes that the server keeps for a
+connection.
 
-aiohttp bounds each header. But while it answers a request, it reads up to 32 further requests, and it does not limit
-the number of connections. So a Connection counts the bytes that come, and passes them on to aiohttp.
+aiohttp limits each header, but not the number of connections. While it answers a request, it also reads up to 32
+further requests of the same connection. So a Connection counts the bytes that arrive, and then passes them on to
+aiohttp.
 """
 
 from __future__ import annotations
@@ -62,8 +64,9 @@ class Connections:
 
 
 class Connection(asyncio.Protocol):
-    """One connection. It passes everything on to a protocol that `server` makes. It ends if the client sends too many
-    bytes ahead, before the current request is answered."""
+    """One connection. It passes what arrives on to a protocol that `server` makes. It counts the bytes of an incomplete
+    head, and those of requests that come before the current request is answered. If there are more than
+    AHEAD_BYTES_MAX, the connection is aborted."""
 
     def __init__(self, connections: Connections, server: Callable[[], asyncio.Protocol]) -> None:
         self._connections = connections
@@ -113,8 +116,7 @@ class Connection(asyncio.Protocol):
             self._inner.connection_lost(error)
 
     def expects_body(self) -> None:
-        """Note that the head of a request has come. The body that follows may have more bytes than a client may send
-        ahead."""
+        """Note that the head of a request has come, and that its body follows."""
         self._ahead = None
 
     def expects_head(self) -> None:

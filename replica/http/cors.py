@@ -1,4 +1,4 @@
-"""Which web pages may use this replica through a browser. Without tokens, these rules are its only protection.
+"""The rules for web pages that use this replica through a browser. Without tokens, the replica has no other protection.
 
 - A write from a page of another origin is refused, so that a foreign page cannot reserve in a user's name.
 - A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`, because the
@@ -9,7 +9,7 @@
   own page (DNS rebinding). With tokens, such an attack gains nothing, since browsers send a cookie only to the name
   that set it. With `auth: proxy`, a browser may send the login to any host name, so foreign names are refused too.
 
-Only browsers send the header Origin. So only the third rule applies to other programs.
+Only browsers send the header Origin, so the first two rules do not apply to other programs.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class CrossSite:
         if self._is_named and not (name == "localhost" or name in self._names or _is_ip(name)):
             raise Forbidden(
                 "cross_site",
-                f"This replica does not answer to the name {name}. Use the IP address of the replica, or a name that"
-                " the configuration gives: in `rest`, or as `public` behind a proxy.",
+                f"This replica does not accept the host name {name}. Use the IP address of the replica, or a host name"
+                " from its configuration: the host in `rest` or, behind a proxy, `public`.",
                 host=host,
             )
         own = origin is None or _parts(origin).netloc.lower() == host.lower()

@@ -67,8 +67,8 @@ def endpoint(parts: Parts) -> Endpoint:
     describer = Describer(parts.applications)
 
     def show_diagram(request: Request[DiagramQuery, None]) -> Answer:
-        """List what a space-time diagram shows of this replica, in two lists: its transactions and, while they are
-        recorded, the frames of its sessions. Ask again with the values of `next` for what came later."""
+        """List what a space-time diagram needs of this replica: its transactions and, if they are recorded, the frames
+        of its sessions. To get what came later, send the values of `next` with another request."""
         after, after_frame = request.query.after, request.query.after_frame
         # The frames first: what a frame did here is then among the transactions, or comes with the next answer.
         frames = parts.frames.after(after_frame, FRAMES_AT_ONCE)
@@ -91,7 +91,8 @@ def endpoint(parts: Parts) -> Endpoint:
 
 
 def _transaction(key: str, entry: Mapping[str, Any], marks: _Marks) -> dict[str, Any] | None:
-    """Return a transaction as a diagram shows it; None if a diagram shows nothing of it."""
+    """Return a transaction as the schema TRANSACTION describes it. Return None if a diagram does not show the
+    transaction."""
     link = ("up" if entry["up"] else "cut") if entry["kind"] == "link" else None
     found = [*marks.of(entry)]
     if not found and link is None:
@@ -108,11 +109,16 @@ class _Marks:
         self._describer = describer
 
     def of(self, entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the marks of a transaction in the order in which the engine works: it rolls writes back, plays new and
-        committed writes, and replays writes. After MARKS_MAX marks of a kind, one last mark counts the other writes.
-        Two marks list writes in `writes`, in the form of the event `replay`. The mark `rolled_back` lists the writes
-        that were undone, then the writes that were played again. The last mark `replayed` lists the replayed writes
-        that have no mark of their own."""
+        """Yield the marks of a transaction in the order in which the engine works. The engine first rolls writes back,
+        then plays new and committed writes, and then replays writes.
+
+        At most MARKS_MAX new and committed writes have their own marks. One more mark counts the other new and
+        committed writes. The same is true for replayed writes.
+
+        Two marks list writes in `writes`, in the form of the event `replay`. In the mark `rolled_back`, `writes` lists
+        the writes that were undone, then the writes that were played again. In the mark that counts the other replayed
+        writes, `writes` lists these other writes.
+        """
         if entry["kind"] == "revoked":
             yield _mark("installed", 1)
         if revoked := [*entry.get("revoked", ()), *entry.get("lost", ())]:

@@ -68,11 +68,11 @@ def endpoint(parts: Parts) -> Endpoint:
 
 
 class EventStream:
-    """The body of one open stream. Every server calls `close` when the answer ends (PEP 3333); only the first call has
+    """The body of one open stream. Every server calls `close` when the answer ends (PEP 3333). Only the first call has
     an effect.
 
-    A stream holds the lock `reading` while it reads the store. So all streams together use at most one thread, and most
-    streams find that another stream has read the events already.
+    A stream takes the lock `reading` before it reads the store. So all streams together use at most one thread. Most
+    streams find the events in memory, because another stream has just read them.
     """
 
     def __init__(self, label: str, follower: FeedFollower, ended: Callable[[], object], reading: asyncio.Lock) -> None:

@@ -4,8 +4,8 @@ lacks.
 GET  /replica/export?csn=N&v=JSON    the writes for a replica that holds the commits up to N and has the vector v;
                                      without these parameters, all writes
                     &volume=BYTES    the same writes in volumes of about this size
-POST /replica/import                 imports the writes of such a file; if the file is damaged, only the writes before
-                                     the damage
+POST /replica/import                 imports the writes of such a file; if the file is damaged, it imports only the
+                                     writes before the damage
 
 bayou/export.py defines the frames of a file. replica/http/export_file.py defines how frames become bytes.
 """
@@ -166,6 +166,6 @@ class Files:
 
 
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Return all chunks. This function makes the first chunk itself, before the answer begins, so that a refusal can
-    still become an error answer."""
+    """Make the first chunk at once, then return all chunks. A refusal is then raised before the answer begins, so it
+    can still become an error answer."""
     return chain([next(chunks, b"")], chunks)

@@ -42,20 +42,20 @@ WRITE_ERRORS = {
 REQUEST_HEADERS = {
     # name: (description, example)
     "Bayou-User": (
-        "The name of the user. With `auth: tokens` or `proxy` the login says it, and the header may be left out.",
+        "The name of the user. With `auth: tokens` or `proxy`, leave this header out: the login gives the name.",
         "vish",
     ),
-    "Bayou-Session": ("The session token of the last answer. An empty one begins a session.", ""),
+    "Bayou-Session": ("The session token of the last answer. An empty value begins a session.", ""),
     "Bayou-Guarantees": (
-        "Which of the session guarantees RYW, MR, WFR and MW this request wants; with a session, all four by default.",
+        "The session guarantees for this request: RYW, MR, WFR or MW. Default: all four in a session, else none.",
         "RYW,MR",
     ),
     "Bayou-Wait": (
-        "How long the replica may wait until it has received what the session has seen, in milliseconds.",
+        "How many milliseconds the replica may wait for writes that the session has seen.",
         "2000",
     ),
 }
-SESSION_ANSWERED = "The session token to send with the next request, if a session was sent or something was written."
+SESSION_ANSWERED = "The session token for the next request, if this request had a session token or wrote something."
 
 
 def endpoint(tables: Tables) -> Endpoint:

@@ -1,9 +1,8 @@
 """Login through a trusted proxy (`auth: proxy`): the proxy logs users in, and names them in headers.
 
-Anybody can send such headers. So they count only from the addresses of the proxies. A request with such a header from
-another address is refused: either somebody tries to take a name, or a proxy is missing in the configuration. A proxy
-must replace the headers that its client sends. If a proxy adds its own headers to those of the client, the request is
-refused too.
+Anybody can send such headers, so they are accepted only from the addresses of the proxies. From another address, a
+request with such a header is refused: its sender may use a false name, or the configuration may lack a proxy. A proxy
+must replace the headers that its client sends. If a proxy only adds its own headers, the request is refused too.
 """
 
 from __future__ import annotations
@@ -44,15 +43,15 @@ class ProxyLogin:
         if request.remote_addr not in self._proxies:
             raise Unauthorized(
                 "proxy_unknown",
-                f"The headers {user_header} and {groups_header} count only from a proxy that the configuration names in"
-                f" `proxies`, and this request comes from {request.remote_addr}. Use the address of the proxy, or send"
+                f"The headers {user_header} and {groups_header} are accepted only from the addresses in the setting"
+                f" `proxies`, but this request comes from {request.remote_addr}. Send the request to the proxy, or send"
                 " a token instead of these headers.",
             )
         for header in (user_header, groups_header):
             if f"HTTP_{header.upper().replace('-', '_')}" in request.environ.get(REPEATED, ()):
                 raise BadInput(
                     "bad_input",
-                    f"The header {header} came more than once. The proxy must replace the one that its client sends.",
+                    f"The header {header} came more than once. The proxy must replace the header of its client.",
                     field=header,
                 )
         if not name:

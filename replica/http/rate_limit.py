@@ -1,8 +1,9 @@
 """Limits how many requests each client may make. A client is a known user, or an address from which unknown users send
 requests.
 
-The limits are counted in this process, so each replica has its own. A client has a bucket of BURST_S seconds' worth of
-requests, which fills again at the rate of the limit. A request that uses the processor for long counts as several.
+The limits are counted in this process, so each replica has its own. A client may make the requests of BURST_S seconds
+at once. After that, the client may make requests at the rate of the limit. A request that uses the processor for long
+counts as several requests.
 """
 
 from __future__ import annotations

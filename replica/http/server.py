@@ -30,12 +30,12 @@ STOP_TIMEOUT_S = 5.0
 
 
 class WebServer:
-    """Serves one address. `start` returns at once; `stop` waits for requests that are being answered, for a limited
-    time.
+    """Serves one address. `start` returns at once. `stop` waits for a limited time until the current requests are
+    answered.
 
-    `address` is the address at which the server listens; for port 0 it has the port that the system chose. The
-    constructor raises Conflict `address_unusable` if the server cannot listen there. `proxies` are the addresses of
-    reverse proxies, whose header X-Forwarded-For says who the client is.
+    The server listens at the address `address`. If the given port is 0, the system chooses a port, and `address` has
+    this port. The constructor raises Conflict `address_unusable` if the server cannot listen there. `proxies` are the
+    addresses of reverse proxies. In their requests, the header X-Forwarded-For names the client.
     """
 
     def __init__(self, app: WSGIApplication, address: Address, proxies: Collection[str] = ()) -> None:

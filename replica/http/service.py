@@ -128,8 +128,8 @@ class ReplicaService:
         return self._store.feed_revisions(name, shown, int(self._clock().timestamp()))
 
     def _attempt(self, session: ClientSession, attempt: Callable[[], Result]) -> Result:
-        """Call `attempt`. If this replica has not yet received what the client session has seen, call `attempt` again
-        after each event, for as long as the session waits."""
+        """Call `attempt`, and return its result. If it raises Behind, this replica lacks writes that the client session
+        has seen. Then call it again after each event, until it succeeds or the session's time to wait is over."""
         wait_ms = session.wait_ms
         change = self._follow() if wait_ms else None
         try:

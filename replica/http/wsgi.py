@@ -5,9 +5,10 @@ The event loop reads the body of a request before it uses a thread, and sends th
 for a client. An application may return an async iterable instead of an iterable; the event loop sends it without a
 thread. GET /events uses this.
 
-Before a long body is read, the application is called without the body. If it accepts the request, it calls
-`environ[ADMIT]` with the greatest number of bytes that the body may have. Then its answer is thrown away, the body is
-read, and the application is called again. If it does not call `environ[ADMIT]`, its answer is sent.
+Before a long body is read, the application is called without the body. If the application accepts the request, it calls
+`environ[ADMIT]` with the greatest number of bytes that the body may have. Then this first answer is thrown away, the
+body is read, and the application is called again. If the application does not call `environ[ADMIT]`, its first answer
+is sent.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ WSGIApplication = Callable[[Environ, Callable[..., Any]], Any]
 
 
 class WSGIHandler:
-    """Answers requests of aiohttp. `answer` is an aiohttp handler. The WSGI application `app` runs in the `threads`,
-    and `address` is where the server listens. `connections` are those of the server."""
+    """Answers requests of aiohttp. `answer` is an aiohttp handler. The WSGI application `app` runs in the `threads`.
+    `address` is the address at which the server listens. `connections` has the connections of the server."""
 
     def __init__(self, app: WSGIApplication, threads: Executor, address: Address, connections: Connections) -> None:
         self._app = app
@@ -195,8 +196,8 @@ class _Turns:
 
 
 class _Unread:
-    """The long answers that clients have not read yet. If these answers have too many bytes together, the oldest are
-    cut off."""
+    """The long answers that clients have not read yet. If these answers together have more than ANSWERS_BYTES_MAX
+    bytes, the connections of the oldest answers are aborted."""
 
     def __init__(self) -> None:
         self._bytes: dict[asyncio.BaseTransport, int] = {}  # the oldest first
@@ -289,8 +290,8 @@ class _Answer:
 
 
 async def _receive(request: web.BaseRequest, body: IO[bytes], bytes_max: int) -> None:
-    """Write the body of the request to `body`. If the body has more than `bytes_max`, stop reading. The application
-    then refuses the request in its own form."""
+    """Write the body of the request to `body`. If the body has more than `bytes_max` bytes, stop reading, because the
+    application refuses such a request."""
     if (request.content_length or 0) > bytes_max:
         return
     if request.content.is_eof():  # it came with the head

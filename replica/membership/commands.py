@@ -172,8 +172,8 @@ class Membership:
         newest = max((stamp for one, stamp in state.vector.items() if label_of(one, created) == label), default=0)
         since = f" after {moment(newest)}" if newest else ""
         return (
-            f"This replica holds no write that {label} accepted{since}. Such a write is lost if no other"
-            f" replica holds it. To forget {label} all the same, add --yes (in REST: confirmed)."
+            f"This replica holds no write that {label} accepted{since}. If {label} did accept such a write, and no"
+            f" other replica holds it, the write is lost. To forget {label} anyway, add --yes (in REST: confirmed)."
         )
 
     def activate(self, tag: str) -> str:
@@ -199,8 +199,8 @@ class Membership:
             if lacking := self._peers.lacking(tag):
                 raise Conflict(
                     "not_everywhere",
-                    f"This replica does not know whether these replicas have {tag}: {', '.join(lacking)}. Start the new"
-                    " release on each of them, let each have a session with this replica, and try again.",
+                    f"This replica does not know whether these replicas can play {tag}: {', '.join(lacking)}. Start"
+                    " the new release on each of them, run a session of each with this replica, and try again.",
                     lacking=lacking,
                 )
             write = self._store.activate(tag, self._now_us())
@@ -235,9 +235,9 @@ class Membership:
             if primary and not although_it_answers and self._answers(primary, state.primary):
                 raise Conflict(
                     "primary_answers",
-                    f"The primary, {primary}, answers. Promote without force, so that it hands over. To take over all"
-                    " the same, add --yes (in REST: although_it_answers). The commits that this replica lacks become"
-                    " void.",
+                    f"The primary, {primary}, answers. Run `admin promote` without --force, so that {primary} hands"
+                    " over. To force the promotion anyway, add --yes (in REST: although_it_answers). Then the commits"
+                    " that this replica lacks become void.",
                     primary=primary,
                 )
             server = self._identity.force_primary(self._store, self._now_us())
@@ -247,9 +247,9 @@ class Membership:
     # What follows from sessions and files.
 
     def after_session(self, report: Report) -> None:
-        """Do what must follow a session or a part of a standing session. If the session showed that an older copy of
-        this replica has run, heal the cluster. Submit again the writes that were set aside. If this replica is a
-        primary that commits automatically, commit its tentative writes."""
+        """Do what must follow a session, or an exchange in a standing session. If the session has shown that an older
+        copy of this replica has run, heal the cluster. Submit again the writes that were set aside. If this replica is
+        a primary that commits automatically, commit its tentative writes."""
         state = self._store.state()
         cure = self._healing.cure(report, state)
         if cure is Cure.NEW_ID:
@@ -268,11 +268,14 @@ class Membership:
         self._catch_up(state)
 
     def _heal_primary(self, peer: str, server: str) -> None:
-        """Heal the cluster after an older copy of this primary has run under the same id, `server`. Two different
-        committed logs then have the same epoch. If this replica is the copy and the original still runs, this replica
-        takes a new id, and its commits give way. Otherwise this replica begins a new epoch under a new id, and the
-        other log gives way: its commits after the last common commit are revoked, and its writes that have no place in
-        the order are made again."""
+        """Heal the cluster after an older copy of this primary has run under the same id, `server`. Then two different
+        committed logs have the same epoch.
+
+        If this replica is the copy and the original still runs, this replica takes a new id, and the log of the
+        original prevails. Otherwise this replica begins a new epoch under a new id, and the log of this replica
+        prevails. In the other log, the commits after the last common commit are revoked. The writes of the other log
+        that have no place in the order are made again.
+        """
         with self._one_at_a_time():
             if self._store.state().server != server:
                 return
@@ -294,9 +297,9 @@ class Membership:
             self._peers.notify_new_write()
 
     def _resubmit(self) -> None:
-        """Submit again the writes that were set aside because their server id was used twice. A retired id cannot make
-        writes, so a retired replica first takes a new id. The new id retires when all these writes have been made, even
-        if a crash interrupts this method."""
+        """Submit again the writes that were set aside. The order has no place for them, because a server id was used
+        twice. If the id of this replica can make no writes any more, the replica first takes a new id. If the replica
+        has retired, the new id retires when all these writes have been made, even if a crash interrupts this method."""
         with self._resubmitting:
             state = self._store.state()
             if state.set_aside and not state.has_place:
@@ -330,7 +333,10 @@ class Membership:
         """If this replica was forgotten, tell the others that it is not lost."""
         if self._label in self._store.forgotten() and not self._store.state().retired:
             self._store.come_back(self._now_us())
-            self._say("This replica was forgotten by its peers, which took it for lost. It tells them that it is back.")
+            self._say(
+                "The peers had forgotten this replica, as if it were lost. This replica now tells its peers that it is"
+                " back."
+            )
             self._peers.notify_new_write()
 
     # Calls of peers.
@@ -350,8 +356,7 @@ class Membership:
 
     def _answers(self, label: str, server: str | None = None, *, but: str = "") -> bool:
         """Return whether the replica with this label answers at its address. If `server` is given, the replica must
-        also have this id, and must run in another process than the one that `but` names. A replica behind a cut link
-        counts as not answering."""
+        also have this id, and `but` must not name its process. Return False if the link to the replica is cut."""
         try:
             address = self._peers.linked_address(label)
             held = rpc.request_held(address, self._introduction(), self._credentials, is_probe=True)
@@ -408,7 +413,7 @@ class Membership:
         self._say(f"This replica has handed over to {heir.label}, which is the primary now.")
 
     def _take_over_from(self, primary: Introduction) -> None:
-        """Take over from the caller, the current primary, which has asked for this."""
+        """Take over from the caller `primary`, which is the primary now."""
         with self._one_at_a_time():
             self._peers.sync(primary.label)
             self._take_over(self._store.state())
@@ -431,7 +436,7 @@ class Membership:
             raise Away(
                 error.code,
                 f"{error.message} A hand-over needs the present primary, {primary}. If that replica is lost for good,"
-                f" promote with force. Then the commits that only {primary} holds become void.",
+                f" run `admin promote --force`. Then the commits that only {primary} holds become void.",
                 primary=primary,
             ) from None
         self._peers.sync(primary)
@@ -446,16 +451,22 @@ class Membership:
         if primary is None:
             raise Conflict(
                 "no_primary",
-                "This replica does not know the primary. Run a session with a peer that knows it, or promote this"
-                " replica with force.",
+                "This replica does not know the primary. Run a session with a peer that knows the primary, or make this"
+                " replica the primary: `admin promote --force`.",
             )
         if primary == self._label and not state.is_primary:
-            raise Conflict("no_primary", "This replica was the primary under an earlier id. Promote it with force.")
+            raise Conflict(
+                "no_primary",
+                "This replica was the primary under an earlier id. To make it the primary again, run"
+                " `admin promote --force`.",
+            )
         if state.is_primary:
             raise Conflict("is_primary", "This replica is the primary already.")
         if self._peers.servers().get(primary, state.primary) != state.primary:
-            message = f"{primary} was the primary under an earlier id. Promote a replica with force."
-            raise Conflict("no_primary", message)
+            raise Conflict(
+                "no_primary",
+                f"{primary} was the primary under an earlier id. Make a replica the primary: `admin promote --force`.",
+            )
         return primary
 
     def _hand_over_to_one_of(self, labels: list[str]) -> None:

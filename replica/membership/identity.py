@@ -1,8 +1,8 @@
 """The id of this replica. It is decided at each start, and after each restart of Redis, before any write is accepted.
 
 The decision depends on the identity file and on the content of the namespace; storage/identity_file.py has the rules. A
-new id is recorded in the identity file before any write is made under it. This is also true for an id that comes with a
-full state.
+new id is recorded in the identity file before any write is made under the id. The installation of a full state may also
+need a new id. Then this id is recorded before the installation.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Identity:
         self._changing = threading.RLock()
 
     def resolve(self, store: Store, *, restored: bool = False, is_whole: bool | None = None) -> str | None:
-        """Decide the id, record it in the identity file, and open the namespace under it. Raises Conflict
-        `other_cluster` if the namespace belongs to another cluster. `restored` and `is_whole` are those of
-        storage.identity_file.Findings.
+        """Decide the id, record it in the identity file, and open the namespace under the id. Raises Conflict
+        `other_cluster` if the namespace belongs to another cluster. Findings in storage.identity_file explains
+        `restored` and `is_whole`.
 
-        `store` must be able to reach Redis now, even while other clients are refused. Returns the reason for a new id;
+        `store` must be able to reach Redis even while no other client can. Returns the reason for a new id. Returns
         None if the id is not new, or if this is the first start.
         """
         with self._changing:
@@ -74,9 +74,9 @@ class Identity:
         return _new_id(reason, server, was_primary=was_primary)
 
     def _doubt(self, store: Store, server: str) -> str | None:
-        """Ask the peers whether this replica may keep its id although its data may be an older copy. Returns the reason
-        why it may not: a peer holds later writes or commits of this replica, reaches another replica that runs under
-        the id, or does not answer. Returns None if there is no such reason."""
+        """Ask the peers whether this replica may keep its id, although its data may be an older copy. Returns the
+        reason for a new id; None if there is no reason. A new id is needed if a peer holds later writes or commits of
+        this replica, reaches another replica that runs under the id, or does not answer."""
         state, answers = store.state(), self._ask_peers(store, server)
         for label, held in answers.items():
             if held and held.runs_elsewhere:
@@ -109,8 +109,8 @@ class Identity:
             return dict(zip(peers, pool.map(ask, peers.values()), strict=True))
 
     def find_original(self, store: Store) -> str | None:
-        """Ask the peers whether this primary is a copy whose original runs elsewhere. Returns a sentence that says how
-        a peer's answer shows this; None if no answer shows it."""
+        """Ask the peers whether this primary is a copy and the original runs elsewhere. Returns a sentence that says
+        what a peer has answered; None if no answer shows that there is an original."""
         state = store.state()
         for label, held in self._ask_peers(store, state.server).items():
             if held and held.runs_elsewhere:
@@ -123,9 +123,10 @@ class Identity:
     def renew(
         self, store: Store, lost: str, reason: str, *, is_copy: bool = False, retires: bool = False
     ) -> str | None:
-        """Take a new id instead of the id `lost`. With `is_copy`, the commits here give way to those of any peer. With
-        `retires`, the new id will retire. Returns a line for the operator that begins with the reason; None if this
-        replica no longer has the id `lost`."""
+        """Replace the id `lost` by a new id. With `is_copy`, this replica gives up its history, so that the commits of
+        any peer prevail. With `retires`, the new id retires once this replica has made again the writes that were set
+        aside. Returns a line for the operator that begins with `reason`. Returns None if this replica no longer has the
+        id `lost`."""
         with self._changing:
             state = store.state()
             if state.server != lost:
@@ -140,8 +141,8 @@ class Identity:
         return _new_id(reason, server, was_primary=state.is_primary)
 
     def force_primary(self, store: Store, now_us: int, *, heals: bool = False) -> str:
-        """Become the primary without asking the old primary. `heals` says whether this is done because a copy of this
-        primary has run. Returns the new id of this replica."""
+        """Become the primary without asking the old primary. `heals` is true if a copy of this primary has run. Returns
+        the new id of this replica."""
         with self._changing:
             before = self._storage.identity_file
             assert before is not None
@@ -178,8 +179,8 @@ class Identity:
         self, store: Store, server: str, *, first_primary: bool, restored: bool = False, manner: str = ""
     ) -> None:
         """Record the id in the identity file, then open the namespace under the id. At a first start, record
-        `founded_at` last. If the operator says that the data is an older copy, the stamps of a new id start from the
-        clock, even if a wrong clock has left later stamps in the log."""
+        `founded_at` last. `restored` says that the data is an older copy. Then the stamps of a new id start from the
+        clock, even if a wrong clock has left much later stamps in the log."""
         cluster, now = self.settings.cluster_id, self._now()
         noted = self._storage.identity_file or IdentityFile(id=server, label=self.label, cluster=cluster, founded_at="")
         if noted.id != server:
@@ -205,7 +206,7 @@ def mark(store: Store) -> str:
 
 
 def _id_of_full_state(old: str, new: str) -> str:
-    return f"The full state that was installed lacks the last writes of {old}. This replica goes on as {new}."
+    return f"The full state that was installed does not match the last writes of {old}. This replica goes on as {new}."
 
 
 def _new_id(reason: str, server: str, *, was_primary: bool) -> str:

@@ -78,7 +78,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     # The write of three waits for the primary. The advice in the list of waiting writes helps.
     waiting = client("two", "admin", "waiting")
     assert "reserve 6.12 Mon 2030-06-03 09:00–10:00  three, which was forgotten  two" in waiting
-    assert "They are committed once it is healed: `link heal one`." in waiting
+    assert "To commit the writes, heal the link: `link heal one`." in waiting
     client("two", "link", "heal", "one")
     client("one", "link", "heal", "two")
     wait_until(lambda: "✓" in client("one", "status", "held"))
@@ -90,7 +90,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     replicas.rest("one").put("/replica/links/three", {"up": True})
     replicas.start("three")
     wait_until(lambda: client("three", "link", "heal", "one", "two").count(": up") == 2)
-    wait_until(lambda: "was forgotten by its peers, which took it for lost." in replicas.output("three"))
+    wait_until(lambda: "The peers had forgotten this replica, as if it were lost." in replicas.output("three"))
     wait_until(lambda: "three, which was forgotten, is back" in replicas.output("one"))
     wait_until(lambda: "✓" in client("one", "status", "alone"))
     wait_until(lambda: "three" in peers(replicas, "one") and "three" in peers(replicas, "two"))
@@ -162,7 +162,7 @@ def test_without_a_primary_the_list_says_how_to_get_one(replicas: Processes, cli
     wait_until(lambda: "theirs" in client("two", "admin", "waiting"))
     waiting = client("two", "admin", "waiting")
     assert "mine" not in waiting, "it has not waited for long, and its replica is here"
-    assert "If it is lost for good, make another replica the primary: `admin promote --force`." in waiting
+    assert "If one is lost for good, make another replica the primary: `admin promote --force`." in waiting
     client("two", "admin", "promote", "--force")
     assert "No tentative write waits" in client("two", "admin", "waiting")
     assert "✓" in client("two", "status", "theirs")

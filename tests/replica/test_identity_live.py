@@ -377,7 +377,7 @@ def test_a_new_id_of_a_full_state_is_noted_at_once_and_survives_a_crash(tmp_path
         assert pair.meet() == 200
         after = pair.state("one")["id"]
         assert after != before
-        said = f"lacks the last writes of {before}. This replica goes on as {after}."
+        said = f"does not match the last writes of {before}. This replica goes on as {after}."
         wait_until(lambda: said in pair.processes.output("one"))
         wait_until(lambda: "reservation:vish/late" in pair.processes.output("one"))
         birth = json.loads((pair.folder / "one" / "identity.json").read_text())

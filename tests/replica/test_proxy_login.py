@@ -105,7 +105,7 @@ def test_the_headers_count_from_the_proxy_only(one: Side, headers: dict[str, str
     for path in ("/replica", "/login"):
         answer = one.ask("GET", path, headers=headers, source="192.0.2.7")
         assert code(answer) == (401, "proxy_unknown")
-        assert "comes from 192.0.2.7. Use the address of the proxy" in answer.json["error"]["message"]
+        assert "comes from 192.0.2.7. Send the request to the proxy" in answer.json["error"]["message"]
     token = one.with_token("POST", "/people", OPERATOR, json={"name": "boss", "role": "manager"}).json["token"]
     both = headers | {"Authorization": f"Bearer {token}"}
     assert code(one.ask("GET", "/replica", headers=both, source="192.0.2.7")) == (401, "proxy_unknown")
@@ -247,7 +247,7 @@ def test_smuggled_headers_are_refused_or_do_not_count(address: Address) -> None:
         for headers in ((smuggled, user, groups), (user, groups, smuggled)):
             status, said = answered(address, *headers)
             assert status == 400
-            assert b"came more than once. The proxy must replace the one that its client sends." in said
+            assert b"came more than once. The proxy must replace the header of its client." in said
     for harmless in (
         ("X_Forwarded_User", "boss"),
         ("X-Forwarded_Groups", "facility managers"),
