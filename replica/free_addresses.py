@@ -41,7 +41,8 @@ def listen(address: Address) -> socket.socket:
 
 
 def free_addresses(count: int) -> Iterator[str]:
-    """Find addresses on 127.0.0.1 that are free now. Each port is held until all are found, so the addresses differ.
+    """Return addresses on 127.0.0.1 that are free now. The function keeps each port bound until it has found all
+    addresses, so the addresses differ.
 
     Raises OSError if fewer than `count` addresses are free.
     """

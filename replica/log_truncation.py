@@ -38,7 +38,8 @@ class LogTruncation:
             self._thread.join()
 
     def truncate(self) -> int:
-        """Drop the commits that neither `keep_committed` nor `keep_for_days` keeps. Returns how many it dropped."""
+        """Drop the commits that neither `keep_committed` nor `keep_for_days` protects. Return the number of these
+        commits."""
         if self._policy.keep_committed is None:
             return 0
         return self._store.truncate(self._policy.keep_committed, older_than_us=_oldest_us(self._policy, self._clock))
@@ -53,12 +54,12 @@ class LogTruncation:
 
 
 def keep_of(policy: LogSettings, clock: Clock) -> Keep:
-    """Return which commits come with a full state: those that a truncation would leave in the log. Without
-    `keep_committed`, at least the newest KEEP_COMMITS commits come."""
+    """Return which commits a full state includes: those that a truncation would leave in the log. Without
+    `keep_committed`, a full state includes at least the newest KEEP_COMMITS commits."""
     count = KEEP_COMMITS if policy.keep_committed is None else policy.keep_committed
     return Keep(count, lambda: _oldest_us(policy, clock))
 
 
 def _oldest_us(policy: LogSettings, clock: Clock) -> int:
-    """Return the oldest stamp that a commit may have and still be kept by `keep_for_days`."""
+    """Return the oldest stamp that `keep_for_days` protects."""
     return max(microseconds(clock()) - int(policy.keep_for_days * DAY_US), 0)

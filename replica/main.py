@@ -32,7 +32,7 @@ example:
                                   a new replica joins the running cluster; later, `python server.py four`
   curl -s http://127.0.0.1:8001/replica
 
-Ctrl-C stops it in order. If it is killed, nothing acknowledged is lost.
+Ctrl-C stops the replica. If the replica is killed, nothing acknowledged is lost.
 """
 
 

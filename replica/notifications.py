@@ -1,13 +1,13 @@
 """Tells users what becomes of the writes that this replica has accepted. Each message is sent at most once to each
 target of the setting `notify`.
 
-One thread follows the event stream. It keeps its position, the writes that are not final yet and the unsent messages in
-Redis (storage/notices.py), and nothing in memory. So after a restart it continues where it stopped. Messages about
-final outcomes are made at once. A tentative change is held for HOLD_MS first: if it is undone by then, nobody is
-notified.
+One thread follows the event stream. It stores its position, the writes that are not final yet and the unsent messages
+in Redis (storage/notices.py), and keeps nothing in memory. So after a restart it continues where it stopped. Messages
+about final outcomes are made at once. A tentative change is held for HOLD_MS first. If the write has its old outcome
+again by then, nobody is notified.
 
 A message is marked as sent before it is sent, and an attempt is never repeated. If the replica ends during an attempt,
-it reports that message at its next start.
+its next start logs a warning about the message.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ STOP_S = 3.0  # how long a stop waits for an attempt
 
 
 class _Known(NamedTuple):
-    """What is known of a followed write. `accepted` and `told` are as in News; `outcome` is the newest outcome."""
+    """What is known of a followed write. News in apps.api.application explains `accepted` and `told`. `outcome` is the
+    newest outcome."""
 
     accepted: str | None
     told: str | None
@@ -165,8 +166,9 @@ class Notifications:
     def _note(
         self, kind: str, change: Change, known: dict[str, _Known], progress: Progress, final: dict[str, _Known]
     ) -> None:
-        """Note one change of a write that is followed already. If the change is that this replica has accepted the
-        write, begin to follow it. Ignore changes of other writes."""
+        """Note one change. If the change is that this replica has accepted a write, begin to follow the write. If the
+        write is not followed, ignore the change. If the write is committed, add the write to `final`, and follow it no
+        longer."""
         before = known.get(change.write)
         if change.was is None and kind in {"accepted", MADE_AGAIN} and not change.is_membership:
             is_answered = kind == "accepted" or not had_no_effect(change.now)
@@ -184,8 +186,8 @@ class Notifications:
             progress.held.setdefault(change.write, self._now_ms())
 
     def _follow_again(self, revoked: Sequence[str], changes: Sequence[tuple[str, Change]], progress: Progress) -> None:
-        """Follow the revoked writes that this replica had accepted. Their users know only the outcomes from before the
-        commits were revoked."""
+        """Follow again the revoked writes that this replica accepted. Their users know at most the outcome from before
+        the commit was revoked."""
         before = {change.write: change.was for _, change in reversed(changes)}  # of its first change
         for identifier in revoked:
             if self._service.label(split_id(identifier)[1]) == self._store.label:

@@ -135,7 +135,8 @@ class Replica:
 
     def _note_newest_at_birth(self) -> None:
         """In a new cluster, let clients use the newest version of each application from the beginning. The first
-        primary notes these versions for its log, and the other replicas learn them in their first session."""
+        primary records these versions as versions of its log. The other replicas learn the versions in their first
+        session."""
         state = self.store.state()
         tags = [application.tag for application in self._applications if application.older]
         if tags and state.is_primary and state.csn == 0 and state.tentative == 0:
@@ -158,8 +159,8 @@ class Replica:
     def stop(self) -> None:
         """Stop streams, sessions, requests and storage, in this order. Open requests are answered.
 
-        If Redis does not answer, this method waits as long as a slow Redis may need. Then it stops without recording
-        the mark of a clean stop. Such a stop takes at most STOP_S_MAX.
+        If Redis does not answer, this method waits up to SILENCE_S_MAX seconds. Then it stops without recording the
+        mark of a clean stop. Such a stop takes at most STOP_S_MAX seconds.
         """
         deadline = time.monotonic() + SILENCE_S_MAX
         if self._storage.is_silent(NOTICED_S):
@@ -220,8 +221,8 @@ class Replica:
         could be lost."""
         folder = self._settings.data / self.label
         self._say(
-            f"The data folder {folder} was deleted or replaced while the replica ran, so it stops. Start it again: it"
-            " goes on with what is in the folder, and gets from its peers what they hold."
+            f"The data folder {folder} was deleted or replaced while the replica ran, so the replica stops. Start the"
+            " replica again: it uses the data that is in the folder now, and its peers send the writes that they hold."
         )
         self.has_failed = True
         self._left()

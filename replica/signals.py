@@ -10,10 +10,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 class Stopping:
     """Receives requests to stop. Once an object of this class exists, a signal to stop no longer interrupts the
-    program. Instead, the signal ends one `wait`. Make only one object in a process.
+    program. Instead, each signal ends one `wait`. Make only one object in a process.
 
-    For each signal, the interpreter at once writes a byte to a pipe. A Python signal handler would run only between two
-    steps of the main thread. It would not run at all if the signal arrives just before that thread begins to wait.
+    For each signal, the interpreter at once writes a byte to a pipe, and `wait` reads the byte. A Python signal handler
+    would not be enough. It runs only between two steps of the main thread, so it would not run if the signal arrives
+    just before the main thread begins to wait.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,5 @@
-"""Notifications by mail, with the standard library: apprise sends mail too, but always makes up a new Message-ID."""
+"""Notifications by mail, with the standard library. The Message-ID of a mail is made from the id of the message.
+apprise sends mail too, but gives each mail its own Message-ID."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ PORTS = {("mailto", "starttls"): 25, ("mailtos", "starttls"): 587, ("mailtos", "
 
 @dataclass(frozen=True, slots=True)
 class MailTarget:
-    """A mail server. `tls` is `starttls`, `ssl` or empty. If it is not empty, the link is encrypted and the server's
-    certificate is checked. If there is a `password`, `tls` must not be empty."""
+    """A mail server, and the addresses for its mails. `tls` is `starttls`, `ssl` or empty. If `tls` is not empty, the
+    link is encrypted and the server's certificate is checked. A `password` needs a `tls` that is not empty."""
 
     host: str
     port: int
@@ -33,7 +34,8 @@ class MailTarget:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read mailto://[USER:PASSWORD@]HOST[:PORT]?from=…&to=… or the same with mailtos://, which may also have
+        """Return the target of a URL mailto://[USER@]HOST[:PORT]?from=…&to=… or
+        mailtos://[USER:PASSWORD@]HOST[:PORT]?from=…&to=…. mailtos means a link with TLS. Such a URL may also have
         `mode=starttls` or `mode=ssl`. Raises ValueError, with the reason, for any other text."""
         try:
             url = urlsplit(text)

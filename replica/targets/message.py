@@ -16,7 +16,7 @@ TIMEOUT_S = 15.0  # of each step of an attempt
 class Message:
     """A message for a user. The subject is one line.
 
-    id     the same text for the same news about the same write, at every replica and after each restart
+    id     identifies the message; messages about the same final outcome of a write for the same user have the same id
     at     when it was made, as ISO 8601
     about  the id of the thing that the message is about, such as a reservation
     """
@@ -52,6 +52,6 @@ class Target(Protocol):
 
 
 def subject_for(message: Message, template: str) -> str:
-    """Return the subject of a message. `template` is the address or the URL of the target. If it has no `{user}`, all
-    users share the target, so the subject begins with the user's name."""
+    """Return the subject of a message. `template` is the address or the URL of the target. If `template` has no
+    `{user}`, all users share the target. Then the subject begins with the user's name."""
     return message.subject if USER in template else f"{message.user}: {message.subject}"
