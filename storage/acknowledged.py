@@ -1,8 +1,8 @@
-"""Remembers what this process has told clients and peers about its namespace. A Redis that comes back must still hold
-all of it.
+"""Remembers what this process has acknowledged to clients and peers about its namespace. When Redis returns after a
+restart, the namespace must still hold all of this.
 
-Redis keeps its changes in their order. So if the namespace holds the last change that was acknowledged, it holds all of
-them, and the replica need not take a new id.
+Redis keeps its changes in their order. So if the namespace holds the last acknowledged change, it holds all of them,
+and the replica need not take a new id.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from bayou.state import State
 
 
 class Acknowledged:
-    """What was acknowledged: the last CSN and, for each server id of this replica, two stamps: the greatest of all its
-    writes, and the greatest of its committed writes. Any thread may call any method."""
+    """What was acknowledged: the last CSN and, for each server id of this replica, the greatest stamp of its writes and
+    of its committed writes. Any thread may call any method."""
 
     def __init__(self) -> None:
         self._changing = threading.Lock()
@@ -51,7 +51,8 @@ class Acknowledged:
             self._committed, self._csn = {}, 0
 
     def is_held(self, state: State) -> bool:
-        """Return whether a namespace in this state holds everything that was noted under its server id."""
+        """Return whether a namespace in this state holds the last acknowledged CSN, and all acknowledged writes of its
+        server id."""
         own = state.server
         accepted, committed = state.vector.get(own, 0), state.committed_vector.get(own, 0)
         is_own_held = accepted >= self._stamps.get(own, 0) and committed >= self._committed.get(own, 0)

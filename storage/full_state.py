@@ -41,8 +41,8 @@ KEEP_COMMITS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Which commits of the log come with a full state: the newest `count` commits, and all with a stamp of at least
-    `since_us()`."""
+    """Says which commits of the log a full state includes: the newest `count` commits, and all commits with a stamp of
+    at least `since_us()`."""
 
     count: int = KEEP_COMMITS
     since_us: Callable[[], int] = lambda: STAMP_MAX
@@ -64,7 +64,7 @@ class Ids(Protocol):
 
 
 class FullStateStore(SealStore):
-    """The part of a store that reads and installs full states. `keep` says which commits come with a full state. If
+    """The part of a store that reads and installs full states. `keep` says which commits a full state includes. If
     `ids` is None, new ids are recorded in the namespace only."""
 
     def __init__(
@@ -107,12 +107,12 @@ class FullStateStore(SealStore):
     def commits_part(
         self, generation: str, after_csn: int, end: StateEnd, count_max: int, bytes_max: int
     ) -> tuple[LoggedCommit, ...]:
-        """Return the next commits that come with a full state, beginning after `after_csn`, in CSN order. `end` is the
-        end of the state, and `generation` is the generation of its pages. The part ends after `count_max` commits, or
-        with the commit that reaches `bytes_max`.
+        """Return the next commits that the full state includes, in CSN order. The first one is the commit after
+        `after_csn`. `end` is the end of the state, and `generation` is the generation of its pages. The part ends after
+        `count_max` commits, or with the commit that reaches `bytes_max`.
 
-        Returns no commits if the log no longer holds the first commit of the part, or if the generation of this
-        replica's pages has changed.
+        Returns no commits if the log no longer holds the first commit of the part, or if another full state was
+        installed here meanwhile.
         """
         flat = self.run("read_commits", generation, after_csn, end.csn, count_max, bytes_max)
         found = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
@@ -154,12 +154,12 @@ class FullStateStore(SealStore):
     def stage(
         self, staging: str, pages: StatePages, lists: tuple[ListPart, ...], commits: tuple[LoggedCommit, ...] = ()
     ) -> str | None:
-        """Store a part of a full state in a place that no reader uses yet. `staging` is empty for the first part; for
-        each later part it is the value that the previous call returned.
+        """Store a part of a full state in a place that no reader uses yet. For the first part, `staging` is empty. For
+        each later part, `staging` is the value that the previous call returned.
 
-        Returns None, and stores no page, if another staging has begun meanwhile. The pages and the commits are stored
-        atomically. List entries are added first, one list at a time. This is safe even if the state is never installed,
-        because lists only grow.
+        Returns None if another staging has begun meanwhile. Then the pages and the commits are not stored. The pages
+        and the commits of a part are stored atomically. The list entries are stored before them, one list at a time.
+        They do no harm if the state is never installed, because lists only grow.
         """
         if not staging:
             self.sweep()
@@ -203,16 +203,18 @@ class FullStateStore(SealStore):
         """Atomically replace the committed state and the log with the staged ones, and replay the writes that the
         staged state does not cover.
 
-        `source` is the label of the sender, and `successions` has the successions that it sent. `omitted` is the vector
-        of the commits before the first commit that came with the state, or None if no commit came. Commits of this
-        replica after `compared.common_csn` are revoked. Writes that have no place in the new order are set aside.
+        `source` is the label of the sender. `successions` has the successions that the sender sent. If commits came
+        with the state, `omitted` is the vector of the commits before them; else it is None. The commits of this replica
+        after `compared.common_csn` are revoked. Writes that have no place in the new order are set aside.
 
-        Nothing has changed if the status is one of these: `superseded` (another staging has begun, or this replica has
-        received a write about which it did not ask the sender), `stale` (the staged state is not newer),
-        `foreign_commit` (this is the primary, and did not make the commits of the state).
+        With one of these statuses, nothing has changed:
 
-        The replica takes the id that `ids` reserved in two cases: some of its writes under the present id are not kept,
-        or the state has writes under this id that the replica did not hold.
+        superseded      another staging has begun, or this replica holds a write about which it did not ask the sender
+        stale           the staged state is not newer
+        foreign_commit  this replica is the primary, and did not make the commits of the state
+
+        The replica takes the id that `ids` reserved in two cases: it does not keep all its writes under the present id,
+        or the state has writes under the present id that the replica did not hold.
         """
         common = "" if compared.common_csn is None else compared.common_csn
         proofs = map(json.dumps, succession_texts(successions))
