@@ -1,5 +1,5 @@
-"""Starts one replica, as server.py does. But this replica never sends the full state instead of the log. Rows that
-measure the log need such a sender.
+"""Starts one replica, as server.py does. This replica sends its log even to a peer that lacks very many commits. A
+normal replica may send such a peer the full state. The rows that measure the log need the log.
 
     python -m bench.log_server LABEL
 """

@@ -1,7 +1,6 @@
-"""Takes the figures. The two sides of a comparison run in turn, A B A B …, in one process. Each side's figure is its
-median.
+"""Measures the two sides of a comparison in turn, A B A B …, in one process. The figure of a side is its median.
 
-If a shared machine gets slower for a while, both sides get slower, and their ratio stays the same.
+If other work slows the machine down for a while, both sides get slower, and their ratio stays the same.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ Measure = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of the full work a run does. `scale` is 1 for the table and less for tests, which also run only one
-    round."""
+    """The amount of work in a run. `scale` is 1 for the table and less than 1 for tests. If `scale` is less than 1, a
+    row runs only one round."""
 
     scale: float = 1.0
 

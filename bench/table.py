@@ -11,9 +11,13 @@ HEADING = ("row", "ours", "limit", "unit", "ratio", "wanted", "met")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: our figure, the figure it is compared with (or None), and the bound that it should meet.
+    """One line of the table.
 
-    Invariant: `ratio` is `ours / limit`, or None if `limit` is None or 0. `met` is None if there is no bound.
+    ours    our figure
+    limit   the figure that ours is compared with, or None
+    ratio   `ours / limit`; None if `limit` is None or 0
+    wanted  the bound on the ratio or on our figure, such as `≤ 1.5 ×`; empty if there is no bound
+    met     whether the figure keeps the bound; None if there is no bound
     """
 
     row: str
@@ -26,20 +30,20 @@ class Row:
 
 
 def at_least(row: str, unit: str, figures: Sequence[float], ratio_min: float, wanted: str = "") -> Row:
-    """Make a line whose ratio should be at least `ratio_min`. `figures` are our figure and the limit."""
+    """Make a line with a bound: the ratio should be at least `ratio_min`. `figures` are our figure and the limit."""
     ours, limit = figures
     return Row(row, ours, limit, unit, ours / limit, wanted or f"≥ {ratio_min:g}", ours / limit >= ratio_min)
 
 
 def at_most(row: str, unit: str, figures: Sequence[float], ratio_max: float, wanted: str = "") -> Row:
-    """Make a line whose ratio should be at most `ratio_max`. `figures` are our figure and the limit."""
+    """Make a line with a bound: the ratio should be at most `ratio_max`. `figures` are our figure and the limit."""
     ours, limit = figures
     return Row(row, ours, limit, unit, ours / limit, wanted or f"≤ {ratio_max:g}", ours / limit <= ratio_max)
 
 
 def below(row: str, unit: str, ours: float, ours_max: float, limit: float | None = None) -> Row:
-    """Make a line whose figure should be at most `ours_max`. The limit is shown, but the bound does not depend on
-    it."""
+    """Make a line with a bound: our figure should be at most `ours_max`. The limit is shown, but does not change the
+    bound."""
     return Row(row, ours, limit, unit, ours / limit if limit else None, f"≤ {ours_max:,g}", ours <= ours_max)
 
 

@@ -32,7 +32,8 @@ MANY_USERS = 5000
 
 
 def conflicting(count: int, origin: str, *, first: int = 0) -> list[Item]:
-    """Make writes with three choices of a slot. Every second write finds its first choice taken and gets the next."""
+    """Make writes with three choices of a slot. The first choice of every second write is already taken, so this write
+    gets its second choice."""
     return _chain([(number // 2, 0, 3) for number in range(first, first + count)], origin, first)
 
 
@@ -69,7 +70,7 @@ def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> lis
 
 
 def long_writes(count: int, origin: str, stamp: int, size_bytes: int, prev: int = 0, first: int = 0) -> list[Item]:
-    """Make writes that do not conflict. A long purpose gives each a size of about `size_bytes`."""
+    """Make writes that do not conflict. Each write has a long purpose, so that its size is about `size_bytes`."""
     short = len(undisputed(1, origin)[0].body)
     items = []
     for number in range(first, first + count):

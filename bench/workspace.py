@@ -36,7 +36,7 @@ LOADER = "desk~aaaaaa"  # the origin of all loaded writes
 
 
 class WithLog(Processes):
-    """Replicas that send the log, however much a peer lacks."""
+    """Replicas that send their log even to a peer that lacks very many commits. See bench/log_server.py."""
 
     def command(self, label: str) -> list[str]:
         python, _, *rest = super().command(label)
@@ -74,7 +74,7 @@ class Workspace:
     def replicas_of(
         self, kind: type[Running], held: Mapping[str, int], settings: Mapping[str, object]
     ) -> Iterator[Running]:
-        """Yield running replicas like `replicas`, as this kind of processes."""
+        """Yield running replicas, as `replicas` does. `kind` is the class of the processes."""
         folder, labels = self.new_folder(), tuple(held)
         processes = kind(write_configuration(folder, labels, SETTINGS | dict(settings)))
         for label, count in held.items():
@@ -88,8 +88,8 @@ class Workspace:
             processes.stop()
 
     def _with(self, labels: tuple[str, ...], label: str, count: int) -> Path:
-        """Return the data folder of a replica with `count` committed reservations. It is filled when it is first
-        needed."""
+        """Return the data folder of a replica with `count` committed reservations. The first call fills the folder.
+        Later calls return the same folder."""
         found = self._filled.get((labels, label, count))
         if found is None:
             report(f"  loading {count:,} reservations")
@@ -110,8 +110,8 @@ class Workspace:
 
 
 def _copy(filled: Path, folder: Path) -> None:
-    """Copy the data folder of a replica, and record the new place in the copy. Without this record, the replica would
-    take a new id."""
+    """Copy the data folder of a replica, and note the new place in the identity file of the copy. Otherwise, the
+    replica would take a new id."""
     shutil.copytree(filled, folder)
     identity = identity_file.load(folder)
     assert identity is not None

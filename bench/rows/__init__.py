@@ -1,4 +1,7 @@
-"""The rows of the table, one file for each. `measure(workspace, size)` measures a row and returns its lines."""
+"""The rows of the table, one file for each. `measure(workspace, size)` measures a row and returns its lines.
+
+The limit of a line is the figure that our figure is compared with.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""accept: reservations per second at one replica; the limit is empty POSTs per second to the same web server.
+"""accept: reservations per second at one replica. The limit is the rate of empty POSTs to the same web server.
 
-accept-flat compares a replica that holds many reservations with one that holds few. A replica answers only after the
-reservation is on the disk; the empty POST does not use a disk.
+accept-flat: reservations per second at a replica that holds many reservations. The limit is the rate at a replica that
+holds few.
+
+A replica answers only after the reservation is on the disk. The empty POST does not use a disk.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""apply, full-state and far-behind: how many reservations per second an empty replica receives in a session over gRPC.
-Each replica is a process with its own Redis.
+"""apply, full-state and far-behind: how fast an empty replica receives reservations in a session over gRPC. Each
+replica is a process with its own Redis.
 
-For `apply`, the sender sends its log. For `full-state`, the log is truncated, so pages are sent instead. For
-`far-behind`, the log has all writes, and the sender finds that pages take less time; the limit is the time to send the
-log.
+apply       The sender sends its log. The limit is the rate at which one process receives the same writes without gRPC.
+full-state  The log is truncated, so the sender sends the full state. The limit is the rate when a sender sends its log.
+far-behind  The sender has the whole log, but sends the full state, because the full state takes less time. The limit
+            is the time when a sender sends its log.
 """
 
 from __future__ import annotations
@@ -65,8 +66,11 @@ def measure_far_behind(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def transferred(processes: Processes, count: int, timeout_s: float = TIMEOUT_S) -> float:
-    """Return the reservations per second that replica `two`, which starts empty, receives in one session with `one`.
-    All `count` commits must have arrived within `timeout_s`."""
+    """Start replica `two` without data, and run one session with replica `one`. Return the reservations per second that
+    `two` receives.
+
+    Raise AssertionError unless `two` then holds `count` commits. The session may take `timeout_s`.
+    """
     processes.stop("two")
     shutil.rmtree(processes.settings.data / "two")
     processes.start("two")

@@ -1,5 +1,5 @@
-"""commit: the time from the request for a reservation until the client sees that the reservation is committed. The
-replica that gets the request is not the primary.
+"""commit: the time from a client's request for a reservation until the client sees that the reservation is committed.
+The client uses a replica that is not the primary.
 
 The limit is the time of a session without writes, because every commit needs the round trips of a session.
 """

@@ -1,7 +1,8 @@
-"""converge: how many rounds of sessions between random pairs it takes until all replicas are equal and nothing is
-tentative.
+"""converge: the number of rounds until all replicas are equal and no write is tentative. The limit is the binary
+logarithm of the number of replicas.
 
-Each replica has accepted one write before the first round, and has one session in each round.
+Before the first round, each replica accepts one write. In each round, the replicas form random pairs, and each pair
+runs one session.
 """
 
 from __future__ import annotations

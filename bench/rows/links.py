@@ -1,6 +1,7 @@
-"""commit-wan, apply-wan and broken: replicas that are connected by a slow link, or by a link that breaks.
+"""commit-wan, apply-wan and broken: sessions over a slow link, or over a link that breaks.
 
-Each replica has its own configuration, which gives the address of a proxy as the address of the other replica.
+The link is a proxy between two replicas. Each replica has its own configuration, in which the other replica has the
+address of a proxy.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ WAIT_S = 300.0
 
 
 class Linked(WithLog):
-    """Two replicas that send the log. Each calls the other replica through a link of its own."""
+    """Two replicas that always send the log. Each replica calls the other one through a proxy."""
 
     def __init__(self, configuration: Path) -> None:
         super().__init__(configuration)
@@ -91,7 +92,8 @@ def measure_apply(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def measure_broken(workspace: Workspace, size: Size) -> list[Row]:
-    """Bring writes to an empty replica over a link that breaks every two seconds. The sessions go on by themselves."""
+    """Measure how fast an empty replica receives writes over a link that breaks every two seconds. The limit is the
+    rate without breaks. The replicas start the sessions by themselves."""
     count = size.of(WRITES, 10)
     rates = list[float]()
     for break_every_s in (None, BREAK_EVERY_S):

@@ -1,12 +1,12 @@
-"""million: one replica with 1,000,000 reservations, beside the same replica when it held a tenth of them.
+"""million: one replica with 1,000,000 reservations, compared with the same replica when it held a tenth of them.
 
 The reservations are spread as in a university: 100 rooms, eight hours of each working day, almost five years, and 4,501
 users. The user `desk` makes every tenth reservation. The replica receives the reservations in batches, as from a peer,
 into its embedded Redis. The time to make the writes does not count.
 
-With ten times the reservations, each question still covers the same amount of data, except for the lists of a user,
-which have ten times as many entries. So if a question takes longer and is not about such a list, its cost depends on
-data that the question does not cover.
+The same questions are asked at both sizes. A question covers the same amount of data at both sizes, except a question
+about the reservations of a user. If another question takes longer at the larger size, its cost depends on data that the
+question does not cover.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ USER = "user-0001"
 
 
 class Filled(NamedTuple):
-    """How long the replica took to receive one tenth of the reservations: in seconds, and in processor seconds of its
-    Redis."""
+    """The time in which the replica received one tenth of the reservations. `processor_s` is the processor time that
+    its Redis used."""
 
     seconds: float
     processor_s: float
@@ -81,8 +81,12 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _fill(processes: Processes, tenth: int, numbers: range) -> list[Filled]:
-    """Let the replica `one` receive some tenths of all reservations, and start it again. `numbers` says which tenths;
-    each has `tenth` reservations. Return the time for each tenth."""
+    """Stop the replica `one`, let its store receive some tenths of all reservations, and start the replica again.
+    Return the time for each tenth.
+
+    numbers  which tenths the store receives
+    tenth    the number of reservations in a tenth
+    """
     processes.stop("one")
     opened = open_storage("embedded", processes.settings.data, "one")
     store, filled = Store(opened.client, "one", APPLICATIONS), []
@@ -111,7 +115,7 @@ def _processor_s(client: Any) -> float:
 
 
 def _figures(processes: Processes, hours: Iterator[int]) -> dict[str, float]:
-    """Return the figures of the replica `one` as it is now: unit -> figure. `hours` are numbers of free hours."""
+    """Measure the replica `one` as it is now. Return unit -> figure. Each number of `hours` stands for a free hour."""
     report("  starting it again, and asking")
     start_s = started(processes)
     loading = loading_s(processes)
@@ -132,8 +136,8 @@ def _figures(processes: Processes, hours: Iterator[int]) -> dict[str, float]:
 
 
 def _questions(processes: Processes, hours: Iterator[int]) -> dict[str, Callable[[], object]]:
-    """Return the questions to the replica `one`: name in the table -> function that asks the question. `hours` are
-    numbers of free hours."""
+    """Return the questions to the replica `one`: name in the table -> function that asks the question. Each number of
+    `hours` stands for a free hour."""
     rest, room = processes.rest("one"), MANY_ROOMS[0]
     day = FIRST_MONDAY.replace(hour=0) + timedelta(days=1)
     whole_day, one_hour = _period(day, 24), _period(day + timedelta(hours=17), 1)

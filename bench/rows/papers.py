@@ -1,8 +1,8 @@
-"""papers: the tables of Terry 1995 (storage, undo, redo, reads and writes) and a figure of Petersen 1997, each beside
-the figure of this project.
+"""papers: measures again the tables of Terry 1995 (storage, undo, redo, reads and writes) and a figure of Petersen
+1997.
 
-Terry 1995 measured a bibliographic database of 1,550 entries, some of them tentative; here the entries are
-reservations. The column `limit` has the paper's figure, measured on a machine of that time.
+The column `limit` has the figure of the paper, measured on a machine of that time. Terry 1995 measured a bibliographic
+database of 1,550 entries, some of them tentative. Here, the entries are reservations.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def _reserve(request: str, room: str, *hours: int) -> bytes:
 
 
 def _session_rows(workspace: Workspace, size: Size) -> Iterator[Row]:
-    """Measure sessions over gRPC between two replicas, with a hundred writes and with a thousand. Return their lines of
-    the table."""
+    """Measure sessions over gRPC between two replicas. A session carries a hundred short writes, a hundred long writes,
+    or a thousand short writes. Yield the lines of the table."""
     count = size.of(100, 2)
     rounds = max(size.rounds(ROUNDS), 2)
     with workspace.replicas({"one": 0, "two": 0}) as processes:

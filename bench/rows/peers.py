@@ -3,8 +3,8 @@ with that of a PouchDB replication. The other compares the rate of clients' rese
 PouchDB.
 
 PouchDB is another store that accepts writes at every replica. It keeps revisions of each document and leaves conflicts
-to its clients; its server stores in LevelDB, and does not wait for the disk. npm has to install PouchDB into a
-temporary folder, so this row is measured only on request.
+to its clients. Its server keeps the documents in LevelDB, and does not wait for the disk. npm has to install PouchDB
+into a temporary folder, so this row is measured only on request.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _conflicting(count: int) -> list[Item]:
-    """Make writes of records for the meetings of `workload.conflicting`. Each meeting has three choices of a slot.
-    Every second meeting finds its first choice taken."""
+    """Make writes of records for the meetings of `workload.conflicting`. Each meeting has three choices of a slot. The
+    first choice of every second meeting is already taken."""
     return link([_meeting(number) for number in range(count)], PEER, FIRST_STAMP)
 
 

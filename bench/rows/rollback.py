@@ -68,8 +68,8 @@ def measure_near(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _near(client: redis.Redis, count: int) -> Measure:
-    """Return a function that measures how long, in seconds, a replica takes to receive a write if the page of the write
-    has `count` later writes."""
+    """Return a function that lets a replica receive one early write, and returns how long this takes, in seconds. The
+    page of the write has `count` later writes."""
     later = in_one_room(count, "peer~aaaaaa", LATER)
     before = in_one_room(1, "early~aaaaaa", FIRST_STAMP)
     elsewhere = [alone(0, "far~aaaaaa", FIRST_STAMP, 0)]

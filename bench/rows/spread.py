@@ -1,7 +1,7 @@
 """spread: how often a replica receives the body of the same write. Every replica has a standing session with every
-other one. Each write has arrived everywhere before the next one is accepted.
+other replica: the session stays open. A replica accepts the next write when the previous write has arrived everywhere.
 
-All replicas are in this process, with one Redis, and have real sessions over gRPC.
+All replicas run in this process and use one Redis. Their sessions are real sessions over gRPC.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Side:
         self.sessions = Scheduler(settings, label, self.store, rules_by_tag(APPLICATIONS))
 
     def accept(self, number: int) -> None:
-        """Accept a write that no other write competes with."""
+        """Accept a write for slots that no other write asks for."""
         accepted = self.store.accept(draft_in_one_room(number * APART), microseconds(utc_now()))
         assert accepted.id is not None
         self.sessions.notify_new_write()

@@ -1,8 +1,10 @@
-"""start: the time from the command until the replica serves, with 100,000 reservations and with none.
+"""start: the time from the command until a replica with 100,000 reservations answers requests. The limit is the time of
+a replica without reservations.
 
 At a start, Redis reads its append-only file. The log of Redis says how long this takes, and the time is subtracted.
-Each start follows an orderly stop. A start after a crash takes longer, because redis-check-aof reads the file too, in a
-third to a half of the time that Redis takes.
+
+The replica was stopped in the normal way before each start. A start after a crash takes longer, because redis-check-aof
+reads the file too. This takes a third to a half of the time that Redis takes.
 """
 
 from __future__ import annotations

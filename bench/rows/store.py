@@ -1,6 +1,8 @@
-"""store: how fast a replica receives a peer's batches; the limit stores the same keys without conflict detection.
+"""store: how fast a replica receives a peer's batches. The limit is how fast redis-py stores the same keys, without
+conflict detection.
 
-The limit uses redis-py and sends each batch as one pipeline in MULTI/EXEC, with a command for each key of each write.
+For the limit, redis-py sends each batch as one pipeline in MULTI/EXEC. The pipeline has a command for each key of each
+write.
 """
 
 from __future__ import annotations

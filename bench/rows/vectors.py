@@ -109,7 +109,7 @@ def _carried(frame: Frame) -> Frame:
 
 
 def _hello_bytes(servers: Sequence[str]) -> int:
-    """Return the number of bytes by which these servers lengthen a hello."""
+    """Return the number of bytes that these servers add to a hello."""
     empty = encode(_hello({})).ByteSize()
     return encode(_hello(dict.fromkeys(servers, FIRST_STAMP))).ByteSize() - empty
 
