@@ -1,4 +1,4 @@
-"""The user's client session. Its token says what the user has written and read so far, whichever replica was used.
+"""The user's client session. Its token says what the user has written and read so far, at any replica.
 
 Replicas issue the token and check it; the client only stores it and sends it. The token is kept in a file, so that the
 session continues in the next command and at another replica.
@@ -46,7 +46,7 @@ class ClientSession:
         return found
 
     def refresh(self) -> None:
-        """Take over what another process of this user has written to the file."""
+        """Read the file again. Another process of this user may have changed it."""
         with self.changing:
             found = read_json_file(self.path)
             kept = str(found.get("token", "")), found.get("guarantees")

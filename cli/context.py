@@ -92,10 +92,13 @@ class Context:
         return replica
 
     def _chosen(self) -> ReplicaAddress:
-        """Return the address of the replica to use.
+        """Return the address of the replica to use. The first of these names that is given counts:
 
-        The replica is named by --replica, else by the environment variable BAYOU_REPLICA, else by the last `use`, else
-        it is the first replica in config.yaml. Without any of these, the address is ADDRESS_DEFAULT.
+        1. the option --replica
+        2. the environment variable BAYOU_REPLICA
+        3. the replica of the last `use`
+        4. the first replica in config.yaml
+        5. ADDRESS_DEFAULT
         """
         if self.option:
             return self.find_replica(self.option)
@@ -194,11 +197,11 @@ class Context:
         return [one for one in found if one["user"] == user]
 
     def _whole_names(self, kind: str, user: str, typed: str, known: Collection[str]) -> set[str]:
-        """Return a set with `typed` if the replica has a reservation or series with exactly this id. Otherwise, return
-        an empty set. Do not ask the replica if an id in `known` begins with `typed`: the set is empty then, too.
+        """Ask the replica for a reservation or series with exactly the id `typed`. Return a set with this id, or an
+        empty set if there is none.
 
-        If somebody else now owns a reservation that this user made, no list of this user shows it. So it can only be
-        found by its whole id.
+        This finds a reservation that the user made and somebody else now owns: no list of this user shows it. If an id
+        in `known` begins with `typed`, do not ask, and return an empty set.
         """
         if not typed or any(_begins(one, typed) for one in known):
             return set()
@@ -211,8 +214,8 @@ class Context:
         return {typed}
 
     def _whole_id(self, kind: str, typed: str, known: Collection[str], user: str, lists: str) -> str:
-        """Return the only id in `known` that begins with `typed`. Raise Problem if no id does, and Usage if several do.
-        `lists` is the part of the error message that says where the user can find the ids."""
+        """Return the only id in `known` that begins with `typed`. Raise Problem if there is no such id, and Usage if
+        there are several. `lists` is the part of the error message that says where the user can find the ids."""
         matches = [typed] if typed in known else sorted(one for one in known if typed and _begins(one, typed))
         if not matches:
             message = (

@@ -1,6 +1,6 @@
 """The errors that the client reports to its user. Each error has an exit status.
 
-This module knows neither REST nor the screen.
+This module does not use the REST client or the screen.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Unreachable(Problem):
 
 
 class Refused(Problem):
-    """The replica answered with an error of its own."""
+    """The replica answered the request with an error."""
 
     def __init__(self, http_status: int, code: str, message: str, details: dict[str, Any]) -> None:
         super().__init__(code, message)

@@ -39,8 +39,8 @@ class ReplicaAddress:
 class Directory:
     """The replicas of a config.yaml by label, in the order of the file. Without a file, the directory is empty.
 
-    If a replica has a setting `public` and its setting `rest` is a loopback address, the client connects to the host
-    that `public` names.
+    A replica may have the setting `public` and a loopback address as its setting `rest`. The client then connects to
+    the host in `public`.
     """
 
     path: Path | None = None
@@ -63,9 +63,10 @@ class Directory:
 
 
 def read_directory(given: str | None) -> Directory:
-    """Read the replicas from the given configuration file.
+    """Read the replicas from the configuration file `given`.
 
-    If none is given, read config.yaml in the current folder, else config.yaml beside client.py.
+    If `given` is None, read config.yaml in the current folder. If there is no such file, read config.yaml in the folder
+    of client.py.
     """
     if given is not None:
         return _parse(Path(given))

@@ -283,7 +283,7 @@ def _json_of(response: requests.Response) -> Any:
 
 
 def _error_of(response: requests.Response) -> Json:
-    """Return the error of an answer; empty if it is not a refusal."""
+    """Return the error in an answer. Return an empty object if the answer has no error."""
     answer = None if response.ok else _json_of(response)
     error = answer.get("error") if isinstance(answer, dict) else None
     return error if isinstance(error, dict) else {}

@@ -16,7 +16,8 @@ _NO_CHOICE = re.compile("invalid choice: '(.*?)' \\(choose from")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser that raises Usage for a wrong command line, so that the prompt can go on.
+    """An argparse parser that raises Usage for a wrong command line. A plain argparse parser would end the program, and
+    the prompt with it.
 
     The prompt uses these fields to complete words:
 
@@ -80,8 +81,8 @@ class Parser(argparse.ArgumentParser):
         self._below = self.add_subparsers(dest=dest, metavar=metavar, required=required)
 
     def add_command(self, name: str, summary: str, examples: str, group: str = "") -> Parser:
-        """Add a subcommand. If it belongs to a group, `groups` lists it, because argparse cannot list subcommands in
-        groups."""
+        """Add a subcommand, and return its parser. The help of argparse leaves out a subcommand that has a `group`,
+        because argparse cannot group subcommands. `groups` returns all subcommands."""
         listed = {} if group else {"help": summary}
         parser: Parser = self._below.add_parser(
             name, description=f"{summary[:1].upper()}{summary[1:]}.", epilog=f"examples:\n{examples}", **listed

@@ -1,5 +1,8 @@
-"""Reads the bytes of a calendar file into components. A part that cannot be read is left out and named. If a single
-line is bad, only that line is left out. If the file is cut off, the event in which it ends is left out."""
+"""Reads the bytes of a calendar file into components.
+
+A part that cannot be read is left out. If one line is bad, only this line is left out. If the file ends in the middle
+of an event, this event is left out.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _FOREIGN_RUN = re.compile(r"[^\W\d_a-zA-Z]{3}")
 
 @dataclass
 class Property:
-    """A line of a component. Names are in capitals, and the escapes of a text are undone."""
+    r"""A line of a component. All names are in capitals. The value has no escapes: `\,` in the file is a comma here."""
 
     name: str
     params: dict[str, str]
@@ -52,8 +55,8 @@ class Component:
 
 @dataclass
 class Content:
-    """The calendars of a file. `damage` has a sentence for each part that could not be read; `remarks` has a sentence
-    for each part that was read in a way that is not obvious."""
+    """The calendars of a file. `damage` has a sentence for each part that could not be read. `remarks` has a sentence
+    for each point that the user should check."""
 
     calendars: list[Component] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
@@ -72,7 +75,8 @@ def read_content(content: bytes) -> Content:
 
 
 class _Tree:
-    """Builds the components from the lines. `_open` are the components that have begun and not ended."""
+    """Builds the components from the lines. `_open` has the components whose END has not come yet, the outermost
+    first."""
 
     def __init__(self) -> None:
         self.found = Content()
@@ -98,7 +102,7 @@ class _Tree:
             self._unreadable(line)
 
     def end(self) -> None:
-        """Close what is still open at the end of the file."""
+        """Note at the end of the file if components have no END."""
         if self._open:
             self.found.damage.append(f"the file is cut off: it ends before END:{self._open[0].name}")
             self._close(0)
@@ -129,8 +133,11 @@ class _Tree:
             self._open[-1].children.append(ended)
 
     def _close(self, depth: int) -> None:
-        """Close the open components below `depth`, none of which has an END. If such a component is an entry of the
-        calendar, such as an event, it is left out, because nobody knows what it lacks."""
+        """Remove the components of `_open` from index `depth` on. None of them has an END.
+
+        An entry of the calendar, such as an event, is left out, because it may not be complete. A smaller component,
+        such as an alarm, is noted as an unreadable line of its entry.
+        """
         while len(self._open) > depth:
             left = self._open.pop()
             if left.name == "VCALENDAR":
@@ -203,8 +210,8 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _western(content: bytes) -> str | None:
-    """Return the content as text if it is plausible as Windows-1252, of which Latin-1 is a part. Otherwise return
-    None."""
+    """Decode the content as Windows-1252, which includes Latin-1. Return None if the result does not look like a
+    Western language."""
     try:
         text = content.decode("cp1252")
     except UnicodeDecodeError:

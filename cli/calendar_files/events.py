@@ -1,4 +1,4 @@
-"""Reads one VEVENT: what it names and when it takes place. Every time gets the time zone that the file means."""
+"""Reads one VEVENT: its rooms, its purpose, and when it takes place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ When = date | datetime  # a whole day, a moment with its zone, or a floating tim
 
 @dataclass(frozen=True)
 class Length:
-    """How long an event lasts: first calendar days, which may have 23 or 25 hours, then an exact time."""
+    """How long an event lasts: `days` calendar days, and then the time `exact`. A calendar day has 23 or 25 hours if
+    the clocks change."""
 
     days: int
     exact: timedelta
@@ -39,15 +40,17 @@ class Length:
 
 @dataclass
 class Event:
-    """A VEVENT. An event that lasts all day starts on a date, and its length has whole days only. Any other event
-    starts at a moment with a time zone. The times in `key`, `more` (RDATE) and `without` (EXDATE) may be floating; then
-    they are in the zone of the series.
+    """A VEVENT. An all-day event starts on a date, and its length has whole days only. Any other event starts at a
+    moment with a time zone.
+
+    A time in `key`, `more` (RDATE) or `without` (EXDATE) may be floating, which means that it has no zone. It is then a
+    time in the zone of the series.
 
     timezone  the name of the time zone that the start names; None if the start is floating or its zone has no name
     key       the start of the occurrence that this event replaces in its series; None if it replaces no occurrence
-    onwards   whether this event also replaces the later occurrences
+    onwards   True if this event also replaces the later occurrences
     rooms     the texts that may name the room of this event
-    own       the reservation USER/REQUEST from which this event was exported; empty if it was not exported from one
+    own       the reservation USER/REQUEST from which this event was exported; empty if there is none
     """
 
     uid: str
@@ -81,15 +84,15 @@ class Event:
 @dataclass(frozen=True)
 class Reader:
     """Reads the events of one calendar. `zone` is the time zone of the building. `own_zone` is the zone that the
-    calendar gives for its floating times (X-WR-TIMEZONE); None if it gives none."""
+    calendar gives for its floating times (X-WR-TIMEZONE), or None."""
 
     zones: Zones
     zone: tzinfo
     own_zone: tzinfo | None
 
     def read(self, event: Component, method: str) -> Event:
-        """Read an event. `method` is the METHOD of its calendar. Raise UnusableError if the event cannot be read as it
-        was meant."""
+        """Read an event. `method` is the METHOD of its calendar. Raise UnusableError if an important part of the event
+        cannot be read."""
         if method not in METHODS:
             raise UnusableError(f"it is an answer or a proposal (METHOD:{clean(method)[:40]})")
         if event.unreadable:
@@ -164,8 +167,11 @@ class Reader:
                 yield start, _between(start, self._moment(last, one))
 
     def _texts(self, one: Property) -> list[str]:
-        """Return the texts of a property that is a list; the list may be empty. Raise UnusableError if the property's
-        TZID is not known. This also happens to a line without a colon, because its dates become part of the TZID."""
+        """Return the texts in the value of a property that is a list. Raise UnusableError if the TZID of the property
+        is not known.
+
+        A line without a colon raises UnusableError too: its dates become part of its TZID, and this TZID is not known.
+        """
         if one.params.get("TZID"):
             self.zones.zone(one.params["TZID"])
         return [text for text in one.value.split(",") if text.strip()]
@@ -195,7 +201,8 @@ def title_of(event: Component) -> str:
 
 
 def room_name(text: str) -> str:
-    """Return a text in the form that names of rooms have: one line, plain spaces, nothing invisible but joiners."""
+    """Return a text in the form of a room name: one line, with plain spaces. Invisible characters are removed. Only
+    joiners inside the name stay."""
     signs = (sign if is_readable(sign) else " " if sign.isspace() else "" for sign in fold_spaces(text))
     return "".join(signs).strip().strip("".join(JOINERS))
 
@@ -247,5 +254,6 @@ def _duration(text: str, name: str) -> Length:
 
 
 def _might_matter(line: str) -> bool:
-    """Return whether an unreadable line may have been a property that says when or where the event takes place."""
+    """Return whether an unreadable line may be a property that an import needs, such as the start or the room of the
+    event."""
     return line.upper().startswith(("DTSTART", "DTEND", "DURATION", "R", "EX", "LOCATION", "STATUS", "SEQUENCE", "UID"))

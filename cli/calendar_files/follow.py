@@ -1,4 +1,5 @@
-"""Carries out the plan of an import, one request after the other, so that the same file gives the same result."""
+"""Carries out the plan of an import. It sends the requests one after the other, so the same file always gives the same
+result."""
 
 from __future__ import annotations
 
@@ -14,8 +15,11 @@ from cli.times import slot_of
 
 @dataclass
 class Tally:
-    """What became of a plan. `lost` is the error if the replica could not be reached; `unsent` counts the changes that
-    were not sent for this reason."""
+    """The results of the requests of a plan.
+
+    lost    the error if the replica did not answer a request; no request is sent after that
+    unsent  the number of reservations and changes whose request was not answered or not sent
+    """
 
     tentative: int = 0
     committed: int = 0
@@ -79,7 +83,7 @@ class Follower:
         return f"/reservations/{segment(self.user)}/{segment(request)}"
 
     def _add_series(self, action: Add, wanted: list[Wanted]) -> None:
-        """Reserve a series. Occurrences that the policies forbid are left out, one after the other."""
+        """Reserve a series. If the policies forbid an occurrence, send the series again without this occurrence."""
         while wanted:
             first = wanted[0]
             times = [_time(one, first) for one in wanted]

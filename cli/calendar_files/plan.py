@@ -1,9 +1,10 @@
-"""Compares what a calendar file asks for with what an earlier import made of it, and plans what to do.
+"""Compares a calendar file with the reservations of earlier imports, and plans the changes.
 
-The SEQUENCE of an event says which of two versions is newer. A newer version moves, changes and cancels what older ones
-made. The same version changes nothing, even if somebody has moved a reservation by hand since. There is one exception:
-what a file says about single occurrences (EXDATE, RECURRENCE-ID, CANCELLED) is followed even if the SEQUENCE is the
-same, because many programs do not raise the SEQUENCE for such a change.
+The SEQUENCE of an event says which of two versions is newer. A newer version moves, changes and cancels the
+reservations of older versions. The same version changes nothing, even if somebody has moved a reservation by hand.
+
+Changes of single occurrences (EXDATE, RECURRENCE-ID, CANCELLED) are an exception. They are carried out even if the
+SEQUENCE is the same, because many programs do not raise the SEQUENCE for such a change.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from cli.times import Slot, slot_of
 class Held:
     """A reservation that the user has already.
 
-    request   the id of the request that made the reservation; for an occurrence of a series, `~` and its date follow
+    request   the id of the request that made the reservation; for an occurrence of a series, with `~` and its date
     made_by   `request` without `~` and the date
     key       the day that names the occurrence in its series; for a single reservation, the day on which it starts
-    asked     the slot that was asked for last; the reservation may have another slot now
+    asked     the first choice of the latest request; the reservation may have another slot
     sequence  the SEQUENCE of the newest version of the event that an import has followed
-    by_hand   whether the last change was made by hand and not by an import
+    by_hand   True if the last change was made by hand and not by an import
     """
 
     id: str
@@ -97,11 +98,11 @@ class PageCount:
 
 @dataclass
 class Plan:
-    """What an import is to do. Reservations are made in the order of the file. So of two events that overlap, the one
-    that comes first in the file gets the room.
+    """The steps of an import. Reservations are made in the order of the file. If two events overlap, the first one in
+    the file gets the room.
 
-    unknown  each name that is not a known room, with the reservations that were wanted there
-    kept     (id, reason) for each reservation or event that differs from the file and is left as it is
+    unknown  name -> the reservations that want this room; for each name that is not a known room
+    kept     (id, reason) for each reservation or event that differs from the file, but does not change
     without  (what the file wants, the reservation) for each reservation that has no slot
     """
 
@@ -132,9 +133,12 @@ def plan_of(
     new_rooms: bool,
     pages_of: PageCount,
 ) -> Plan:
-    """Return what to do. `reservations` are all reservations that the user owns, in the form of GET
-    /users/USER/reservations. Other users may have made some of them: such a reservation counts as already there, but
-    not as made by an import."""
+    """Return the plan of an import. `reservations` are all reservations that the user owns, in the form of GET
+    /users/USER/reservations.
+
+    The user may own a reservation that another user made. No import of this user made it, so it is only compared with
+    an event that was exported from it.
+    """
     by_base: dict[str, list[Held]] = defaultdict(list)
     by_id: dict[str, Held] = {}
     for one in reservations:
@@ -229,8 +233,9 @@ class _Following:
             self.plan.skipped.append(Skipped(self.course.title, "it is cancelled", expected=True))
 
     def matched(self) -> tuple[list[tuple[Wanted, Held]], list[Wanted], list[Held]]:
-        """Return three lists: the pairs of a wanted and a held reservation with the same key; the other wanted
-        reservations; and the other held reservations that are active and that the file does not remove."""
+        """Pair the wanted and the held reservations that have the same key. Return the pairs, the other wanted
+        reservations, and the other held reservations. The last list leaves out reservations that are cancelled or that
+        the file removes."""
         pairs, wanted_left, held_left = [], [], []
         keys = {one.key for one in self.course.wanted}
         for key in sorted(keys | {one.key for one in self.held}):
@@ -248,8 +253,8 @@ class _Following:
         return pairs, wanted_left, held_left
 
     def match_the_rest(self, wanted: list[Wanted], held: list[Held]) -> None:
-        """Pair the reservations that `matched` left over, in the order of time, so that an event whose days have
-        changed keeps its reservations."""
+        """Pair the reservations that `matched` did not pair, in the order of time. So an event keeps its reservations
+        if its days change."""
         if not self.course.complete:
             held = []
         if self.until and self.course.repeats:
@@ -303,8 +308,8 @@ class _Following:
         return False
 
     def add_all(self) -> None:
-        """Plan what is to be added: series if the event repeats, each as large as one write allows; otherwise single
-        reservations."""
+        """Plan the new reservations. An event that repeats becomes series, each as large as one write allows. Any other
+        event becomes single reservations."""
         used = {one.made_by for one in self.held}
         left = [one for one in self.adds if self.is_known(one)]
         while left:
@@ -317,8 +322,8 @@ class _Following:
 
 
 def _first_part(wanted: Sequence[Wanted], pages_of: PageCount) -> list[Wanted]:
-    """Return as many of the first wanted reservations as fit into one series: on different days, with not too many
-    pages."""
+    """Return the first of the wanted reservations, as many as fit into one series. The reservations of a series are on
+    different days, and a series needs at most PAGES_MAX pages."""
     part: list[Wanted] = []
     days: set[str] = set()
     pages = 0

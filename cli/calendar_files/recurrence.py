@@ -1,7 +1,7 @@
-"""Computes when a recurrence rule (RFC 5545, RRULE and EXRULE) has occurrences, in local times without a zone.
+"""Computes the occurrences of a recurrence rule (RFC 5545, RRULE and EXRULE) as local times without a zone.
 
-python-dateutil computes them. This module adds what calendar files need: UNTIL in any form, DTSTART as the first
-occurrence, local times that clocks skip, and an end for rules that never match.
+python-dateutil does most of the work. This module adds four things: it reads UNTIL in any form, makes DTSTART the first
+occurrence, leaves out local times that clocks skip, and notices a rule that never matches.
 """
 
 from __future__ import annotations
@@ -76,9 +76,13 @@ class Rule:
         *,
         with_first: bool = True,
     ) -> list[datetime]:
-        """Return the local times of the occurrences, at most OCCURRENCES_MAX + 1 of them. `first` (DTSTART) is one of
-        them, even if the rule leaves it out (RFC 5545, 3.8.5.3). If `with_first` is false, the rule alone decides.
-        Times that clocks skip are left out (3.3.10)."""
+        """Return the local times of the occurrences up to `last` and up to UNTIL. Return at most OCCURRENCES_MAX + 1 of
+        them.
+
+        `first` (DTSTART) is always an occurrence, even if the rule leaves it out (RFC 5545, 3.8.5.3). If `with_first`
+        is false, only the rule decides. A time for which `exists` is false is left out, because clocks skip it
+        (3.3.10).
+        """
         end = min(filter(None, [HORIZON, last, self.last(zone)]))
         found = [first] if with_first else []
         try:
@@ -94,10 +98,11 @@ class Rule:
         return found
 
     def _ever_matches(self, first: datetime) -> bool:
-        """Return whether the rule matches within some decades.
+        """Return whether the rule matches at least once in several decades.
 
-        Without a match, python-dateutil would search all years up to 9999, for minutes. So this method searches only
-        the last decades before 9999, beginning with a year that has the same calendar as the year of `first`.
+        For a rule that never matches, python-dateutil would search all years up to 9999, which takes minutes. So this
+        method searches only the last decades before 9999. It begins with a year that has the same calendar as the year
+        of `first`.
         """
         new_year, leap = date(first.year, 1, 1).weekday(), _is_leap(first.year)
         year = next(y for y in range(9915, 9945) if _is_leap(y) == leap and date(y, 1, 1).weekday() == new_year)

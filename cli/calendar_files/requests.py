@@ -3,14 +3,14 @@ SEQUENCE).
 
 An id begins with its base, which comes from the UID. Marks follow:
 
-    BASE[+sN][+YYYYMMDD]   makes a reservation or series; the day tells several apart
+    BASE[+sN][+YYYYMMDD]   makes a reservation or series; has a day if the id without the day is in use
     BASE+sN                moves a reservation, or changes its purpose or room
     BASE+cN                cancels a reservation
 
 N is the SEQUENCE. The first form has no `+sN` if the SEQUENCE is 0.
 
-So each version of an event is followed once, however often the file is imported. After a newer version was followed, no
-older version is followed.
+So the import follows each version of an event only once, even if a file is imported again. It follows no older version
+after a newer version.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _MARKED = re.compile(r"(?P<base>.+?)(?:\+(?P<verb>[sc])(?P<sequence>\d{1,9}))?(?
 
 
 def base_of(uid: str) -> str:
-    """Return the beginning of the request ids of a UID: the UID itself or, if the UID is too long or cannot be a name,
-    a hash of it."""
+    """Return the beginning of the request ids for a UID. This is the UID itself, if it can be a name, is not too long,
+    and does not end with marks. Otherwise, it is a hash of the UID."""
     if NAME.fullmatch(uid) and len(uid) <= BASE_LENGTH_MAX and split(uid)[0] == uid:
         return uid
     return f"ics-{hashlib.sha256(uid.encode()).hexdigest()[:32]}"

@@ -17,8 +17,8 @@ from cli.rest import Json
 class Rooms:
     """The rooms of a replica.
 
-    known    each room with its opening hours, as times after midnight; None for a room without opening hours
-    renamed  texts of the file and the rooms that they mean (--map)
+    known    room -> its opening hours, as times after midnight; None for a room without opening hours
+    renamed  text of the file -> the room that the user gave for it with --map
     """
 
     known: Mapping[str, tuple[timedelta, timedelta] | None] = field(default_factory=dict)
@@ -30,18 +30,18 @@ class Rooms:
         return cls({str(room["name"]): _hours(room) for room in rooms}, dict(_pair(text) for text in renamed))
 
     def find(self, names: Sequence[str]) -> str:
-        """Return the first of the names that is a known room, or that names several known rooms, such as 6.12 + 6.14.
-        If there is none, return the first name."""
+        """Replace each name that `renamed` has. Then return the first name that `is_known`, or the first name if none
+        is known."""
         meant = [self.renamed.get(name, name) for name in map(_joined, names)]
         return next((name for name in meant if self.is_known(name)), meant[0])
 
     def is_known(self, name: str) -> bool:
-        """Return whether a name is that of a known room, or names several known rooms, such as 6.12+6.14."""
+        """Return whether a name is a known room, or several known rooms such as 6.12+6.14."""
         return all(room in self.known for room in name.split("+"))
 
     def hours(self, name: str) -> tuple[timedelta, timedelta] | None:
-        """Return the opening hours of a room; for several rooms, the time in which all are open. Return None if no room
-        has opening hours."""
+        """Return the opening hours of a room. For several rooms, return the time in which all of them are open. Return
+        None if no room has opening hours."""
         found = [hours for room in name.split("+") if (hours := self.known.get(room))]
         return (max(opens for opens, _ in found), min(closes for _, closes in found)) if found else None
 

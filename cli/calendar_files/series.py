@@ -1,4 +1,5 @@
-"""Combines a repeating event with its exceptions: which occurrences there are, when, and in which room."""
+"""Combines a repeating event with its exceptions. The result is a list of occurrences, each with its time and its
+event."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from cli.calendar_files.zones import is_skipped
 @dataclass(frozen=True)
 class Occurrence:
     """One time at which an event takes place. `unmoved` is its start before any exception moved it. `key` is the day of
-    `unmoved`, and identifies the occurrence for good."""
+    `unmoved`. The key identifies the occurrence and never changes."""
 
     key: date
     unmoved: When
@@ -30,8 +31,8 @@ class Occurrence:
 
 @dataclass
 class Occurrences:
-    """The occurrences of a series. `removed` has the keys of occurrences that do not take place, each with the SEQUENCE
-    of the event that says so."""
+    """The occurrences of a series. `removed` has the occurrences that do not take place: key -> SEQUENCE of the event
+    that removes the occurrence."""
 
     kept: list[Occurrence] = field(default_factory=list)
     removed: dict[date, int] = field(default_factory=dict)
@@ -81,7 +82,7 @@ def _add(found: Occurrences, unmoved: When, start: When, length: Length, event: 
 
 
 def _add_alone(exception: Event, series: Event | None, zone: tzinfo, found: Occurrences) -> None:
-    """Add an exception that fits no occurrence: it takes place at its own time."""
+    """Add an exception that replaces no occurrence. It takes place at its own time."""
     base = _resolved(exception.key, series, zone)
     _add(found, base, exception.start, exception.length, exception, zone)
     if series is not None and not exception.cancelled:
@@ -96,7 +97,7 @@ def day_of(when: When, zone: tzinfo) -> date:
 
 
 def _starts(series: Event, zone: tzinfo, until: date | None, found: Occurrences) -> list[tuple[When, Length]]:
-    """Return the start and the length of each occurrence that the rules and dates of the series give."""
+    """Return the start and the length of each occurrence that comes from the rules and dates of the series."""
     own, first = series.zone, _local(series.start)
     last = None
     if until is not None:
@@ -163,11 +164,10 @@ def _resolved(when: When | None, series: Event | None, zone: tzinfo) -> When:
 
 
 def _hits(when: When | None, starts: Iterable[When], zone: tzinfo) -> list[When]:
-    """Return the starts that a RECURRENCE-ID or EXDATE means. A day means all starts on that day; a time means those at
-    that moment.
+    """Return the starts that a RECURRENCE-ID or EXDATE means. A day means each start on this day. A time means each
+    start at this moment, and each all-day start on its day.
 
-    A floating time has the zone of the series. If no occurrence starts at that moment, the zone of the building is
-    tried.
+    A floating time has the zone of the series. If no occurrence starts then, it has the zone of the building.
     """
     all_starts = list(starts)
     if not isinstance(when, datetime):
@@ -183,8 +183,8 @@ def _hits(when: When | None, starts: Iterable[When], zone: tzinfo) -> list[When]
 
 
 def _shifted(start: When, base: When, moved: When) -> When:
-    """Return the new start of the occurrence at `start`. It moves by as many days and hours of local time as the
-    occurrence at `base`, whose new start is `moved`."""
+    """Return the new start of the occurrence at `start`. An exception has moved the occurrence at `base` to `moved`.
+    This occurrence moves by as much local time."""
     return _placed(_local(moved) + (_local(start) - _local(base)), moved)
 
 

@@ -1,4 +1,4 @@
-"""Reads a calendar file into the reservations that it asks for. What it skips is listed with the reason.
+"""Reads from a calendar file which reservations it asks for. An event that is skipped is listed with the reason.
 
 This module sends nothing to a replica. The same file always gives the same result.
 """
@@ -49,12 +49,14 @@ class Course:
     """What the events of one UID ask for.
 
     request   the beginning of all request ids that come from this UID
-    own       the reservation USER/REQUEST from which the event was exported, whoever made it; empty if there is none
-    sequence  the SEQUENCE of the event itself; `newest` is the highest SEQUENCE of the event and its exceptions
-    repeats   whether the event becomes a series
+    own       the reservation USER/REQUEST from which the event was exported; empty if there is none
+    sequence  the SEQUENCE of the event itself
+    newest    the highest SEQUENCE of the event and its exceptions
+    repeats   True if the event becomes a series
     timezone  the time zone of its local times, if the event names one
-    removed   the keys of the occurrences that no longer take place, each with the SEQUENCE of the event that says so
-    complete  whether the file lists all occurrences; if so, any occurrence that is not wanted does not exist any more
+    wanted    the reservations that the events ask for
+    removed   key of an occurrence that no longer takes place -> SEQUENCE of the event that removes the occurrence
+    complete  True if the file lists all occurrences; then all other occurrences no longer take place
     """
 
     request: str
@@ -78,7 +80,8 @@ class Course:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An event that cannot become a reservation, and the reason. See UnusableError.expected."""
+    """An event that cannot become a reservation, and the reason. `expected` is True if nothing is wrong: the event
+    names no room, or it is cancelled and was never imported."""
 
     title: str
     why: str
@@ -87,9 +90,12 @@ class Skipped:
 
 @dataclass
 class Timetable:
-    """What a file asks for on behalf of `user`. `events` counts its events. `damage` has a sentence for each part that
-    lies outside of the events and could not be read. `remarks` has a sentence for each part that was read in a way that
-    is not obvious."""
+    """What a file asks for on behalf of `user`.
+
+    events   the number of events that were read or skipped
+    damage   a sentence for each line or part that could not be read, except the events in `skipped`
+    remarks  a sentence for each point that the user should check
+    """
 
     user: str = ""
     events: int = 0
@@ -140,7 +146,7 @@ class _Reading:
         self._readers: dict[int, Reader] = {}
 
     def add(self, uid: str, group: list[tuple[Component, Component]]) -> None:
-        """Add the events of one UID. Each comes with its calendar."""
+        """Add the events of one UID. `group` has pairs: a calendar, and an event of this calendar."""
         self.table.events += len(group)
         events = [event for event in (self._read(*pair) for pair in group) if event]
         masters = _versions([one for one in events if one.key is None])
@@ -215,8 +221,8 @@ class _Reading:
         self.table.remarks += [f"{course.title}: {remark}" for remark in found.remarks]
 
     def _wanted(self, one: Occurrence, series: Event) -> Iterator[Wanted]:
-        """Yield the reservations for an occurrence: one for each day if it lasts all day and its room has opening
-        hours, otherwise a single one."""
+        """Yield the reservations for an occurrence. An all-day occurrence in a room with opening hours gives one
+        reservation for each day. Any other occurrence gives one reservation."""
         names = one.event.rooms or series.rooms
         if not names:
             raise UnusableError("it has no location, so it names no room", expected=True)
@@ -238,8 +244,8 @@ class _Reading:
             )
 
     def _by_key(self, exceptions: list[Event]) -> list[list[Event]]:
-        """Group the exceptions by the occurrence that they replace, and by whether they also replace the later
-        occurrences."""
+        """Group the exceptions that replace the same occurrence. An exception that also replaces the later occurrences
+        is in another group."""
 
         def key(one: Event) -> tuple[bool, str]:
             when = one.key
@@ -256,8 +262,8 @@ class _Reading:
 
 
 def _slots(one: Occurrence, hours: tuple[timedelta, timedelta] | None, zone: tzinfo) -> Iterator[Slot]:
-    """Yield the slots of an occurrence. An all-day occurrence gives one slot for each of its days, from the opening to
-    the closing time in `hours`. If `hours` is None, it gives a single slot of all its days."""
+    """Yield the slots of an occurrence. If `hours` is given, an all-day occurrence gives one slot for each of its days,
+    from the opening to the closing time. Any other occurrence gives one slot."""
     if isinstance(one.start, datetime):
         ends = [(one.start.astimezone(UTC), one.length.end(one.start))]
     elif hours:
@@ -280,10 +286,12 @@ def _at(day: date, clock: timedelta, zone: tzinfo) -> datetime:
 
 
 def _versions(masters: list[Event]) -> list[Event]:
-    """Return which of several events with one UID count. An event with a lower SEQUENCE than another one does not
-    count. If the rest have different times of change (LAST-MODIFIED), only the event that was changed last counts.
-    Otherwise they are different events that share the UID; of two with the same start, the later one in the file
-    counts."""
+    """Return which of several events with one UID count.
+
+    Only events with the highest SEQUENCE count. If these have different times of change (LAST-MODIFIED), only the event
+    that was changed last counts. Otherwise, they are different events that share the UID. If two of them have the same
+    start, the later one in the file counts.
+    """
     newest = [one for one in masters if one.sequence == max(other.sequence for other in masters)]
     if len({one.changed for one in newest if one.changed}) > 1:
         return [max(newest, key=lambda one: one.changed)]

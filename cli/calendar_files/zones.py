@@ -1,7 +1,10 @@
 """Finds the time zone that a TZID of a calendar file means.
 
-The definition in the file (VTIMEZONE) counts first. If there is none, the name counts: see `named_zone`. Many
-definitions describe some years only. Outside of those years the name counts, if it is known.
+If the file has a definition of the zone (VTIMEZONE) that can be read, the definition counts. Otherwise, the name
+counts: see `named_zone`.
+
+Many definitions describe some years only. Outside of those years, the name counts, if its zone agrees with the
+definition.
 """
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ class Zones:
 
 
 def zone_name(moment: datetime) -> str | None:
-    """Return the name that the zone database has for the time zone of a moment; None if it has none."""
+    """Return the name that the zone database has for the time zone of a moment, or None."""
     zone = moment.tzinfo
     if isinstance(zone, DefinedZone):
         zone = zone.by_name
@@ -109,7 +112,9 @@ def _zone_of_city(city: str) -> tzinfo | None:
 class DefinedZone(tzinfo):
     """A time zone as a VTIMEZONE defines it. Raise ValueError or UnusableError if the definition cannot be read.
 
-    `by_name` is the zone that applies outside of the years that the definition describes; it may be None.
+    `by_name` is the zone that the name means, or None. The definition has a first and a last change of clocks. Before
+    the first or after the last change, `by_name` applies, if it has the same offset as the definition directly after
+    this change.
     """
 
     def __init__(self, name: str, definition: Component, by_name: tzinfo | None) -> None:
@@ -165,8 +170,8 @@ class DefinedZone(tzinfo):
         return utc.replace(tzinfo=UTC).astimezone(self.by_name).utcoffset() or timedelta()
 
     def _agrees(self, onset: int) -> bool:
-        """Return whether the zone `by_name` and this definition have the same offset directly after the change of
-        clocks with the number `onset`."""
+        """Return whether the zone `by_name` has the same offset as this definition directly after a change of clocks.
+        `onset` is the index of this change."""
         return self.by_name is not None and self._at_by_name(self._times[onset]) == self._offsets[onset + 1]
 
 
@@ -193,7 +198,7 @@ def _onsets(observance: Component, before: timedelta) -> Iterator[datetime]:
 
 
 def _is_yearly(rule: Rule) -> bool:
-    """Return whether the dates of the rule stay the same if its computation starts in another year."""
+    """Return whether the rule has the same dates if its computation starts in another year."""
     parts = rule.text.split(";")
     return (
         "FREQ=YEARLY" in parts and rule.count is None and {"INTERVAL=1"} >= {one for one in parts if "INTERVAL" in one}

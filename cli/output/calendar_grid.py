@@ -1,4 +1,5 @@
-"""Shows a calendar as a list, or as a grid with the hours of the day across and a row for each room or day.
+"""Shows a calendar as a list or as a grid. The grid has a row for each room or day, and the hours of the day from left
+to right.
 
 The grid fits the width of the terminal. This module sends no requests.
 """

@@ -12,14 +12,14 @@ DONE_OUTCOMES = {"updated", "merged", "duplicate"}
 
 
 def is_done(write: Json) -> bool:
-    """Return whether the latest play of the write did what was asked. A duplicate counts too: an earlier write has done
-    the same."""
+    """Return whether the latest play of the write succeeded. A duplicate counts as a success, because an earlier write
+    did the same."""
     return write["outcome"] in DONE_OUTCOMES
 
 
 def state_of(write: Json) -> str:
-    """Return the name under which Screen.state shows a write. This is the write's state (tentative or committed) if the
-    write did what was asked, else its outcome."""
+    """Return what Screen.state shows for a write: its state (tentative or committed) if it `is_done`, else its
+    outcome."""
     return str(write["state"] if is_done(write) else write["outcome"])
 
 
@@ -33,7 +33,7 @@ def obstacle_text(one: Json) -> str:
 
 
 def show_write(screen: Screen, write: Json) -> None:
-    """Show one write: a line for each change, and then what stands in its way, its id, and other notes."""
+    """Show one write: a line for each change, then its obstacles, its id, and other notes."""
     state = screen.state(state_of(write))
     for change in _changes(write):
         screen.line(f"{state}  {change}{_how(write)}")
@@ -49,8 +49,8 @@ def show_write(screen: Screen, write: Json) -> None:
 
 
 def show_writes(screen: Screen, writes: Iterable[Json]) -> None:
-    """Show writes in columns: mark, id, and the changes that each write made or asked for. For a tentative write, also
-    say which replicas hold it."""
+    """Show writes in columns: mark, id, changes, and a remark. The remark of a tentative write says which replicas hold
+    the write."""
     rows: list[Row] = []
     for one in writes:
         spread = f"({where(one['held_by'])})" if one.get("held_by") else ""
@@ -61,8 +61,8 @@ def show_writes(screen: Screen, writes: Iterable[Json]) -> None:
 
 
 def _changes(write: Json) -> Sequence[str]:
-    """Return the changes that the write made. If it made none, return each change that it asked for, marked `→
-    nothing`."""
+    """Return the changes that the write made, as texts. If the write did not succeed, return the changes that it asked
+    for, each with the mark `→ nothing`."""
     if is_done(write):
         return [change_text(change) for change in write["changed"]]
     return [f"{change_text(change)} → nothing" for change in write["wanted"]]

@@ -34,8 +34,7 @@ def when(reservation: Json, zone: tzinfo) -> str:
 def room_and_slot(result: Json, zone: tzinfo) -> str:
     """Return a room and a slot as text, such as `6.12 Tue 2026-12-01 09:00–10:00`.
 
-    A result without a slot comes from another application. Return all values of such a result, with spaces
-    between them.
+    A result without a slot comes from another application. Return all its values, with spaces between them.
     """
     if "start" not in result:
         return clean(" ".join(str(value) for value in result.values()))

@@ -1,4 +1,5 @@
-"""The screen: colours, marks, aligned columns, error messages, and JSON for programs. This module knows no command.
+"""The screen: colours, marks, aligned columns, error messages, and JSON for programs. This module does not use the
+commands.
 
 Text from users or replicas goes through `clean` before it is printed on a terminal.
 """
@@ -97,14 +98,14 @@ class Screen:
         return self.paint(f"{mark.text} {'' if count is None else f'{count} '}{clean(state)}", mark.color)
 
     def details(self, lines: Iterable[tuple[str, str]]) -> None:
-        """Print each (name, text) pair on an indented line of its own. The caller has just printed what the pairs
-        describe."""
+        """Print each (name, text) pair on an indented line of its own. The pairs describe the line that was printed
+        before."""
         for name, text in lines:
             self.line(f"  {self.paint(f'{name:<6}', 'dark_grey')} {text}")
 
     def table(self, rows: Sequence[Row], indent: int = 0, cut: int | None = None, heading: Sequence[str] = ()) -> None:
-        """Print rows in aligned columns, below a heading if there is one. If the rows are wider than the screen,
-        shorten the column with the number `cut`, by default the last column."""
+        """Print rows in aligned columns. `heading` is printed above them. If the rows are wider than the screen,
+        shorten the column with the number `cut`. Without `cut`, shorten the last column."""
         if heading:
             rows = [[Cell(name, "dark_grey") for name in heading], *rows]
         cells = [[Cell(clean(cell)) if isinstance(cell, str) else Cell(clean(cell.text), cell.color) for cell in row]
@@ -134,7 +135,7 @@ def screen_for(out: TextIO, as_json: bool = False) -> Screen:
 
 
 def width_of_terminal(out: TextIO) -> int | None:
-    """Return the columns of the terminal that an output goes to; None if it is no terminal."""
+    """Return the width of the terminal in columns. Return None if `out` is not a terminal."""
     return shutil.get_terminal_size().columns if out.isatty() else None
 
 
