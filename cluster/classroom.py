@@ -21,9 +21,10 @@ def write_class_configuration(configuration: Path) -> Path:
     """Write a copy of a configuration, and return the path of the copy. The copy has another data folder, and each
     replica has an embedded Redis there. So a class may delete its data at any time.
 
-    Raise ConfigError if people have to log in, because the class page acts at every replica without logging in. Raise
-    Conflict if a process already listens at the REST address of a replica: it may be a replica with real data, and a
-    class would act on it.
+    Raise ConfigError if people have to log in, because the class page acts at every replica without logging in.
+
+    Raise Conflict if a process already listens at the REST address of a replica. It may be a replica with real data,
+    and a class would change this data.
     """
     settings = load(configuration)
     if settings.has_roles:
@@ -47,10 +48,11 @@ def write_class_configuration(configuration: Path) -> Path:
 
 
 def begin_class(processes: Processes, stopping: threading.Event) -> None:
-    """Wait until all replicas have met, so that each knows the primary. Then set every replica to manual pace: it
-    starts no session by itself.
+    """Wait until every replica knows the primary. Then set every replica to manual pace: it starts no session by
+    itself.
 
-    Raise NotServing or TooLong if the replicas do not serve or do not meet. Raise Stopped once `stopping` is set.
+    Raise NotServing if a replica cannot start. Raise TooLong if a replica does not answer, or does not learn the
+    primary in time. Raise Stopped once `stopping` is set.
     """
     processes.wait_until_serving(stopping=stopping)
     rests = [processes.rest(label) for label in processes.labels]

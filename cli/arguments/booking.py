@@ -18,7 +18,7 @@ times, in the building's time zone:
   2026-12-01T09:00+01:00 or 2026-12-01T08:00Z, for a day on which clocks change
 spans, instead of a time and --for: {PERIOD_FORMS}
 lengths: {LENGTH_FORMS}"""
-BESIDE_HELP = "A 10:00 alone, in --or and --to, is on the day of --at."
+BESIDE_HELP = "In --or and --to, a time without a date, such as 10:00, means that time on the day of --at."
 SEVERAL: Any = {"nargs": "+", "action": "extend", "default": []}  # one or more words, and the option may be repeated
 ID_HELP = "the id, or the beginning of it; USER/ID for another user's"
 

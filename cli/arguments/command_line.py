@@ -36,7 +36,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 def build() -> Parser:
     parser = Parser(
-        prog="client.py", description="Reserve meeting rooms at a replica, even at one that can reach no other."
+        prog="client.py", description="Reserve meeting rooms at a replica, even while it can reach no other replica."
     )
     parser.add("user", "USER", "who you are; without a command, starts the prompt", type=values.name("user name"))
     add_common(parser, top=True)

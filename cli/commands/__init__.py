@@ -1,1 +1,1 @@
-"""The commands of the client. Each file holds one family of commands."""
+"""The commands of the client. Each file has the commands for one subject."""

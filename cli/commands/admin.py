@@ -71,7 +71,7 @@ def _waiting(context: Context, _arguments: Namespace) -> None:
             )
         )
     if not rows:
-        context.screen.line("No tentative write waits for long, and no replica that accepted one is lost.")
+        context.screen.line("No tentative write waits for long. No replica that accepted a tentative write is lost.")
         return
     context.screen.table(rows, heading=("since", "write", "what", "accepted by", "held by"))
     context.screen.line(clean(answer["help"]))
@@ -139,10 +139,11 @@ def _export(context: Context, arguments: Namespace) -> None:
 
 
 def _what_is_missing(context: Context, arguments: Namespace) -> Query:
-    """Return the query that limits an export to the writes that the receiver lacks. An empty query exports everything.
+    """Return the query that limits an export to the writes that the receiver lacks. The query is empty if everything is
+    exported.
 
-    With --for, the client asks the receiver which writes it holds. If the client cannot reach the receiver, --since
-    names a file with the receiver's answer to GET /replica.
+    With --for, the client asks the receiver for its state. With --since, a file has this state. It is the receiver's
+    answer to GET /replica.
     """
     if arguments.receiver:
         with contextlib.closing(context.connect(context.find_replica(arguments.receiver))) as receiver:

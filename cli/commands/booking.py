@@ -81,8 +81,8 @@ def move(context: Context, arguments: Namespace) -> int:
     if stayed:
         verb = "stays where it was" if len(stayed) == 1 else "stay where they were"
         context.screen.line(
-            f"Not all could move: {', '.join(map(clean, stayed))} {verb}, because nothing that was asked for is free."
-            " With --all-or-nothing, all move or none does."
+            f"{', '.join(map(clean, stayed))} {verb}, because no slot that you asked for is free."
+            " With --all-or-nothing, either all occurrences move or none moves."
         )
     return NOTHING_FREE if stayed else DONE
 
@@ -102,7 +102,7 @@ def extend(context: Context, arguments: Namespace) -> int:
     show_series(context, answer)
     if missed := answer["unmoved"]:
         days = ", ".join(map(clean, missed))
-        context.screen.line(f"No slot on {days}, because nothing that was asked for is free.")
+        context.screen.line(f"These days have no free slot for the series: {days}.")
     return NOTHING_FREE if missed else DONE
 
 
@@ -179,7 +179,7 @@ def free(context: Context, arguments: Namespace) -> int:
     what = f" with {', '.join([*wanted, *features])}" if wanted or features else ""
     found = answer["rooms"]
     if not found:
-        screen.line(f"No room{clean(what)} is free {when}, as {context.here} sees it.")
+        screen.line(f"At {context.here}, no room{clean(what)} is free {when}.")
         return NOTHING_FREE
     screen.line(f"free{clean(what)} {when}, as {context.here} sees it:")
     if not screen.as_json:
@@ -209,8 +209,8 @@ def _naming_days() -> Iterator[None]:
 
 
 def _take_words(arguments: Namespace) -> None:
-    """Take the room and the time from the words of the command, where no option gives them. Raise Usage if the room or
-    the time is missing, or if words are left over."""
+    """Set the room and the time from the words of the command, unless an option has set them. Raise Usage if the room
+    or the time is missing, or if words are left over."""
     words = list(arguments.words)
     if arguments.room is None and words:
         arguments.room = words.pop(0)

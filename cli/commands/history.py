@@ -58,7 +58,7 @@ def history(context: Context, arguments: Namespace) -> None:
 
 
 def _what(event: Json) -> str:
-    """Return what an event did. If its write names an owner, also say to whom the reservation went."""
+    """Return what an event did, such as `moved`. If the write names an owner, the text names this user too."""
     done = PAST_TENSE.get(str(event["op"]), str(event["op"]))
     if not event.get("owner"):
         return done
@@ -70,8 +70,8 @@ def _moment(context: Context, text: str) -> str:
 
 
 def _effect(context: Context, event: Json) -> str:
-    """Return the effect of a write as text: the old and the new slot of the reservation, or the reason of a cancel. If
-    the reservation has a slot neither before nor after the write, return the outcome of the write."""
+    """Return the effect of a write as text: the old and the new slot of the reservation. A cancel with a reason gives
+    the old slot and the reason. Without any slot, return the outcome of the write."""
     before, after = event.get("before"), event.get("after")
     if event.get("reason"):
         return f"{_where(context, before)}: {clean(event['reason'])}"

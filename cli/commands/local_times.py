@@ -1,5 +1,5 @@
-"""The command `admin check-times`. It shows reservations whose local time differs from the one that the user asked for,
-and can move them back."""
+"""The command `admin check-times`. It shows reservations that are at another local time than their users asked for. It
+can also move them back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _list(context: Context) -> int:
         screen.line(f"{count} at another local time than asked for  ({show_zone(context.zone, context.now())})")
         screen.line("to move them to the times asked for: admin check-times --move-back")
     else:
-        screen.line(f"At {context.here}, all reservations stand at the local times that they were asked for.")
+        screen.line(f"At {context.here}, every reservation has the local time that its user asked for.")
     return DONE
 
 

@@ -44,7 +44,7 @@ def relations(context: Context, _arguments: Namespace) -> None:
     for relation in found:
         _show_relation(context.screen, relation)
     if not found:
-        context.screen.line("There is no relation here yet; `define FILE` defines one.")
+        context.screen.line("There is no relation here yet. Define one with `define FILE`.")
 
 
 def write(context: Context, arguments: Namespace) -> int:
@@ -121,7 +121,8 @@ def _conflicts_of_rooms(context: Context, arguments: Namespace) -> list[Json]:
 
 
 def _merged(context: Context, arguments: Namespace) -> list[Json]:
-    """Return the entries of GET /writes/merged: writes of records for which a step of the merge procedure was done."""
+    """Return the entries of GET /writes/merged. For each of these writes of records, a step of the merge procedure was
+    done instead of the update. With a relation, return only the writes that changed this relation."""
     found = context.replica.get("/writes/merged", {"user": arguments.of_user})["writes"]
     named = arguments.relation and str(arguments.relation).partition("~")[0]
     return [
@@ -153,7 +154,8 @@ def _conflict_of_room(context: Context, one: Json) -> Row:
 
 
 def _conflict_of_records(context: Context, one: Json) -> list[Row]:
-    """Return the table rows of a conflict over records: what the write wanted, and what stood in its way."""
+    """Return the table rows of a conflict over records: a row for what the write wanted, and a row for each
+    obstacle."""
     wanted = "; ".join(map(change_text, one["wanted"]))
     write = f"{one['user']}/{one['request']}"
     first: Row = (context.screen.mark("conflict"), write, f"{wanted} → nothing", f"conflict, {_finality(one)}")

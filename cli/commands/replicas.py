@@ -13,7 +13,9 @@ from cli.problems import DONE, Problem
 from cli.rest import Json, segment
 
 LOG_PART_WRITES = 500
-PACE_HELP = "Nothing is sent or committed by itself: `sync` and `commit` do it once, `pace auto` lets it run again."
+PACE_HELP = (
+    "Nothing is sent or committed by itself. `sync` sends once, `commit` commits once, `pace auto` ends manual pace."
+)
 REACH = {True: Cell("reachable", "green"), False: Cell("unreachable", "red")}
 
 
@@ -116,7 +118,7 @@ def sync(context: Context, arguments: Namespace) -> int:
         context.screen.line(f"{context.label(peer)}: {_exchanged(answer)}")
     context.screen.json({"sessions": answers})
     if not peers:
-        context.screen.line("No link is up, so there is no peer to meet. `link heal PEER` heals a link.")
+        context.screen.line("No link is up, so there was no session. Run `link heal PEER` to heal a link.")
     return status
 
 
@@ -175,7 +177,8 @@ def is_paused(state: Json) -> bool:
 
 
 def primary_text(answer: Json) -> tuple[str, bool]:
-    """Return a text that says where the primary is, and whether this replica is the primary or can reach it."""
+    """Return a text that says where the primary is. Also return True if this replica is the primary or can reach the
+    primary."""
     primary = answer.get("primary") or {}
     if primary.get("here"):
         return "this is the primary", True

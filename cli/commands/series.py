@@ -1,4 +1,5 @@
-"""Series of reservations: how `reserve` makes one, the command `series`, and how several occurrences are changed."""
+"""Series of reservations: the part of `reserve` for series, the command `series`, and changes of several
+occurrences."""
 
 from __future__ import annotations
 
@@ -111,7 +112,7 @@ def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:
 
 
 def occurrence_of(context: Context, arguments: Namespace) -> Json:
-    """Return the occurrence that a change of a series starts from.
+    """Return the first occurrence that a change of a series concerns.
 
     With --and-later, the user names this occurrence. With --all, it is the first occurrence that is not cancelled.
     """

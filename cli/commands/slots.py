@@ -37,9 +37,10 @@ def merge_of(arguments: Namespace) -> str | Json | None:
 
 
 def slots_of(context: Context, arguments: Namespace, room: str, current: Json | None) -> list[Slot]:
-    """Return the slots of --at and --or in a room.
+    """Return the slots that --at and --or ask for. `room` matters only for --all-day.
 
-    If the user gives no length, each slot is as long as `current`, the reservation to move.
+    If --at has no length, its slot is as long as `current`, the reservation to move. If --or has no length, its slot is
+    as long as the slot of --at.
     """
     zone, now = context.zone, context.now()
     if arguments.all_day:
@@ -54,9 +55,9 @@ def slots_of(context: Context, arguments: Namespace, room: str, current: Json | 
 
 
 def slot_asked(context: Context, words: list[str], arguments: Namespace, current: Json | None = None) -> Slot:
-    """Return the slot that the words ask for. The words are a span, such as `tomorrow 9-10:30`, or only a start.
+    """Read the words as a slot. The words are a span, such as `tomorrow 9-10:30`, or only a start.
 
-    If the words are only a start, --for or --to gives the length. Without these options, the slot has the length of the
+    If the words are only a start, --for or --to gives the length. Without these options, the slot is as long as the
     reservation `current`.
     """
     zone, now, text = context.zone, context.now(), " ".join(words)
@@ -71,9 +72,13 @@ def slot_asked(context: Context, words: list[str], arguments: Namespace, current
 
 
 def _whole_days(context: Context, arguments: Namespace, room: str) -> list[Slot]:
-    """Return the slots of --at and --or as whole days. Each slot begins when the room opens on the first day, and ends
-    when the room closes on the last day. --to gives the last day of the slot of --at; the other slots have the same
-    number of days. With several rooms, the slots cover the time in which all rooms are open."""
+    """Return the slots of --at and --or as whole days.
+
+    Each slot begins when the room opens on the first day. It ends when the room closes on the last day. For several
+    rooms, the slot is the time in which all rooms are open.
+
+    --to gives the last day of the slot of --at. The other slots have the same number of days.
+    """
     zone, now = context.zone, context.now()
     if arguments.length:
         raise Usage("--all-day and --for exclude each other. For several days, give the last day with --to.")

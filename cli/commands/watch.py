@@ -135,10 +135,11 @@ def _show_current(context: Context, event: Event, path: str | None) -> None:
 
 
 def _concerns(event: Event, user: str, only: str | None, others: Collection[str]) -> bool:
-    """Return whether an event concerns the user.
+    """Return whether an event concerns the user. If `only` is given, only the events of this reservation or write
+    concern the user.
 
-    `others` has the ids of reservations and series that somebody else made and that the user has owned at some time
-    during this watch. For an occurrence, `others` has the id of the series.
+    `others` has the ids of reservations and series that another user made. The user has owned them at some time during
+    this watch. For an occurrence, `others` has the id of its series.
     """
     if event.name == "reset":
         return True

@@ -49,8 +49,7 @@ def play_bayou(driver: SimulatedDriver, lines: Sequence[str], note: Callable[[st
 
 
 class _Counter:
-    """Counts what sessions send: the writes of the application rooms, and the notifications that such writes were
-    committed."""
+    """Counts what sessions send for the application rooms: its writes, and the notifications of their commits."""
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
@@ -87,8 +86,8 @@ def _cancelled(story: Story, name: str, line: str) -> None:
 
 
 def _look_up(row: Row, printed: Sequence[str]) -> None:
-    """Update the belief in a row of the story. `printed` is what the command `status` printed at the end of the script.
-    If the command printed nothing or an error, change nothing."""
+    """Update a row of the story with the text that the command `status` printed at the end of the script. If the
+    command printed nothing or an error, change nothing."""
     if not printed or "ERR_" in printed[0]:
         return
     _, room, when, state = printed[0].split()

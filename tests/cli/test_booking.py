@@ -100,7 +100,7 @@ def test_free_lists_rooms_and_the_command_to_reserve_one(client: Client, replica
     found = client.json("free", "2026-12-01", "15-16", "--features", "projector,whiteboard")
     assert [room["name"] for room in found["rooms"]] == ["6.13"]
     assert client("free", "2026-12-01", "15-16", "--capacity", "99") == 3
-    assert "No room with 99 seats is free" in client.out
+    assert "no room with 99 seats is free" in client.out
     assert client("free", "2026-12-01", "15:00") == 2
     assert "The length is missing" in client.err
 
@@ -383,8 +383,8 @@ def test_a_move_of_a_series_says_which_stay(client: Client, replica: FakeReplica
     client(*SERIES, "--count", "3")
     replica.unmoved = ["2026-12-08", "2026-12-15"]
     assert client("move", "s1", "--all", "--at", "2026-12-01", "14:00") == 3
-    assert "Not all could move: 2026-12-08, 2026-12-15 stay where they were" in client.out
-    assert "With --all-or-nothing, all move or none does." in client.out
+    assert "2026-12-08, 2026-12-15 stay where they were, because no slot" in client.out
+    assert "With --all-or-nothing, either all occurrences move or none moves." in client.out
     replica.unmoved = []
     assert client("move", "s1", "--all", "--at", "2026-12-01", "15:00", "--all-or-nothing") == 0
     assert replica.seen[-1][2]["occurrences"] == "all_or_nothing"
@@ -432,5 +432,5 @@ def test_a_series_is_extended(client: Client, replica: FakeReplica) -> None:
     replica.unmoved = ["2026-12-22"]
     assert client("extend", "s", "--dates", "2026-12-22", "2026-12-29", "--all-or-nothing", "--merge", "give_up") == 3
     assert replica.seen[-1][2]["dates"] == ["2026-12-22", "2026-12-29"]
-    assert "No slot on 2026-12-22" in client.out
+    assert "These days have no free slot for the series: 2026-12-22." in client.out
     assert client("extend", "s1") == 2

@@ -255,7 +255,7 @@ def test_class_commands(client: Client, replica: FakeReplica) -> None:
     for words in ("replicas", "links"):
         assert client(words) == 0
         assert "Manual pace" in client.out
-        assert "`pace auto` lets it run again" in client.out
+        assert "`pace auto` ends manual pace" in client.out
     assert client("pace", "auto") == 0
     assert client("links") == 0
     assert "Manual pace" not in client.out

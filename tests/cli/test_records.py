@@ -111,7 +111,7 @@ def test_where_a_write_is(replicas: Processes, run: Run) -> None:
     status, said = run(
         "sue", "write", "-", *at_nine, *at_two, "--request", "r1", "--until-final", "1s", typed=alone + merge
     )
-    assert (status, "It is not final after 1 s." in said, "  where  at two only" in said) == (0, True, True)
+    assert (status, "The write is not final after 1 s." in said, "  where  at two only" in said) == (0, True, True)
     assert run("rob", "write", "-", *later, *at_two, "--request", "r2", typed=alone)[0] == 0
     said = run("sue", "status", *at_two)[1]
     assert "?  r1  insert meetings room=6.12 day=2026-12-09 start=540 stop=600 who=sue  (at two only)" in said
@@ -249,7 +249,7 @@ def test_waiting_until_a_reservation_is_final(replicas: Processes, run: Run) -> 
     link(replicas, "one", "two", up=False)
     said = run("vish", "reserve", *at, "--until-final", "1s")[1]
     assert "? tentative" in said
-    assert "It is not final after 1 s." in said
+    assert "The write is not final after 1 s." in said
     link(replicas, "one", "two", up=True)
     later = ("--room", "6.12", "--at", "2026-12-08T10:00", "--for", "1h", "--replica", "two")
     assert "✓ committed" in run("vish", "reserve", *later, "--until-final", "60")[1]

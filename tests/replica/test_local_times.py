@@ -67,7 +67,7 @@ def test_a_corrected_time_zone_is_noticed_and_reservations_go_back(tmp_path: Pat
         reserve(processes, "vish/ny", "15:00Z", "16:00Z", timezone="America/New_York")
         status, said = run(processes, "boss", "admin", "check-times")
         assert status == 0
-        assert said.endswith("all reservations stand at the local times that they were asked for.\n")
+        assert said.endswith("every reservation has the local time that its user asked for.\n")
         restart(processes, timezone="Europe/Brussels")
         assert ONE_STANDS in _said_at_start(processes)
         reserve(processes, "ann/b", "08:30Z", "09:00Z")
@@ -87,7 +87,7 @@ def test_a_corrected_time_zone_is_noticed_and_reservations_go_back(tmp_path: Pat
         assert start_of(processes, "vish/ny") == f"{DAY}T16:00:00+01:00"
         last = processes.rest("one").get("/reservations/vish/a/history")["events"][-1]
         assert (last["op"], last["user"], last["state"]) == ("move", "boss", "committed")
-        assert "all reservations stand at" in run(processes, "boss", "admin", "check-times")[1]
+        assert "every reservation has the local time" in run(processes, "boss", "admin", "check-times")[1]
         wait_until_equal(processes)
         restart(processes)
         assert "another local time" not in _said_at_start(processes)
