@@ -462,10 +462,8 @@ def test_an_occurrence_that_moved(recurrence: str) -> None:
 
 def test_floating_exceptions_have_the_zone_of_their_series() -> None:
     new_york = {"start": "TZID=America/New_York:20261201T090000", "end": "TZID=America/New_York:20261201T100000"}
-    for line in (
-        "EXDATE:20261208T090000",
-        "EXDATE:20261208T150000",
-    ):  # in the zone of New York, or in that of the building
+    # The time is in the zone of New York, or in the zone of the building.
+    for line in ("EXDATE:20261208T090000", "EXDATE:20261208T150000"):
         assert starts(timetable(event("s", WEEKLY, line, **new_york))) == ["12-01 15:00", "12-15 15:00", "12-22 15:00"]
 
 

@@ -1,6 +1,6 @@
-"""The named checks of the suite, in the order in which they run. Each check is a function that takes the subject. The
-docstring of a check is the rule that it checks. If the subject breaks the rule, the check raises Failed. The message
-says what the check expected, and what the subject sent.
+"""The named checks of the suite, in the order in which they run. Each check is a function that takes the subject. Its
+docstring is the rule that is checked. If the subject breaks the rule, the check raises Failed. The message says what
+the check expected, and what the subject sent.
 
 Each check makes its writes at new servers, so that a failed check does not spoil the next one.
 """

@@ -308,9 +308,8 @@ def test_a_hand_over_and_a_forced_promotion_are_followed_from_third_hand() -> No
     meeting = Meeting(cluster.add("seventh"), one).run()
     assert meeting.ends[0].report.error is None
     assert meeting.ends[0].report.received == 0
-    assert (
-        meeting.ends[1].report.code == "state_not_signed"
-    )  # so a retired server does not count this session as a success
+    # A retired server must not count this session as a success.
+    assert meeting.ends[1].report.code == "state_not_signed"
     assert meeting.ends[1].report.held is None
 
 

@@ -16,7 +16,7 @@ from tests.support.invariants import Checker
 
 
 class Standing(Meeting):
-    """A standing session between two replicas. The session has already sent all that the replicas held at its start.
+    """A standing session between two replicas. The session has already sent all that the replicas held when it began.
     `given` is empty, or it has the arrivals at the initiator and the arrivals at the responder."""
 
     def __init__(self, initiator: Replica, responder: Replica, *given: Arrivals) -> None:

@@ -64,7 +64,7 @@ def test_every_answer_is_described(app: Flask, endpoints: list[Endpoint], mode: 
 
 
 def _may_be_invalid(operation: Any) -> bool:
-    """Return whether the test sends invalid requests for an operation. The operation must have a query, a body or a
-    required header. With only names in the path and optional headers, Schemathesis would need hundreds of attempts to
-    find an invalid name or header."""
+    """Return whether the test sends invalid requests for an operation. It does if the operation has a query, a body or
+    a required header. Otherwise, Schemathesis would need hundreds of attempts to find an invalid name in the path or an
+    invalid optional header."""
     return bool(operation.query or operation.body or any(header.is_required for header in operation.headers))

@@ -1,5 +1,5 @@
 """Clients that are slow, silent or greedy, over raw sockets: they delay no other clients, and use little memory of the
-replica. Some tests need a second client address. They use 127.0.0.2, which Linux allows."""
+replica. Tests that need a second client address use 127.0.0.2, which Linux allows."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class Session:
         if missing := foreign - {MEMBERSHIP, *hello.applications}:
             raise Refusal(
                 "other_applications",
-                f"{hello.label} cannot play {', '.join(sorted(missing))}. Configure them at this peer.",
+                f"{hello.label} cannot play {', '.join(sorted(missing))}. Configure these applications at the peer.",
             )
         if hello.cluster != log.cluster:
             raise Refusal(
