@@ -206,8 +206,9 @@ class Console:
         return f"link to {self.name(str(data.get('peer')))} {state}"
 
     def _session(self, data: Mapping[str, Any]) -> Iterator[str]:
-        """Yield a line if the session sent or received something, failed with a new error, or succeeded after a failed
-        session. The same error is not shown twice in a row, so that a peer that is down does not fill the terminal."""
+        """Yield a line about the session if it sent or received something, if it failed, or if it succeeded after a
+        failed session. If several sessions in a row fail with the same error, only the first has a line. So a peer that
+        is down does not fill the terminal."""
         peer, error = str(data.get("peer")), data.get("error")
         before = self._session_errors.pop(peer, None)
         if error:

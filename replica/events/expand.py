@@ -58,8 +58,8 @@ class Cursor(NamedTuple):
         return f"{self.moment_ms}-{self.sequence}" + ("" if self.number == NUMBER_LAST else f".{self.number}")
 
     def before_transaction(self) -> str:
-        """Return the stream id after which to continue reading. If the cursor is inside a transaction, that transaction
-        is read again. Otherwise the next transaction is read first."""
+        """Return the id of a stream entry. To continue at the cursor, read the entries after this entry. If the cursor
+        is inside a transaction, this transaction is read again."""
         if self.number == NUMBER_LAST:
             return f"{self.moment_ms}-{self.sequence}"
         if self.sequence > 0:

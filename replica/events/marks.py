@@ -1,7 +1,7 @@
 """The sign and the colour of each state of a write. They mean the same on every terminal of the project.
 
-A tentative write is black on yellow: yellow letters cannot be read on a light terminal. cli/output/screen.py has the
-same signs and colours for the client, which shares no code with replicas.
+A tentative write is shown in black on yellow, because yellow letters cannot be read on a light terminal.
+cli/output/screen.py has the same signs and colours for the client, which shares no code with replicas.
 """
 
 from __future__ import annotations

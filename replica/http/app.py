@@ -124,8 +124,8 @@ def _add_hooks(
 
 class _Api(Api):  # type: ignore[misc]  # flask_restful has no types
     def handle_error(self, e: Exception) -> Response:
-        """Answer an error in the one form for all errors. Without this method, flask-restful would bypass the error
-        handler of the Flask application."""
+        """Return the answer to an error, in the form that all errors have. Without this method, flask-restful would
+        bypass the error handler of the Flask application."""
         return _answer_error(e)
 
 

@@ -69,8 +69,9 @@ class Security:
     def caller(self, endpoint: Endpoint | None, method: str, request: FlaskRequest) -> Caller:
         """Return who makes a request. `endpoint` is None if the request matches no endpoint.
 
-        Raises Unauthorized if a needed token or name is missing or the token is not valid, BadInput if the name is
-        malformed, and Forbidden if the role of the caller is too low or the token belongs to another name.
+        Raises Unauthorized if a needed token or name is missing, or if the token is not valid. Raises BadInput if the
+        name is malformed. Raises Forbidden if the role of the caller is too low, or if the token belongs to another
+        name.
         """
         named = request.headers.get(USER_HEADER)
         if not self.has_roles:

@@ -421,8 +421,8 @@ class Membership:
     # The steps.
 
     def _take_over(self, state: State) -> None:
-        """Become the primary: have a session with the present primary, ask it to hand over, and fetch the commit in
-        another session."""
+        """Become the primary. Have a session with the present primary, and ask it to hand over. Then fetch the commit
+        of the hand-over in another session."""
         self._check_not_retired(state)
         primary = self._other_primary(state)
         try:
