@@ -60,7 +60,8 @@ class GroupCommit(Generic[Request]):
         return own.reply
 
     def _send_queue(self, own: _Pending[Request]) -> None:
-        """Send everything queued, including the leader's `own` request, and name the next leader."""
+        """Send everything queued, including the leader's `own` request. Then wake the threads of the batch and the next
+        leader."""
         with self._changing:
             batch, self._queue = self._queue, []
         replies = self._replies([pending.request for pending in batch])

@@ -1,9 +1,9 @@
 """The identity file of a replica: its server id, kept outside Redis, and the decision whether the replica may keep that
 id.
 
-A server id is never used twice. A replica that may have lost the last writes it made under an id must not use that id
-again: two different writes could then get the same stamp. So the file records everything from which the next start can
-tell whether the state is complete. This module does not know Redis.
+A server id is never used twice. If a replica may have lost the last writes that it made under an id, it must not use
+that id again: two different writes could then get the same stamp. So the file records what the next start needs to
+decide whether the state is complete. This module does not know Redis.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Digests of the committed log: for each CSN one text, which depends on all commits up to it.
 
 If two replicas have the same digest at a CSN, their logs are the same up to that CSN. The id of the commit at a CSN
-does not prove this: if a copy of a primary has run, it may have committed the same write at the same CSN, but after
-other commits.
+does not prove this. A copy of a primary may have committed the same write at the same CSN, but after other commits.
 
 The namespace stores the digest at OSN, the CSN of the last commit that was dropped from the log
 (lua/engine/digest.lua). Later digests are computed on request from the ids in the log, and some of them are kept in
