@@ -51,8 +51,8 @@ _REFUSED = {
     "is_primary": ("is_primary", "The primary cannot retire. Promote another replica first."),
     "not_primary": (
         "not_primary",
-        "This replica is not the primary. Only the primary can commit writes, or make another replica the primary. Send"
-        " the request to the primary.",
+        "This replica is not the primary. Only the primary can commit writes or hand over its role. Send the request to"
+        " the primary.",
     ),
     "pending": ("pending", "New writes came in during the hand-over, and must be committed first. Try again."),
 }
@@ -120,8 +120,7 @@ class Store(FullStateStore):
         clock_us       the wall clock; if the id is new and the last stamp is more than a year beyond this clock, the
                        stamps of the new id start from this clock
         manner         `copy`: this replica is a copy of another one. It gives up its history, so the history of any
-                       peer prevails. `retires`: the new id shall retire after this replica has made the writes again
-                       that were set aside
+                       peer prevails. `retires`: the new id shall retire once no write is set aside any more
 
         Raises Conflict `other_release` if the namespace has another format, and `other_cluster` if it belongs to
         another cluster.
@@ -395,8 +394,8 @@ class Store(FullStateStore):
                 self.commit()
 
     def resubmit(self, now_us: int) -> int:
-        """Make the writes again that were set aside, each as a new write of this replica. Returns how many writes are
-        still set aside. Takes several transactions.
+        """Make new writes of this replica from the writes that were set aside. Returns how many writes are still set
+        aside. Takes several transactions.
 
         Stops before a write that cannot be played. Makes no write if this replica has retired or does not hold its own
         creation, or if the log has stamps more than a year beyond `now_us`.

@@ -185,10 +185,10 @@ class _WrongByte(Exception):
 
 
 def _torn(file: Path, good: int) -> bool:
-    """Return whether the bytes from position `good` on are one unfinished transaction.
+    """Return whether the bytes from position `good` on are an unfinished command or transaction.
 
-    Zeros may follow the transaction up to the end of the file, because some file systems leave zeros there. The result
-    is False if complete transactions follow the damage.
+    Zeros may follow these bytes up to the end of the file, because some file systems leave zeros there. The result is
+    False if complete transactions follow the damage.
     """
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         position, in_transaction = good, False

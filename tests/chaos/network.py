@@ -5,7 +5,7 @@ A proxy is called a wire. A wire leads from one caller to one listener, and forw
 state of a wire is called its weather. It changes at random from `start_weather` until `heal`. All wires run in one
 asyncio loop in one thread, which also changes the filters.
 
-With namespaces, packets can be dropped in one direction only. Two wires run between replica A and replica B. All
+With namespaces, packets can be dropped in a single direction. Two wires run between replica A and replica B. All
 packets that A receives from B have the address of one of these wires. If the filter of A drops these packets, A
 receives nothing from B, but B still receives what A sends.
 """
