@@ -54,7 +54,7 @@ class Terminal:
         self._reader.join(BOUND_S)
 
     def claim(self, line: str) -> None:
-        """Read the address of the cluster page in a line of output, and exchange the key in this address for a control
+        """Find the address of the cluster page in a line of output. Exchange the key in this address for a control
         token."""
         found = ADDRESS.search(line)
         assert found

@@ -44,7 +44,7 @@ class Peer:
     vector: dict[str, int] = field(default_factory=dict)
 
     def holding(self, items: Iterable[wire.Item]) -> Peer:
-        """Let this peer hold these writes too. Return the peer."""
+        """Add these writes to the writes that this peer claims to hold. Return the peer."""
         for item in items:
             cover(self.vector, item)
             if item.csn:

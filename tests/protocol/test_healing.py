@@ -312,8 +312,8 @@ def test_a_retired_server_whose_writes_have_no_place_retires_again(three: tuple[
 
 
 def test_a_retirement_without_a_place_is_refused_with_what_to_do(three: tuple[Replica, Replica, Replica]) -> None:
-    """A server retires, is rolled back, and accepts another write. A replica that holds the retirement counts as a
-    holder of all writes of the server, so it gets the commit of the new write without a body."""
+    """A server retires, is rolled back, and accepts another write. A replica that holds the retirement seems to hold
+    all writes of the server. So this replica gets the commit of the new write without a body."""
     one, two, other = three
     copy = copy_of(two)
     two.retire(two.clock.tick())

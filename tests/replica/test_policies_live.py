@@ -28,10 +28,7 @@ def state(address: str, request: str) -> str | None:
 
 
 def last_session(address: str) -> Any:
-    """Return the last session of a replica with its first peer; None before the first session.
-
-    A failed session is soon repeated automatically.
-    """
+    """Return the last session of a replica with its first peer, or None before the first session."""
     return ask(address, "GET", "/replica").json()["peers"][0]["last_session"]
 
 
