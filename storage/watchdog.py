@@ -3,8 +3,8 @@ gone.
 
 A script does not end if an application's Lua has a loop that calls nothing. Such a script blocks Redis for everybody.
 SCRIPT KILL ends the script if Redis has a `lua-time-limit`. The embedded Redis has no limit at first, because counting
-the instructions of Lua costs 5 %. The first time that a script does not end, this module kills the embedded Redis. It is
-then started again with a limit.
+the instructions of Lua costs 5 %. The first time that a script does not end, this module kills the embedded Redis.
+Redis is then started again with a limit.
 """
 
 from __future__ import annotations
