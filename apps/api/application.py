@@ -35,10 +35,9 @@ def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What a replica does if a write that it has acknowledged loses its effect in a replay: the replica submits drafts
-    that make up for the write. This happens only if the write's outcome is one of `words`, such as `moved_meanwhile`.
-    `drafts(service, entry)` yields the drafts for one write. The same write must always give drafts with the same
-    request ids, because they may be submitted twice."""
+    """How a replica makes up for an acknowledged write that a replay has left without effect. If the outcome of such a
+    write contains one of `words`, the replica submits the drafts that `drafts(service, entry)` yields. The replica may
+    submit these drafts twice. So the same write must always give drafts with the same request ids."""
 
     words: Sequence[str]
     drafts: Callable[[Service, LogEntry], Iterable[Draft]]
@@ -46,10 +45,10 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What became of a write that this replica has accepted.
+    """The outcomes of a write that this replica has accepted.
 
-    accepted  the outcome in the answer to the user's request or, if a forced promotion has revoked the commit of the
-              write, the outcome before the promotion; None if there is no such outcome
+    accepted  the outcome in the answer to the user's request; if the commit of the write was revoked, the outcome
+              before that; None if the write was made again under another id, and then had no effect
     told      the outcome when this replica last sent a notice about the write; None if it has sent none
     outcome   the present outcome
     is_final  whether the write is committed
@@ -75,10 +74,15 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Application(LuaApplication):
-    """An application. `endpoints(service)` returns its REST endpoints. `describe(write, outcome)` returns the
-    description of a write for screens. Its member `result` says what the write changed, and is None if the write
-    changed nothing. `warnings(service)` yields sentences for the operator, which the replica shows at its start.
-    `notices(service, news)` yields what to tell users about a write; nothing if they know it already."""
+    """An application.
+
+    endpoints  a function that returns the REST endpoints
+    describe   a function that returns the description of a write for screens; the member `result` of a description says
+               what the write changed, and is None if the write changed nothing
+    follow_up  None if the application needs no follow-ups
+    warnings   a function that yields sentences for the operator; the replica shows these sentences at its start
+    notices    a function that yields the notices about a write; a user who knows the outcome gets no notice
+    """
 
     endpoints: Callable[[Service], Sequence[Endpoint]]
     describe: Callable[[Write, str], dict[str, Any]] = describe_plainly

@@ -37,11 +37,11 @@ Handler = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path. The name of the handler is the operation id, so it is unique; its docstring is the
-    summary.
+    """One method of one path. The name of the handler is the operation id, so the name is unique. The docstring of the
+    handler is the summary.
 
     The first parameter of the handler is a Request[QUERY, BODY]. QUERY and BODY are the models that the query and the
-    body of a request must fit. If one of them is None, that part of the request is ignored.
+    body of a request must fit. If one of these models is None, that part of the request is ignored.
 
     path                  such as `/rooms/{room}/calendar`; `{+name}` matches the rest of the path, with slashes
     answers               status -> schema of the JSON; None if the answer is not JSON
@@ -52,8 +52,8 @@ class Endpoint:
     body_is_required      if False, a request without a body is treated as if its body were {}
     is_refused_when_busy  if False, even a client that sends too many requests may use the endpoint
     in_session            the endpoint keeps the guarantees of the client's session
-    for_cluster_pages     web pages of other replicas may use the endpoint; if it is a POST, they may do so only in a
-                          cluster without roles
+    for_cluster_pages     web pages of other replicas may use the endpoint; if its method is POST, only in a cluster
+                          without roles
     is_endless            the answer is a stream without an end
     """
 
@@ -73,8 +73,7 @@ class Endpoint:
 
     @property
     def is_write(self) -> bool:
-        """Whether the endpoint makes a write in the name of its caller. If so, the request must say who the caller
-        is."""
+        """True if the endpoint makes writes for its caller. A request to such an endpoint must name the caller."""
         return self.in_session and self.method != "GET"
 
     @property

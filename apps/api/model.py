@@ -75,7 +75,7 @@ Count = Annotated[int, BeforeValidator(_count), WithJsonSchema(COUNT)]  # in a q
 View = Literal["tentative", "committed"]
 RequestId = Annotated[
     Name | None,
-    Field(description="Your id of this request. A request that comes again with the same id is done only once."),
+    Field(description="Your id of this request. A request that you send twice with the same id is done only once."),
 ]
 
 
@@ -93,8 +93,9 @@ class ListQuery(Model):
 
 
 def part_of_list(entries: Sequence[str], query: ListQuery) -> tuple[list[str], str | None]:
-    """Return the part of a list that a query asks for, and the value of `after` with which the next query gets the next
-    part. The value is None if this part is the last one. The list must be sorted bytewise."""
+    """Return the part of a list that a query asks for, and the value of `next` for the answer. A client sends this
+    value as `after` to get the next part. The value is None if there is no next part. The list must be sorted
+    bytewise."""
     start = bisect_right(entries, query.after.encode(), key=str.encode) if query.after else 0
     part = list(entries[start : start + query.limit])
     return part, part[-1] if start + len(part) < len(entries) else None
@@ -167,7 +168,7 @@ def _fields_of(models: Iterable[type[BaseModel]]) -> dict[str, FieldInfo]:
 
 
 def _models_at(model: type[BaseModel], steps: Iterable[str]) -> list[type[BaseModel]]:
-    """Return the models that may describe the object at a path: one, or several for a union."""
+    """Return the models that may describe the object at a path. A union has several models."""
     models = [model]
     for step in steps:
         if field := _fields_of(models).get(step):  # an index of a list leads to no other model

@@ -12,9 +12,9 @@ RETRY_AFTER_S = 5
 
 
 class OneAtATime:
-    """A `with` block that only one thread at a time may enter. Another thread waits for WAIT_S at most, since most
-    questions are answered by then. If the block is then still in use, Away `busy` is raised, because a request that
-    waits holds a thread. `what` names the question in the message."""
+    """A `with` block that only one thread at a time may enter, to answer a large question. Another thread waits for at
+    most WAIT_S; by then, most questions are answered. If the block is still in use after that time, Away `busy` is
+    raised, because a waiting request occupies a thread. `what` is the name of the question in the error message."""
 
     def __init__(self, what: str) -> None:
         self._what = what

@@ -27,8 +27,8 @@ class Caller:
 
 @dataclass(slots=True)
 class ClientSession:
-    """The client's session during one request. A handler only passes this object to the service. The service asks it
-    which vector the request needs, and notes in it what the client reads and writes.
+    """The client's session during one request. A handler only passes this object to the service. The service reads here
+    which vector the request needs, and notes here what the client reads and writes.
 
     was_sent     whether the client sent a token
     client       the person or address to which limits on requests apply; empty if it is not known
@@ -46,8 +46,8 @@ class ClientSession:
 
     @property
     def birth(self) -> str:
-        """The short form of the cluster's birth (its first primary), from the client's token. Empty if the token names
-        no birth, or if the client sent no token."""
+        """The short form of the cluster's birth (its first primary), from the client's token. The text is empty if the
+        client sent no token, or a token without a birth."""
         return self.token.birth if self.was_sent else ""
 
     def needs_of_read(self) -> dict[str, int]:

@@ -51,11 +51,11 @@ class Service(Protocol):
     def newest_writes(
         self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
     ) -> Sequence[LogEntry]:
-        """Return the newest writes of the application `app` (NAME/VERSION), 200 at most. The other arguments select
-        writes by their `user`, by their request id (`request`), and by their outcome, which must contain one of
-        `words`. An empty argument selects all writes. Tentative writes come first, then the committed writes that the
-        log still holds. Both begin with the newest write. Without `words`, only the newest 5,000 writes of the log are
-        searched."""
+        """Return the newest writes of the application `app` (NAME/VERSION), at most 200. `user`, `request` (the request
+        id) and `words` select writes; an empty argument selects all writes. With `words`, the outcome of a write must
+        contain one of the words. Tentative writes come first, then the committed writes that the log still holds. In
+        each group, the newest write comes first. Only the newest 5,000 writes of the log are searched; with `words`,
+        the newest 20,000."""
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
         """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time of the
@@ -70,26 +70,27 @@ class Service(Protocol):
         it comes first. Then come the peers that held them at the end of their last session with this replica."""
 
     def active_tag(self, name: str) -> str:
-        """Return the tag NAME/VERSION that clients' writes of the application `name` carry. VERSION is the activated
-        version, or a newer version if the log is known to have writes of it. If there is neither, VERSION is the oldest
-        version that this replica can play. An application with one version need not call this."""
+        """Return the tag NAME/VERSION for clients' writes of the application `name`. VERSION is the activated version.
+        If no version was activated, VERSION is the oldest version that this replica can play. If the log has writes of
+        a newer version, VERSION is that newer version. An application with one version need not call this method."""
 
     def label(self, server: str) -> str:
         """Return the label of a server. If no server of the cluster has this id, return the id itself."""
 
     def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, FeedRevision]:
-        """Record which things, such as reservations, the feed `name` shows now. Return the revision of each thing that
-        is recorded for the feed, including things that the feed no longer shows.
+        """Record which things, such as reservations, the feed `name` shows now. Return the revision of each recorded
+        thing. The result includes things that the feed no longer shows.
 
-        `shown` maps each thing to two values: the text that the feed shows of it (without tabs), and a time in seconds
-        since 1970. If the feed stops showing the thing, its revision is kept until this time.
+        `shown` maps each thing to (text, keep_until_s). The text is what the feed shows of the thing, without tabs.
+        `keep_until_s` is a time in seconds since 1970. After the feed has stopped showing a thing, the revision of this
+        thing is kept until that time.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Says which Lua plays a write: the tag of the application (NAME/VERSION), and the names of a dependency check and
-    a merge procedure. An application may have several of both. People see the names in the log."""
+    """The Lua rules that play a write: the tag of the application (NAME/VERSION), and the names of one dependency check
+    and one merge procedure of this application. People see these names in the log."""
 
     app: str
     check: str

@@ -55,8 +55,8 @@ class Playlist:
         if shown["url"] is None:
             raise Unknown(
                 "song_unknown",
-                f"There is no song {name} in the {view} view here. Check the name. If it was put at another replica, it"
-                " may not have arrived yet.",
+                f"There is no song {name} in the {view} view here. Check the name. If the song was put at another"
+                " replica, that write may not have arrived here yet.",
                 song=name,
                 view=view,
             )
@@ -86,9 +86,9 @@ class Playlist:
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """Return what screens show of a write about a song: the name and, for a put, the URL. The member `result` holds
-    these values again, or None if the write changed nothing. `why` says why the write had no effect; None if it had its
-    effect."""
+    """Return the description of a write about a song for screens: the name of the song and, for a put, the URL.
+    `result` repeats these values, or is None if the write changed nothing. `why` is a sentence that says why the write
+    had no effect; `why` is None if the write had its effect."""
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
     refusal = refusal_of_judge(outcome)
     because = REQUEST_TAKEN if outcome == "differs" else why_forbidden(refusal) if refusal else None

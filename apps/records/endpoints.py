@@ -129,8 +129,8 @@ class Records:
 
     def write_records(self, request: Request[None, WriteBody]) -> tuple[Answer, int]:
         """Write records. The body has an update, a check and a merge procedure. The replica does the update if the
-        check holds, and otherwise the first possible step of the merge procedure. Status 200 means that the same
-        request had already been accepted."""
+        check succeeds and the update is possible. Otherwise the replica does the first possible step of the merge
+        procedure. Status 200 means that the same request had already been accepted."""
         body = request.body
         from apps.records.program import program_of  # noqa: PLC0415  # see sql.py
 
@@ -184,21 +184,21 @@ class Records:
         return self._state_of(entry)
 
     def list_writes(self, request: Request[WritesQuery, None], user: str) -> Answer:
-        """List a user's newest writes of records: up to 200, among the newest 5,000 writes of the log. Tentative writes
-        come first, then committed writes. Both begin with the newest write."""
+        """List a user's newest writes of records, up to 200. Only the newest 5,000 writes of the log are searched.
+        Tentative writes come first, then committed writes. In each group, the newest write comes first."""
         self._service.read([], request.session)
         return {"user": user, "writes": list(map(self._state_of, self._writes_of(user, request.query.request or "")))}
 
     def list_merged(self, request: Request[MergedQuery, None]) -> Answer:
-        """List the writes of records for which a step of the merge procedure was done instead of the update: up to 200.
-        Tentative writes come first, then committed writes. Both begin with the newest write."""
+        """List the writes of records in which a step of the merge procedure was done instead of the update, up to 200.
+        Tentative writes come first, then committed writes. In each group, the newest write comes first."""
         self._service.read([], request.session)
         entries = self._service.newest_writes(WRITE.app, user=request.query.user or "", words=["merged"])
         return {"writes": [self._state_of(entry) for entry in entries if entry.outcome.startswith("merged")]}
 
     def list_conflicts_of_relation(self, request: Request[None, None], relation: str) -> Answer:
-        """List the writes to a relation that could not be done: first the tentative ones, then the newest 100 committed
-        ones. Both begin with the newest write."""
+        """List the conflicts of a relation: writes that had no effect because of other writes. Tentative writes come
+        first, then the newest 100 committed writes. In each group, the newest write comes first."""
         found, known = self._relation(relation, request.session), partial(self._known, session=request.session)
         page = f"conflicts:{found.name}"
         notes = self._service.read([page], request.session).pages[page].notes
@@ -239,9 +239,9 @@ class Records:
             in_the_way = obstacles(accepted.detail, partial(self._known, session=session))
             return Conflict(
                 "conflict",
-                "The update cannot be done, and no step of the merge procedure can be done instead. Nothing was"
-                " changed. `in_the_way` lists the records that are in the way or missing. Send a write that takes them"
-                " into account.",
+                "Neither the update nor a step of the merge procedure is possible. Nothing was changed. `in_the_way`"
+                " lists the records that are in the way or missing. Change the write to fit these records, then send it"
+                " again.",
                 in_the_way=in_the_way,
             )
         if accepted.detail == "too_many_records":
@@ -278,10 +278,13 @@ class Records:
 
 
 def describe(write: Write, outcome: str) -> Answer:
-    """Return what screens show of a write: its relations and, as `result`, what the write changed and which step of its
-    merge procedure did it. If the write changed nothing, `result` is None. For a write of records that changed nothing,
-    `wanted` says which changes it was to make, and `in_the_way` says which records prevented them. `why` is a sentence
-    that says why an acknowledged write had no effect."""
+    """Return the description of a write for screens. The description has the names of the relations, and these members:
+
+    result      what the write changed, and which step of its merge procedure did it; None if the write changed nothing
+    wanted      the changes that the write was to make; only given if a write of records changed nothing
+    in_the_way  the records that prevented these changes; only given together with `wanted`
+    why         a sentence that says why an acknowledged write had no effect; None if it had its effect
+    """
     if write.op != "write":
         return {
             "relation": write.args["name"],
@@ -333,8 +336,8 @@ def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
     }
     return Conflict(
         "request_differs",
-        f"An earlier write with the request id {request} had different content. Of that write, {was} took effect. The"
-        " new write has changed nothing. Give each write its own request id.",
+        f"An earlier write with the request id {request} had different content, and {was} of that write took effect."
+        " The new write has changed nothing. Give each write its own request id.",
         request=request,
         earlier=earlier | ({"write": first.write.id, "changed": present_state(first)["changed"]} if first else {}),
     )

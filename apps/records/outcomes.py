@@ -17,8 +17,8 @@ NO_ALTERNATIVE: Mapping[str, Value] = {}
 
 
 def obstacles(detail: str, relation_of: Callable[[str], Relation | None]) -> list[Json]:
-    """Return the records that stood in the way of a write, or that it needed but did not find. `detail` is the detail
-    of the outcome `conflict`."""
+    """Return the records that caused a conflict: records that were in the way of a write, and missing records that the
+    write needed. `detail` is the detail of the outcome `conflict`."""
     lines = detail.split(LINE) if detail else []
     return [{"is_missing": line[0] == "-", **_named(line[1:], relation_of)} for line in lines]
 
@@ -45,8 +45,8 @@ def relations_of(write: Write) -> list[str]:
 
 
 def conflict_of(write: Write, outcome: str) -> Json:
-    """Return what a write wanted and what stands in its way, in the form that `noted` returns. This also works for a
-    tentative write, which has no note yet."""
+    """Return the changes that a write wanted, and the records that were in the way. The result has the form that
+    `noted` returns. A tentative write has no note yet, so this function reads the write and its outcome."""
     status, _, detail = outcome.partition(" ")
     wanted = (
         [{"op": "define", "relation": write.args["name"], "record": {}}]
@@ -90,8 +90,8 @@ def changes_shown(write: Write, changes: Iterable[Json]) -> list[Json]:
 
 
 def _carried_by(write: Write) -> Callable[[str], Relation | None]:
-    """Return a function that finds a relation by its full name among those that the write carries. It returns None for
-    any other name."""
+    """Return a function that finds a relation by its full name. The function returns None if the write does not carry
+    this relation."""
     carried = write.args.get("relations", {})
     return lambda name: Relation.of_carried(base_name_of(name), carried[name]) if name in carried else None
 

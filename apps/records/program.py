@@ -44,8 +44,8 @@ class _Reader:
     used: set[str] = field(default_factory=set)  # the names of the parameters that the SQL uses
 
     def step(self, place: str, update: str | Sequence[str], check: Check | None, alternatives: Any = None) -> Json:
-        """Return the canonical form of a step. Errors name `place`, the path of the step in the request, such as
-        `merge.0.`; it is empty for the update itself."""
+        """Return the canonical form of a step. `place` is the path of the step in the request, such as `merge.0.`, for
+        error messages. The path of the update itself is empty."""
         known = tuple(alternatives or ())
         if any("user" in alternative for alternative in known):
             message = (

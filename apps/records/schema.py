@@ -21,7 +21,7 @@ Parameters = dict[str, Parameter]
 Sql = Annotated[str, Field(min_length=1, max_length=SQL_MAX)]
 Update = Annotated[
     Sql | Annotated[list[Sql], Field(min_length=1, max_length=STATEMENTS_MAX)],
-    Field(description="INSERT, UPDATE or DELETE; several are done together or not at all."),
+    Field(description="An INSERT, UPDATE or DELETE, or a list of these. A list is done completely or not at all."),
 ]
 
 
@@ -39,7 +39,11 @@ class DefineBody(Model):
     attributes: Annotated[dict[str, Type], Field(description="The attributes in order, and the type of each.")]
     key: Annotated[list[str], Field(description="The attributes that identify a record.")]
     page_by: Annotated[
-        list[str], Field(description="Part of the key. Records with equal values share a page, and can be in conflict.")
+        list[str],
+        Field(
+            description="Some attributes of the key. Records with equal values of these attributes share a page. Only"
+            " writes that share a page can be in conflict."
+        ),
     ]
     request: RequestId = None
 
@@ -50,7 +54,10 @@ class Check(Model):
     query: Annotated[Sql, Field(description="SELECT … FROM … WHERE …")]
     expect: Annotated[
         list[list[Parameter] | Parameters],
-        Field(description="The expected rows: lists of values, or objects by attribute. `:name` is a parameter."),
+        Field(
+            description="The expected rows. A row is a list of values, or an object with a value for each attribute."
+            " `:name` is a parameter."
+        ),
     ]
 
 
@@ -59,9 +66,16 @@ class Step(Model):
 
     alternatives: Annotated[
         list[Parameters] | None,
-        Field(alias="for", max_length=ALTERNATIVES_MAX, description="Values of parameters, tried one after another."),
+        Field(
+            alias="for",
+            max_length=ALTERNATIVES_MAX,
+            description="Alternatives, tried in order. Each alternative gives values to parameters.",
+        ),
     ] = None
-    check: Annotated[Check | None, Field(description="What must hold; without it, the step is tried.")] = None
+    check: Annotated[
+        Check | None,
+        Field(description="The step is done only if this check succeeds. A step without a check is always tried."),
+    ] = None
     update: Update
 
 
@@ -90,10 +104,17 @@ class WriteBody(Model):
     }
 
     update: Update
-    check: Annotated[Check | None, Field(description="What must hold for the update to be done.")] = None
+    check: Annotated[
+        Check | None,
+        Field(description="The update is done only if this check succeeds. An update without a check is always tried."),
+    ] = None
     merge: Annotated[
         tuple[Step, ...],
-        Field(max_length=STEPS_MAX, strict=False, description="What to do instead: the first step that holds is done."),
+        Field(
+            max_length=STEPS_MAX,
+            strict=False,
+            description="Steps that are tried in order if the update is not done. The first possible step is done.",
+        ),
     ] = ()
     parameters: Annotated[Parameters | None, Field(description="Values that the SQL names as `:name`.")] = None
     request: RequestId = None

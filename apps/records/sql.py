@@ -1,7 +1,7 @@
 """Turns the SQL of queries and statements into the canonical form that query.lua and changes.lua describe.
 
-sqlglot parses a text into a tree, and this module reads the tree. It refuses everything that the language of records
-(see README.md) does not have, and names the position in the text. sqlglot takes 16 MB of memory, so this module is
+sqlglot parses a text into a tree, and this module reads the tree. SQL that is not part of the language of records (see
+README.md) is refused. The error names the position in the text. sqlglot takes 16 MB of memory, so this module is
 imported only when the first text is parsed.
 
     SELECT who FROM meetings WHERE room = '6.12' AND day = :day AND start < 600 ORDER BY start LIMIT 3
