@@ -30,14 +30,14 @@ from bayou.application import LogEntry, PageViews, refusal_of_judge
 from bayou.write import Write
 
 REASONS = {
-    "no_alternative": "An earlier reservation took the slot, and nothing else that was asked for is free. "
+    "no_alternative": "An earlier reservation took the slot, and no other slot that the request allows is free. "
     "Move the reservation to another time, or cancel it.",
     "open_reservations": "The owner already holds as many open reservations as the policy allows. "
     "Cancel one of them, then move this reservation.",
     "forbidden": "The user had been revoked, or had too low a role, when the reservation was committed. "
     "Ask a manager, then make a new reservation.",
-    "series": "Another occurrence of the series found no slot, and the request asked for all occurrences or none. "
-    "Move this occurrence, or ask for a series without the dates that have no free slot.",
+    "series": "Another occurrence of the series found no free slot. The request asked for all occurrences or none, so "
+    "this one was rejected too. Move this occurrence, or reserve a series without the dates that have no free slot.",
 }
 NOT_AS_WANTED = ("merged", *NO_EFFECT)
 WITH_SLOT = {"updated", "merged", "unmoved", "kept"}  # statuses whose detail names the slot of the reservation
@@ -82,8 +82,8 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
 
 
 def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
-    """Return the JSON value for a reservation that stands at another local time than asked for. SHIFTED in
-    answer_schemas.py lists its members."""
+    """Return the JSON value for a shifted reservation (see local_times.py). SHIFTED in answer_schemas.py lists the
+    members of this value."""
     assert one.held.slot is not None, "it has a slot, at another local time"
     return {
         "id": one.id,
@@ -97,8 +97,8 @@ def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def local_shown(held: Reservation, asked_at: RoomSlot, zone: ZoneInfo) -> dict[str, str]:
-    """Return the JSON value for the local times at which a reservation was meant to stand. The value has the schema
-    LOCAL (see answer_schemas.py)."""
+    """Return the local times that were asked for, as a JSON value with the schema LOCAL (see answer_schemas.py).
+    `asked_at` is the slot at these local times."""
     assert held.local is not None, "its local times are known"
     return {"timezone": held.local.zone or zone.key, **_times(asked_at, zone)}
 
@@ -172,11 +172,13 @@ def taken(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """Return what screens show of a write: the request and, as `result`, the slot that the outcome gave. `result` is
-    None if the outcome gave no slot. `owner` is None unless the write names an owner. `why` is a sentence that says why
-    an acknowledged write had no effect. Times are in UTC.
+    """Return the description of a write for screens, with times in UTC.
 
-    For a write about a series, `result` is None, and `parts` describes each occurrence in the same way.
+    result  the slot that the outcome gave; None if the outcome gave no slot
+    owner   the owner whom the write names; None if the write names no owner
+    why     a sentence that says why an acknowledged write had no effect; None if it had its effect
+    parts   only for a write about a series: one description for each occurrence; then `result` and `why` of the whole
+            write are None
     """
     op, parts = write.op.removesuffix("_series"), parts_of(write, outcome)
     if "occurrences" not in write.args:
@@ -208,9 +210,9 @@ def parts_of(write: Write, outcome: str) -> list[WritePart]:
 
 
 def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
-    """Yield each reservation of a write, if it did not get its first choice or if the write had no effect on it. The
-    JSON value has the schema CONFLICT (see answer_schemas.py). `got` is the slot that the outcome names; None if the
-    outcome names none."""
+    """Yield the conflicts of a write as JSON values with the schema CONFLICT (see answer_schemas.py). A conflict is a
+    reservation that did not get its first choice, or on which the write had no effect. `got` is the slot that the
+    outcome names, or None."""
     write, op = entry.write, entry.write.op.removesuffix("_series")
     for part in parts_of(write, entry.outcome):
         room = part.args["room"]

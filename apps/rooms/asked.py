@@ -53,8 +53,8 @@ def in_write(write: Write | Draft) -> Asked:
 
 
 def in_page(identifier: str, fields: Mapping[str, str]) -> Asked:
-    """Return what a request to make a reservation or a series asked for, as far as the page of the reservation or
-    series says it. `fields` are the fields of this page."""
+    """Return what a request to make a reservation or a series asked for. `fields` are the fields of the page of this
+    reservation or series. Values that the page does not keep are missing in the result."""
     made_for = fields.get("made_for", fields.get("owner"))
     owner = None if made_for == identifier.partition("/")[0] else made_for
     if fields["state"] == "series":
@@ -114,8 +114,8 @@ def require_same(wanted: Asked, earlier: Asked, request: str, zone: ZoneInfo) ->
 
 
 def _merge(merge: Merge) -> Asked:
-    """Return what a request says of its merge procedure. If the procedure is `another_room` and names no rooms, `rooms`
-    is left out, so that the rooms are not compared."""
+    """Return what a request says about its merge procedure. If the request asks for `another_room` and names no rooms,
+    the result has no `rooms`, so the rooms are not compared."""
     asked: dict[str, Any] = {"merge": merge.name}
     asked["window_min"] = merge.window_min if isinstance(merge, NearestFreeTime) else None
     if not isinstance(merge, AnotherRoom) or merge.rooms:

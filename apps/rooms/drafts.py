@@ -55,7 +55,7 @@ _SEARCHES = {"first_choice_free", "every_first_choice_free"}  # the checks of wr
 class DraftContext:
     """The values that the drafts of one request share: the user, the request id, the time (UTC) and the policies.
 
-    zone      the time zone of the building, in which the policies hold
+    zone      the time zone of the building; the policies use local times of this zone
     own_zone  the time zone that the request names for its local times; None if the request names none
     app       the application that plays the writes, as NAME/VERSION
     manages   whether the user may make reservations for others, and hand over reservations that others own
@@ -109,9 +109,9 @@ def move(
 
 
 def move_back(context: DraftContext, identifier: str, held: Reservation, to: RoomSlot, by: str) -> Draft:
-    """Return the draft that moves a reservation back to the local times that it was meant for. These are the times of
-    the slot `to`. The draft is in the name of the owner; `by` is the user who asked for the move. If the owner moves
-    the reservation meanwhile, the draft does nothing. Raise Conflict if the policies forbid the slot."""
+    """Return the draft that moves a reservation back to the local times that were asked for. The slot `to` has these
+    local times. The write is in the name of the owner; `by` is the user who asked for the move. If the owner moves the
+    reservation before this write is played, the write does nothing. Raise Conflict if the policies forbid the slot."""
     assert held.slot is not None, "only a reservation with a slot has local times"
     body = ReservationChangeBody.model_construct(
         slots=[Slot.model_construct(start=to.start, end=to.end)], merge=GiveUp(name="give_up")
@@ -123,8 +123,8 @@ def move_back(context: DraftContext, identifier: str, held: Reservation, to: Roo
 def cancel(context: DraftContext, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
     """Return the draft that cancels a reservation. The draft also names the room, for people who read the log.
 
-    The draft declares the pages of every slot that was asked for, even if the reservation is final. The reason: a
-    forced promotion may revoke the commit of the reservation, and even then the cancelled reservation must not reappear
+    The draft declares the pages of every slot that was asked for, even if the reservation is final. The reason is that
+    a forced promotion may revoke the commit of the reservation. Even then, the cancelled reservation must not come back
     at its second choice.
     """
     args = {"reservation": identifier, "room": reservation.room}
@@ -147,15 +147,15 @@ def edit(
 
 
 def made_for(context: DraftContext, owner: str | None) -> dict[str, Any]:
-    """Return the arguments with which a write makes a reservation or series for `owner`; an empty mapping if that is
-    the user who asks. Raise Forbidden if `owner` is somebody else, and the user is not a manager."""
+    """Return the arguments with which a write makes a reservation or series for `owner`. The result is empty if `owner`
+    is None or the user of the request. Raise Forbidden if this user may not make reservations for others."""
     if owner in {None, context.user}:
         return {}
     if not context.manages:
         raise Forbidden(
             "forbidden",
-            f"Only a manager may make a reservation for somebody else ({owner}). Make it without `owner`, then hand it"
-            f" over, or ask a manager.",
+            f"Only a manager may make a reservation for somebody else ({owner}). Make the reservation without"
+            " `owner`, then hand it over. Or ask a manager.",
             needs="manager",
         )
     return {"owner": owner, "by_manager": True}
@@ -242,8 +242,8 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
 
 
 def pages_holding(identifier: str, reservation: Reservation, final: bool) -> list[str]:
-    """Return the page of a reservation, and the room pages that may hold the reservation. If `final` is true, the room
-    pages are those of the present slot. Otherwise they are those of every slot that the reservation may get."""
+    """Return the page of a reservation, and the room pages that may hold the reservation. If `final` is true, these are
+    the pages of the present slot. Otherwise, these are the pages of every slot that the reservation may get."""
     if final:
         room_pages: Iterable[str] = reservation.slot.pages if reservation.slot else ()
     else:

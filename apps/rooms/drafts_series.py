@@ -1,7 +1,7 @@
 """Makes the draft of one write from a user's request about a series. The write has arguments for each occurrence.
 
-This module converts local dates and times to minutes, in the time zone that the request names or else in the zone of
-the building. The write holds minutes.
+This module converts local dates and times to minutes, because the write holds minutes. Local times are in the time zone
+that the request names. If the request names no time zone, the local times are in the zone of the building.
 """
 
 from __future__ import annotations
@@ -173,10 +173,13 @@ def extend(
     known: Mapping[str, tuple[Reservation, bool]],
     body: SeriesExtendBody,
 ) -> Draft:
-    """Return the draft that adds occurrences to a series, or brings cancelled or rejected ones back. `known` has the
-    reservation of each date of the series, and whether it is final. A new occurrence is like the one before it. If no
-    occurrence is before it, it is like the earliest one. Raise BadInput, TooLarge or Conflict if the request cannot be
-    granted."""
+    """Return the draft that adds occurrences to a series, or brings back cancelled or rejected occurrences. `known`
+    maps each date of the series to its reservation, and to whether the reservation is final. Raise BadInput, TooLarge
+    or Conflict if the request cannot be granted.
+
+    A new occurrence has the room, the local times and the purpose of the occurrence before it. If no occurrence comes
+    before the new one, the new one is like the earliest occurrence.
+    """
     zone = context.local_zone
     like = {day: held for day, (held, _) in known.items() if held.state != "cancelled"}
     like = like or {day: held for day, (held, _) in known.items()}
@@ -225,8 +228,9 @@ def extend(
 
 
 def _may_skip(context: DraftContext, wanted: str, room: str, slot: Slot, others: object) -> bool:
-    """Return whether a series may leave out an occurrence because its room is closed on that day. This is allowed only
-    if the request wants `best_effort`, and if another occurrence is left. Otherwise the policy refuses the series."""
+    """Return whether a series may leave out an occurrence because its room is closed on that day. The request must want
+    `best_effort`, and the series must keep another occurrence. If the occurrence may not be left out, the policy
+    refuses the whole series."""
     is_closed = context.policies.closed_on(RoomSlot(room, slot.start, slot.end), context.zone)
     return bool(is_closed and wanted == "best_effort" and others)
 
@@ -271,7 +275,7 @@ def _changing(
     context: DraftContext, op: str, series: str, occurrences: Sequence[Occurrence], needs: Needs, verb: str
 ) -> Draft:
     """Return the draft of a change that needs no slot. `needs` are the arguments and pages that do not depend on the
-    occurrences. `verb` begins the advice in the error for too many occurrences."""
+    occurrences. If there are too many occurrences, the error gives advice. `verb` is the first word of this advice."""
     remedy = f"{verb} the later occurrences first: give their first date as `from`."
     collected = _Collected(series, len(occurrences), needs, remedy)
     for occurrence in occurrences:
@@ -282,9 +286,9 @@ def _changing(
 
 
 class _Collected:
-    """Collects the occurrences of a write about a series, up to the number of pages that one write may declare. `needs`
-    are the arguments and pages of the write that do not depend on the occurrences. If not all occurrences fit, the
-    error gives `count`, the number of all occurrences, and ends with the sentence `remedy`."""
+    """Collects the occurrences of a write about a series. The write may declare at most PAGES_MAX pages. `needs` are
+    the arguments and pages of the write that do not depend on the occurrences. `count` is the number of all
+    occurrences. If not all occurrences fit, the error gives this number, and ends with the sentence `remedy`."""
 
     def __init__(self, series: str, count: int, needs: Needs, remedy: str) -> None:
         self._count = count
@@ -337,8 +341,8 @@ def _without_room(search: Needs) -> Needs:
 
 
 def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> list[Slot]:
-    """Return the slots moved by `days` days, at the same local times. Raise BadInput if a change of the clocks leaves
-    no such slot."""
+    """Return the slots moved by `days` days, at the same local times. Raise BadInput if there is no such slot on the
+    date `day`, because clocks change."""
     found = []
     for number, slot in enumerate(slots):
         try:

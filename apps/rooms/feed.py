@@ -1,9 +1,9 @@
 """Reservations as iCalendar (RFC 5545): the events of a feed, and free/busy times.
 
 A feed is a calendar that other programs poll. An event has the same UID at every replica and after every move. Its
-SEQUENCE and LAST-MODIFIED come from Service.feed_revisions, in which the replica records what it has shown before, so
-the same state gives the same bytes. This module has no access to requests or the store. It is imported only when a feed
-is asked for, because icalendar takes 3 MiB of memory.
+SEQUENCE and LAST-MODIFIED come from Service.feed_revisions: the replica records there what the feed has shown. So the
+same state always gives the same bytes. This module has no access to requests or the store. The module is imported only
+when a client asks for a feed, because icalendar takes 3 MiB of memory.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _event(identifier: str, uid: str, revision: FeedRevision, zone: ZoneInfo) ->
 
 
 def _local(minute: int, zone: ZoneInfo) -> datetime:
-    """Return a minute since 1970 as a local time. If clocks show that local time twice and this is the second time,
-    return the time in UTC."""
+    """Return a minute since 1970 as a local time. When clocks go back, they show some local times twice. For the second
+    time, return the time in UTC."""
     local = moment(minute).astimezone(zone)
     return local.astimezone(UTC) if local.fold or zone.key == "UTC" else local

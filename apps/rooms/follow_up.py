@@ -1,9 +1,9 @@
 """Cancels a reservation again if a cancel that this replica accepted turns out to have had no effect.
 
-A reservation may have been moved at one replica, and cancelled at another replica before the move arrived there. Then
-the cancel finds the reservation on a page that it did not declare, its outcome is `moved_meanwhile`, and the room stays
-taken. But the user was told that the reservation is cancelled. So the replica that accepted the cancel cancels the
-reservation again, in its present slot.
+One replica may accept a move of a reservation, and another replica may accept a cancel before the move arrives there.
+Then the cancel does not declare the page on which the reservation now stands. So the outcome of the cancel is
+`moved_meanwhile`, and the room stays reserved. But the user was told that the reservation is cancelled. So the replica
+that accepted the cancel now cancels the reservation in its present slot.
 """
 
 from __future__ import annotations

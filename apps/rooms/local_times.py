@@ -1,8 +1,9 @@
-"""Finds reservations that no longer stand at the local time for which they were asked.
+"""Finds shifted reservations. A reservation is shifted if its slot no longer has the local time that was asked for.
 
-A page holds minutes in UTC, and the local time of the request as an offset (lua/local_times.lua). When the rules of a
-time zone change, or when `timezone` of the configuration is corrected, these minutes become another local time. If the
-request named a time zone, its local times belong to that zone. Otherwise they belong to the building's present zone.
+A page holds the slot in minutes of UTC, and how far local time was ahead of UTC (lua/local_times.lua). When the rules
+of a time zone change, or when `timezone` of the configuration is corrected, the same minutes become another local time.
+If the request named a time zone, its local times belong to that zone. Otherwise, its local times belong to the
+building's present zone.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SHIFT_MAX_MIN = 26 * 60  # between two offsets from UTC
 
 @dataclass(frozen=True, slots=True)
 class Shifted:
-    """A reservation that stands at another local time than it was asked for.
+    """A shifted reservation.
 
     asked_at  the slot at the local times that were asked for, by the present rules of the time zone
     overlaps  the ids of reservations that overlap `asked_at`
@@ -51,8 +52,8 @@ class Shifted:
 
 
 def slot_asked_at(held: Reservation, building: ZoneInfo) -> RoomSlot | None:
-    """Return the slot at the local times for which a reservation was asked, by the present rules of the time zone.
-    Return None if the reservation has that slot already, or if its local times are not known."""
+    """Return the slot at the local times that were asked for, by the present rules of the time zone. Return None if the
+    reservation has this slot already, or if the local times are not known."""
     slot, local = held.slot, held.local
     if slot is None or local is None:
         return None
@@ -78,10 +79,10 @@ class Part:
 
 
 class Search:
-    """Finds the reservations that are not over and stand at another local time than they were asked for. `start` and
-    `end` (minutes since 1970) may bound the period that is searched. The search reads the tentative view.
+    """Finds the shifted reservations that are not over, in the tentative view. `start` and `end` (minutes since 1970)
+    limit the period that is searched; None sets no limit.
 
-    days  the UTC days, in order, on which such a reservation may stand in the period
+    days  the UTC days of this period that may have shifted reservations, in order
     """
 
     def __init__(self, service: Service, building: Building, start: int | None = None, end: int | None = None) -> None:
@@ -95,10 +96,10 @@ class Search:
         self._rooms = service.list_entries("rooms", self._session) if self.days else []
 
     def parts(self, days: Sequence[str], limit: int) -> Iterator[Part]:
-        """Search `days` in the given order, and yield what is found, in parts. `days` must be days of this search. A
-        part ends with the day on which `limit` reservations, or PAGES_MAX pages of rooms, have been read. Within a
-        part, the reservations are sorted by the times that were asked for. A reservation that spans several days of
-        this search belongs to the first of them."""
+        """Search `days` in the given order, and yield the results in parts. `days` must be days of this search. A part
+        ends with the day on which `limit` reservations, or PAGES_MAX pages of rooms, have been read. In each part, the
+        reservations are sorted by the times that were asked for. A reservation that spans several days of this search
+        belongs to the first of these days."""
         taken, ids = list[str](), dict[str, None]()
         for some in _split(days, max(PAGES_AT_ONCE // max(len(self._rooms), 1), 1)):
             found = self._on_pages(f"room:{room}/{day}" for day in some for room in self._rooms)
@@ -136,7 +137,7 @@ class Search:
         return found
 
     def _shifted(self, ids: Iterable[str]) -> list[Shifted]:
-        """Return the reservations with these ids that are not over and stand at another local time than asked for."""
+        """Return the reservations with these ids that are shifted and not over."""
         found = []
         for part in in_parts(ids):
             views = self._service.read([reservation_page(one) for one in part], self._session).pages
@@ -148,8 +149,8 @@ class Search:
         return found
 
     def _near(self, shifted: Iterable[Shifted]) -> set[str]:
-        """Return the ids of the reservations that, moved to the times that they were asked for, may overlap the slot
-        `asked_at` of one of `shifted`."""
+        """Return the ids of the reservations near the slots `asked_at` of `shifted`. If one of these reservations is
+        shifted too, its own move back may bring it into such a slot."""
         doubtful, pages = set(self._doubtful), set[str]()
         for one in shifted:
             at = one.asked_at
@@ -190,8 +191,9 @@ def warnings(service: Service) -> Iterator[str]:
 
 
 def _doubtful_days(entries: Collection[str], first: int, building: ZoneInfo) -> list[str]:
-    """Each of `entries` names a UTC day, and the offset of the local times on it. Return the days, from `first` on, for
-    which the present rules may give another offset. Days on which clocks change are always included."""
+    """Return the UTC days, from the day `first` on, for which the present rules may give another offset. Each of
+    `entries` names a UTC day, and the offset of the local times on that day. Days on which clocks change are always
+    included."""
     found = set()
     for entry in entries:
         text, offset, *own = entry.split(" ")

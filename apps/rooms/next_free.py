@@ -21,9 +21,9 @@ def searched(wanted: RoomSlot) -> RoomSlot:
 def next_free(
     wanted: RoomSlot, taken: Sequence[Entry], policies: Policies, at_min: int, zone: ZoneInfo
 ) -> RoomSlot | None:
-    """Return the first free slot that can replace `wanted`: in the same room, as long, and not earlier. It overlaps
-    none of `taken`, and the policies permit it for a request made at the minute `at_min`. Return None if there is no
-    such slot within SEARCH_DAYS."""
+    """Return the first free slot that can replace `wanted`. This slot has the same room and the same length, and does
+    not begin before `wanted`. The slot overlaps none of `taken`. The policies permit the slot for a request at the
+    minute `at_min`. Return None if there is no such slot within SEARCH_DAYS."""
     length, last = wanted.end - wanted.start, wanted.start + SEARCH_DAYS * DAY_MIN
     starts = {wanted.start, *(policies.on_grid(entry.slot.end, zone) for entry in taken)}
     starts.update(policies.opening(wanted.room, day, zone) for day in _days(wanted.start, last, zone))

@@ -1,9 +1,9 @@
-"""What the owner of a reservation is told: that the reservation is final, moved or rejected, or that somebody else has
-cancelled it or handed it over.
+"""Makes the notices about reservations. A notice says that a reservation is final, moved or rejected, or what somebody
+else has done with the reservation. Most notices go to the owner.
 
 A reservation may have several writes, each accepted by some replica. A notice always describes the reservation as it is
 now. So if a later write has moved, handed over or cancelled the reservation, there is no notice about the earlier
-write: the replica that accepted the later write sends the notices.
+write. The replica that accepted the later write sends the notices.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NOT_FINAL = "This may change until it is final."
 @dataclass(frozen=True, slots=True)
 class _Part:
     """The part of a write that is about one reservation. `accepted`, `told` and `outcome` are as in News, but for this
-    reservation only. `held` is the reservation in the tentative view; None if it is not there."""
+    reservation only. `held` is the reservation in the tentative view; None if its page holds no reservation."""
 
     write: Write
     id: str
@@ -80,7 +80,7 @@ class _Told:
 
 
 def notices(service: Service, news: News) -> Iterator[Notice]:
-    """Yield the notices about a write: one for each user who is to be told, even if the write is about several
+    """Yield the notices about a write. A user gets at most one notice, even if the write is about several
     reservations."""
     zone = ZoneInfo(service.settings.timezone)
     told = [one for part in _parts(service, news) for one in _of_part(service, part, zone)]
@@ -126,9 +126,9 @@ def _of_part(service: Service, part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
 
 
 def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell the owner which slot the reservation has now. Do so only if there is news: the reservation is final, or the
-    owner was last told of another slot, or of no slot. If the reservation no longer belongs to the owner that the write
-    names, tell nobody."""
+    """Tell the owner which slot the reservation has now. Do so only in three cases: the owner does not know of the
+    write, the owner knows another slot, or the reservation is final. Tell nobody if the reservation no longer has the
+    slot and the owner that this write gave."""
     held = part.held
     if held is None or held.slot != slot or part.args.get("owner", part.write.user) != part.owner:
         return
@@ -164,9 +164,9 @@ def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
 
 
 def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell the user who made a write, and the owner whom the write names, that the write has no effect. If the write is
-    a cancel, and the owner was told of this cancel, also tell the owner that the reservation is not cancelled after
-    all."""
+    """Tell two users that a write has no effect: the user who made the write, and the owner whom the write names. If
+    the write is a cancel and the owner was told of this cancel, also tell the owner that the reservation is not
+    cancelled."""
     asks = "slots" in part.args
     if part.told == part.outcome and not (asks and part.is_final):
         return

@@ -1,5 +1,6 @@
-"""Says what an outcome of the rooms means. For a write that is refused, and so not recorded, it makes a Refusal. For an
-acknowledged write that a replay has left without effect, it makes a sentence."""
+"""Says what an outcome of the rooms means. A write that is refused is not recorded; this module makes a Refusal from
+the outcome. A replay may leave an acknowledged write without effect; this module then makes a sentence that says
+why."""
 
 from __future__ import annotations
 
@@ -11,15 +12,15 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
     "unknown": (
         Unknown,
         "reservation_unknown",
-        "There is no reservation {id} here. Check the id. If it was made at another replica, it may not have arrived"
-        " yet.",
+        "There is no reservation {id} here. Check the id. If the reservation was made at another replica, that write"
+        " may not have arrived here yet.",
     ),
     "forbidden": (
         Forbidden,
         "not_owner",
         "Only {owner} may change the reservation {id}; a manager may cancel it, or hand it over.",
     ),
-    "cancelled": (Conflict, "cancelled", "The reservation {id} has been cancelled. Make a new one."),
+    "cancelled": (Conflict, "cancelled", "The reservation {id} has been cancelled. Make a new reservation."),
     "moved_meanwhile": (
         Conflict,
         "moved_meanwhile",
@@ -28,10 +29,10 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
 }
 
 _NO_EFFECT = {  # status, or the detail of `rejected` -> why the write had no effect
-    "no_alternative": "an earlier reservation took the slot, and nothing else that was asked for is free",
+    "no_alternative": "an earlier reservation took the slot, and no other slot that the request allows is free",
     "open_reservations": "its owner already held as many open reservations as the policy allows",
     "series": "another occurrence of the series found no slot",
-    "unmoved": "nothing that it asked for is free any more",
+    "unmoved": "no slot that the request allows is free any more",
     "kept": "another occurrence of the series found no slot",
     "cancelled": "the reservation had been cancelled meanwhile",
     "moved_meanwhile": "the reservation had been moved meanwhile",

@@ -68,11 +68,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class LocalTimes:
-    """The local times of a slot, by the rules of the time zone that were known when the request was made.
+    """The local times of a slot, by the time zone rules that were known when the request was made.
 
     zone          the time zone that the request named; None for the zone of the building
-    start_offset  by how many minutes local time is ahead of UTC at the start of the slot
-    end_offset    by how many minutes local time is ahead of UTC at the end of the slot
+    start_offset  how many minutes local time is ahead of UTC at the start of the slot
+    end_offset    how many minutes local time is ahead of UTC at the end of the slot
     """
 
     zone: str | None
@@ -86,13 +86,14 @@ class Reservation:
 
     slot          None while the reservation is rejected or cancelled
     asked         the slots of the last request
-    reason        why it is rejected, as a code; `cancelled` if it was cancelled with a reason; otherwise None
-    why           the user who cancelled it and that user's reason; None if no reason was given
-    pages_beyond  the room pages that may hold it, in addition to those of `asked`
+    reason        a code that says why the reservation is rejected; `cancelled` if a reason was given for the cancel;
+                  otherwise None
+    why           the user who cancelled the reservation, and the reason of this user; None if no reason was given
+    pages_beyond  the room pages that may hold the reservation, in addition to the pages of `asked`
     local         the local times of the slot; None if the write that gave the slot did not say them
-    changed_by    the last moves, edits and cancels of this reservation, without those of its series, in the form that
-                  `remembered_as` gives; the newest last
-    owner         who owns it; None if the user who made it owns it
+    changed_by    the last moves, edits and cancels of this reservation, as `remembered_as` names them; the newest comes
+                  last; changes of its whole series are left out
+    owner         the owner; None if the user who made the reservation owns it
     """
 
     state: str
@@ -222,15 +223,15 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
 
 
 def remembered_as(identifier: str, user: str, request: str) -> str:
-    """Return how the page of a reservation or series names a request that has changed it: by the request id if the
-    request's user also made the reservation or series, and otherwise as USER/REQUEST. Requests.remembered_as in the Lua
-    does the same."""
+    """Return the name under which the page of a reservation or series remembers a request that has changed it. If the
+    user of the request also made the reservation or series, the name is the request id. Otherwise, the name is
+    USER/REQUEST. Requests.remembered_as in the Lua gives the same name."""
     return request if user == identifier.partition("/")[0] else f"{user}/{request}"
 
 
 def _request_ids(fields: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the last moves, edits and cancels, as `remembered_as` gives them. The page also stores what each of them
-    asked for."""
+    """Return the last moves, edits and cancels, as `remembered_as` names them. The page also stores what each request
+    asked for; this part is left out."""
     return tuple(request.partition("=")[0] for request in fields.get("requests", "").split(" ") if request)
 
 
@@ -248,7 +249,7 @@ def is_final(views: PageViews) -> bool:
 
 
 def decode_detail(detail: str) -> RoomSlot | None:
-    """Return the slot in the detail of an outcome (`START8/END8 ROOM`); None if there is not exactly one."""
+    """Return the slot in the detail of an outcome. Return None if the form of the detail is not `START8/END8 ROOM`."""
     slot, _, room = detail.partition(" ")
     return RoomSlot(room, *decode_slots(slot)[0]) if room and "/" in slot else None
 

@@ -1,10 +1,10 @@
 """The policies of a building: opening hours and closed days, the length and the grid of reservations, and how soon and
 how far ahead they may begin.
 
-These policies are checked when a write is accepted, because they need the time zone and the clock, which the Lua does
-not have. The clock of the replica that accepts the write decides; a play never looks at the time. So no replica refuses
-a reservation because it arrives late. The limit of open reservations is different, because it depends on the pages. So
-the write carries this limit, and each play of the write checks it.
+The policies are checked when a write is accepted. The reason is that the checks need the time zone and the clock, and
+the Lua has neither. Only the clock of the replica that accepts the write counts; a play never looks at the time. So no
+replica refuses a reservation because its write arrives late. The limit of open reservations is different, because it
+depends on the pages. So the write carries this limit, and each play of the write checks the limit.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ class Policies:
         return minute if self.grid_min is None else minute + -minute_of_day(minute, zone) % self.grid_min
 
     def opening(self, room: str, day: date, zone: ZoneInfo) -> int:
-        """Return the minute (since 1970) at which a room opens on a local day; midnight if it has no opening hours. If
-        `room` names several rooms, return the minute at which the last of them opens."""
+        """Return the minute (since 1970) at which a room opens on a local day. A room without opening hours opens at
+        midnight. If `room` names several rooms, return the minute at which the last of them opens."""
         return local_minute(day, max(self.hours.get(one, (0, DAY_MIN))[0] for one in rooms_of(room)), zone)
 
     def is_open(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
@@ -133,10 +133,10 @@ class Policies:
         return None
 
     def bounds(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> tuple[int, int]:
-        """Return the minutes (since 1970) between which the merge procedure `nearest_free_time` may put the slot. They
-        lie within the local day, and within what the policies allow for a request at the minute `at_min`. A slot of
-        several days in a room with opening hours must stay where it is, because at another time it could begin or end
-        at night."""
+        """Return the start and the end (minutes since 1970) of the period in which the merge procedure
+        `nearest_free_time` may put the slot. This period lies within the local day, and within what the policies allow
+        for a request at the minute `at_min`. A slot of several days in a room with opening hours must stay where it is.
+        The reason is that at another time, the slot could begin or end at night."""
         low, high = local_day(slot.start, slot.end, zone)
         for one in slot.in_each_room:
             if one.room in self.hours:

@@ -90,12 +90,14 @@ RoomNames = Annotated[
 ]
 Purpose = Annotated[str, Field(max_length=200, description="What it is for."), AfterValidator(one_line)]
 Reason = Annotated[str, Field(max_length=200), AfterValidator(_reason)]
-Owner = Annotated[Name | None, Field(description="Who owns it. Only a manager may make one for somebody else.")]
+Owner = Annotated[
+    Name | None, Field(description="The owner. Only a manager may make a reservation or series for somebody else.")
+]
 NewRoom = Annotated[bool, Field(description="The room may be one that nobody has named before.")]
 LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema(dict(DATE))]
 TimeZone = Annotated[
     Annotated[str, AfterValidator(_time_zone), WithJsonSchema(dict(TEXT))] | None,
-    Field(description="The time zone in which the times were meant, if it is not the building's; see local times."),
+    Field(description="The time zone of the local times, if it is not the zone of the building. See GET /local-times."),
 ]
 Features = Annotated[tuple[str, ...], BeforeValidator(_features), WithJsonSchema(dict(TEXT))]
 
@@ -144,7 +146,10 @@ Merge = Annotated[
 Slots = Annotated[list[Slot], Field(min_length=1, max_length=10, description="Times, in order of preference.")]
 Occurrences = Annotated[
     Literal["all_or_nothing", "best_effort"],
-    Field(description="Whether occurrences that find a slot are kept if another one finds none."),
+    Field(
+        description="What happens if an occurrence finds no free slot: `best_effort` keeps the others, `all_or_nothing`"
+        " keeps none."
+    ),
 ]
 
 
@@ -167,7 +172,9 @@ class ReserveBody(Model):
     merge: Merge = FirstFreeAlternative()
     request: RequestId = None
     rule: Annotated[str, Field(max_length=400)] | None = Field(
-        default=None, description="A recurrence rule (RFC 5545), such as FREQ=WEEKLY;COUNT=10: it makes a series."
+        default=None,
+        description="A recurrence rule (RFC 5545), such as FREQ=WEEKLY;COUNT=10. With a rule, the request reserves a"
+        " series.",
     )
     excluded: Annotated[list[LocalDate], Field(max_length=EXCEPT_MAX)] = Field(
         default=[], alias="except", description="Dates on which the series has no occurrence."
@@ -239,8 +246,8 @@ class SeriesBody(Model):
 
 
 class ChangeBody(Model):
-    """The fields that the bodies of PATCH share. With slots, the request is a move; without slots, it only changes the
-    purpose or the owner. If `room`, `purpose` or `owner` is None, a reservation keeps the one that it has."""
+    """The fields that the bodies of PATCH share. A request with slots is a move. A request without slots changes only
+    the purpose or the owner. If `room`, `purpose` or `owner` is None, the reservation keeps its present value."""
 
     example: ClassVar = {"slots": [{"start": "2026-12-01T14:00+01:00", "end": "2026-12-01T15:00+01:00"}]}
 
@@ -300,7 +307,7 @@ class SeriesExtendBody(Model):
     occurrences: Occurrences = "best_effort"
     request: RequestId = None
     until: Annotated[
-        LocalDate | None, Field(validate_default=True, description="The last date: the rule of the series goes on.")
+        LocalDate | None, Field(validate_default=True, description="A later last date for the rule of the series.")
     ] = None
 
     @field_validator("until")
@@ -325,7 +332,7 @@ class SeriesQuery(Model):
     first: Annotated[str, AfterValidator(_first)] | None = Field(
         default=None,
         alias="from",
-        description="The date or id of the first occurrence that is meant; without it, all are.",
+        description="The date or id of the first occurrence to select. Without `from`, all occurrences are selected.",
     )
 
 

@@ -99,7 +99,7 @@ def test_a_rejection_is_told_and_again_once_it_is_final(replicas: list[Told]) ->
     one.reserve("neil", "first", 9)
     two.reserve("vish", "a", 9)
     meet(two.store, one.store)
-    because = "an earlier reservation took the slot, and nothing else that was asked for is free"
+    because = "an earlier reservation took the slot, and no other slot that the request allows is free"
     assert two.told() == [("vish", f"{STANDUP} was rejected: {because}. This is final.")]
     assert one.told() == [("neil", f"{STANDUP} is yours: final.")]
 
@@ -129,7 +129,7 @@ def test_a_move_without_effect_says_where_the_reservation_stays(replicas: list[T
     two.ask("PATCH", "/reservations/vish/a", slots=[slot(10)], request="m")
     meet(two.store, one.store)
     sentence = (
-        "The move of vish/a (“standup”) had no effect: nothing that it asked for is free any more."
+        "The move of vish/a (“standup”) had no effect: no slot that the request allows is free any more."
         f" It is at {NINE}. This is final."
     )
     assert two.told() == [("vish", sentence)]
@@ -245,7 +245,7 @@ def test_the_owner_is_told_too_that_what_somebody_else_made_is_rejected() -> Non
     two.told()
     assert two.told(31) == [("vish", f"boss has made a reservation for you: {STANDUP}. {NOT_FINAL}")]
     meet(two.store, one.store)
-    because = "an earlier reservation took the slot, and nothing else that was asked for is free"
+    because = "an earlier reservation took the slot, and no other slot that the request allows is free"
     rejected = f"{STANDUP} was rejected: {because}. This is final."
     assert two.told() == [("boss", rejected), ("vish", rejected)]
 

@@ -77,7 +77,7 @@ def test_a_corrected_time_zone_is_noticed_and_reservations_go_back(tmp_path: Pat
         assert (status, said.splitlines()[0]) == (0, f"{moves}; there it overlaps ann/b")
         status, said = run(processes, "boss", "admin", "check-times", "--move-back")
         assert (status, said.splitlines()[-1]) == (3, "0 reservations moved back, 1 could not be moved")
-        assert "Nothing that you asked for is free" in said
+        assert "No slot that your request allows is free" in said
         assert start_of(processes, "vish/a") == f"{DAY}T10:00:00+01:00"
 
         run(processes, "ann", "cancel", "ann/b")

@@ -77,7 +77,7 @@ def test_a_refusal_says_who_has_the_slot_and_when_it_is_free_next(page: Page, pr
     page.click(cell(day, "09:00"))
     reserve(processes, "neil", f"{day}T07:30Z", f"{day}T08:30Z", purpose="interview")
     page.click("#form .main")
-    taken = "Nothing that you asked for is free: neil has 6.12, Thu 6 Jun 09:30–10:30."
+    taken = "No slot that your request allows is free: neil has 6.12, Thu 6 Jun 09:30–10:30."
     page.wait_for_text("#answer", f"{taken} 6.12 is free next Thu 6 Jun 10:30–11:30. Nothing was changed.")
     page.click("#answer button")
     page.press(Keys.ENTER)
@@ -230,7 +230,9 @@ def test_a_moved_series_names_the_dates_that_stay_and_is_extended(page: Page, pr
     fill_mover(page, "14:00", "15:00")
     page.run("document.querySelector('.mover .wide select').value = 'later'")
     page.click(".mover .main")
-    page.wait_for_text("#details [role=alert]", "Nothing that you asked for is free on Mon 14 Oct: there it stays.")
+    page.wait_for_text(
+        "#details [role=alert]", "No slot that your request allows is free on Mon 14 Oct: there it stays."
+    )
     unfold(page, "Its series")
     page.wait_for_text("#details", "Extend until")
     fill(page, "#details .fold [type=date]", "2030-10-28")

@@ -156,7 +156,7 @@ class Screen:
         page.wait_for("document.querySelectorAll('#timeline .arrow').length > 20")
         page.click(".opener")
         page.run(ASK, {"room": ROOMS[0]["name"], "day": DAY, "at": "09:00", "or": ""})
-        page.wait_for_text("#said", "Nothing that you asked for is free.")
+        page.wait_for_text("#said", "No slot that your request allows is free.")
         page.run(TOGGLE_FORM)
         self.held = {label: replica.ask("GET", "/replica")["vectors"] for label, replica in self.replicas.items()}
         wait_until(lambda: page.run(VECTORS, self.held) == [])

@@ -100,8 +100,8 @@ class Handlers:
         return name
 
     def require_owner(self, owner: str | None, caller: Caller, session: ClientSession) -> None:
-        """Raise Unknown if a request names an owner other than the caller, and this cluster does not know that
-        person."""
+        """Check the owner that a request names. Raise Unknown if the owner is neither the caller nor a person of this
+        cluster. Without `auth: tokens`, every owner is accepted."""
         if owner in {None, caller.name} or self.service.settings.auth != "tokens":
             return
         page = person_page(owner)
@@ -147,8 +147,8 @@ class Handlers:
 
     def submitted(self, draft: Draft, identifier: str, session: ClientSession, wanted: asked.Asked) -> PageViews | None:
         """Submit a draft, and return the page of the reservation as the write leaves it. Return None if the same
-        request had already been accepted. Raise a Refusal if the draft is refused, or if an earlier request with the
-        same id asked for something else than `wanted`."""
+        request had already been accepted. Raise Conflict if an earlier request with the same id asked for something
+        other than `wanted`. Raise a Refusal if the draft is refused."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.status in TAKEN:
@@ -171,12 +171,12 @@ class Handlers:
     def require_same(
         self, wanted: asked.Asked, identifier: str, by: Draft | DraftContext, session: ClientSession
     ) -> None:
-        """Raise Conflict if an earlier request of the user `by.user`, with the same id `by.request`, asked for
-        something else than `wanted`.
+        """Raise Conflict if an earlier request with the same id asked for something other than `wanted`. `by.user` is
+        the user of both requests, and `by.request` is the id of both requests.
 
-        The log says what the earlier request asked for. If the log no longer holds it, only a request for a new
-        reservation or series is compared, because the page of the reservation or series still says most of what such a
-        request asked for. All other requests then count as the same.
+        The log says what the earlier request asked for. If the log no longer holds the write of that request, only a
+        request for a new reservation or series is compared. The page of the reservation or series still says most of
+        what such a request asked for. All other requests then count as the same.
         """
         ops = next(group for group in _SAME_IDS if wanted["op"] in group)
         write = self._accepted_before(identifier, by, ops)
@@ -203,8 +203,8 @@ class Handlers:
         then = f" {free.room} is free next {slot_text(free, self.zone)}." if free else ""
         return Conflict(
             "slot_taken",
-            f"Nothing that you asked for is free{stays}.{self.holders_text(taken)}{then} Nothing was recorded. Ask for"
-            " other times or another room.",
+            f"No slot that your request allows is free{stays}.{self.holders_text(taken)}{then} Nothing was recorded."
+            " Ask for other times or another room.",
             taken=[answer_values.taken(entry, self.zone) for entry in taken],
             next_free=answer_values.slot_shown(free, self.zone),
         )
@@ -216,7 +216,8 @@ class Handlers:
         return next_free(wanted, taken, self.building.policies, minute_of(self.service.now()), self.zone)
 
     def holders_text(self, taken: Sequence[Entry]) -> str:
-        """Return the sentence that says who has the slots that a request asked for; it begins with a blank."""
+        """Return the sentence that says who has the slots of `taken`. The sentence begins with a space, because another
+        sentence comes before it. If `taken` is empty, return an empty text."""
         named = [f"{one.owner} has {one.slot.room} {slot_text(one.slot, self.zone)}" for one in taken[:HOLDERS_MAX]]
         more = [f"and {len(taken) - HOLDERS_MAX} more"] if len(taken) > HOLDERS_MAX else []
         return f" {', '.join(named + more)}." if named else ""

@@ -24,9 +24,9 @@ class Conflicts(Handlers):
         return [Endpoint("GET", "/conflicts", self.list_conflicts, {200: CONFLICTS})]
 
     def list_conflicts(self, request: Request[ConflictsQuery, None]) -> Answer:
-        """List the requests that were rejected, that got another slot than their first choice, or that had no effect
-        although they were accepted; `why` says why. The answer covers the newest 200 such writes that the log still
-        holds. Tentative writes come first, then committed writes."""
+        """List the conflicts: requests that were rejected, that got another slot than their first choice, or that had
+        no effect. `why` says why a request had no effect. The answer covers the newest 200 such writes that the log
+        still holds. Tentative writes come first, then committed writes."""
         user = request.query.user or ""
         words = answer_values.NOT_AS_WANTED
         entries = [entry for tag in TAGS for entry in self.service.newest_writes(tag, user=user, words=words)]

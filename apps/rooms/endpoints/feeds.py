@@ -158,7 +158,7 @@ def _check_size(shown: Mapping[str, FeedEvent]) -> None:
     if len(shown) > EVENTS_MAX:
         raise TooLarge(
             "too_large",
-            f"This calendar would have more than {EVENTS_MAX} events, the most that it may have. Read it in parts, from"
-            " GET /rooms/{room}/calendar or GET /users/{user}/reservations.",
+            f"This calendar would have more than {EVENTS_MAX} events, which is the limit. Read the reservations in"
+            " parts, from GET /rooms/{room}/calendar or GET /users/{user}/reservations.",
             events_max=EVENTS_MAX,
         )

@@ -122,9 +122,9 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
 
 
 def _accepted_at(event: _Event) -> datetime:
-    """Return when a write was accepted. Usually its stamp says this, to the microsecond. But stamps never fall, even
-    when a clock that was ahead is corrected. If the stamp is therefore far too high, return the `accepted_at` of the
-    event."""
+    """Return when a write was accepted. Usually, the stamp of the write gives this time, to the microsecond. But stamps
+    never fall: if a clock was ahead and is corrected, the stamps stay too high. If the stamp differs by STAMP_OFF_MAX
+    or more from the `accepted_at` of the event, return `accepted_at`."""
     stamped = _EPOCH + timedelta(microseconds=split_id(event.write)[0])
     try:
         accepted = datetime.fromisoformat(event.accepted_at)
@@ -134,9 +134,9 @@ def _accepted_at(event: _Event) -> datetime:
 
 
 def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write], zone: ZoneInfo) -> Answer | None:
-    """Return the write that took a slot from the reservation, as a JSON value with the schema CAUSE (see
-    answer_schemas.py); None if no such write is known. `before` is the slot, and `turn` is the change in which the
-    reservation lost it."""
+    """Return the write that took the slot `before` from the reservation, as a JSON value with the schema CAUSE (see
+    answer_schemas.py). Return None if no such write is known. `turn` is the change in which the reservation lost the
+    slot."""
     if before is None:
         return None
     for identifier, outcome in turn.others.items():

@@ -1,4 +1,4 @@
-"""The endpoints of local times: which reservations stand at another local time than asked for, and how they go back."""
+"""The endpoints of local times: list the shifted reservations (see apps/rooms/local_times.py), and move them back."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class LocalTimes(Handlers):
         ]
 
     def list_shifted(self, request: Request[LocalTimesQuery, None]) -> Answer:
-        """List the reservations that are not over and stand at another local time than they were asked for, because
-        `timezone` or the rules of a time zone have changed. The reservations come day by day, and an answer never ends
-        within a day. An answer may be empty although it has a `next`."""
+        """List the reservations that no longer stand at the local time that was asked for. The cause is a change of
+        `timezone` or of the rules of a time zone. Reservations that are over are left out. The list is in the order of
+        days, and an answer covers whole days. An answer with a `next` may be empty."""
         query = request.query
         self.service.read([], request.session)  # in the client's session, as any read
         with self._finding:
@@ -57,10 +57,10 @@ class LocalTimes(Handlers):
         }
 
     def move_back(self, request: Request[None, None]) -> Answer:
-        """Move the reservations of `GET /local-times` back to the local times that they were asked for, at most 500 of
-        them. Each is moved in the name of its owner; its history says who asked for the move. `not_moved` lists the
-        reservations that stay where they are, and why. Repeat the request until `moved` is empty, because a reservation
-        that moves may make room for another one."""
+        """Move the reservations of `GET /local-times` back to the local times that were asked for, at most 500 in one
+        request. Each move is in the name of the owner. The history of the reservation says who asked for the move.
+        `not_moved` lists the reservations that stay where they are, and why. Repeat the request until `moved` is empty,
+        because each move may make room for another reservation."""
         moved: list[Answer] = []
         not_moved: list[Answer] = []
         with self._moving_back:
@@ -84,10 +84,13 @@ class LocalTimes(Handlers):
 
 
 def _in_order(search: Search) -> Iterator[Shifted]:
-    """Yield the reservations that a search finds, in an order in which each move makes room for the next one. There are
-    two groups: the moves to an earlier time, with the earliest reservation first, and the moves to a later time, with
-    the latest reservation first. The group of the first reservation found is yielded first. The days are searched again
-    only if the other group is not empty."""
+    """Yield the reservations that a search finds, in an order in which each move makes room for the next one.
+
+    There are two groups. One group has the moves to an earlier time, and begins with the earliest reservation. The
+    other group has the moves to a later time, and begins with the latest reservation. The search finds a first
+    reservation; its group is yielded before the other group. If the other group is empty, the days are not searched
+    again.
+    """
     first = next((one for part in search.parts(search.days, PART) for one in part.shifted), None)
     if first is None:
         return

@@ -37,8 +37,9 @@ class Reservations(SeriesHandlers):
         ]
 
     def reserve(self, request: Request[None, ReserveBody]) -> tuple[Answer, int]:
-        """Reserve the first free slot of those asked for; if none is free, reserve what the merge procedure finds. With
-        a recurrence rule, reserve a series. Status 200 means that the same request had already been accepted."""
+        """Reserve the first slot of the request. If this slot is taken, reserve a slot that the merge procedure finds,
+        such as another slot of the request. With a recurrence rule, reserve a series. Status 200 means that the same
+        request had already been accepted."""
         body, session = request.body, request.session
         context = self.context(request.caller, body.request, body.timezone)
         if not body.new_room:

@@ -66,9 +66,9 @@ class SeriesHandlers(Handlers):
         return self.reserved(identifier, recorded, session)
 
     def reserved(self, identifier: str, recorded: PageViews | None, session: ClientSession) -> tuple[Answer, int]:
-        """Return the answer to a request that reserves, and its status. `recorded` is the page as the write leaves it;
-        None if the request was accepted before. The answer shows a series or a reservation, whichever the page
-        holds."""
+        """Return the answer to a request that reserves, and the status of the answer. `recorded` is the page as the
+        write leaves it; None if the request was accepted before. If the page holds a series, the answer shows the
+        series. Otherwise, the answer shows the reservation."""
         views = recorded or self.views_of(identifier, session)
         answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
         return answer, 201 if recorded else 200
@@ -79,8 +79,8 @@ class SeriesHandlers(Handlers):
         if series is None:
             raise Unknown(
                 "series_unknown",
-                f"There is no series {identifier} here. Check the id. If it was made at another replica, it may not"
-                " have arrived yet.",
+                f"There is no series {identifier} here. Check the id. If the series was made at another replica, that"
+                " write may not have arrived here yet.",
                 series=identifier,
             )
         return series
@@ -90,12 +90,17 @@ class SeriesHandlers(Handlers):
     ) -> list[Occurrence]:
         """Return the occurrences that are not cancelled. If the date `first` is given, leave out the occurrences before
         this date. If the caller owns the series, leave out the occurrences that were handed over to somebody else.
-        Raise Conflict if all are cancelled, and Forbidden if all that are not cancelled were handed over."""
+        Raise Conflict if all occurrences are cancelled. Raise Forbidden if the caller owns the series, but all
+        remaining occurrences were handed over."""
         found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""
-            message = f"All occurrences of {identifier}{since} have been cancelled. Add others, or make a new series."
-            raise Conflict("cancelled", message, series=identifier)
+            raise Conflict(
+                "cancelled",
+                f"All occurrences of {identifier}{since} have been cancelled. Add other occurrences, or make a new"
+                " series.",
+                series=identifier,
+            )
         if caller.name != owner_of(identifier, series):
             return found
         owners = {one.id: owner_of(one.id, one.reservation) for one in found}
@@ -188,9 +193,9 @@ class AllSeries(SeriesHandlers):
         return self._answer(identifier, request.session)
 
     def move_series(self, request: Request[SeriesQuery, SeriesChangeBody], user: str, name: str) -> Answer:
-        """Move the occurrences of a series, or give them another purpose or owner. The request changes all of them, or
-        only those on and after the date `from`. An occurrence for which nothing is free stays where it is. `unmoved`
-        lists the dates of the occurrences that the request did not change; it is null if the same request had already
+        """Move the occurrences of a series, or give them another purpose or owner. With the date `from`, the request
+        changes only the occurrences on and after this date. An occurrence that finds no free slot stays where it is.
+        `unmoved` lists the dates on which the request had no effect. `unmoved` is null if the same request had already
         been accepted."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         remedy = "A move cannot name a new room; a new reservation can."
@@ -216,8 +221,8 @@ class AllSeries(SeriesHandlers):
 
     def extend_series(self, request: Request[None, SeriesExtendBody], user: str, name: str) -> Answer:
         """Add occurrences to a series, or bring back occurrences that were left out, cancelled or rejected. The request
-        gives their dates, or a later end of the rule of the series. A new occurrence is like the one before it.
-        `unmoved` lists the dates that got no slot."""
+        gives their dates, or a later last date for the rule of the series. A new occurrence is like the occurrence
+        before it. `unmoved` lists the dates that got no slot."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         self.require_rooms(None, body.merge, "An occurrence cannot name a new room.", session)
         series, unmoved = self.require_series(identifier, session), None

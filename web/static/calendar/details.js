@@ -200,7 +200,7 @@ export class Details {
       this.on.changed();
       if (!unmoved?.length) return this.node.close();
       const days = unmoved.map(shortDay).join(", ");
-      return setText(this.said, `Nothing that you asked for is free on ${days}: there it stays. The others are done.`);
+      return setText(this.said, `No slot that your request allows is free on ${days}: there it stays. The others are done.`);
     });
   }
 

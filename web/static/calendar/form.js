@@ -317,7 +317,7 @@ export class Form {
     if (taken.length > NAMED_MAX) named.push(`and ${taken.length - NAMED_MAX} more`);
     const next = details.next_free;
     const free = next ? ` ${next.room} is free next ${dayAndSpan(next, this.zoneOf(next.room))}.` : "";
-    return `Nothing that you asked for is free: ${named.join("; ")}.${free} Nothing was changed.`;
+    return `No slot that your request allows is free: ${named.join("; ")}.${free} Nothing was changed.`;
   }
 
   /** A button that asks for this slot instead. */

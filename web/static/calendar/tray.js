@@ -36,7 +36,7 @@ export class Tray {
   }
 
   noteRejected(id, name) {
-    const text = `${name} lost its slot: an earlier reservation has it, and nothing else that was asked for is free.`;
+    const text = `${name} lost its slot: an earlier reservation has it, and no other slot that the request allows is free.`;
     this.note(id, "✗", text, false);
   }
 
