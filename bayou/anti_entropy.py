@@ -1,37 +1,38 @@
 """One anti-entropy session between two replicas, as a state machine: frames in, frames out (Petersen 1997, section 3).
 
-The session reaches the replica's storage through `AntiEntropyStore`, is given the clock, and uses no network and no
-thread. Both ends run the same class. One session serves both directions:
+The session uses the replica's storage through `AntiEntropyStore`. It uses no network and no thread, and its caller
+gives it the clock. Both replicas run the same class. One session serves both directions:
 
     both            send Hello
     each            sends Batch ... (as many as the window allows), and gets an Ack for each that is stored
     the initiator   sends Done, when everything is sent and acknowledged
     the responder   sends the writes and commits that have appeared meanwhile, then Done
 
-A standing session, to which both sides agree in their hellos, stays open instead: no side sends Done at that point.
-Either side sends what comes up (`send_new`), tells the peer what this side holds by now (`tell`), and asks whether both
-sides have sent everything (`sync`). A side closes the session with Done (`close`) when its hello is no longer true
+If both hellos ask for a standing session, the session stays open, and neither side sends Done at that point. Either
+side then sends new writes and commits (`send_new`), tells the peer what this side holds (`tell`), and asks whether both
+sides have sent everything (`sync`). A side closes the session with Done (`close`) when its own hello is no longer true
 (`has_changed`).
 
-The sender plans its batches from the vectors of the receiver. If another session has changed the receiver, a batch may
-no longer fit. Then the receiver's Ack says what the receiver holds now, and the sender makes a new plan.
+The sender plans its batches from the vectors of the receiver. Another session may change the receiver, so that a batch
+does not fit any more. Then the receiver's Ack says what the receiver holds now, and the sender makes a new plan.
 
-A peer gets the full state (StateChunk ... StateFinish) instead of batches if it lacks commits that are no longer in the
-log, or if its own history did not prevail. The peer compares the two logs (bayou/comparison.py) and installs the full
-state. Then its Ack asks for a new plan.
+A receiver gets the full state (StateChunk ... StateFinish) instead of batches in three cases: it lacks commits that are
+no longer in the sender's log; its history did not prevail; or it is so far behind that the full state takes less time.
+The receiver first compares the two logs (bayou/comparison.py), and then installs the full state. Its next Ack asks for
+a new plan.
 
-An acknowledged frame is stored for good. So a session may break at any point: the next session continues from what each
-side then holds.
+An acknowledged frame is stored for good, except in the two cases that follow. So a session may break at any point. The
+next session continues from what each side then holds.
 
-A peer may be faulty, and bayou/trust.py says what a replica refuses to believe. The peer's hello may claim writes that
-carry this replica's server id but are not held here. Then this side searches the batches for one of these writes, but
-stores nothing and sends nothing. Such a session always ends with a refusal, unless a full state has brought this
-replica a new id.
+A peer may be faulty. bayou/trust.py says what a replica refuses to believe. For example, the peer's hello may claim
+writes of this replica that this replica does not hold. Then this side searches the peer's batches for one of these
+writes. It acknowledges the batches, but stores nothing, and it sends no writes. Such a session ends with a refusal,
+unless a full state has given this replica a new id.
 
-A server id may have been used twice, by a copy of a data folder. Then two different writes, one sent by the peer and
-one held here, may both follow the same write of that server. If the peer's write is tentative, this side stores nothing
-more but goes on sending, because a commit of this side may decide between the two writes. When this side has nothing
-left to send, it refuses the session.
+A copy of a data folder may have used a server id a second time. Then a write of the peer and a different write of this
+replica may follow the same write of that server. If the peer's write is tentative, this side acknowledges the batches,
+but stores nothing more. This side goes on sending, because one of its commits may decide between the two writes. When
+it has nothing left to send, it refuses the session.
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ PLANS_MAX = 20  # new plans without progress; then this side refuses the session
 
 @dataclass(slots=True)
 class Report:
-    """The result of a session, or of a part of a standing one. `sent` counts the writes and pages that the peer
-    acknowledged. `received` counts those that changed something here."""
+    """The result of a session, or of a standing session since the last `take_report`. `sent` counts the writes and
+    pages that the peer acknowledged. `received` counts the writes that changed something here, and the pages that were
+    staged here."""
 
     peer: str = ""
     sent: int = 0
@@ -123,12 +125,16 @@ def malformed(frame: Frame, problem: str) -> ProtocolError:
 
 
 class Session:
-    """One end of a session. `applications` has the tag (NAME/VERSION) of each application whose writes this replica can
-    play. `clock_us` returns the wall clock, in microseconds since 1970. The session does not use `settings`, but
-    sends it to the peer in the hello. With `signing`, commits and full states are signed, and checked. With `arrivals`,
-    which all sessions of a replica share, the session stays open if the peer agrees.
+    """One end of a session.
 
-    `is_requested` says that a person asked for the session. The hello tells the peer so."""
+    `applications` has the tag (NAME/VERSION) of each application whose writes this replica can play, and a hash of its
+    rules. `clock_us` returns the wall clock, in microseconds since 1970. The hello gives `settings` to the peer; the
+    session itself does not use them. With `signing`, this side signs its commits and full states, and the peer must
+    sign too. All sessions of a replica share one `arrivals`. With `arrivals`, the session stays open if the peer
+    agrees.
+
+    `is_requested` says that a person asked for the session. The hello tells the peer so.
+    """
 
     def __init__(
         self,
@@ -175,7 +181,8 @@ class Session:
 
     @property
     def finished(self) -> bool:
-        """Whether both sides have sent Done, or one has refused. After that, no frame is sent or taken."""
+        """True once both sides have sent Done, or one side has refused the session. After that, this side neither sends
+        nor takes a frame."""
         return self._ended or (self._sent_done and self._got_done)
 
     def start(self) -> list[Frame]:
@@ -266,12 +273,12 @@ class Session:
 
     @property
     def is_open(self) -> bool:
-        """Whether this is a standing session that goes on."""
+        """True for a standing session that has not ended and that this side is not closing."""
         return self._stands and not self.finished and not self._is_closing and not self._sent_done
 
     @property
     def is_quiet(self) -> bool:
-        """Whether a standing session has nothing to send now, and waits for no frame of the peer."""
+        """True if a standing session has nothing to send now, and does not wait for a frame of the peer."""
         return self.is_open and self._outgoing.is_caught_up and not self.is_waiting
 
     @property
@@ -288,16 +295,16 @@ class Session:
 
     @property
     def pause_s(self) -> float:
-        """How many seconds a write that has just arrived here waits before this side passes it on."""
+        """How long this side waits, in seconds, before it passes on a write that has just arrived here."""
         return self._outgoing.pause_s
 
     @property
     def syncs_answered(self) -> int:
-        """The number of the last call of `sync` that the peer has confirmed."""
+        """The number of the last question (`sync`) that the peer has answered."""
         return self._syncs_answered
 
     def send_new(self) -> list[Frame]:
-        """Return the frames to send, now that this replica may hold more than before."""
+        """Look for new writes and commits of this replica, and return the frames to send."""
         if not self.is_open:
             return []
         self._outgoing.is_caught_up = False
@@ -319,14 +326,15 @@ class Session:
         return [holds]
 
     def sync(self) -> tuple[int, list[Frame]]:
-        """Ask whether both sides have sent everything. Return a number, and the frames to send. Once `syncs_answered`
-        reaches the number, the peer has confirmed that both sides have sent everything."""
+        """Ask the peer whether both sides have sent everything. Return the number of the question, and the frames to
+        send. Once `syncs_answered` reaches the number, the peer has answered yes."""
         self._syncs += 1
         self._outgoing.add_goal(Sync(self._syncs), self._store.state())
         return self._syncs, self.send_new()
 
     def has_changed(self, state: State) -> bool:
-        """Whether what this side said in its hello is no longer true, now that the replica is in this state."""
+        """Return whether the hello that this side sent differs from `state`. Only the server id, the birth, the
+        history, the retirement and the applications of the log count."""
         said = self._said
         return said is not None and (
             (said.server, said.birth, said.history, said.retired, said.log_applications)
@@ -357,7 +365,7 @@ class Session:
         return report
 
     def held(self) -> Reach | None:
-        """Return what the peer holds; None while that is not certain."""
+        """Return what the peer holds. Return None if this is not certain, for example while frames are in flight."""
         is_certain = self._peer is not None and not self._outgoing.has_in_flight and self.report.error is None
         return self._outgoing.reach.copy() if is_certain and self._verdict is Verdict.AGREE else None
 
@@ -434,8 +442,7 @@ class Session:
         return self._send_on()
 
     def _lacks(self, hello: Hello, state: State) -> bool:
-        """Return whether the log here is known to differ from the peer's log, at the last commit of the peer or before
-        it."""
+        """Return whether the peer's last commit proves that the two logs differ, at that commit or before it."""
         if not 0 < hello.csn <= state.csn:
             return False
         answer = self._store.answer(Question((hello.csn,)))
@@ -453,7 +460,10 @@ class Session:
         if isinstance(frame, Batch) and len(frame.selection.items) <= NOTED_MAX:
             self._told.note_sent(frame.selection)
         if problem_of_writes and not (isinstance(frame, Batch) and self._late_refusal):
-            message = f"A write of the peer cannot be played: {problem_of_writes}."
+            message = (
+                f"A write of the peer cannot be played: {problem_of_writes}. Check that both replicas run the same"
+                " release."
+            )
             return self.refuse(PeerRefusalCode.MALFORMED, message)
         if isinstance(frame, Batch):
             return self._take_batch(frame)
@@ -470,8 +480,9 @@ class Session:
         return self._take_chunk(frame) if isinstance(frame, StateChunk) else self._take_finish(frame)
 
     def _take_waiting(self) -> list[Frame]:
-        """Take the parts of a full state that have waited. Ask for a new plan instead if this replica has got commits
-        meanwhile, or is ending the session."""
+        """Take the parts of a full state that have waited, and return the frames to send. If this replica has got
+        commits since the first part came, ask for a new plan instead. Do the same if this side is ending the
+        session."""
         if not self._waiting or (self.is_open and not self._may_take_state()):
             return []
         waiting, self._waiting = self._waiting, []
@@ -519,7 +530,8 @@ class Session:
         return [ack]
 
     def _misfit(self, plan: int, received: Received, stopped_at: Item | None) -> list[Frame]:
-        """Return the frames to send after a batch, if only its items before `stopped_at` were stored."""
+        """Return the frames to send after a batch that was not stored completely. `stopped_at` is the first item that
+        was not stored; None if the whole batch was refused."""
         match received.status:
             case "own":
                 self.report.lost = self._server
@@ -536,9 +548,11 @@ class Session:
         return self._refuse(self._refusal_of(received.status))
 
     def _received(self, selection: Selection) -> tuple[Received, Item | None]:
-        """Store a selection. Return the result, and the first item that was not stored. Store nothing if this side
-        takes nothing from the peer, or if the selection has commits of a history that may differ from the history
-        here."""
+        """Store a selection. Return the result, and the first item that was not stored.
+
+        Store nothing if the peer claims, without proof, to hold writes that this replica has lost. Also store nothing
+        if the selection has commits of a history that may differ from the history here. Then the status is `diverged`.
+        """
         if self._is_claimed:
             return Received("taken", 0, 0, 0, 0, 0, 0), None
         has_commits = any(item.csn is not None for item in selection.items)
@@ -557,8 +571,8 @@ class Session:
         return Refuse(status, _REFUSALS[status])
 
     def _has_lost_write(self, selection: Selection) -> bool:
-        """Whether the selection proves that this replica has lost writes of its own: it must contain one of them with
-        its body."""
+        """Return whether the selection proves that this replica has lost writes of its own. The proof is one of these
+        writes, with its body."""
         own = f"@{self._server}"
         if not any(item.id.endswith(own) and item.body for item in selection.items):
             return False
@@ -569,8 +583,8 @@ class Session:
         return self._store.state().server == self._server
 
     def _is_new_to_primary(self, history: str) -> bool:
-        """Whether this replica is the primary, and neither hello of this session had this history. A primary gives way
-        to another history only after it has compared the two."""
+        """Return whether this replica is the primary, and neither hello of this session had this history. A primary
+        must compare a new history with its own history before it gives way."""
         assert self._peer is not None
         return history not in {self._history, self._peer.history} and self._store.state().is_primary
 
@@ -612,7 +626,8 @@ class Session:
         return self._compare()
 
     def _is_of_a_known_birth(self, birth: str) -> bool:
-        """Return whether a full state is of this cluster, or of the cluster to which this replica yields."""
+        """Return whether this replica may take a full state with this birth. The birth must be the one that this
+        replica knows. If this replica knows none, or yields to the peer, it may also be the birth of the peer."""
         assert self._peer is not None
         ours = self._store.state().birth
         return birth == ours or (birth == self._peer.birth and (not ours or self._verdict is Verdict.YIELD))
@@ -667,9 +682,11 @@ class Session:
         return [self._replan(frame.plan), *self._send_on()]
 
     def _replan(self, plan: int, unknown: Item | None = None) -> Ack:
-        """Return an Ack that asks the peer for a new plan. `unknown` is a notification of a write that is not here. If
-        the vector here covers that write, the id of its server was used twice. Then the Ack asks for all writes of that
-        server after its committed writes."""
+        """Return an Ack that asks the peer for a new plan.
+
+        `unknown` is a notification of a write that this replica does not hold. If the vector here covers that write,
+        the id of its server was used twice. Then the Ack asks for all writes of that server after its committed writes.
+        """
         self._plan_of_peer = plan + 1
         self._waiting = []
         self._end_state()
@@ -694,8 +711,8 @@ class Session:
         if self._outgoing.plans_in_vain > PLANS_MAX:
             return self.refuse(
                 PeerRefusalCode.UNSTEADY,
-                f"The other replica asked for a new plan of what to send more than {PLANS_MAX} times in a row. Try"
-                " again later.",
+                f"The other replica has asked for a new plan more than {PLANS_MAX} times in a row, so the session makes"
+                " no progress. Try again later.",
             )
         return self._send_on()
 

@@ -1,13 +1,14 @@
-"""What has just arrived at a replica from its peers.
+"""Records what has just arrived at a replica from its peers.
 
-In a standing session, a replica passes on the writes of others only after a pause. If a peer meanwhile gets the writes
-from the server that accepted them, the peer says that it holds them. So each body travels about once to each replica.
+In a standing session, a replica passes on the writes of other servers only after a pause. During the pause, the peer
+may get a write from the server that accepted it. The peer then says that it holds the write, and this replica does not
+send it. So each body travels to each replica about once.
 
-Each session finds out how long its pause must be. A frame makes the pause longer if the peer already had all its
-writes, and shorter otherwise. So a peer that gets writes only from this replica soon gets them at once, and the
-replicas of a large or slow cluster do not send each other writes that all of them have.
+Each session finds out how long its pause must be. After each pause it sends a frame. If the peer already had all writes
+of the frame, the next pause is longer; otherwise it is shorter. A peer that gets writes only from this replica soon has
+the shortest pause. In a large or slow cluster, replicas do not send each other writes that all of them have.
 
-A full state arrives from one peer at a time: the parts of two full states would only replace each other.
+A replica takes a full state from one peer at a time. The parts of two full states would only replace each other.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class Arrivals:
         return max(pause_s * SHORTER, self.pause_s)
 
     def without_recent(self, selection: Selection, pause_s: float) -> Selection:
-        """Return the selection without what has arrived in the last `pause_s` seconds, and without what must come after
-        that: later commits, and later writes of the same server."""
+        """Return the selection without the items that arrived in the last `pause_s` seconds. Items that must come after
+        one of these are left out too: later commits, and later writes of the same server."""
         since_s = self._now_s() - pause_s
         with self._lock:
             self._drop_old()

@@ -1,8 +1,9 @@
-"""Compares the logs of two replicas, by questions, before one of them installs the full state of the other one.
+"""Compares the logs of two replicas before one of them, the receiver, installs the full state of the other one, the
+sender.
 
-The vectors cannot tell everything: if a copy of a data folder has used a server id a second time, two different writes
-may have the same place. So the receiver asks which of its commits the sender also has, and which of its other writes
-the sender has never held.
+The vectors of the two replicas are not enough for this. If a copy of a data folder has used a server id again, two
+different writes may have the same place. So the receiver asks the sender two things: which commits of the receiver the
+sender also has, and which other writes of the receiver the sender has never held.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ CSNS_MAX = 32  # in one question; each answer divides what is left by this
 
 
 class Comparison:
-    """The questions of one receiver. At first, `common_csn` is the last CSN that the two logs can share according to
-    their histories; None if the histories are the same. After the last answer, `common_csn` is the last CSN that the
-    two logs are known to share."""
+    """The questions of the receiver of a full state, and what the answers have shown.
+
+    The argument `common_csn` is the last CSN that the two logs can share according to their histories; None if the
+    histories are the same. After the last answer, the attribute `common_csn` is the last CSN that the two logs are
+    known to share.
+    """
 
     def __init__(self, store: AntiEntropyStore, common_csn: int | None) -> None:
         self._store = store
@@ -72,7 +76,7 @@ class Comparison:
 
 def is_other(ours: Answer, theirs: Answer, number: int) -> bool:
     """Return whether two logs differ at a commit or before it. `ours` and `theirs` describe commits with the same CSNs,
-    and `number` is the index of the commit in both. Return False if one of the logs no longer holds that commit."""
+    and `number` is the index of the commit in both. Return False if one of the two does not know that commit."""
     commits = ours.commits[number], theirs.commits[number]
     digests = [(answer.digests or ("",) * len(answer.commits))[number] for answer in (ours, theirs)]
     return all(commits) and (commits[0] != commits[1] or (all(digests) and digests[0] != digests[1]))

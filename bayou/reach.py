@@ -1,4 +1,4 @@
-"""What the receiver of a session will hold, as far as the sender knows."""
+"""Tracks what the receiver of a session will hold, as far as the sender knows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from bayou.write import prev_of
 
 @dataclass(slots=True)
 class Reach:
-    """The writes that the receiver will hold once everything in flight has arrived. The sender continues after these.
+    """The writes that the receiver will hold once it has stored everything in flight. The sender continues after these
+    writes.
 
-    Invariant: the receiver will then hold at least the commits up to `csn` and the writes that `vector` covers.
-    `vector` covers the writes of these commits too. See bayou/vectors.py for servers that have no entry in `vector`.
-    `retired` has the minted ids that the receiver knows to have retired.
+    Invariant: the receiver will hold at least the commits up to `csn`, and the writes that `vector` covers. `vector`
+    covers the writes of these commits too. bayou/vectors.py says what a missing entry means. `retired` has the minted
+    ids of servers whose retirement the receiver knows.
     """
 
     csn: int
@@ -27,7 +28,7 @@ class Reach:
     retired: tuple[str, ...]
 
     def note_sent(self, selection: Selection) -> None:
-        """Add a selection that is in flight now. It must have been selected for this reach."""
+        """Add a selection that is sent now. The selection must have been made for this reach."""
         for item in selection.items:
             stamp, origin = split_id(item.id)
             if stamp > self._held(origin):
@@ -36,11 +37,11 @@ class Reach:
                 self.csn = item.csn
 
     def note_received(self, selection: Selection) -> None:
-        """Add a selection that came from the receiver itself, which therefore holds these writes.
+        """Add a selection that the receiver itself has sent. So the receiver holds these writes.
 
         Only writes that follow this reach without a gap are added, because a gap may hide the creation of a server.
-        After such a gap, the entry of the creator would say that the created server has retired, and that server's
-        writes would not be sent.
+        After such a gap, the entry of the creator would say that the created server has retired. Then the writes of the
+        created server would not be sent.
         """
         for item in selection.items:
             stamp, origin = split_id(item.id)
@@ -58,7 +59,8 @@ class Reach:
         self.csn = max(self.csn, end.csn)
 
     def note_holds(self, holds: Holds) -> None:
-        """Add what the receiver says that it holds. Its vector and its CSN are of one moment, as in a hello."""
+        """Add the commits and writes that the receiver holds according to `holds`. The CSN and the vector of `holds`
+        are of the same moment, as in a hello."""
         self.vector |= {server: stamp for server, stamp in holds.vector.items() if stamp > self._held(server)}
         self.csn = max(self.csn, holds.csn)
         self.retired = holds.retired_servers
@@ -79,8 +81,8 @@ class Reach:
         return complete(self.vector, self.retired, server)
 
     def _advance(self, stamp: int, origin: str, body: bytes) -> None:
-        """Raise the entry of a write's origin. If the write creates a server, also add an entry for that server.
-        Otherwise the entry of the creator would say that the created server has retired."""
+        """Raise the entry of the server that made a write. If the write creates a server, also add an entry for the new
+        server. Otherwise the entry of the creator would say that the new server has retired."""
         self.vector[origin] = stamp
         write = membership_write(body)
         if write is not None and write.op == "create":

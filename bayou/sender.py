@@ -39,9 +39,9 @@ class Due(Enum):
 
 @dataclass(slots=True)
 class _Goal:
-    """A Sync that waits until the peer holds the commits up to `csn` and the writes that `vector` covers. This is so
-    once the peer has acknowledged the first `frames` frames of the session. `frames` is None until all these frames are
-    sent."""
+    """A Sync that waits until the peer holds the commits up to `csn` and the writes that `vector` covers. `frames` is
+    the number of frames that this side had sent when all these commits and writes were sent; None until then. The peer
+    holds them once it has acknowledged this number of frames."""
 
     sync: Sync
     csn: int
@@ -51,8 +51,8 @@ class _Goal:
 
 @dataclass(frozen=True, slots=True)
 class _InFlight:
-    """A frame in flight: its number of writes or pages, about how many bytes it has, whether it passes on writes that
-    waited here, and whether it is the end of a full state."""
+    """A frame in flight. `count` is its number of writes or pages, and `size_bytes` is its approximate size.
+    `has_waited` is true if it passes on writes that waited here. `ends_state` is true for the end of a full state."""
 
     count: int
     size_bytes: int
@@ -69,15 +69,15 @@ class Outgoing:
 
     reach            what the peer holds once everything in flight has arrived
     plan             the number of the present plan; it grows each time that the peer asks for a new plan
-    plans_in_vain    how many new plans there were since a frame was last acknowledged
-    is_caught_up     whether nothing is left to send; a standing session sets it to False to look for new writes
-    is_holding_back  whether writes that have just arrived here wait, because the peer may get them from others
-    is_outdated      whether the rest cannot be sent in this session, because its history began after the hellos
-    is_state_taken   whether the peer's last Ack has shown that the peer holds the full state of the last StateFinish
+    plans_in_vain    how many new plans the peer has asked for since it last acknowledged a frame
+    is_caught_up     true if nothing is left to send; a standing session sets it to False to look for new writes
+    is_holding_back  true if writes that have just arrived here wait, because the peer may get them from others
+    is_outdated      true if this session cannot send the next writes, because their history began after the hellos
+    is_state_taken   true if the peer's last Ack has shown that the peer holds the full state of the last StateFinish
     questions_left   how many questions the peer may ask; only between the end of a full state and its Ack
     pause_s          how long writes that have just arrived here wait, in seconds
 
-    With `arrivals`, the session may stay open. Then writes that have just arrived here may wait, but only after
+    With `arrivals`, the session may stay open. Then writes that have just arrived here may wait. Nothing waits until
     everything was sent once.
     """
 
@@ -114,7 +114,7 @@ class Outgoing:
 
     @property
     def has_in_flight(self) -> bool:
-        """Whether the peer has not acknowledged everything of the present plan."""
+        """True if the peer has not yet acknowledged all frames of the present plan."""
         return bool(self._in_flight)
 
     @property
@@ -177,9 +177,11 @@ class Outgoing:
         self._goals.append(_Goal(sync, state.csn, state.vector))
 
     def reached(self, *, is_claimed: bool) -> list[Sync]:
-        """Return the Syncs that can be sent, because the peer holds everything that they confirm. `is_claimed` is true
-        if the peer claims, without proof, to hold writes that this replica has lost. Then this side sends no writes,
-        and the Syncs do not wait for any."""
+        """Return the Syncs to send now, because the peer holds everything that they confirm.
+
+        `is_claimed` is true if the peer claims, without proof, to hold writes that this replica has lost. Then this
+        side sends no writes, so the Syncs do not wait for any writes.
+        """
         acknowledged = self._frames_sent - len(self._in_flight)
         csn = max(self.reach.csn, self.sealing.passed_csn or 0)  # what goes as tentative writes counts, too
         for goal in self._goals:
@@ -195,8 +197,8 @@ class Outgoing:
         return reached
 
     def _has_room(self) -> bool:
-        """Whether another frame may be sent. If SMALL_FRAMES_MAX frames are in flight, another one is sent only after a
-        full batch. So a slow receiver gets fewer and larger batches."""
+        """Return whether another frame may be sent. If SMALL_FRAMES_MAX frames are in flight, this is allowed only
+        after a full batch. So a slow receiver gets fewer and larger batches."""
         has_few = len(self._in_flight) < SMALL_FRAMES_MAX or self._is_last_full
         return has_few and sum(frame.size_bytes for frame in self._in_flight) < self._window_bytes
 
@@ -224,17 +226,17 @@ class Outgoing:
         return Batch(self.plan, selection)
 
     def _is_new(self, history: str) -> bool:
-        """Whether this replica got this history after the hellos: by a forced promotion, or because it had no history.
-        The peer does not know the history yet, so a write that opens one of its epochs might look like a forgery. The
-        hello of the next session names the history."""
+        """Return whether this replica got this history after the hellos, for example by a forced promotion. The peer
+        does not know the history yet, so a write that opens one of its epochs might look like a forgery. The hello of
+        the next session names the history."""
         return history not in self._histories and all(prevails(history, one) for one in self._histories)
 
     def _is_far(self) -> bool:
-        """Return whether to offer the full state instead of the log. This is so at the start of a plan, if the peer is
-        far behind: sending the state takes less than half as long as sending the log. The state is offered once in a
-        session. If the peer cannot take it, the session goes on with the log.
+        """Return whether to offer the full state instead of the log. This is useful if the peer lacks many commits, and
+        sending the state takes less than half as long as sending the log. The state is offered only at the start of a
+        plan, and only once in a session. If the peer cannot take the state, the session goes on with the log.
 
-        With TLS the state is not offered: a receiver of the log can prove the commits to others, and a receiver of the
+        With TLS, the state is not offered. A receiver of the log can prove the commits to others, but a receiver of the
         state cannot.
         """
         begins, self._is_begun = not self._is_begun, True

@@ -205,7 +205,10 @@ def test_the_number_of_plans_is_bounded() -> None:
     for plan in range(PLANS_MAX):
         assert kinds(made.receive(ack(plan, replan=True))) == ["Batch"]
     (refusal,) = made.receive(ack(PLANS_MAX, replan=True))
-    message = "The other replica asked for a new plan of what to send more than 20 times in a row. Try again later."
+    message = (
+        "The other replica has asked for a new plan more than 20 times in a row, so the session makes no progress."
+        " Try again later."
+    )
     assert refusal == made.report.error == Refuse("unsteady", message)
     assert made.finished
 
