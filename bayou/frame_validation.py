@@ -1,8 +1,8 @@
 """Checks the form of each frame before the frame is used.
 
-A peer may run another release, have faulty memory, or not be a replica at all. A frame that passes these checks can be
-stored without harm: its ids, stamps and counts are well-formed, and it is not larger than a replica's frames. Other
-code checks later whether it fits the log. docs/limits.md lists the bounds.
+A peer may run another release or have faulty memory, or it may not be a replica at all. A frame that passes these
+checks can be stored without harm. Its ids, stamps and counts are well-formed, and it is not larger than the frames that
+a replica sends. Other code checks later whether the frame fits the log. docs/limits.md lists the bounds.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def _question(frame: Question | Answer) -> str | None:
 
 
 def problem_of_writes(frame: Batch | StateChunk, applications: Collection[str]) -> str | None:
-    """Return what is wrong with a write of a frame; None if all writes may enter the log, where they stay for good.
-    `applications` are those that this replica plays."""
+    """Return what is wrong with a write of a frame; None if all writes may enter the log. `applications` has the tags
+    of the applications that this replica plays."""
     played = {MEMBERSHIP, *applications}
     items: Sequence[Item | LoggedCommit] = frame.selection.items if isinstance(frame, Batch) else frame.commits
     for item in items:
@@ -283,9 +283,12 @@ def _is_seal(seal: Seal) -> bool:
 
 
 def _history(text: str, birth: str | None = None, csn: int = CSN_MAX) -> str | None:
-    """Return what is wrong with a history; None if nothing is. The epochs must be numbered from 0 on, and each must
-    begin at a CSN up to `csn`. A history without epochs is valid. If `birth` is a server id, only that server may have
-    begun the first epoch; if `birth` is empty, the history must be without epochs."""
+    """Return what is wrong with a history; None if it is valid. The epochs must be numbered 0, 1, 2 and so on. An epoch
+    may not begin before the previous one, and not after the CSN `csn`. A history may have no epochs.
+
+    If `birth` is a server id, the first epoch must be the one that this server began. If `birth` is empty, the history
+    must have no epochs.
+    """
     if len(text) > HISTORY_BYTES_MAX:
         return "the history is too long"
     try:

@@ -11,15 +11,16 @@ from bayou.state import Vector
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first frame of each side. It says who speaks and what that replica holds. Most fields are those of
+    """The first frame of each side. It names the sender, and says what the sender holds. Most fields are those of
     bayou.state.State.
 
-    `applications` has an entry for each application whose writes the replica can play: its tag, and a hash of its
-    rules. `log_applications` has the tags of all writes that the replica's log has ever held. `settings` has the
-    settings of the replica that should be the same everywhere, by name. `clock` is the replica's wall clock, in
-    microseconds since 1970. `standing` says that the session shall stay open; it stays open if both hellos say so.
-    `requested` says that a person asked for the session. `digest` is that of the log up to `csn`, or '' if it is not
-    known.
+    applications      for each application whose writes the sender can play: its tag, and a hash of its rules
+    log_applications  the tags of all writes that the sender's log has ever held
+    clock             the sender's wall clock, in microseconds since 1970
+    settings          the settings that should be the same at every replica, by name
+    standing          whether the sender asks for a standing session; the session is one if both sides ask for it
+    requested         whether a person asked for the session
+    digest            the digest of the sender's log up to `csn`; '' if it is not known
     """
 
     protocol: int
@@ -57,8 +58,8 @@ class StateChunk:
     """A part of the sender's full state. `number` counts the parts of a plan from 0. `commits` are some of the newest
     commits, with consecutive CSNs; the receiver puts them into its log.
 
-    If `first` is true, the state begins with this part, and the receiver gives up the parts that it has staged before.
-    This may happen in the middle of a plan, if the sender itself has installed another state meanwhile.
+    If `first` is true, the state begins with this part, and the receiver discards the parts that it has staged before.
+    In the middle of a plan, this happens if the sender has installed another state and begins again.
     """
 
     plan: int
@@ -82,8 +83,8 @@ class StateFinish:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to the sender of a full state, before the state is installed. It asks two things: which ids the
-    commits with the CSNs `csns` have, and which of the writes `ids` the sender has never held."""
+    """A question to the sender of a full state, before the state is installed. It asks for the ids of the commits with
+    the CSNs `csns`. It also asks which of the writes `ids` the sender has never held."""
 
     csns: tuple[int, ...] = ()
     ids: tuple[str, ...] = ()
@@ -91,10 +92,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answers a Question. For each CSN of the question, `commits` has the id of the commit, empty if the log does not
-    hold it, and `digests` has the digest of the log up to that CSN, empty if it is not known. `lacking` has the ids of
-    writes that the sender of the state has never held. `unknown` has the ids of writes that it may have held and
-    dropped from its log."""
+    """The answer to a Question. `commits` and `digests` have one entry for each CSN of the question.
+
+    commits  the id of the commit with this CSN; empty if the sender of the answer does not know it
+    digests  the digest of the log up to this CSN; empty if the sender of the answer does not know it
+    lacking  the ids of the question whose writes the sender of the answer has never held
+    unknown  the ids of the question whose writes the sender of the answer may have dropped from its log
+    """
 
     commits: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
@@ -104,10 +108,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Tells the sender of a frame that the frame is stored. If `replan` is true, it asks for a new plan: then `csn`,
-    `vector` and `retired_servers` say which commits and writes the receiver of the frame holds now, and which retired
-    servers it knows. If `was_known` is true, the receiver already had every write in the frame, though perhaps not the
-    commits of these writes."""
+    """The receiver's answer to a frame. If `replan` is false, the frame is stored.
+
+    If `replan` is true, the receiver asks for a new plan. Then `csn` and `vector` say what the receiver holds now, and
+    `retired_servers` says which retired servers it knows. If `was_known` is true, the receiver already had every write
+    of the frame. It may still have lacked the commits of these writes.
+    """
 
     plan: int
     replan: bool
@@ -119,9 +125,9 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """In a standing session: tells the peer what this side holds by now, so that the peer does not send these writes.
+    """In a standing session: tells the peer what the sender holds now, so that the peer does not send these writes.
 
-    `csn` is the CSN of this side. `vector` has only the entries that have changed since the peer was last told;
+    `csn` is the sender's CSN. `vector` has only the entries that have changed since the sender last told the peer.
     `retired_servers` is complete.
     """
 
@@ -132,11 +138,12 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """In a standing session: confirms that the receiver of the Sync has acknowledged everything that its sender held at
-    an earlier moment.
+    """In a standing session: confirms that its receiver has acknowledged everything that its sender held at an earlier
+    moment.
 
-    A Sync is a question or an answer. The receiver of a question sends an answer with the same number. An answer
-    confirms what its sender held when the question arrived.
+    A Sync is a question or an answer. The receiver of a question sends an answer with the same number. A question
+    confirms what its sender held when `Session.sync` was called. An answer confirms what its sender held when the
+    question arrived.
     """
 
     number: int

@@ -20,11 +20,11 @@ from bayou.write import Write, prev_of
 def state_frames(
     store: AntiEntropyStore, plan: int, count_max: int, bytes_max: int
 ) -> Iterator[StateChunk | StateFinish]:
-    """Yield the frames of the full state. The lists come after the pages, so that they have every entry that the pages
-    need, and the newest commits of the log come last.
+    """Yield the frames of the full state: the pages, then the lists, then the newest commits of the log. The lists come
+    after the pages, so that they have every entry that the pages need.
 
-    If this replica itself installs another state meanwhile, or drops these commits from its log, the frames begin
-    again, with a part whose `first` is true.
+    If this replica installs another state meanwhile, or drops some of these commits from its log, the frames begin
+    again with a part whose `first` is true.
     """
     number = 0
     while True:
@@ -50,10 +50,11 @@ def state_frames(
 
 
 class Staging:
-    """Stores the parts of one full state, in order and each once. A missing part would make the state inconsistent.
+    """Stores the parts of one full state. Each part is stored once and in order, because a missing part would make the
+    state inconsistent.
 
-    If `is_checked` is true, `digest` is the running hash of the parts, and no list entry is stored before `store_lists`
-    is called, because the store cannot take an entry back. `is_empty` is true until a part has a page.
+    `is_empty` is true until a part has a page. If `is_checked` is true, `digest` is the running hash of the parts, and
+    list entries are kept back until `store_lists` is called, because the store cannot remove an entry.
     """
 
     def __init__(self, store: AntiEntropyStore, *, is_checked: bool) -> None:
@@ -97,15 +98,15 @@ class Staging:
         return True
 
     def omitted(self, end: StateEnd) -> Vector:
-        """Return the vector of the commits before those that came with the state."""
+        """Return the vector of the commits that are older than those that came with the state."""
         return self._log.vector_before(end.vector)
 
     def forget_lists(self) -> None:
-        """Give up the entries of lists that were kept back."""
+        """Discard the list entries that were kept back."""
         self._lists = []
 
     def store_lists(self) -> None:
-        """Store the entries of lists that were kept back."""
+        """Store the list entries that were kept back."""
         if self._lists:
             self._store.stage(self.number, StatePages(), tuple(self._lists))
             self.forget_lists()
@@ -147,7 +148,7 @@ class _StagedLog:
             self._retired.add(write.origin)
 
     def ends_with(self, end: StateEnd) -> bool:
-        """Whether the commits that came with the state are those that its `end` describes."""
+        """Return whether these commits are the newest ones of the full state that `end` describes."""
         if self._last is None or self._count != end.commits:
             return self._count == end.commits
         stamps = {server: stamp for server, stamp in self._stamps.items() if server not in self._retired}

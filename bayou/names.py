@@ -31,7 +31,7 @@ def fold_spaces(text: str) -> str:
 
 
 def is_readable(text: str) -> bool:
-    """Return whether people can see every character of the text, apart from joiners."""
+    """Return whether people can see every character of the text. Joiners (JOINERS) are allowed."""
     return all(sign.isprintable() or sign in JOINERS for sign in text)
 
 

@@ -1,4 +1,4 @@
-"""What frames carry (writes, and parts of a full state), and what a store reports after it has taken that."""
+"""The contents of frames (writes, and parts of a full state), and the results that a store returns for them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ RECENT_MAX = 1_000  # ids of commits that are known after their writes were drop
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One write of a batch. A committed write has a CSN. If it also has no body, it is a notification: the receiver
-    holds the write already, and learns its CSN."""
+    """One write of a batch. `csn` is None if the write is tentative. A commit without a body is a notification: the
+    receiver holds the write already, and needs only its CSN."""
 
     id: str
     csn: int | None
@@ -27,8 +27,8 @@ class Item:
 class Seal:
     """A primary's signature over its commits up to `csn`; see bayou/seals.py.
 
-    before       the running hash before the first of the commits that are sent with the seal
-    after        the hashes of the later commits that the seal covers, but that are not sent with it
+    before       the running hash before the first commit that is sent with the seal
+    after        the hashes of the later commits that the seal covers; these commits are not sent with the seal
     certificate  the certificate of the signer
     """
 
@@ -41,8 +41,8 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class StoredSeal:
-    """A seal as a store keeps it. It covers the commits after `start` up to `csn`. `before` and `digest` are the
-    running hash before and after these commits. `epoch` is the id of the server that began the epoch of these
+    """A seal as a store keeps it. It covers the commits after the CSN `start`, up to `csn`. `before` and `digest` are
+    the running hashes before and after these commits. `epoch` is the id of the server that began the epoch of these
     commits."""
 
     start: int
@@ -68,8 +68,8 @@ class Succession:
 
 @dataclass(frozen=True, slots=True)
 class StateProof:
-    """A primary's signature over its full state. `successions` are the commits by which one server after another became
-    the primary, up to the server that signs."""
+    """A primary's signature over its full state. `successions` are the commits of the state that named another primary,
+    as far as the signer knows them."""
 
     certificate: bytes
     signature: bytes
@@ -78,12 +78,12 @@ class StateProof:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Writes that a peer lacks: first commits in CSN order, then tentative writes. The first commit follows the one
-    with `after_csn` and `after_id`.
+    """Writes that a peer lacks: first commits in CSN order, then tentative writes. `after_csn` and `after_id` are the
+    CSN and the id of the commit before the first commit of the selection.
 
-    `history` is the history of the sender's log (the epochs as canonical JSON), because a write may have the same CSN
-    in two histories. `seals` prove the commits; without TLS there are none. Each seal covers the commits of the
-    selection from the end of the previous seal up to the seal's own CSN.
+    `history` is the history of the sender's log, as canonical JSON. It is sent because one CSN may belong to different
+    writes in two histories. `seals` prove the commits; without TLS there are none. Each seal covers the commits after
+    those of the previous seal, up to its own CSN.
     """
 
     after_csn: int
@@ -106,19 +106,20 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The result of a batch at the receiver. The receiver has handled `taken` items: `new` of them changed something,
-    and `added` of them are writes that the receiver did not hold before.
+    """The result of a batch at the receiver. `taken` items of the batch are now stored. `new` of them changed
+    something, and `added` of them are writes that the receiver did not hold before.
 
     status  taken     everything is stored
             more      the transaction reached its size limit; store the rest in another transaction
             hole      the next write does not follow the writes held here; make a new plan
             unknown   a notification names a write that is not held here; make a new plan
-            fork      two different writes follow the same write; take nothing more, and refuse in the end
+            fork      two different writes follow the same write; store nothing more; refuse the session when
+                      everything is sent
             bound     a fork, and this replica cannot set aside its own writes after the fork, because one of them
                       creates or retires a server or names a primary; refuse the session
             own       a fork of this server's own writes: this server needs a new id; refuse the session
             diverged  the committed logs differ; refuse the session
-            foreign_commit  this is the primary, and did not make the next commit; refuse the session
+            foreign_commit   this replica is the primary, and did not make the next commit; refuse the session
             early_promotion  a tentative write opens an epoch that is not known here; refuse the session
     """
 
@@ -133,10 +134,10 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class StatePages:
-    """`count` committed pages of a full state, in the form in which one store gives them and another store takes them.
+    """`count` committed pages of a full state, in the form in which stores exchange pages.
 
-    `text` is JSON: [[name, CSN, [field, value, ...]], ...]. The CSN is that of the last commit that changed the page,
-    as text.
+    `text` is JSON: [[name, CSN, [field, value, ...]], ...]. The CSN is text. It belongs to the last commit that changed
+    the page.
     """
 
     count: int = 0
@@ -163,9 +164,9 @@ class LoggedCommit:
 
 @dataclass(frozen=True, slots=True)
 class StateEnd:
-    """The end of a full state. It describes the replica at the moment of that state: its CSN, the vector of its
-    commits, its history as canonical JSON, and the ids of its newest commits, at most RECENT_MAX of them. The receiver
-    gets few writes with the state; these ids let it compare its log with the logs of others.
+    """The end of a full state. It describes the sender at the moment of the state: the CSN, the vector of the commits,
+    the history as canonical JSON, and in `recent` the ids of the newest commits, at most RECENT_MAX. The receiver gets
+    few writes with the state. With these ids, it can still compare its log with the logs of other replicas.
 
     `commits` is the number of commits that come with the state: the newest ones of the log. `before` is the id of the
     commit before them. `digest` is the digest of the log up to the commit `before`, or '' if it is not known.
@@ -211,9 +212,9 @@ class StatePart:
 class Compared:
     """What is known of two logs before a full state is installed (bayou/comparison.py).
 
-    common_csn   the last CSN that they share; None if the histories are the same and nothing was asked
+    common_csn   the last CSN that the two logs share; None if the histories are the same and nothing was asked
     lacking      ids of writes here that the sender has never held
-    asked        ids of all writes here that the sender was asked about; None if it cannot be asked
+    asked        ids of all writes here that the sender was asked about; None if the state comes from a file
     takes_birth  whether the state may have another birth, because this replica yields to the sender
     """
 
@@ -230,10 +231,10 @@ class Installed:
 
     kept        how many writes were kept, because the new state does not cover them
     revoked     the writes that were committed here and are tentative again
-    set_aside   the writes that have no place in the order, and that this replica will make again
-    lost        the writes that have no place in the order, and cannot be made again: they create or retire a server or
-                name a primary
-    lost_pages  the pages that were changed by revoked commits that the log no longer held
+    set_aside   the writes that no longer have a place in the order; this replica will make them again
+    lost        the writes that no longer have a place in the order, and cannot be made again because they create or
+                retire a server or name a primary
+    lost_pages  the pages that were changed by revoked commits, if the log no longer held these commits
     """
 
     status: str

@@ -48,14 +48,15 @@ class AntiEntropyStore(Protocol):
     def select(
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
     ) -> Selection | None:
-        """Return the next writes for a receiver that holds the commits up to `csn` and the writes that `vector` covers.
-        `retired` has the minted ids that the receiver knows to have retired.
+        """Return the next writes for a receiver. The receiver holds the commits up to `csn` and the writes that
+        `vector` covers. `retired` has the minted ids of servers whose retirement the receiver knows.
 
-        Commits come first, in CSN order, then tentative writes by stamp. So of each server, the oldest missing write
-        comes first (invariant 5). If the receiver has a commit's write already, the commit is a notification, without a
-        body. The selection ends after `count_max` writes, or with the write that makes it reach `bytes_max`. It is
-        empty only if the receiver lacks nothing. Return None if the log no longer holds a commit that the receiver
-        lacks: the receiver then needs the full state.
+        Commits come first, in CSN order, then tentative writes by stamp. So the oldest missing write of each server
+        comes first (invariant 5). If the receiver has the write of a commit already, the commit is a notification,
+        without a body. The selection ends after `count_max` writes, or with the write that makes the selection reach
+        `bytes_max`. The selection is empty only if the receiver lacks nothing.
+
+        Return None if the receiver lacks a commit that the log no longer holds. Then the receiver needs the full state.
         """
 
     def receive(self, selection: Selection, source: str) -> Received:
@@ -69,21 +70,23 @@ class AntiEntropyStore(Protocol):
         """Return committed pages in the order of their last commit, beginning after the cursor `after` (CSN, page). The
         bounds are those of `select`.
 
-        Begin with (0, ""), and continue with each part's cursor until a part has an `end`. A page that changes
-        meanwhile comes again. So if all parts have one generation, together they are the state at the moment that `end`
-        describes.
+        The first cursor is (0, ""). Continue with the cursor of each part until a part has an `end`. A page that
+        changes meanwhile comes again. If all parts have the same generation, they are the state at the moment that
+        `end` describes.
         """
 
     def list_parts(self) -> Iterator[tuple[ListPart, ...]]:
-        """Yield the entries of all lists, in parts, each of which has entries of several lists. An entry that is added
+        """Yield the entries of all lists, in parts. A part may have entries of several lists. Entries that are added
         meanwhile may be missing."""
 
     def commits_part(
         self, generation: str, after_csn: int, end: StateEnd, count_max: int, bytes_max: int
     ) -> tuple[LoggedCommit, ...]:
-        """Return the next commits that come with a full state, beginning after `after_csn`, in CSN order. `end` is the
-        end of the state, and `generation` is the generation of its pages. The bounds are those of `select`. Return no
-        commits if the log no longer holds the first of them, or if this replica has another generation by now."""
+        """Return the next commits that come with a full state, in CSN order, beginning after `after_csn`. `end` is the
+        end of the state, and `generation` is the generation of its pages. The bounds are those of `select`.
+
+        Return no commits if the log no longer holds the first of them, or if the generation here has changed.
+        """
 
     def state_size(self) -> StateSize:
         """Return how large the full state is. The cost does not depend on the number of pages."""
@@ -101,12 +104,13 @@ class AntiEntropyStore(Protocol):
         """Return the ids of the tentative writes, and of the commits after `common_csn`."""
 
     def log_digest(self, csn: int) -> str:
-        """Return a text that depends on all commits up to this CSN. Logs with the same text are the same up to there.
-        Return '' if the text is not known, for example because the log does not hold that commit."""
+        """Return a text that depends on all commits up to this CSN. If two logs have the same text, they are the same
+        up to this CSN. Return '' if the text is not known, for example because the log does not hold that commit."""
 
     def answer(self, question: Question) -> Answer:
-        """Answer another replica's question about the log of this replica. A write that is not in the log is `unknown`
-        if the log has dropped this write or a later one of the same server. Otherwise it is `lacking`."""
+        """Answer another replica's question about the log of this replica. Of the writes in the question, the answer
+        names those that this replica does not know. Such a write is `unknown` if the log has dropped this write or a
+        later one of the same server. Otherwise it is `lacking`."""
 
     def install(
         self,
@@ -118,16 +122,21 @@ class AntiEntropyStore(Protocol):
         omitted: Vector | None = None,
     ) -> Installed:
         """Replace the state and the log with the staged ones, and replay the writes that the staged state does not
-        cover. `omitted` is the vector of the commits before those that came with the state; None if none came.
+        cover. `successions` are those that the sender has sent. `omitted` is the vector of the commits before those
+        that came with the state; None if no commits came.
 
-        Commits of this replica after `compared.common_csn` are revoked. A write is set aside in two cases: the staged
-        state's vector covers the write although the state does not have it (as `compared.lacking` or `end` shows), or
-        the write follows a missing write. `successions` are those that the sender has sent.
+        The commits of this replica after `compared.common_csn` are revoked. A write is set aside if it no longer has a
+        place in the order. There are two cases. The write follows a missing write; or the staged state's vector covers
+        the write although the state does not have it. `compared.lacking` or `end` shows the second case.
 
-        Nothing changes in three cases: another staging has begun, or a write has come that the sender was not asked
-        about (status `superseded`); the staged state is not newer (`stale`); this is the primary, and did not make the
-        commits of the state (`foreign_commit`). The replica takes a new id if any write that it made under its present
-        id is not kept, or if the state has writes of its present id that were not here.
+        In three cases nothing changes, and the status says why:
+
+        superseded      another staging has begun, or a write has come that the sender was not asked about
+        stale           the staged state is not newer
+        foreign_commit  this replica is the primary, and did not make the commits of the state
+
+        The replica takes a new id if a write of its present id is not kept, or if the state has writes of its present
+        id that were not here.
         """
 
     # Seals (bayou/seals.py). Without TLS, nobody calls these.
@@ -149,5 +158,5 @@ class AntiEntropyStore(Protocol):
         """Return all commits that are known to have named another primary, in CSN order, with their seals."""
 
     def primary_label(self) -> str | None:
-        """Return the label of the primary; None if it is not known. The label of a created server is that on the
-        committed membership page."""
+        """Return the label of the primary; None if it is not known. If the primary is a created server, its label comes
+        from the committed membership page."""
