@@ -29,8 +29,8 @@ from bayou.trust import refuse_unsigned, refuse_unsigned_state
 
 
 class Unheld(Exception):
-    """A commit cannot be checked, for one of two reasons. It came as the notification `item`, and its write is not
-    here. Or the batch does not follow the log here; then `item` is None."""
+    """The commits of a batch cannot be checked. `item` is a notification whose write is not held here. If `item` is
+    None, the batch does not follow the log here."""
 
     def __init__(self, item: Item | None = None) -> None:
         super().__init__()
@@ -58,10 +58,11 @@ class SealCheck:
         self._signing = signing
 
     def commits(self, selection: Selection, source: str) -> Refuse | None:
-        """Check the commits of a batch, and store their seals. Return a Refuse if a commit that is new here is not
-        signed by its primary, or if a write here differs from one that was signed. `source` is the label of the sender.
+        """Check the commits of a batch, and store their seals. `source` is the label of the sender.
 
-        Raise Unheld if the write of a notification is not held here.
+        Return a Refuse in three cases: the sender's log does not continue the log here; a write has another body than
+        the write with the same id here; or a commit that is new here is not signed by its primary. Raise Unheld if the
+        commits cannot be checked.
         """
         state = self._store.state()
         items = [item for item in selection.items if item.csn is not None]
@@ -86,9 +87,12 @@ class SealCheck:
         return None
 
     def state(self, finish: StateFinish, staging: Staging, source: str) -> Refuse | None:
-        """Check a full state with these parts. Return a Refuse if it is not signed by the primary that it names, or if
-        that server is not known to be the primary. If the last commit is a hand-over, the previous primary may sign
-        too. A state without any commit or page needs no proof; its list entries are ignored."""
+        """Check a full state. `staging` has its parts, and `finish` has the proof. Return a Refuse if the state is not
+        signed by the primary that it names, or if nothing proves that this server is the primary.
+
+        If the last commit is a hand-over, the previous primary may sign too. A state without any commit or page needs
+        no proof; its list entries are ignored.
+        """
         if finish.end.csn == 0 and staging.is_empty:
             staging.forget_lists()
             return None
@@ -115,8 +119,9 @@ class SealCheck:
         return refuse_unsigned_state(state.label, source, reign.label or label_in(end.primary) or end.primary)
 
     def _check(self, selection: Selection, bodies: Sequence[bytes], state: State, found: _Found) -> None:
-        """Check those commits of a selection that a replica in this state does not hold yet. Add their seals, and the
-        commits that name another primary, to `found`. Raise _Unsigned at the first commit that is not signed."""
+        """Check the commits of a selection that are new to a replica in this state. Add the seals of these commits to
+        `found`, and also those of the commits that name another primary. Raise _Unsigned at the first commit that is
+        not signed."""
         reign, csn, left = self._reign(state), selection.after_csn, list(bodies)
         for seal in selection.seals:
             part, left = left[: max(seal.csn - csn, 0)], left[max(seal.csn - csn, 0) :]
@@ -151,8 +156,8 @@ class SealCheck:
             raise _Unsigned(reign.label)
 
     def _is_signed(self, seal: Seal, csn: int, digest: bytes, maker: Reign, state: State) -> bool:
-        """Whether the seal is a signature of `maker` over the commits up to `csn`, and over the later ones whose hashes
-        the seal has. `digest` is the running hash at `csn`."""
+        """Return whether `maker` has signed the seal. `digest` is the running hash at `csn`, the last commit of the
+        batch that the seal covers. The seal has the hashes of the later commits that it covers."""
         if not maker.label or len(seal.after) != (seal.csn - csn) * HASH_BYTES:
             return False
         text = text_of_commits(state.cluster, maker.epochs, seal.csn, folded_hashes(digest, seal.after))
@@ -165,7 +170,8 @@ class SealCheck:
 
 
 def _continues(state: State, history: str) -> bool:
-    """Whether the committed log here is a prefix of a log with this history; see storage/lua/commands/receive.lua."""
+    """Return whether a log with this history can continue the committed log of a replica in this state.
+    storage/lua/commands/receive.lua has the same rule."""
     ours, theirs = decode(state.history), decode(history)
     later = theirs[len(ours) :]
     return theirs[: len(ours)] == ours and (not later or later[0].first_csn > state.csn)

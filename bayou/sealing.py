@@ -1,8 +1,9 @@
 """The sender's side of seals: a store's writes with the seals that prove their commits.
 
-A primary signs what it sends, once for each batch. Every other replica passes on the seals that it has stored. If it
-has none for the next commit, because that commit was made before TLS was switched on, it sends the write as a tentative
-one: the write spreads, and its commit follows from the primary. Only the primary can sign a full state.
+A primary signs what it sends, once for each batch. Every other replica passes on the seals that it has stored. It may
+have no seal for the next commit, because that commit was made before TLS was switched on. Then the replica sends the
+commit as a tentative write. So the write spreads, and the commit follows from the primary. Only the primary can sign a
+full state.
 """
 
 from __future__ import annotations
@@ -50,9 +51,12 @@ class Sealing:
         self.passed_csn, self.is_incomplete = None, False
 
     def can_give_state(self) -> bool:
-        """Whether a receiver takes a full state from this replica. It does if this replica is the primary, or was the
-        primary until the last commit, which is a hand-over. A receiver also takes a state without commits. If two
-        clusters begin at once, one of them learns the birth of the other from such a state."""
+        """Return whether a receiver takes a full state from this replica.
+
+        Without TLS, this is always so. With TLS, this replica must be the primary or, if the last commit is a
+        hand-over, the previous primary. A state without commits may come from any replica. If two clusters begin at
+        once, one of them learns the birth of the other from such a state.
+        """
         if self._signing is None:
             return True
         state = self._store.state()
@@ -61,9 +65,13 @@ class Sealing:
         return _reign_at(self._reigns(state.history, state.primary), state.csn)[2] == self._signing.label
 
     def select(self, reach: Reach, count_max: int, bytes_max: int, choose: Choose | None = None) -> Selection | None:
-        """Return the next writes for a receiver, with seals. Return None if the receiver needs the full state, as
-        AntiEntropyStore.select does. If this replica cannot give the full state, return an empty selection instead, and
-        set `is_incomplete`. Without TLS, the selection is the store's. `choose` may reduce the store's selection."""
+        """Return the next writes for a receiver, with seals. `choose` may leave out writes that the store has selected.
+        Without TLS, there are no seals.
+
+        Return None if this replica must send the full state. If the receiver needs the full state and this replica
+        cannot give it, return an empty selection and set `is_incomplete`. If this replica can neither prove the next
+        commits nor give the full state, return the commits as tentative writes.
+        """
         bounds = count_max, bytes_max
         if self.passed_csn is None:
             selection = self._store.select(reach.csn, reach.vector, reach.retired, *bounds)
@@ -141,8 +149,8 @@ class Sealing:
         return replace(selection, seals=tuple(seals))
 
     def _signed(self, selection: Selection, span: tuple[int, int, int], cluster: str, signing: Signing) -> Seal | None:
-        """Return a new seal over commits of this replica; None if the log has just dropped them. `span` has the CSNs of
-        three commits: the last one before the reign, the last one before the seal, and the last one of the seal."""
+        """Return a new seal over commits of this replica; None if the log has just dropped them. `span` has three CSNs:
+        of the last commit before the reign, of the last commit before the seal, and of the last commit of the seal."""
         begin, position, upto = span
         start = max(begin, position - position % BLOCK)
         earlier = self._store.commits(start, position)
@@ -160,8 +168,11 @@ class Sealing:
 
     def _stored(self, history: str, position: int, last_csn: int, *, is_first: bool) -> Seal | None:
         """Return a stored seal that covers the commit after `position`; None if no seal can be used. `last_csn` is the
-        CSN of the batch's last commit. A seal that also covers commits after `last_csn` can be used only as the first
-        seal of a batch (`is_first`), so it has to wait for the next batch if the batch has a seal already."""
+        CSN of the batch's last commit.
+
+        A seal may also cover commits after `last_csn`. Such a seal can only be the first seal of a batch (`is_first`).
+        Otherwise it waits for the next batch.
+        """
         for seal in self._store.seals(position + 1):
             epochs = epochs_at(history, seal.csn)
             if seal.start > position or not epochs or epochs[-1].promoter != seal.epoch:
@@ -177,9 +188,8 @@ class Sealing:
         return None
 
     def _reigns(self, history: str, primary: str) -> Reigns:
-        """Return who made which commits, in CSN order. A replica that promoted itself has two reigns: one for the
-        commit that opens the epoch, and one for the commits after it. So the first commit of the epoch gets a seal of
-        its own."""
+        """Return the reigns of a log, in CSN order. If a replica has promoted itself, the commit that opens the epoch
+        has a reign of its own. So this commit gets its own seal. The later commits are the next reign."""
         epochs = decode(history)
         label = label_in(epochs[0].promoter) or "" if epochs else ""
         found: list[tuple[float, str]] = []

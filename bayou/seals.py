@@ -1,16 +1,16 @@
 """Seals: with TLS, a primary signs its commits with the key of its certificate, and no replica takes unsigned commits.
 
-A seal covers commits of one primary, up to its CSN. What is signed is a running hash over the bytes of these commits,
-in CSN order, with the cluster and the epochs of the log. So a seal binds the writes, their order, their CSNs and the
-epoch. No other order and no other content has this hash, and the CSN of each commit is counted back from the CSN of the
-seal.
+A seal covers commits of one primary, up to the CSN of the seal. The primary computes a running hash over the bytes of
+these commits, in CSN order. It signs this hash together with the CSN, the cluster and the epochs of the log. Other
+writes or another order would give another hash. So a seal binds the writes, their order, their CSNs and the epoch.
 
-Before the first commit of the log, the running hash is BEGINNING. A replica that passes on only some of the commits
-sends the running hash before the first of them (`before`), and the hashes of the later commits (`after`).
+A running hash begins with BEGINNING. A replica may pass on only some of the commits that a seal covers. Then it sends
+the running hash before the first of these commits (`before`), and the hashes of the commits after the last one
+(`after`).
 
-A primary changes with a commit (a hand-over), or with the first commit of an epoch (a forced promotion, which the
-promoted replica signs itself). `Reign` follows these commits, so a receiver always knows who must have signed the next
-one. bayou/sealing.py makes seals, and bayou/seal_check.py checks them.
+A primary changes with a commit. In a hand-over, the previous primary makes this commit. In a forced promotion, the new
+primary makes and signs this commit, which is the first one of an epoch. `Reign` follows these commits, so a receiver
+always knows who must have signed the next commit. bayou/sealing.py makes seals, and bayou/seal_check.py checks them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ BEGINNING = bytes(HASH_BYTES)  # the running hash before the first commit
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """What the protocol needs of keys and certificates. `label` and `certificate` are those of this replica.
+    """The keys and certificates that the protocol uses. `label` and `certificate` are those of this replica.
 
-    `sign` returns the signature of a text, with the key of this replica. `signer_of` takes a certificate, a signature
-    and a text. It returns the label in the certificate, or None if the certificate is not one of the cluster or the
-    signature does not fit.
+    `sign` returns this replica's signature of a text. `signer_of` takes a certificate, a signature and a text, and
+    returns the label in the certificate. It returns None if the certificate is not of this cluster, or if the signature
+    does not fit.
     """
 
     label: str
@@ -48,18 +48,19 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Reign:
-    """Who commits, at one place in the log: the server, its label, and the epochs up to there."""
+    """The primary at one place in the log, and the epochs that have begun by then. `server` and `label` are those of
+    the primary. The commits of one reign are signed by one primary."""
 
     server: str
     label: str
     epochs: tuple[Epoch, ...]
 
     def of_commit(self, csn: int, body: bytes) -> tuple[Reign, Reign]:
-        """Return two reigns: that in which the commit `csn` is made, and that in which the commit after it is made.
-        `body` has the canonical bytes of the commit `csn`.
+        """Return the reign of the commit `csn`, and the reign of the next commit. `self` is the reign that follows from
+        the commits before `csn`. `body` has the canonical bytes of the commit `csn`.
 
-        The rules are those of storage/lua/engine/membership.lua. The two reigns differ if the commit is a hand-over.
-        The commit that opens an epoch belongs to the reign of its promoter.
+        The rules are those of storage/lua/engine/membership.lua. The two reigns differ only if the commit is a
+        hand-over. The commit that opens an epoch belongs to the reign of its promoter.
         """
         write = primary_write(body)
         if write is None:
@@ -88,12 +89,12 @@ def epochs_at(history: str, csn: int) -> tuple[Epoch, ...]:
 
 
 def folded(digest: bytes, bodies: Iterable[bytes]) -> bytes:
-    """Return the running hash after these further commits."""
+    """Return the running hash after more commits. `digest` is the running hash before them."""
     return folded_hashes(digest, b"".join(hash_of(body) for body in bodies))
 
 
 def folded_hashes(digest: bytes, hashes: bytes) -> bytes:
-    """Return the running hash after further commits, of which only the hashes are given."""
+    """Return the running hash after more commits, like `folded`. `hashes` has their hashes, one after the other."""
     for at in range(0, len(hashes), HASH_BYTES):
         digest = hashlib.sha256(digest + hashes[at : at + HASH_BYTES]).digest()
     return digest
