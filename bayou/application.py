@@ -23,7 +23,7 @@ def had_no_effect(outcome: str) -> bool:
 
 def membership_write(body: bytes) -> Write | None:
     """Return the write with these canonical bytes if it belongs to the protocol's own application; None if it does not.
-    The bytes are first searched for the name of that application, so that hardly any other write is decoded."""
+    For speed, a body without the name of that application is not decoded."""
     if _NAMES_MEMBERSHIP not in body:
         return None
     write = Write.decode(body)
@@ -130,11 +130,12 @@ class Change(NamedTuple):
 
 
 class Undone(NamedTuple):
-    """A tentative write that a transaction rolled back, and played again in its new place.
+    """A tentative write that a transaction rolled back. The transaction then played the write in its new place, or set
+    it aside.
 
-    csn  its CSN if it was played again as committed
+    csn  its CSN if it was played as a commit
     was  its outcome before
-    now  its outcome after; None if the write was set aside instead
+    now  its outcome after; None if it was set aside
     """
 
     write: str
@@ -166,10 +167,10 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class LuaApplication:
-    """An application in the form that the store plays. `lua` is the path of its Lua file; see
-    docs/write-an-application.md for what the file returns. `older` maps earlier versions to their Lua files, since
-    writes of these versions may still be in a log. If the application `is_judge`, it decides at the commit of each
-    write, of any application, whether the user may make that write."""
+    """An application in the form that the store plays. `lua` is the path of its Lua file; docs/write-an-application.md
+    says what the file returns. `older` maps earlier versions to their Lua files, since writes of these versions may
+    still be in a log. If `is_judge` is true, the application judges each commit, also the commits of other
+    applications: it decides whether the user may make the write."""
 
     name: str
     version: int

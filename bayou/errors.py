@@ -11,8 +11,8 @@ from typing import Any
 
 
 class PeerRefusalCode(StrEnum):
-    """The codes of refusals between replicas. A code never changes, because other releases compare it. The message that
-    goes with it may change."""
+    """The codes of refusals between replicas. A code never changes, because other releases compare it. The message of a
+    refusal may change."""
 
     # A session is refused or ends early:
     BROKEN_OFF = "broken_off"

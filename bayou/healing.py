@@ -1,8 +1,9 @@
-"""Decides what heals a replica, after a session has shown that a server id was used twice.
+"""Decides what a replica must do after a session has shown that a server id was used twice.
 
-A server id is used twice if a copy of a replica's data runs: an older copy instead of the replica, or a copy beside the
-replica. Then two writes have the same place in the order of their server or, if the replica is the primary, two
-committed logs have the same epoch. docs/design.md, "A copy that has run", says how the replicas become equal again.
+A server id is used twice if a copy of a replica's data runs. It may be an older copy that runs instead of the replica,
+or a copy that runs at the same time. Then two writes may have the same place in the order of their server. If the
+replica is the primary, two committed logs may also have the same epoch. docs/design.md, "A copy that has run", says how
+the replicas become equal again.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ class Healing:
         return Cure.NEW_EPOCH if may_begin and (is_lost or is_contradicted) else None
 
     def note_epoch(self, peer: str) -> None:
-        """Note the effect of a session with this peer: this replica has begun an epoch or, because it is a copy of
-        another replica, has given way to that replica."""
+        """Note what a session with this peer has led to. This replica has begun an epoch or, if it is a copy of another
+        replica, has given up its history."""
         self._epochs[peer] = self._now_s()
         self._contradictions.pop(peer, None)
 
     def _is_contradicted(self, report: Report) -> bool:
-        """Return whether enough sessions in a row have shown that a peer holds commits of the present epoch that this
-        primary did not make."""
+        """Count the sessions in a row that contradict this primary: the peer has commits of the present epoch that this
+        primary did not make. Return whether there were enough of these sessions."""
         if not report.has_ended:
             return False
         if report.error is None or not report.has_same_history:

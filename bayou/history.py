@@ -1,10 +1,12 @@
-"""The history of a committed log: a list of epochs. Two replicas compare their histories when they meet.
+"""The history of a committed log: a list of epochs. Two replicas compare their histories at the start of a session.
 
-The first epoch begins with the birth of the cluster, and each forced promotion begins another. A hand-over begins none.
-If two committed logs have the same history, one is a prefix of the other (invariant 2). If the histories differ, the
-one with the greater last epoch, compared as (number, promoter), prevails. The other replica's commits after the common
-prefix are revoked. A replica that finds out that it is a copy of another replica gets an empty history, which yields to
-any other.
+The first epoch begins with the birth of the cluster. Each forced promotion begins another epoch, but a hand-over does
+not. If two committed logs have the same history, one log is a prefix of the other (invariant 2). If the histories
+differ, the history with the greater last epoch prevails. Epochs are compared as (number, promoter). The commits of the
+other replica after the common prefix are revoked.
+
+If a replica finds out that it is a copy of another replica, it gets an empty history. An empty history yields to any
+other.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from typing import NamedTuple
 
 
 class Epoch(NamedTuple):
-    """One epoch of a history. `promoter` is the server that began it, with the commit `first_csn`. If `heals` is true,
-    it began because a copy of the primary had run. Then another replica's log of the previous epoch may differ from the
+    """One epoch of a history. The server `promoter` began the epoch with the commit `first_csn`. `heals` is true if the
+    reason was that a copy of the primary had run. Then another replica's log of the previous epoch may differ from the
     promoter's log even before `first_csn`."""
 
     number: int
@@ -28,7 +30,7 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The facts about one replica that decide the comparison. `met` says whether the replica has met another one with
+    """The facts about one replica that decide the comparison. `met` is true if the replica has met another replica with
     the same birth."""
 
     server: str
@@ -82,13 +84,13 @@ def heals(one: str, other: str) -> bool:
 
 
 def _last(epochs: list[Epoch]) -> tuple[int, str]:
-    """Return the number and the promoter of the last epoch; the history with the greater pair prevails. A copy that has
-    given up its history has no epoch, and so yields to any other."""
+    """Return the number and the promoter of the last epoch. The history with the greater pair prevails. A history
+    without epochs gets a pair that is less than any other, so a copy that has given up its history yields."""
     return epochs[-1][:2] if epochs else (-1, "")
 
 
 def _end(epochs: list[Epoch], shared: int, csn: int) -> int:
-    """Return the last CSN of the shared epochs. `shared` is their number, and the log ends at `csn`."""
+    """Return the last CSN that a log has in its first `shared` epochs. The whole log ends at `csn`."""
     return min(epochs[shared].first_csn - 1, csn) if shared < len(epochs) else csn
 
 

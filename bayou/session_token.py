@@ -1,24 +1,23 @@
 """Session guarantees (Terry 1994): what a client has read and written, as a token that the client carries.
 
-A client session is two vectors: one of the writes that the session has read, one of those that it has made. There are
-four guarantees:
+A client session has two vectors: one of the writes that the session has read, and one of the writes that it has made.
+There are four guarantees:
 
     RYW  read your writes      a read needs a view that covers what the session has written
     MR   monotonic reads       a read needs a view that covers what the session has read
     WFR  writes follow reads   a write needs a replica that covers what the session has read
     MW   monotonic writes      a write needs a replica that covers what the session has written
 
-The transaction that reads or accepts checks this with CompleteV (bayou/vectors.py).
+The transaction of the read or of the write checks this with CompleteV (bayou/vectors.py).
 
-A token also names the birth of its cluster, in a short form. A cluster that was started over with new data has another
-birth, and will never hold what the token asks for. So a replica refuses a token of another birth, instead of asking the
-client to wait. A token has no birth while its session has met only replicas that know none yet; it gets the birth from
-the first replica that knows it.
+A token also names the birth of its cluster, in a short form. If a cluster is started again with new data, it has
+another birth, and never gets the writes that the token names. So a replica refuses a token with another birth; it would
+not help to wait. A new replica may not know the birth yet. A token gets the birth from the first replica that knows it.
 
-A token grows with each server that its session has seen, even if the server has retired. So a long token is folded: a
-single entry `#NUMBER/PROMOTER` -> CSN replaces the entries of committed writes. This entry names an epoch, and stands
-for all commits up to that CSN. A folded token asks for more than it did before, because a replica may hold the writes
-before it holds their commits. So a short token is not folded.
+A token grows with each server that its session has seen, even if the server has retired. So a long token is folded: one
+entry `#NUMBER/PROMOTER` -> CSN replaces the entries of committed writes. This entry names an epoch, and stands for all
+commits up to that CSN. A folded token asks for more than before: a replica may hold the writes but not yet their
+commits. So a short token is not folded.
 """
 
 from __future__ import annotations
@@ -56,9 +55,9 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a client session has read and written. `read` is the maximum of the vectors of all views that it has read.
-    `write` has, for each server that has accepted writes of the session, the stamp of the newest of these writes.
-    `birth` is the birth of the cluster in its short form; empty while unknown."""
+    """What a client session has read and written. `read` has the greatest stamp of each server in all views that the
+    session has read. `write` has, for each server that has accepted writes of the session, the stamp of the newest of
+    these writes. `birth` is the birth of the cluster in its short form; empty while unknown."""
 
     read: Vector = field(default_factory=dict)
     write: Vector = field(default_factory=dict)
@@ -163,8 +162,8 @@ def read_guarantees(text: str) -> frozenset[str]:
 
 
 def _covers(committed: Vector, csn: int, epochs: Sequence[Epoch], server: str, stamp: int) -> bool:
-    """Whether a replica with these commits covers an entry of a token. A minted id that is not in `committed` is not
-    covered, because its server may have retired or be unknown."""
+    """Return whether a replica with these commits covers an entry of a token. A minted id that is not in `committed`
+    counts as not covered: its server may have retired, or may not be known here."""
     if not server.startswith(EPOCH_SIGN):
         return complete(committed, (), server) >= stamp
     for at, epoch in enumerate(epochs):

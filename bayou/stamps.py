@@ -2,7 +2,7 @@
 
 A stamp is a number of microseconds. It comes from a Lamport clock that stays near real time (Terry 1995, section 4.3).
 Outside Python it is a text of 16 digits, because Lua's JSON keeps only 14. A write id is `STAMP@SERVER`. All stamps
-have 16 digits, so ids that are compared bytewise are in the order of (stamp, server).
+have 16 digits. So the bytewise order of write ids is the order of (stamp, server).
 """
 
 from __future__ import annotations

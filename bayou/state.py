@@ -14,16 +14,16 @@ class State:
     bayou/vectors.py says what a missing entry means.
 
     birth             server id of the cluster's first primary; empty while unknown
-    met               whether this replica has met another one with the same birth
+    met               whether this replica has met another replica with the same birth
     primary           server id of the primary; empty while unknown
     history           the epochs as JSON; see bayou/history.py
     last              id of the last committed write
     log_applications  the tags of the applications whose writes the log has ever held; in a new cluster also the tag of
                       the newest version of each application
-    retired_servers   the minted ids that are known to have retired
-    retires           whether this server shall retire once it has made again the writes that were set aside
+    retired_servers   the minted ids of the servers that are known to have retired
+    retires           whether this server will retire after it has made again all writes that were set aside
     tentative         how many writes are tentative
-    set_aside         how many writes were taken out of the log, and wait until this replica makes them again
+    set_aside         how many writes were taken out of the log and wait until this replica makes them again
     """
 
     server: str
@@ -53,8 +53,8 @@ class State:
 
     @property
     def has_place(self) -> bool:
-        """Whether new writes of this replica, under its present id, have a place in the order: the server has not
-        retired and, if it was created, its creation is held here."""
+        """Whether new writes under the present server id have a place in the order. They have none if the server has
+        retired. They have none either if the server was created and its creation is not held here."""
         return not self.retired and (":" not in self.server or self.server in self.vector)
 
 

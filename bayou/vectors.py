@@ -13,11 +13,13 @@ from bayou.state import Vector
 
 
 def complete(vector: Vector, retired: Collection[str], server: str) -> float:
-    """Return the stamp up to which a vector covers the writes of a server: the server's entry, if it has one.
+    """Return the stamp up to which a vector covers the writes of a server: the server's entry, if there is one.
 
-    If it has no entry, and X created the server at the stamp T (its id is `T:X`), the result is infinity if the vector
-    covers the write T of X: the server has retired. Otherwise the result is minus infinity: the server is unknown. A
-    minted id without an entry gives infinity if `retired` has it, and 0 if not.
+    A created server without an entry has an id `T:X`: the server X created it at the stamp T. If the vector covers the
+    write T of X, the server has retired, and the result is infinity. Otherwise the server is unknown, and the result is
+    minus infinity.
+
+    For a minted id without an entry, the result is infinity if `retired` has the id. Otherwise it is 0.
     """
     if server in vector:
         return vector[server]

@@ -101,8 +101,8 @@ class Write(Draft):
 
     @classmethod
     def of_log(cls, body: bytes) -> Self:
-        """Return the write of a body from this replica's log. Such a body was checked before it was logged, so it is
-        not checked again."""
+        """Return the write with these canonical bytes, which must come from the log of this replica. They are not
+        checked again, because they were checked before they were logged."""
         fields, _ = _DECODE(body.decode())
         fields["stamp"], fields["prev"] = int(fields["stamp"]), int(fields["prev"])
         fields["pages"] = tuple(fields["pages"])
@@ -120,17 +120,17 @@ class Summary(NamedTuple):
 
     @classmethod
     def of(cls, body: bytes) -> Self:
-        """Return the summary of the write that has these canonical bytes. Raise ValueError for the same texts as
-        `Write.decode`.
+        """Return the summary of the write with these canonical bytes. Raise ValueError if `Write.decode` would raise
+        it.
 
-        A plain write has no escaped character, and only text as arguments. One regular expression recognises it, in a
-        quarter of the time that decoding and encoding takes.
+        A plain write has only text as arguments, and no escaped character. One regular expression reads it in a quarter
+        of the time that decoding and encoding takes.
         """
         return cls._of_plain(body) or cls._of_any(body)
 
     @classmethod
     def _of_plain(cls, body: bytes) -> Self | None:
-        """Return the summary of a plain write; None for any other body, which may still be a write."""
+        """Return the summary of a plain write; None if the body is not a plain write."""
         try:
             match = _PLAIN_WRITE.fullmatch(body.decode())
         except UnicodeDecodeError:
