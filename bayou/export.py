@@ -31,8 +31,8 @@ from bayou.vectors import missing
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The beginning of a volume: the hello of the replica that wrote it, and what a receiver must already hold before
-    it takes the volume (`csn` and `vector`). If the volume has a full state, the receiver need hold nothing."""
+    """The beginning of a volume, with the hello of the replica that wrote the volume. `csn` and `vector` say what a
+    receiver must hold before it takes the volume. If the volume has a full state, the receiver need hold nothing."""
 
     hello: Hello
     csn: int
@@ -217,9 +217,10 @@ class Importer:
         if heals(head.hello.history, state.history):
             raise Conflict(
                 "export_revokes",
-                f"A new epoch has revoked commits of {state.label}. To keep its writes, {state.label} must compare"
-                f" its log with that of {head.hello.label}, and a file cannot answer questions. Run a session between"
-                f" the two, or between {state.label} and another replica of the new epoch.",
+                f"A new epoch has revoked commits of {state.label}. To keep its own writes, {state.label} must compare"
+                f" its log with the log of {head.hello.label}. A file cannot answer the questions of this comparison."
+                f" Run a session between {state.label} and {head.hello.label}, or between {state.label} and another"
+                " replica of the new epoch.",
             )
         if verdict is Verdict.YIELD:
             self._common_csn = common
@@ -227,8 +228,8 @@ class Importer:
         if not head.full_state and (state.csn < head.csn or lacking):
             raise Conflict(
                 "export_does_not_fit",
-                f"The file begins after CSN {head.csn}, and this replica (at CSN {state.csn}) lacks some of the writes"
-                " before that point. Import the earlier files first, or make a new export for this replica.",
+                f"The file begins after CSN {head.csn}. This replica, at CSN {state.csn}, lacks some of the writes"
+                " before that point. Import the earlier files first, or export a new file for this replica.",
                 needed={"csn": head.csn, "vector": {server: f"{stamp:016d}" for server, stamp in head.vector.items()}},
                 missing={server: f"{stamp:016d}" for server, stamp in lacking.items()},
             )
@@ -260,8 +261,8 @@ class Importer:
         self.report.installed = installed
 
     def _continues(self, state: State, end: StateEnd) -> bool:
-        """Return whether the log here is a prefix of the log that a full state stands for. Only the newest commits are
-        compared: `end` lists them, and a file cannot answer questions about older ones."""
+        """Return whether the log here is a prefix of the sender's log, at the full state that `end` describes. Only the
+        newest commits are compared: `end` lists them, and a file cannot answer questions about older ones."""
         place = state.csn - (end.csn - len(end.recent))  # of the last commit here among the recent ones of the file
         is_same = not state.csn or place <= 0 or end.recent[place - 1] == state.last
         return is_same and not missing(end.vector, self._retired, state.committed_vector)

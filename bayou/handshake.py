@@ -13,27 +13,29 @@ from bayou.trust import check_clocks
 
 LOGS_DIFFER = (
     "The committed logs of the two replicas differ. If a promotion was forced just now, the next session resolves this."
-    " Otherwise an older copy of the data of a replica has run. The replicas heal this by themselves after two sessions"
-    " of the primary with the replica whose log differs, but only once an hour for each replica."
+    " Otherwise an older copy of a replica's data has run. The replicas heal this by themselves, after the primary has"
+    " had two sessions with the replica whose log differs. The primary does this at most once an hour for each replica."
 )
 LOGS_FORK = (
     "The two replicas hold different writes that follow the same write, so a server id was used twice: a copy of a"
-    " replica has run. The replicas heal this by themselves: when the primary has committed one of the two writes, the"
-    " other one is made again under another id."
+    " replica has run. The replicas heal this by themselves. When the primary has committed one of the two writes, the"
+    " other write is made again under another id."
 )
 FORK_OF_MEMBERS = (
-    "A commit of the peer follows the same write as a write here, so a server id was used twice. The write here, or a"
-    " later one of its server, creates or retires a server or names a primary, so it cannot be made again under another"
-    " id. Start this replica again without its data: it gets back what its peers hold; what only it holds is lost."
+    "A commit of the peer and a different write of this replica follow the same write, so a server id was used twice."
+    " The write of this replica cannot be made again under another id: this write, or a later one of the same server,"
+    " creates or retires a server or names a primary. Start this replica again without its data. It gets back what its"
+    " peers hold. Writes that only this replica holds are lost."
 )
 WRITES_DIFFER = (
-    "The two replicas hold different writes with the same id, so a server id was used twice. Find the replica"
-    " whose write the primary has not signed, and start it again without its data: it gets back what its peers hold."
+    "The two replicas hold different writes with the same id, so a server id was used twice. Find out which of the two"
+    " writes the primary has signed. Start the replica with the other write again without its data: it gets back what"
+    " its peers hold."
 )
 EARLY_PROMOTION = (
-    "The peer has a forced promotion as a tentative write, although a replica commits its promotion at once. The peer,"
-    " or the replica from which it has the write, is faulty: start that replica again without its data. It gets back"
-    " what its peers hold."
+    "The peer sent a forced promotion as a tentative write, but a replica commits its own promotion at once. So the"
+    " peer is faulty, or the replica that gave the write to the peer. Start the faulty replica again without its data:"
+    " it gets back what its peers hold."
 )
 
 
@@ -79,8 +81,8 @@ def problem_of_applications(
     label: str, applications: Mapping[str, str], log: Collection[str], other: str, applications_there: Mapping[str, str]
 ) -> str | None:
     """Return why the replica `other` cannot play the log of the replica `label`; None if it can. `log` has the tags of
-    the writes in that log. `applications` has the applications that `label` can play, `applications_there` those that
-    `other` can play: tag -> hash of the rules."""
+    the writes in that log. `applications` has the applications that `label` can play: tag -> hash of the rules.
+    `applications_there` has those that `other` can play."""
     for tag, rules in applications.items():
         if applications_there.get(tag, rules) != rules:
             return (

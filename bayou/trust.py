@@ -1,7 +1,7 @@
-"""Refuses frames that are well-formed but must not be believed, whether they come from a peer or from a file.
+"""Refuses frames that are well-formed but must not be believed. A frame may come from a peer or from a file.
 
-One faulty peer must not stop the others. So a replica refuses a stamp far beyond its own clock. If a peer claims that
-this replica has lost some of its own writes, this replica believes the claim only when the peer sends one of these
+One faulty peer must not stop the others. So a replica refuses a stamp far beyond its own clock. A peer may also claim
+that this replica has lost some of its own writes. The replica believes this only when the peer sends one of these
 writes. docs/design.md, "Whom a replica trusts", says what is not promised.
 """
 
@@ -62,8 +62,8 @@ def check_end(label: str, now_us: int, source: str, end: StateEnd) -> Refuse | N
 
 def _remedy(label: str, source: str) -> str:
     return (
-        f"Correct the clock of {label} if it is wrong. Otherwise a clock was wrong when the write was made, or {source}"
-        f" is faulty: start {source} again without its data; it gets back what its peers hold."
+        f"If the clock of {label} is wrong, correct it. Otherwise a clock was wrong when the write was made, or"
+        f" {source} is faulty. Then start {source} again without its data: it gets back what its peers hold."
     )
 
 
@@ -102,21 +102,22 @@ def refuse_claim(label: str, source: str) -> Refuse:
     """Return the Refuse for a peer that claims to hold writes of this replica, and sends none of them."""
     return Refuse(
         PeerRefusalCode.UNPROVEN,
-        f"{source} claims to hold writes of {label} that {label} does not hold, but sends none of them, so {label}"
-        f" takes nothing from it. If {label} is the primary and a copy of it has run, the next sessions heal this."
-        f" Otherwise {source} is faulty: start it again without its data; it gets back what its peers hold.",
+        f"{source} claims to hold writes of {label} that {label} does not hold, but sends none of them. So {label}"
+        f" takes nothing from {source}. If {label} is the primary and a copy of {label} has run, the next sessions heal"
+        f" this. Otherwise {source} is faulty. Start {source} again without its data: it gets back what its peers"
+        " hold.",
     )
 
 
 def refuse_partial(label: str, source: str) -> Refuse:
-    """Return the Refuse for a full state of a new epoch, if its sender has dropped the commits from before that epoch.
-    This replica needs those commits to compare the two logs."""
+    """Return the Refuse for a full state of a new epoch whose sender no longer has the commits before that epoch. This
+    replica needs these commits to compare the two logs."""
     return Refuse(
         PeerRefusalCode.CANNOT_COMPARE,
-        f"A new epoch has revoked commits of {label}. The log of {source} no longer has the commits before that epoch,"
-        f" so {label} cannot compare the two logs, and does not know which of its own writes to keep. Run a session of"
+        f"A new epoch has revoked commits of {label}. The log of {source} no longer has the commits before that epoch."
+        f" So {label} cannot compare the two logs, and does not know which of its own writes to keep. Run a session of"
         f" {label} with the primary, or with a replica that still has these commits. If there is no such replica,"
-        f" promote {source} with force.",
+        f" promote {source} by force: `admin promote --force --replica {source}`.",
     )
 
 
@@ -124,20 +125,21 @@ def refuse_foreign(label: str, source: str) -> Refuse:
     """Return the Refuse for a commit that the primary `label` did not make."""
     return Refuse(
         PeerRefusalCode.FOREIGN_COMMIT,
-        f"{source} has commits that {label}, the primary, did not make, so {label} does not take them. If an older"
-        f" copy of the data of {label} has run, the next sessions heal this. Otherwise {source} is faulty: start it"
-        " again without its data; it gets back what its peers hold.",
+        f"{source} has commits that {label}, the primary, did not make. So {label} does not take them. If an older"
+        f" copy of the data of {label} has run, the next sessions heal this. Otherwise {source} is faulty. Start"
+        f" {source} again without its data: it gets back what its peers hold.",
     )
 
 
 def refuse_unsigned(label: str, source: str, primary: str, csn: int) -> Refuse:
-    """Return the Refuse for commits up to `csn` that the replica `primary` has not all signed."""
+    """Return the Refuse for a batch with commits up to `csn`. The replica `primary` should have signed all of them, but
+    has not."""
     return Refuse(
         PeerRefusalCode.COMMIT_NOT_SIGNED,
         f"{source} has commits up to CSN {csn} without a valid signature of the primary,"
-        f" {primary or 'which is not known'}, so {label} does not take them. Either {source} is faulty: start it again"
-        f" without its data; it gets back what its peers hold. Or {label} holds an altered write: if several replicas"
-        f" are refused, start {label} again without its data.",
+        f" {primary or 'which is not known'}. So {label} does not take them. If {label} refuses several replicas,"
+        f" {label} holds an altered write: start {label} again without its data. Otherwise {source} is faulty:"
+        f" start {source} again without its data. The replica gets back what its peers hold.",
     )
 
 
@@ -145,9 +147,10 @@ def refuse_unsigned_state(label: str, source: str, primary: str) -> Refuse:
     """Return the Refuse for a full state that the replica `primary` should have signed."""
     return Refuse(
         PeerRefusalCode.STATE_NOT_SIGNED,
-        f"The full state of {source} is not signed by {primary}, or {label} has no proof that {primary} is the primary,"
-        f" so {label} does not take the state. Either {source} is faulty: start it again without its data. Or {primary}"
-        " became the primary before the cluster used TLS: promote a replica by force, once.",
+        f"The full state of {source} is not signed by {primary}, or {label} has no proof that {primary} is the primary."
+        f" So {label} does not take the state. If {primary} became the primary before the cluster used TLS, promote a"
+        f" replica by force, once: `admin promote --force`. Otherwise {source} is faulty: start {source} again without"
+        " its data.",
     )
 
 
@@ -156,6 +159,6 @@ def refuse_to_give_state(label: str, receiver: str) -> Refuse:
     return Refuse(
         PeerRefusalCode.STATE_NOT_SIGNED,
         f"{receiver} needs a full state, and with TLS only the primary can sign it. So {label} does not give {receiver}"
-        f" one. Connect {receiver} with the primary. If the primary is lost for good, promote a replica by force"
-        " first.",
+        f" one. Connect {receiver} with the primary. If the primary is lost for good, first promote a replica by force:"
+        " `admin promote --force`.",
     )

@@ -84,7 +84,7 @@ def test_a_forged_commit_is_refused_and_names_the_sender_and_the_primary(scene: 
     forged = scene.commit(scene.forged())
     message = refused(scene, [forged], "commit_not_signed")
     assert f"{scene.liar.label} has commits up to CSN 4" in message
-    assert f"without a valid signature of the primary, {scene.victim.label}, so" in message
+    assert f"without a valid signature of the primary, {scene.victim.label}. So" in message
     by_liar = Batch(0, sealed_by(scene.liar, forged.selection))
     refused(scene, [by_liar], "commit_not_signed")
     meet(scene.honest, scene.victim)
