@@ -74,7 +74,8 @@ class ClosedDays:
 
 
 def _closed_days(value: Any) -> Any:
-    """Read `saturday`, `2026-12-25` or `2026-12-24/2027-01-01`. A blank and a reason may follow."""
+    """Return the closed days that a text names: `saturday`, `2026-12-25` or `2026-12-24/2027-01-01`. A reason may
+    follow after a blank."""
     if not isinstance(value, str):
         return value
     when = value.partition(" ")[0]
@@ -145,11 +146,11 @@ class PolicySettings(Settings):
 
     shortest_min       the shortest reservation, in minutes
     longest_h          the longest reservation, in hours
-    grid_min           reservations begin and end at multiples of so many minutes after local midnight
-    notice_min         how many minutes before its start a reservation must be made; 0 refuses a start in the past
-    ahead_days         how many days ahead a reservation may begin
+    grid_min           reservations begin and end at multiples of this number of minutes after local midnight
+    notice_min         a reservation must be made at least this many minutes before its start; with 0, before its start
+    ahead_days         a reservation may begin at most this many days ahead
     closed             days on which no room can be reserved
-    open_reservations  how many reservations a user may own, not counting those that are over
+    open_reservations  the most reservations that a user may own; reservations that are over do not count
     """
 
     shortest_min: Annotated[int, Field(ge=1, le=DAY_MIN)] | None = None

@@ -76,10 +76,10 @@ def utc_days(start: int, end: int) -> Iterator[str]:
 
 
 def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
-    """Return the minutes at which the local day of a slot begins and ends. They are 23 or 25 hours apart when clocks
-    change.
+    """Return the minutes since 1970 at which the local day of a slot begins and ends. On a day on which clocks change,
+    there are 23 or 25 hours between the two.
 
-    If the slot crosses local midnight, the result covers all days that it touches. So a slot is always inside its day.
+    If the slot crosses local midnight, return the start of its first day and the end of its last day.
     """
     first = datetime.fromtimestamp(start * 60, zone).date()
     last = datetime.fromtimestamp((end - 1) * 60, zone).date()
@@ -97,8 +97,12 @@ def local_minute(day: date, minute: int, zone: ZoneInfo) -> int:
 
 
 def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
-    """Return the same local time `days` later, or earlier if `days` is negative. If clocks show that time twice, return
-    the first of the two. Raise ValueError, with a sentence for the user, if clocks skip it or pages cannot hold it."""
+    """Return the minute at which clocks show the same local time, `days` later. `days` may be negative. If clocks show
+    that time twice, return the first of the two.
+
+    Raise ValueError, with a sentence for the user, if clocks skip that time or if the day is outside the years 1970 to
+    YEAR_LAST.
+    """
     if days == 0:
         return minute
     wanted = (datetime.fromtimestamp(minute * 60, zone).replace(tzinfo=None) + timedelta(days=days)).replace(fold=0)
@@ -131,15 +135,15 @@ def zone_named(name: str) -> ZoneInfo | None:
 
 @lru_cache(maxsize=10_000)
 def offset_min(minute: int, zone: ZoneInfo) -> int:
-    """Return by how many minutes local time is ahead of UTC at this moment."""
+    """Return local time minus UTC at this moment, in minutes."""
     offset = datetime.fromtimestamp(minute * 60, zone).utcoffset()
     assert offset is not None, "a time zone has an offset"
     return offset // timedelta(minutes=1)
 
 
 def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
-    """Return a text that says by how many minutes local time is ahead of UTC in these spans of minutes. A write carries
-    this text: OFFSET, then MINUTE:OFFSET for each change. The text says nothing about the time between the spans."""
+    """Return the offsets of local time from UTC during these spans, as a text for a write. The text is OFFSET, then
+    MINUTE:OFFSET for each change. An offset is in minutes. The text says nothing about the time between the spans."""
     found: dict[int, int] = {}
     for low, high in spans:
         found[low] = offset_min(low, zone)
@@ -153,8 +157,9 @@ def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
 
 
 def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
-    """Return the minute at which clocks in `zone` show the local time `minute` + `offset`, by the rules that this
-    machine knows. `offset` says by how many minutes local time was ahead of UTC at `minute`."""
+    """Return the minute at which clocks in `zone` show the local time `minute` + `offset`. A write has recorded
+    `offset` as the zone's offset from UTC at `minute`, in minutes. If the rules of the zone have changed since, the
+    result differs from `minute`."""
     if offset_min(minute, zone) == offset:
         return minute
     wall = datetime(1970, 1, 1) + timedelta(minutes=minute + offset)  # a wall clock has no zone
@@ -162,7 +167,8 @@ def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
 
 
 def _change(before: int, after: int, zone: ZoneInfo) -> int:
-    """Return the first minute after `before`, up to `after`, that has the offset of `after`."""
+    """Return the first minute after `before` at which the zone has the same offset as at `after`. The result is at most
+    `after`."""
     wanted = offset_min(after, zone)
     while after - before > 1:
         middle = (before + after) // 2
