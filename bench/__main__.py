@@ -1,4 +1,4 @@
-"""`make bench`: measure this project, compare each figure with another one (its limit), and print one table.
+"""`make bench`: measure this project, and print one table. A row compares our figure with another figure, the limit.
 
     make bench                       all rows, a few minutes
     make bench ROW=apply,store       some rows
@@ -28,7 +28,9 @@ def main(arguments: Sequence[str]) -> int:
 
     Return 0, or 1 if a row could not be measured. If a row is unknown, end the program with status 2.
     """
-    parser = argparse.ArgumentParser(prog="make bench", description="Measure this project beside its limits.")
+    parser = argparse.ArgumentParser(
+        prog="make bench", description="Measure this project and compare each figure with its limit."
+    )
     every_row = ROWS | ON_REQUEST
     parser.add_argument("--row", metavar="ROW,…", default=",".join(ROWS), help=f"some of {', '.join(every_row)}")
     parser.add_argument("--peers", action="store_true", help="measure the row `peers` as well")

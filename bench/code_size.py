@@ -1,10 +1,13 @@
 """Count the product's lines of code in each folder: `python -m bench.code_size [REVISION]`.
 
-The module is in bench/ because it is a measurement, and because modules here are linted and typed. It counts the
-Python, Lua, JavaScript and CSS of the product: the files in the top folder and in the folders of FOLDERS. It does not
-count blank lines, comments, docstrings, generated code, or examples in the OpenAPI document (an argument, a variable or
-a key named `example` or `examples`), so that better explanations do not look like a larger product. With a REVISION of
-git, it counts that revision instead of the current files.
+Lines of Python, Lua, JavaScript and CSS count, in the top folder and in the folders of FOLDERS. With a REVISION of git,
+the program counts that revision instead of the current files.
+
+Blank lines, comments, docstrings and generated code do not count. Examples in the OpenAPI document do not count either:
+an argument, a variable or a key named `example` or `examples`. So better explanations do not look like a larger
+product.
+
+The module is in bench/ because it is a measurement, and because modules in bench/ are linted and typed.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python -m bench.full_state [RESERVATIONS]        by default 100,000
 
-Two real replicas have a Redis each. The first holds the reservations and has truncated its whole log. The second, the
-receiver, holds a few reservations that it has accepted itself. A cut link interrupts the first attempt, and kill -9 of
-the receiver interrupts the second one; the third attempt completes. Meanwhile a thread reads the receiver's calendar.
-The exit status is 0 only if all of this is true; otherwise it is 1:
+There are two real replicas, each with its own Redis. The first replica holds the reservations, and has truncated its
+whole log. The second one, the receiver, has accepted a few reservations itself. A cut link interrupts the first
+attempt. kill -9 of the receiver interrupts the second attempt. The third attempt completes. Meanwhile a thread reads
+the receiver's calendar. The exit status is 0 only if all of this is true; otherwise it is 1:
 
 - The thread read at least 10 times. Each time it saw either none or all of the first replica's reservations: none
   before the transfer was complete, all after that.
@@ -122,8 +122,8 @@ def _fill(processes: Processes, reservations: int) -> None:
 
 
 def _selections(reservations: int) -> Iterator[Selection]:
-    """Yield batches of writes, as a replica `desk` would send them. In each room, the writes reserve one hour after
-    another."""
+    """Yield batches of writes, as a replica `desk` would send them. Each write reserves the next free hour of a
+    room."""
     prev, items = 0, []
     for number in range(reservations):
         row, room = divmod(number, len(ROOMS))
@@ -233,9 +233,9 @@ def _in_room(reservations: int) -> int:
 
 
 class _Reader:
-    """A thread that reads the receiver's calendar repeatedly during a `with` block, and counts the source's
-    reservations in it. The count is appended to `seen` if it has changed, or if a reservation of the receiver is
-    missing."""
+    """A thread that reads the receiver's calendar again and again during a `with` block. It counts the source's
+    reservations in the calendar. It appends the count to `seen` if the count has changed, or if a reservation of the
+    receiver is missing."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
