@@ -1,6 +1,6 @@
-"""A client that keeps several connections busy: each sends its next request as soon as it has an answer.
+"""A client that keeps several connections busy. Each connection sends its next request as soon as it has an answer.
 
-It uses one thread and plain sockets, so that it takes little processor time from the server that is measured.
+The client uses one thread and plain sockets, so it takes little processor time from the server that is measured.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ Route = tuple[int, int]  # the port of the proxy, the port to which it leads; bo
 
 @contextlib.contextmanager
 def slow_links(routes: list[Route], delay_s: float, break_every_s: float | None = None) -> Iterator[None]:
-    """Run one proxy for each route. A byte takes `delay_s` in each direction. With `break_every_s`, all connections are
-    reset again and again."""
+    """Run one proxy for each route. Each byte arrives `delay_s` later, in both directions. With `break_every_s`, all
+    connections are reset every `break_every_s` seconds."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="links", daemon=True)
     thread.start()

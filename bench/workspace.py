@@ -126,8 +126,8 @@ def workspace() -> Iterator[Workspace]:
 
 
 def open_store(client: redis.Redis, label: str, *, primary: bool) -> Store:
-    """Open the store of a new replica. If `primary` is true, the replica commits the writes that it receives;
-    otherwise they stay tentative there."""
+    """Open the store of a new replica. If `primary` is true, the replica commits the writes that it receives.
+    Otherwise, the writes stay tentative."""
     store = Store(client, label, APPLICATIONS)
     store.begin(server=f"{label}~aaaaaa", cluster=CLUSTER, first_primary=primary)
     store.note_log_applications([application.tag for application in APPLICATIONS])  # as a new cluster does

@@ -174,8 +174,8 @@ class Replica:
     def _opened(
         self, path: str, query: Query, headers: dict[str, str], timeout_s: float
     ) -> Iterator[requests.Response]:
-        """Send a GET request and yield the response, whose body the caller reads in pieces. Raise Problem if the
-        replica answers with an error."""
+        """Send a GET request and yield the response. The caller reads the body of the response in pieces. Raise Problem
+        if the replica answers with an error."""
         url, timeout = self.address.url + path, (CONNECT_TIMEOUT_S, timeout_s)
         with (
             self._errors_as_problems(),

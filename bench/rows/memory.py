@@ -1,6 +1,7 @@
 """memory: the bytes that a reservation takes in Redis, and the memory of an idle replica.
 
-One figure is for committed reservations, whose writes were dropped from the log. Another is for tentative reservations.
+One line is for committed reservations whose writes are no longer in the log. Another line is for tentative
+reservations.
 """
 
 from __future__ import annotations

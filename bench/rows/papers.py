@@ -147,7 +147,7 @@ def _session_rows(workspace: Workspace, size: Size) -> Iterator[Row]:
 
 
 class _Sender:
-    """Replica `one`, which receives writes from elsewhere before each session with `two`."""
+    """Replica `one`. Before each session with `two`, it receives new writes of another replica."""
 
     def __init__(self, processes: Any, connection: Connection) -> None:
         self._store, _ = store_of(processes, "one")

@@ -103,8 +103,8 @@ def _load(server: Address, items: Sequence[Item]) -> None:
 
 
 def _replication_s(source: Address, target: Address, database: str, count: int) -> float:
-    """Return how long `target` takes, in seconds, to pull all documents of `source` into a new database. A batch of
-    documents is as large as a batch of writes in a session."""
+    """Let `target` pull all documents of `source` into a new database. Return how long this takes, in seconds. A batch
+    has as many documents as a batch of a session has writes."""
     wanted = {"source": f"http://{source}/source", "target": database, "batch_size": BATCH}
     with contextlib.closing(Connection(target)) as connection:
         seconds = seconds_of(lambda: connection.ask(post("/_replicate", wanted)))

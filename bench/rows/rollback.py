@@ -1,7 +1,7 @@
-"""rollback-far and rollback-near: the cost of a write that arrives late but comes early in the order.
+"""rollback-far and rollback-near: the time to receive a write that arrives late but is early in the order.
 
-`far`: the write is on a page of its own, so nothing is replayed. `near`: all writes are on one page, so every write
-that follows the late write in the order is replayed.
+In rollback-far, the write has a page of its own, so nothing is replayed. In rollback-near, all writes are on one page,
+so every write that follows the late write in the order is replayed.
 """
 
 from __future__ import annotations

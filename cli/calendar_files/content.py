@@ -102,7 +102,7 @@ class _Tree:
             self._unreadable(line)
 
     def end(self) -> None:
-        """Note at the end of the file if components have no END."""
+        """Note as damage if the file ends before all components have an END."""
         if self._open:
             self.found.damage.append(f"the file is cut off: it ends before END:{self._open[0].name}")
             self._close(0)

@@ -91,8 +91,8 @@ class Reader:
     own_zone: tzinfo | None
 
     def read(self, event: Component, method: str) -> Event:
-        """Read an event. `method` is the METHOD of its calendar. Raise UnusableError if an important part of the event
-        cannot be read."""
+        """Read an event. `method` is the METHOD of its calendar. Raise UnusableError if the event is an answer or a
+        proposal, or if an important part of it cannot be read."""
         if method not in METHODS:
             raise UnusableError(f"it is an answer or a proposal (METHOD:{clean(method)[:40]})")
         if event.unreadable:

@@ -101,7 +101,7 @@ class Plan:
     """The steps of an import. Reservations are made in the order of the file. If two events overlap, the first one in
     the file gets the room.
 
-    unknown  name -> the reservations that want this room; for each name that is not a known room
+    unknown  the names that are not known rooms: name -> the reservations that want this room
     kept     (id, reason) for each reservation or event that differs from the file, but does not change
     without  (what the file wants, the reservation) for each reservation that has no slot
     """
@@ -136,8 +136,8 @@ def plan_of(
     """Return the plan of an import. `reservations` are all reservations that the user owns, in the form of GET
     /users/USER/reservations.
 
-    The user may own a reservation that another user made. No import of this user made it, so it is only compared with
-    an event that was exported from it.
+    A reservation that another user made does not come from an import. The plan compares such a reservation only with
+    the event that was exported from the reservation.
     """
     by_base: dict[str, list[Held]] = defaultdict(list)
     by_id: dict[str, Held] = {}
@@ -177,8 +177,8 @@ def held_of(one: Json, zone: tzinfo) -> Held:
 
 
 def _compare_own(plan: Plan, course: Course, held: Held) -> None:
-    """Plan for an event that was exported from a reservation. The reservation stays as it is, because the file shows an
-    older state of it."""
+    """Compare an event with the reservation from which it was exported. The reservation does not change, because the
+    file has an older state of the reservation."""
     plan.unchanged += 1
     if course.wanted and held.active and not held.is_as(course.wanted[0]):
         plan.kept.append((held.id, "it was made here, and the file has another time, room or purpose"))

@@ -184,7 +184,7 @@ def _hits(when: When | None, starts: Iterable[When], zone: tzinfo) -> list[When]
 
 def _shifted(start: When, base: When, moved: When) -> When:
     """Return the new start of the occurrence at `start`. An exception has moved the occurrence at `base` to `moved`.
-    This occurrence moves by as much local time."""
+    This occurrence moves by the same number of days and hours, in local time."""
     return _placed(_local(moved) + (_local(start) - _local(base)), moved)
 
 

@@ -56,7 +56,7 @@ class Course:
     timezone  the time zone of its local times, if the event names one
     wanted    the reservations that the events ask for
     removed   key of an occurrence that no longer takes place -> SEQUENCE of the event that removes the occurrence
-    complete  True if the file lists all occurrences; then all other occurrences no longer take place
+    complete  True if the file lists all occurrences; then no other occurrence takes place any more
     """
 
     request: str
@@ -74,7 +74,7 @@ class Course:
 
     @property
     def keeps_request(self) -> bool:
-        """Whether the course keeps the request id of the reservation from which its event was exported."""
+        """True if `request` is the request id of the reservation `own`."""
         return self.request == self.own.partition("/")[2]
 
 

@@ -1,5 +1,5 @@
-"""The command `admin check-times`. It shows reservations that are at another local time than their users asked for. It
-can also move them back."""
+"""The command `admin check-times`. It shows reservations whose local time is not the time that the user asked for. It
+can also move these reservations back."""
 
 from __future__ import annotations
 

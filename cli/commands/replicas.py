@@ -177,8 +177,8 @@ def is_paused(state: Json) -> bool:
 
 
 def primary_text(answer: Json) -> tuple[str, bool]:
-    """Return a text that says where the primary is. Also return True if this replica is the primary or can reach the
-    primary."""
+    """Return a text that says where the primary is, and a bool. The bool is True if this replica is the primary or can
+    reach the primary."""
     primary = answer.get("primary") or {}
     if primary.get("here"):
         return "this is the primary", True

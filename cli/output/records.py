@@ -18,8 +18,7 @@ def is_done(write: Json) -> bool:
 
 
 def state_of(write: Json) -> str:
-    """Return what Screen.state shows for a write: its state (tentative or committed) if it `is_done`, else its
-    outcome."""
+    """Return what Screen.state shows for a write: the state (tentative or committed) if `is_done`, else the outcome."""
     return str(write["state"] if is_done(write) else write["outcome"])
 
 

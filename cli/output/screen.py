@@ -140,8 +140,8 @@ def width_of_terminal(out: TextIO) -> int | None:
 
 
 def wrapped(text: str, width: int | None) -> str:
-    """Return the text with line breaks in the lines that are wider than `width` columns. A line is broken only at
-    blanks. Its continuation is indented by two more columns than its beginning. Colour codes have no width."""
+    """Break the lines of a text that are wider than `width` columns. A line breaks only at blanks. The rest of the line
+    is indented by two more columns than its beginning. Colour codes have no width."""
     if width is None:
         return text
     return "\n".join(_wrapped_line(line, width) for line in text.split("\n"))

@@ -49,7 +49,7 @@ def play_bayou(driver: SimulatedDriver, lines: Sequence[str], note: Callable[[st
 
 
 class _Counter:
-    """Counts what sessions send for the application rooms: its writes, and the notifications of their commits."""
+    """Counts what sessions send for the application rooms: writes, and notifications of commits."""
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
