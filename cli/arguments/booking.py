@@ -62,7 +62,7 @@ def _reserve(commands: Parser) -> None:
     parser.add("--room", "ROOM", "the room, instead of the first word; 6.12+6.14 for both")
     _add_slots(parser, required=False)
     parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", default="")
-    parser.add("--owner", "USER", "for whom it is, if not for you; for managers", type=values.name("user name"))
+    parser.add("--owner", "USER", "the user who owns it (default: you); for managers", type=values.name("user name"))
     _add_merge(parser)
     _add_repeat(parser)
     add_until_final(parser, "; not with a series")
@@ -78,7 +78,7 @@ def _add_repeat(parser: Parser) -> None:
     parser.add("--until", "DATE", f"the last day: {DATE_FORMS}", end)
     parser.add("--count", "N", "how many times", end, type=values.number(1, values.COUNT_MAX))
     parser.add("--except", "DATE", "leave out these days", group, dest="exceptions", **SEVERAL)
-    what = "reserve nothing unless every occurrence finds a slot (default: reserve those that do)"
+    what = "reserve nothing unless every occurrence finds a slot (default: reserve the occurrences that do)"
     parser.add_flag("--all-or-nothing", what, group)
 
 
@@ -121,7 +121,7 @@ def _free(commands: Parser) -> None:
     parser.add("when", "TIME", "when it starts, or a span", nargs="+")
     _add_length(parser)
     parser.add("--capacity", "N", "seats, at least", type=values.number(1, values.COUNT_MAX))
-    parser.add("--features", "NAME", "what the room must have, all of it", **SEVERAL)
+    parser.add("--features", "NAME", "features that the room must have", **SEVERAL)
 
 
 def _status(commands: Parser) -> None:
@@ -169,7 +169,7 @@ def _move(commands: Parser) -> None:
         "  move 8f3a --at 2026-12-01T14:00\n  move 8f3a --at 2026-12-01T14:00 --or 15:00 --room 6.13\n"
         "  move 8f3a --at tomorrow 9:00 --for 2h\n"
         "  move 8f3a~2026-12-08 --at 2026-12-08 14-15 --and-later     exit status 3: some stay where they were\n"
-        f"{TIMES_HELP}\n{BESIDE_HELP}\nWithout --for, --to or a span it keeps its length.",
+        f"{TIMES_HELP}\n{BESIDE_HELP}\nWithout --for, --to or a span, the reservation keeps its length.",
     )
     parser.add("reservation", "ID", "the id, or the beginning of it")
     _add_slots(parser)
@@ -204,7 +204,7 @@ def _extend(commands: Parser) -> None:
     )
     parser.add("reservation", "ID", "the id of the series, or the beginning of it")
     group = parser.add_mutually_exclusive_group(required=True)
-    parser.add("--until", "DATE", f"its rule goes on until this day: {DATE_FORMS}", group)
+    parser.add("--until", "DATE", f"the new last day of the series: {DATE_FORMS}", group)
     parser.add("--dates", "DATE", "these days", group, nargs="+")
     parser.add_flag("--all-or-nothing", "add nothing unless every occurrence finds a slot")
     _add_merge(parser)
@@ -250,7 +250,7 @@ def _calendar_files(commands: Parser) -> None:
         "export",
         "write your reservations, or a room's, into a calendar file",
         "  export mine.ics\n  export room.ics --room 6.12\n"
-        "The file covers the last month and the next year. `import` of it adds nothing twice.\n"
+        "The file covers the last month and the next year. If you `import` this file, nothing is added twice.\n"
         "To subscribe instead: http://HOST:PORT/users/NAME/calendar.ics or /rooms/ROOM/calendar.ics",
     )
     give.add("file", "FILE.ics", "where to write it; a file of that name is replaced")

@@ -114,5 +114,5 @@ def add_request(parser: Parser) -> None:
 
 
 def add_until_final(parser: Parser, but: str = "") -> None:
-    what = f"wait so long for the primary to commit it, such as 30s{but}"
+    what = f"wait for the primary to commit it, at most this long, such as 30s{but}"
     parser.add("--until-final", "SECONDS", what, type=values.seconds)

@@ -117,7 +117,7 @@ def test_errors_are_shown_as_sentences(terminal: Terminal) -> None:
         ("cancel nothing\r", "[reservation_unknown]"),
         ("rooms --replica two\r", "[replica_unreachable]"),
         ("help nonsense\r", "There is no command 'nonsense'"),
-        ("help move\r", "Without --for, --to or a span it keeps its length."),
+        ("help move\r", "Without --for, --to or a span, the reservation keeps its length."),
         ("help\r", "reserve every event of a calendar file"),
     ]:
         terminal.type(line)
