@@ -225,8 +225,8 @@ class Queries(ScriptRunner):
         """Return up to `count_max` pairs (id, event) after the event id `after`, oldest first. Raises Gap if some
         events after `after` are no longer kept.
 
-        If there is no such event yet, the method waits for one for up to `block_ms`. With None it does not wait.
-        `client` is the client that waits, so its timeout must be longer than `block_ms`.
+        If no event has come after `after`, the method waits for an event for up to `block_ms`. If `block_ms` is None,
+        it does not wait. `client` is the client that waits, so its timeout must be longer than `block_ms`.
         """
         oldest = self._redis.xrange(self._keys.events, count=1)
         if after != "0-0" and oldest and _event_order(after) < _event_order(oldest[0][0].decode()):

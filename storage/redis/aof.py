@@ -6,7 +6,7 @@ that was appended after the MULTI. So this module checks the file before each st
 
 `redis-check-aof` (the redis-server program under another name) says how many bytes are valid, and this module decides
 whether the rest is a torn end. It cuts off only a torn end, and leaves any other damage to the operator. It does not
-check files that have not changed since Redis last stopped normally, because a check takes half as long as loading them.
+check files that have not changed since Redis last stopped normally, because a check takes half as long as a load.
 This module handles files only, not servers.
 
 Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7 and Valkey).

@@ -74,8 +74,8 @@ def _node(text: str, port_default: int) -> Address:
 
 
 class FailoverSource(AddressedSource):
-    """A Redis in which another process may take over. In a cluster, the serving process is the one that holds the slot
-    of `key`. With Sentinel, it is the master of the service."""
+    """A Redis in which another process may take over. In a cluster, this class uses the node that holds the slot of
+    `key`. With Sentinel, it uses the master of the service."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url_parts = read_url(url)

@@ -1,5 +1,5 @@
-"""Series: one write makes all reservations of a rule, and each is checked and merged by itself. Users move and cancel
-one, some or all of them."""
+"""Series: one write makes all reservations of a rule, and each reservation is checked and merged by itself. Users move
+and cancel one, some or all reservations of a series."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Two organisers who are cut off from each other import the timetable of the same conference. At the end, each slot
-belongs to one of them."""
+belongs to one organiser."""
 
 from __future__ import annotations
 

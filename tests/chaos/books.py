@@ -75,7 +75,7 @@ class Books:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def acknowledge(self, entry: Acknowledged, before: list[Before]) -> None:
-        """Record an operation, and the writes that the client session knew before it (none if there is no session)."""
+        """Record an operation, and the writes that the client session knew before the operation."""
         with self._lock:
             self.acknowledged.append(entry)
             if entry.write is not None and entry.asked_once:

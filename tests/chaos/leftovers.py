@@ -48,8 +48,8 @@ def _delete(folder: Path) -> None:
 
 
 def _kill_processes(folder: Path) -> bool:
-    """Kill the processes that work in a folder or name it in their command. Return True if there were none. A process
-    may start another one just before it is killed, so call this until it returns True."""
+    """Kill the processes that work in a folder or name the folder in their command. Return True if there was no process
+    to kill. A process may start another one just before it is killed, so call this function until it returns True."""
     found = False
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
