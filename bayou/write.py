@@ -63,7 +63,8 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write(Draft):
-    """An accepted write. `prev` is the stamp of the previous write of the same origin; it is 0 for the first one."""
+    """An accepted write. `prev` is the stamp of the previous write of the same origin. For the first write, it is the
+    stamp at which the origin was created, or 0 for a minted id."""
 
     stamp: int
     prev: int
@@ -151,7 +152,7 @@ class Summary(NamedTuple):
 
 
 def prev_of(body: bytes) -> int:
-    """Return `prev` from the canonical bytes of a write, in which it always has the same position."""
+    """Return `prev` from the canonical bytes of a write. It always has the same position there."""
     return int(body[_PREV_AT : _PREV_AT + STAMP_DIGITS])
 
 
