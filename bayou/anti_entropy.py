@@ -21,8 +21,8 @@ no longer in the sender's log; its history did not prevail; or it is so far behi
 The receiver first compares the two logs (bayou/comparison.py), and then installs the full state. Its next Ack asks for
 a new plan.
 
-An acknowledged frame is stored for good, except in the two cases that follow. So a session may break at any point. The
-next session continues from what each side then holds.
+An acknowledged frame is stored for good, except in the two cases described at the end. So a session may break at any
+point. The next session continues from what each side then holds.
 
 A peer may be faulty. bayou/trust.py says what a replica refuses to believe. For example, the peer's hello may claim
 writes of this replica that this replica does not hold. Then this side searches the peer's batches for one of these
@@ -350,7 +350,7 @@ class Session:
         return [*self._take_waiting(), *self._send_on()]
 
     def is_light(self, frame: Frame) -> bool:
-        """Whether `take` only notes what this frame says, and does not use the store."""
+        """Return whether `take` can handle this frame without the store."""
         if not self.is_open or not self._outgoing.is_caught_up or self._verdict is not Verdict.AGREE:
             return False
         return isinstance(frame, Holds) or (isinstance(frame, Ack) and not frame.replan)

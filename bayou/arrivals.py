@@ -5,8 +5,9 @@ may get a write from the server that accepted it. The peer then says that it hol
 send it. So each body travels to each replica about once.
 
 Each session finds out how long its pause must be. After each pause it sends a frame. If the peer already had all writes
-of the frame, the next pause is longer; otherwise it is shorter. A peer that gets writes only from this replica soon has
-the shortest pause. In a large or slow cluster, replicas do not send each other writes that all of them have.
+of the frame, the next pause is longer; otherwise it is shorter. For a peer that gets writes only from this replica, the
+pause soon becomes as short as possible. In a large or slow cluster, replicas do not send each other writes that all of
+them have.
 
 A replica takes a full state from one peer at a time. The parts of two full states would only replace each other.
 """
@@ -99,8 +100,8 @@ class Arrivals:
         return selection if len(kept) == len(selection.items) else replace(selection, items=tuple(kept))
 
     def may_take_state(self, session: object) -> bool:
-        """Whether this session may take a full state. If it may, no other session may, until `end_state` is called for
-        this session or the session object no longer exists."""
+        """Return whether this session may take a full state. If so, no other session may take one until `end_state` is
+        called for this session, or the session object no longer exists."""
         with self._lock:
             taker = self._state_taker() if self._state_taker is not None else None
             if taker is None:

@@ -40,7 +40,7 @@ class Comparison:
         return Compared(self.common_csn, tuple(self.lacking), tuple(self.asked), takes_birth)
 
     def next_question(self) -> Question | None:
-        """Return the next question; None if every answer is known."""
+        """Return the next question; None if no question is left."""
         if self._ids is None:
             if self.common_csn > self._shared_csn:
                 self._csns = _spread(self._shared_csn, self.common_csn)

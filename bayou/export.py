@@ -32,7 +32,7 @@ from bayou.vectors import missing
 @dataclass(frozen=True, slots=True)
 class Head:
     """The beginning of a volume, with the hello of the replica that wrote the volume. `csn` and `vector` say what a
-    receiver must hold before it takes the volume. If the volume has a full state, the receiver need hold nothing."""
+    receiver must hold before it takes the volume. If the volume has a full state, a receiver needs none of these."""
 
     hello: Hello
     csn: int

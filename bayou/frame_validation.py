@@ -286,7 +286,7 @@ def _history(text: str, birth: str | None = None, csn: int = CSN_MAX) -> str | N
     """Return what is wrong with a history; None if it is valid. The epochs must be numbered 0, 1, 2 and so on. An epoch
     may not begin before the previous one, and not after the CSN `csn`. A history may have no epochs.
 
-    If `birth` is a server id, the first epoch must be the one that this server began. If `birth` is empty, the history
+    If `birth` is a server id, this server must have begun the first epoch, with CSN 1. If `birth` is empty, the history
     must have no epochs.
     """
     if len(text) > HISTORY_BYTES_MAX:

@@ -72,8 +72,8 @@ class StateChunk:
 
 @dataclass(frozen=True, slots=True)
 class StateFinish:
-    """Tells the receiver that all `number` parts are sent, and that it shall install the state. The receiver answers
-    with an Ack that asks for a new plan. Without TLS there is no `proof`."""
+    """Tells the receiver that all `number` parts are sent. The receiver installs the state, and answers with an Ack
+    that asks for a new plan. Without TLS there is no `proof`."""
 
     plan: int
     number: int
@@ -112,7 +112,7 @@ class Ack:
 
     If `replan` is true, the receiver asks for a new plan. Then `csn` and `vector` say what the receiver holds now, and
     `retired_servers` says which retired servers it knows. If `was_known` is true, the receiver already had every write
-    of the frame. It may still have lacked the commits of these writes.
+    of the frame. The receiver may still have lacked the commits of these writes.
     """
 
     plan: int

@@ -1,6 +1,6 @@
 """The transfer of a full state: the frames that the sender makes, and the parts that the receiver collects.
 
-The receiver stores the parts apart from its data ("staged") until all have arrived.
+The receiver stages the parts: it stores them apart from its own data until all parts have arrived.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 class Epoch(NamedTuple):
     """One epoch of a history. The server `promoter` began the epoch with the commit `first_csn`. `heals` is true if the
-    reason was that a copy of the primary had run. Then another replica's log of the previous epoch may differ from the
-    promoter's log even before `first_csn`."""
+    epoch was begun because a copy of the primary had run. Then another replica's log of the previous epoch may differ
+    from the promoter's log even before `first_csn`."""
 
     number: int
     promoter: str

@@ -119,9 +119,8 @@ class SealCheck:
         return refuse_unsigned_state(state.label, source, reign.label or label_in(end.primary) or end.primary)
 
     def _check(self, selection: Selection, bodies: Sequence[bytes], state: State, found: _Found) -> None:
-        """Check the commits of a selection that are new to a replica in this state. Add the seals of these commits to
-        `found`, and also those of the commits that name another primary. Raise _Unsigned at the first commit that is
-        not signed."""
+        """Check the commits of a selection that are new to a replica in this state. Add their seals to `found`, and
+        also the commits that name another primary. Raise _Unsigned at the first commit that is not signed."""
         reign, csn, left = self._reign(state), selection.after_csn, list(bodies)
         for seal in selection.seals:
             part, left = left[: max(seal.csn - csn, 0)], left[max(seal.csn - csn, 0) :]
@@ -156,8 +155,9 @@ class SealCheck:
             raise _Unsigned(reign.label)
 
     def _is_signed(self, seal: Seal, csn: int, digest: bytes, maker: Reign, state: State) -> bool:
-        """Return whether `maker` has signed the seal. `digest` is the running hash at `csn`, the last commit of the
-        batch that the seal covers. The seal has the hashes of the later commits that it covers."""
+        """Return whether `maker` has signed the seal. `csn` is the CSN of the last commit that came with the seal, and
+        `digest` is the running hash at this commit. The seal itself has the hashes of the later commits that it
+        covers."""
         if not maker.label or len(seal.after) != (seal.csn - csn) * HASH_BYTES:
             return False
         text = text_of_commits(state.cluster, maker.epochs, seal.csn, folded_hashes(digest, seal.after))

@@ -2,8 +2,7 @@
 
 A primary signs what it sends, once for each batch. Every other replica passes on the seals that it has stored. It may
 have no seal for the next commit, because that commit was made before TLS was switched on. Then the replica sends the
-commit as a tentative write. So the write spreads, and the commit follows from the primary. Only the primary can sign a
-full state.
+commit as a tentative write. The receiver gets the commit from the primary. Only the primary can sign a full state.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Reign:
-    """The primary at one place in the log, and the epochs that have begun by then. `server` and `label` are those of
-    the primary. The commits of one reign are signed by one primary."""
+    """The primary at one place in the log, and the epochs that have begun up to there. `server` and `label` are those
+    of the primary. The commits of one reign are signed by one primary."""
 
     server: str
     label: str

@@ -11,8 +11,9 @@ There are four guarantees:
 The transaction of the read or of the write checks this with CompleteV (bayou/vectors.py).
 
 A token also names the birth of its cluster, in a short form. If a cluster is started again with new data, it has
-another birth, and never gets the writes that the token names. So a replica refuses a token with another birth; it would
-not help to wait. A new replica may not know the birth yet. A token gets the birth from the first replica that knows it.
+another birth, and never gets the writes that the token names. So a replica refuses a token with another birth, because
+waiting would not help. A new replica may not know the birth yet. A token gets the birth from the first replica that
+knows it.
 
 A token grows with each server that its session has seen, even if the server has retired. So a long token is folded: one
 entry `#NUMBER/PROMOTER` -> CSN replaces the entries of committed writes. This entry names an epoch, and stands for all

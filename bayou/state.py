@@ -53,8 +53,8 @@ class State:
 
     @property
     def has_place(self) -> bool:
-        """Whether new writes under the present server id have a place in the order. They have none if the server has
-        retired. They have none either if the server was created and its creation is not held here."""
+        """Whether new writes under the present server id have a place in the order. They have no place if the server
+        has retired, or if the server was created and its creation is not held here."""
         return not self.retired and (":" not in self.server or self.server in self.vector)
 
 

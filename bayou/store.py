@@ -62,8 +62,8 @@ class AntiEntropyStore(Protocol):
     def receive(self, selection: Selection, source: str) -> Received:
         """Store a selection from the peer with the label `source`, in order, up to the first write that does not fit.
 
-        The writes before that one are stored, and `status` says why the rest is not. Writes that this replica already
-        held count as taken. If the status is `taken`, this replica holds the whole selection.
+        The writes before that one are stored, and `status` says why the rest is not stored. Writes that this replica
+        already held count as taken. If the status is `taken`, this replica holds the whole selection.
         """
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
@@ -126,8 +126,8 @@ class AntiEntropyStore(Protocol):
         that came with the state; None if no commits came.
 
         The commits of this replica after `compared.common_csn` are revoked. A write is set aside if it no longer has a
-        place in the order. There are two cases. The write follows a missing write; or the staged state's vector covers
-        the write although the state does not have it. `compared.lacking` or `end` shows the second case.
+        place in the order. This is so in two cases: the write follows a missing write, or the staged state's vector
+        covers the write although the state does not have it. `compared.lacking` or `end` shows the second case.
 
         In three cases nothing changes, and the status says why:
 

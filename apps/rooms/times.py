@@ -120,7 +120,7 @@ def local_date(minute: int, zone: ZoneInfo) -> date:
 
 
 def minute_of_day(minute: int, zone: ZoneInfo) -> int:
-    """Return what clocks show at a minute since 1970, in minutes since midnight."""
+    """Return the local time at a minute since 1970, in minutes since midnight."""
     moment = datetime.fromtimestamp(minute * 60, zone)
     return moment.hour * 60 + moment.minute
 
