@@ -30,8 +30,8 @@ class Content:
     is_weak: bool = False
 
 
-# It is called with the Request and, by name, the parameters of the path. It returns an Answer, (Answer, status) or
-# Content, and refuses by raising a Refusal.
+# A handler is called with the Request and, by name, the parameters of the path. The handler returns an Answer,
+# (Answer, status) or Content. To refuse a request, the handler raises a Refusal.
 Handler = Callable[..., Any]
 
 

@@ -84,7 +84,7 @@ class RequestQuery(Model):
 
 
 class ViewQuery(Model):
-    view: Annotated[View, Field(description="What is shown: the tentative state or the committed one.")] = "tentative"
+    view: Annotated[View, Field(description="The view that is shown: `tentative` or `committed`.")] = "tentative"
 
 
 class ListQuery(Model):

@@ -48,7 +48,11 @@ class PersonBody(RoleBody):
 
     example: ClassVar = {"name": "priyal", "role": "user"}
 
-    name: Annotated[Name, AfterValidator(_not_operator), Field(description="The name under which they write.")]
+    name: Annotated[
+        Name,
+        AfterValidator(_not_operator),
+        Field(description="The name of the person. The writes of the person carry this name."),
+    ]
 
 
 def endpoints(service: Service) -> list[Endpoint]:

@@ -23,7 +23,7 @@ SONGS = record(view=VIEW, songs=array(SONG), next=nullable(TEXT))
 
 def endpoints(service: Service) -> list[Endpoint]:
     playlist, path = Playlist(service), "/playlist/{+song}"
-    parameters, differs = {"song": "The name of a song; it may hold slashes."}, {409: ("request_differs",)}
+    parameters, differs = {"song": "The name of a song. The name may contain slashes."}, {409: ("request_differs",)}
     return [
         Endpoint("GET", "/playlist", playlist.list_songs, {200: SONGS}),
         Endpoint("GET", path, playlist.show_song, {200: SONG}, parameters, {404: ("song_unknown",)}),

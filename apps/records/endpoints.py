@@ -217,7 +217,7 @@ class Records:
 
     def _writes_of(self, user: str, request: str) -> Iterator[LogEntry]:
         """Yield a user's newest writes of records. If `request` is not empty, yield only the writes with this request
-        id. If a request was sent twice, yield only the write that had its effect."""
+        id. Duplicates of a request are left out."""
         for entry in self._service.newest_writes(WRITE.app, user=user, request=request):
             if entry.write.op == "write" and not entry.outcome.startswith("duplicate"):
                 yield entry

@@ -39,7 +39,7 @@ class _Reader:
 
     relation_of: Callable[[str], Relation]
     values: Parameters
-    relations: dict[str, Relation] = field(default_factory=dict)  # by full name, those that were used
+    relations: dict[str, Relation] = field(default_factory=dict)  # full name -> relation, if a step uses it
     pages: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)  # the names of the parameters that the SQL uses
 
@@ -98,7 +98,7 @@ class _Reader:
         source = self._source(str(row), place, known)
         if isinstance(row, dict):
             if sorted(row) != sorted(names):
-                source.refuse(f"the row must name exactly what the query selects: {', '.join(names)}")
+                source.refuse(f"the row must have exactly the attributes that the query selects: {', '.join(names)}")
             row = [row[name] for name in names]
         if len(row) != len(names):
             source.refuse(f"the row must have {len(names)} values, for {', '.join(names)}")
@@ -121,8 +121,8 @@ class _Reader:
         return relation.stored(name, value)
 
     def _declare(self, relation: Relation, operands: Mapping[str, Any], alternatives: Sequence[Parameters]) -> None:
-        """Declare the page that a statement or query uses in each alternative. `operands` has an operand for each
-        attribute in `page_by`."""
+        """Declare the pages that a statement or query uses, one for each alternative. `operands` has an operand for
+        each attribute in `page_by`."""
         for alternative in alternatives or (NO_ALTERNATIVE,):
             values = {}
             for name in relation.page_by:

@@ -78,9 +78,9 @@ class Source:
         return literal(self.stored(relation, attribute, value))
 
     def parameter(self, relation: Relation, attribute: str, name: str) -> Operand:
-        """Return the operand for `:name`. If it is a parameter of the whole request, the operand is its value. If it is
-        a parameter of the alternatives, the operand stays `:name`, and each of its values must fit the type of the
-        attribute."""
+        """Return the operand for `:name`. For a parameter of the whole request, the operand is the value of the
+        parameter. For a parameter of the alternatives, the operand stays `:name`. Each value of this parameter must fit
+        the type of the attribute."""
         self.used.add(name)
         if name in self.values:
             return literal(self.stored(relation, attribute, self.values[name]))
@@ -176,8 +176,8 @@ def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Jso
     fixed = {name for name, operator, _ in triples(query["where"]) if operator in {"=", "in"}}
     if missing := [name for name in relation.page_by if name not in fixed]:
         source.refuse(
-            f"WHERE must give {missing[0]} a value, as in {missing[0]} = …, because a query reads one page, and a page"
-            f" holds only records with the same {', '.join(relation.page_by)}"
+            f"WHERE must give {missing[0]} a value, as in {missing[0]} = …. A query reads one page, and all records of"
+            f" a page have the same {', '.join(relation.page_by)}"
         )
     return relation, query
 

@@ -93,8 +93,8 @@ def by_cancel(op: str, reason: str | None, first: str | None = None) -> Asked:
 
 
 def require_same(wanted: Asked, earlier: Asked, request: str, zone: ZoneInfo) -> None:
-    """Compare `wanted`, the values that a request asks for, with `earlier`, the values that an earlier request with the
-    same id asked for. Raise Conflict if they differ. `request` is the id."""
+    """Raise Conflict if two requests with the id `request` differ. `wanted` is what the new request asks for, and
+    `earlier` is what the earlier request asked for."""
     differing = [name for name, value in wanted.items() if name in earlier and not _fits(name, value, earlier[name])]
     if not differing:
         return
@@ -124,5 +124,5 @@ def _merge(merge: Merge) -> Asked:
 
 
 def _fits(name: str, value: Any, earlier: Any) -> bool:
-    # Occurrences from a date on: the first one of them may have been cancelled before.
+    # The write begins at its first occurrence. This may be after `from`, because earlier ones were cancelled.
     return value is None or value <= earlier if name == "from" else value == earlier

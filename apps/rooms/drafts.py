@@ -100,7 +100,7 @@ def move(
     granted."""
     assert body.slots is not None, "a move has slots"
     search = search_of(context, body.room or reservation.room, body.slots, body.merge)
-    limit = limit_of(context, context.user)  # only the owner moves it
+    limit = limit_of(context, context.user)  # only the owner may move a reservation
     args = {**search.args, **limit.args, "reservation": identifier}
     if body.purpose is not None:
         args["purpose"] = body.purpose

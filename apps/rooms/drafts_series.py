@@ -142,7 +142,7 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     assert body.slots is not None, "a move has slots"
     zone, first = context.local_zone, date.fromisoformat(occurrences[0].day)
     remedy = "Move the occurrences one by one. Or cancel those that do not fit, and reserve them as a new series."
-    limit = limit_of(context, context.user)  # only the owner moves it
+    limit = limit_of(context, context.user)  # only the owner may move a series
     collected = _Collected(series, len(occurrences), limit, remedy)
     over = {one.id for one in occurrences if one.reservation.slot and one.reservation.slot.end <= context.at_min}
     may_stay = context.policies.notice_min is not None and len(over) < len(occurrences)
@@ -156,7 +156,7 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
         pages = pages_holding(occurrence.id, occurrence.reservation, occurrence.final)
         collected.add({"date": occurrence.day, "room": room}, search, pages)
     collected.require_apart()
-    # When all move to later times, the last moves first, so that none is in the way of the one before it.
+    # If the occurrences move to later times, the last one moves first, to make room for the one before it.
     slot = occurrences[0].reservation.slot
     if slot is not None and body.slots[0].start > slot.start:
         collected.occurrences.reverse()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Timezone, TimezoneDaylight, TimezoneStandard
 
-_DAY = timedelta(days=1)  # no offset holds for less
+_DAY = timedelta(days=1)  # no offset lasts for less
 _SECOND = timedelta(seconds=1)
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from apps.rooms.times import utc_days
 from bayou.application import PageViews
 
-TOGETHER = "+"  # joins the names of rooms that are reserved together; no name has it
+TOGETHER = "+"  # joins the names of rooms that are reserved together; no name contains it
 PAGES_AT_ONCE = 1000  # of a large read, so that Redis answers others in between
 
 
@@ -243,8 +243,8 @@ def in_parts(names: Iterable[str]) -> Iterator[list[str]]:
 
 
 def is_final(views: PageViews) -> bool:
-    """Whether both views of a reservation's page are equal. If they are equal, only a write that is accepted after this
-    moment can change the page."""
+    """True if both views of a reservation's page are equal. Then only a write that is accepted after this moment can
+    change the page."""
     return dict(views.tentative) == dict(views.committed)
 
 

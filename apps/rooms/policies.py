@@ -103,7 +103,7 @@ class Policies:
         return True
 
     def on_grid(self, minute: int, zone: ZoneInfo) -> int:
-        """Return the first minute (since 1970), not before `minute`, at which the grid lets a reservation begin."""
+        """Return the first minute (since 1970), from `minute` on, at which the grid lets a reservation begin."""
         return minute if self.grid_min is None else minute + -minute_of_day(minute, zone) % self.grid_min
 
     def opening(self, room: str, day: date, zone: ZoneInfo) -> int:
@@ -122,7 +122,8 @@ class Policies:
         return first[0] <= slot.start < first[1] and last[0] < slot.end <= last[1]
 
     def closed_on(self, slot: RoomSlot, zone: ZoneInfo) -> tuple[date, str] | None:
-        """Return the first day of a slot on which one of its rooms is closed, and why; None if there is none."""
+        """Return the first day of a slot on which one of its rooms is closed, and the reason. Return None if there is
+        no such day."""
         closed = [*self.closed, *(days for room in rooms_of(slot.room) for days in self.closed_rooms.get(room, ()))]
         day, last = local_date(slot.start, zone), local_date(slot.end - 1, zone)
         while closed and day <= last:

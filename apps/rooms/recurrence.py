@@ -67,7 +67,8 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
 
 
 def with_until(rule: str, until: date) -> str:
-    """Return the rule with another end. Raise BadInput if `rule` is empty, as in a series whose dates were listed."""
+    """Return the rule with another end. Raise BadInput if `rule` is empty. A series whose dates were listed may have an
+    empty rule."""
     if not rule:
         raise BadInput(
             "bad_input", "The series has no rule to continue. Give the dates to add in `dates`.", field="until"

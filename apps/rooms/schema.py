@@ -88,12 +88,14 @@ RoomNames = Annotated[
     ],
     Field(description="A room, or several that are reserved together: 6.12+6.14."),
 ]
-Purpose = Annotated[str, Field(max_length=200, description="What it is for."), AfterValidator(one_line)]
+Purpose = Annotated[str, Field(max_length=200, description="The purpose of the reservation."), AfterValidator(one_line)]
 Reason = Annotated[str, Field(max_length=200), AfterValidator(_reason)]
 Owner = Annotated[
     Name | None, Field(description="The owner. Only a manager may make a reservation or series for somebody else.")
 ]
-NewRoom = Annotated[bool, Field(description="The room may be one that nobody has named before.")]
+NewRoom = Annotated[
+    bool, Field(description="Whether the room may be new. If not, the configuration or a reservation must name it.")
+]
 LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema(dict(DATE))]
 TimeZone = Annotated[
     Annotated[str, AfterValidator(_time_zone), WithJsonSchema(dict(TEXT))] | None,
@@ -205,8 +207,8 @@ class ReserveBody(Model):
 
 
 class Occurrence(Slot):
-    """An occurrence of a series: its slot, and its date, which is part of its id. If `room` or `purpose` is None, the
-    occurrence has the room or purpose of the series."""
+    """An occurrence of a series. Its id contains the date. If `room` or `purpose` is None, the occurrence has the room
+    or purpose of the series."""
 
     day: LocalDate = Field(alias="date")
     room: RoomNames | None = None
@@ -319,7 +321,9 @@ class SeriesExtendBody(Model):
 
 
 class CancelQuery(RequestQuery):
-    reason: Reason | None = Field(default=None, description="Why; a manager must say it to the owner.")
+    reason: Reason | None = Field(
+        default=None, description="The reason. A manager must give a reason to cancel for another user."
+    )
 
 
 def _first(text: str) -> str:
@@ -343,8 +347,8 @@ class SeriesCancelQuery(SeriesQuery, CancelQuery):
 class OpenPeriod(Model):
     """The part of a query that gives a period, whose start and end are optional."""
 
-    start: Minute | None = Field(default=None, alias="from", description="Only what ends after this time.")
-    end: Minute | None = Field(default=None, alias="to", description="Only what begins before this time.")
+    start: Minute | None = Field(default=None, alias="from", description="Only slots that end after this time.")
+    end: Minute | None = Field(default=None, alias="to", description="Only slots that begin before this time.")
 
     def holds(self, start: int, end: int) -> bool:
         """Whether a slot overlaps the period of the query."""

@@ -78,7 +78,7 @@ CONFLICT = record(
     got=nullable(ROOM_SLOT),
 )
 CONFLICTS = record(conflicts=array(CONFLICT))
-# The write that took a slot: of whom, and whether it was accepted earlier or only committed first.
+# The write that took a slot. `earlier` says whether the write was accepted earlier, or was only committed first.
 CAUSE = record(write=TEXT, user=TEXT, earlier=FLAG, got=ROOM_SLOT)
 MOVE_SEEN = record({"from": nullable(ROOM_SLOT)}, at=TIME, to=nullable(ROOM_SLOT), because=nullable(CAUSE))
 ENTRY = record({"room": TEXT}, **MADE, purpose=TEXT, start=TIME, end=TIME, state=VIEW)

@@ -38,7 +38,10 @@ from bayou.errors import Conflict, Refusal, Unknown
 from bayou.write import Draft, Write
 
 # Parameters of paths.
-OWN = {"user": "The user who made it.", "name": "The id of the request that made it."}
+OWN = {
+    "user": "The user who made the reservation or series.",
+    "name": "The id of the request that made the reservation or series.",
+}
 ROOM_NAME = {"room": "The name of a room."}
 USER_NAME = {"user": "The name of a user."}
 

@@ -53,7 +53,8 @@ class Rooms(Handlers):
         }
 
     def list_free_rooms(self, request: Request[FreeQuery, None]) -> Answer:
-        """List the rooms that are large enough, and free and open for a whole period. The smallest room comes first."""
+        """List the rooms that are free and open for a whole period, and that have the capacity and the features of the
+        query. The smallest room comes first."""
         query, session = request.query, request.session
         zone, listed, policies = self.zone, self.building.rooms, self.building.policies
         wanted, days = {}, len(RoomSlot("", query.start, query.end).pages)

@@ -127,7 +127,7 @@ class SeriesHandlers(Handlers):
             raise self._nothing_free(draft, identifier, failed, session)
         if any(outcome.endswith("open_reservations") for outcome in outcomes.values()):
             raise too_many(draft.args["limit"]["open"], draft.args.get("owner", draft.user))
-        # The first of the others says why, unless it only stays because another one could not move.
+        # An occurrence is `kept` only because another one could not move. So an outcome other than `kept` says why.
         others = [outcome for outcome in outcomes.values() if not outcome.startswith("kept")]
         raise self.refused(others[0] if others else accepted.status, identifier, session)
 
