@@ -167,7 +167,7 @@ def test_the_present_state_of_a_write(tmp_path: Path) -> None:
         one.post("/replica/truncate", {"keep": 0}, "vish")
         refused = refusal(replicas, f"/writes/{vish['write']}", None, method="GET")
         assert (refused.status, refused.code) == (404, "write_dropped")
-        assert "was committed, and dropped from the log later" in refused.message
+        assert "Later the write was dropped from the log." in refused.message
         assert one.get("/users/vish/writes")["writes"] == []
         again = one.post("/records", meeting("states", request="r3"), "vish")
         assert (again["write"], again["state"], again["outcome"]) == (None, "committed", "updated")
