@@ -74,7 +74,7 @@ class _Story:
         self._links(*PAIRS, up=False)
 
     def reserve_apart(self) -> None:
-        self._view.step(f"At each replica somebody reserves {ROOM}. None knows of the others.")
+        self._view.step(f"At each replica somebody reserves {ROOM}. Nobody sees the other requests.")
         for user, label, hours in (("vish", "one", HOURS[:1]), ("priyal", "two", HOURS), ("neil", "three", HOURS)):
             wanted = ", else ".join(map(str, hours))
             got = self._reserve(user, label, hours)

@@ -57,7 +57,8 @@ def main() -> int:
 
 
 def _play(configuration: Path) -> dict[str, list[str]]:
-    """Run the replicas and the commands of the users. Return the lines that each terminal shows, by its title."""
+    """Run the replicas and the commands of the users. Return a map from the title of each terminal to the lines that it
+    shows."""
     said: dict[str, list[str]] = {label: [] for label in load(configuration).replicas}
     processes = Processes(configuration, lambda label, line: said[label].append(line or ""), color=True)
     neil: list[str] = []

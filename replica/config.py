@@ -1,7 +1,7 @@
 """The configuration: reads and checks config.yaml. Every error names the file, the line and the setting.
 
-replica/yaml_lines.py returns every value as the text that was typed. The types below convert these texts, and refuse
-unknown settings.
+replica/yaml_lines.py returns every value as the text that was typed. The types in this module convert these texts, and
+refuse unknown settings.
 """
 
 from __future__ import annotations

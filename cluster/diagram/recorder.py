@@ -1,4 +1,4 @@
-"""Records for a diagram what happens in a script: after each line, it asks the servers what they have done."""
+"""Records what happens in a script, for a diagram. After each line, it asks the servers what they have done."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Recorder:
     """Records the steps of a script. The servers must record their frames.
 
     `writes` maps the id of each write to what the servers said about it. `labels` maps the id of each server to its
-    name in the diagram: its name in the script or, if an earlier server had the same name, its label.
+    name in the diagram. This is its name in the script. If an earlier server had the same name, it is the label of the
+    server.
     """
 
     def __init__(self, driver: Driver) -> None:

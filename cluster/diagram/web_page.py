@@ -42,7 +42,7 @@ def web_page(title: str, recorder: Recorder) -> str:
 
 
 def _modules() -> dict[str, str]:
-    """Return the data URL of each script that the page needs, by path."""
+    """Map the path of each script that the page needs to its data URL."""
     found: dict[str, str] = {}
     missing = {FIRST}
     while missing:

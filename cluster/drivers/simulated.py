@@ -1,8 +1,8 @@
 """The simulation: all servers of a script run in this process, without threads, networks or clocks.
 
-The servers run the code of real replicas: the sessions of bayou.anti_entropy, the REST endpoints, and the store, on one
-Redis with a namespace for each server. Only the transport is simulated: frames and requests are passed on in memory,
-one after another. So a script always runs in the same way.
+The servers run the code of real replicas: the sessions of bayou.anti_entropy, the REST endpoints, and the store. They
+share one Redis, where each server has a namespace. Only the transport is simulated: frames and requests are passed on
+in memory, one after another. So a script always runs in the same way.
 """
 
 from __future__ import annotations

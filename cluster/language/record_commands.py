@@ -1,7 +1,7 @@
 """The commands of relations and records: define, write, read and conflicts.
 
-The definition of a relation and the rules of a write are in YAML files. A script names a file by its path, relative
-to the current folder or, if there is no such file, to the folder of the project.
+The definition of a relation and the rules of a write are in YAML files. A script names a file by its path, relative to
+the current folder. If there is no such file, the path is relative to the folder of the project.
 """
 
 from __future__ import annotations

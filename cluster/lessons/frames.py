@@ -18,7 +18,7 @@ Sent = tuple[str, str, Frame]  # label of the sender, label of the receiver, the
 
 
 def frame_blocks(sent: Sequence[Sent], world: World, names: Names, width: int) -> Iterator[list[str]]:
-    """Yield the lines of each frame: its size and first bytes, and below them its content. A line has at most `width`
+    """Yield the lines of each frame: first its size and its first bytes, then its content. A line has at most `width`
     characters. Stamps are in seconds since the beginning of the script."""
     sizes = [len(_wire(frame)) for _, _, frame in sent]
     block = [paint(f"{len(sent)} frames, {sum(sizes)} bytes before HTTP/2 and TLS", attrs=["bold"])]

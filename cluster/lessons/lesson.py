@@ -53,8 +53,8 @@ def lesson(name: str | None, *, with_frames: bool = False) -> int:
     """Play a lesson or the script in a file, or list all lessons if `name` is None. With `with_frames`, show after each
     step the frames of its sessions.
 
-    Return 0 on success, 1 if an `expect` of the script failed or no line of the script is a command, and 2 if there is
-    no such lesson. Raise Stopped if the user stops the program, and OSError if the file cannot be read.
+    Return 0 on success, and 2 if there is no such lesson. Return 1 if an `expect` of the script failed, or if no line
+    of the script was understood. Raise Stopped if the user stops the program, and OSError if the file cannot be read.
     """
     if name is None:
         _list()

@@ -496,7 +496,7 @@ class Scheduler:
         return peer.record if peer is not None else None
 
     def _note_answered(self, report: Report) -> None:
-        """Follow up a session that a peer started."""
+        """Follow up on a session that a peer started."""
         self._note(report, report.peer, None)
 
     def _note_progress(self, label: str, report: Report) -> None:

@@ -16,7 +16,7 @@ BROKEN_OFF = "The peer has begun another session."
 class SessionRegistry:
     """The running sessions of a replica.
 
-    If two replicas call each other at the same time, the call of the replica with the smaller label continues, and the
+    If two replicas call each other at the same time, the call of the replica with the smaller label continues. The
     other call is refused. `is_cut(label)` returns whether the link to that peer is cut. `is_paused()` returns whether
     only sessions that a person asked for may begin.
 

@@ -7,8 +7,8 @@ The setting `tls` names a folder with three files:
     LABEL.key  the key of this replica
 
 The certificate must be valid for the host of the replica's anti-entropy address, both for servers and for clients. The
-files are read once, at the start. The authority must issue certificates for this cluster only, because whoever has one
-of its certificates counts as a replica.
+files are read once, at the start. The authority must issue certificates for this cluster only, because everybody who
+has one of its certificates counts as a replica.
 """
 
 from __future__ import annotations
