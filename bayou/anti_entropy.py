@@ -131,12 +131,13 @@ class Session:
     rules. `clock_us` returns the wall clock, in microseconds since 1970. The hello gives `settings` to the peer; the
     session itself does not use them. With `signing`, this side signs its commits and full states, and the peer must
     sign too. All sessions of a replica share one `arrivals`. With `arrivals`, the session stays open if the peer
-    agrees.
+    agrees. All sessions of a replica also share one `offered`: the ids of peers that were offered a full state and have
+    not received all of it.
 
     `is_requested` says that a person asked for the session. The hello tells the peer so.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but `initiator` are the same for all sessions of a replica
         self,
         store: AntiEntropyStore,
         applications: Mapping[str, str],
@@ -146,6 +147,7 @@ class Session:
         settings: Mapping[str, str] = NO_SETTINGS,
         signing: Signing | None = None,
         arrivals: Arrivals | None = None,
+        offered: set[str] | None = None,
     ) -> None:
         self._store = store
         self._applications = dict(applications)
@@ -165,7 +167,7 @@ class Session:
         self._verdict = Verdict.AGREE
         self._common_csn: int | None = None  # the last CSN of both histories, while that of the peer prevails
         self._must_compare = False  # a copy has run, so the logs may differ before their histories do
-        self._outgoing = Outgoing(store, signing, arrivals)
+        self._outgoing = Outgoing(store, signing, arrivals, set() if offered is None else offered)
         self._plan_of_peer = 0
         self._check = SealCheck(store, signing) if signing else None
         self._staging = Staging(store, is_checked=signing is not None)
@@ -434,7 +436,9 @@ class Session:
             self._store.note_log_applications(sorted(new))  # a full state may bring the results of their writes
         self._peer = hello
         histories = self._said.history if self._said else state.history, hello.history
-        self._outgoing.begin(Reach(hello.csn, dict(hello.vector), hello.retired_servers), state, histories)
+        self._outgoing.begin(
+            hello.server, Reach(hello.csn, dict(hello.vector), hello.retired_servers), state, histories
+        )
         self._stands = self.report.has_stood = self._said is not None and self._said.standing and hello.standing
         if self._is_claimed and self._stands:
             self._syncs += 1  # its answer shows that the peer has sent everything

@@ -18,9 +18,10 @@ from bayou.state import State, Vector
 from bayou.store import AntiEntropyStore
 
 BATCH_COUNT_MAX = 500
+BATCH_BYTES_FIRST = 16 * 1024  # of the first batch of a session; each full batch lets the next one be twice as large
 BATCH_BYTES_MAX = 1024 * 1024
 ITEM_BYTES = 60  # of a write without its body, or of an entry of a list
-WINDOW_BYTES_FIRST = 512 * 1024  # that may be in flight without an acknowledgement; grows by what is acknowledged
+WINDOW_BYTES_FIRST = 1024 * 1024  # that may be in flight without an acknowledgement; grows by what is acknowledged
 WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
 SMALL_FRAMES_MAX = 8  # frames that may be in flight if they are smaller than a batch may be
 QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
@@ -59,10 +60,6 @@ class _InFlight:
     has_waited: bool = False
     ends_state: bool = False
 
-    @property
-    def is_full(self) -> bool:
-        return self.count >= BATCH_COUNT_MAX or self.size_bytes >= BATCH_BYTES_MAX
-
 
 class Outgoing:
     """The frames with writes or pages that one side of a session sends, as many as the window has room for.
@@ -78,18 +75,21 @@ class Outgoing:
     pause_s          how long writes that have just arrived here wait, in seconds
 
     With `arrivals`, the session may stay open. Then writes that have just arrived here may wait. Nothing waits until
-    everything was sent once.
+    everything was sent once. For `offered`, see Session.
     """
 
-    def __init__(self, store: AntiEntropyStore, signing: Signing | None, arrivals: Arrivals | None) -> None:
+    def __init__(
+        self, store: AntiEntropyStore, signing: Signing | None, arrivals: Arrivals | None, offered: set[str]
+    ) -> None:
         self.sealing = Sealing(store, signing)
         self._store = store
         self._can_offer = signing is None  # the full state in the place of the log
+        self._offered = offered
         self._csn = 0  # of this side, when the session began
         self._histories: tuple[str, ...] = ()  # in the two hellos
         self._is_begun = False  # the present plan
         self._arrivals = arrivals
-        self._server = ""  # the id of this replica
+        self._server = self._peer = ""  # the ids of this replica and of the peer
         self.pause_s = arrivals.pause_s if arrivals else 0.0
         self.reach = Reach(0, {}, ())
         self.plan = self.plans_in_vain = 0
@@ -100,6 +100,7 @@ class Outgoing:
         self.questions_left = 0
         self._may_hold_back = False  # everything was sent once
         self._window_bytes = WINDOW_BYTES_FIRST
+        self._batch_bytes = BATCH_BYTES_FIRST  # after so many bytes a batch ends
         self._frames_sent = 0  # those that the peer acknowledges
         self._is_last_full = False  # the last one was as large as a frame may be
         self._in_flight: deque[_InFlight] = deque()  # unacknowledged frames of this plan
@@ -107,10 +108,11 @@ class Outgoing:
         self._goals: list[_Goal] = []
         self._state_vector: Vector = {}  # of the last StateFinish
 
-    def begin(self, reach: Reach, state: State, histories: tuple[str, str]) -> None:
-        """Begin to send to a peer that holds what `reach` says. `state` is the state of this side, and `histories` are
-        those of the two hellos."""
-        self.reach, self._server, self._csn, self._histories = reach, state.server, state.csn, histories
+    def begin(self, peer: str, reach: Reach, state: State, histories: tuple[str, str]) -> None:
+        """Begin to send to the peer with the server id `peer`, which holds what `reach` says. `state` is the state of
+        this side, and `histories` are those of the two hellos."""
+        self._peer, self.reach, self._histories = peer, reach, histories
+        self._server, self._csn = state.server, state.csn
 
     @property
     def has_in_flight(self) -> bool:
@@ -135,7 +137,9 @@ class Outgoing:
             frames.append(frame)
             sent = self._in_flight_of(frame)
             self._in_flight.append(sent)
-            self._is_last_full = not isinstance(frame, Batch) or sent.is_full
+            self._is_last_full = True
+            if isinstance(frame, Batch):
+                self._note_size(sent)
             self._frames_sent += 1
             if isinstance(frame, StateFinish):
                 self.questions_left = QUESTIONS_MAX
@@ -170,6 +174,8 @@ class Outgoing:
         self.sealing.begin_again()
         self.reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
         self.is_state_taken = acknowledged.ends_state and self.reach.covers(self._state_vector)
+        if acknowledged.ends_state:
+            self._offered.discard(self._peer)
         return 0
 
     def add_goal(self, sync: Sync, state: State) -> None:
@@ -196,6 +202,14 @@ class Outgoing:
         self._goals = waiting
         return reached
 
+    def _note_size(self, batch: _InFlight) -> None:
+        """Note whether this batch reached a limit. After a batch that reached the limit of bytes, the limit doubles.
+        The first batches are small, so that some arrive over a slow link that often breaks."""
+        has_bytes = batch.size_bytes >= self._batch_bytes
+        self._is_last_full = has_bytes or batch.count >= BATCH_COUNT_MAX
+        if has_bytes:
+            self._batch_bytes = min(BATCH_BYTES_MAX, 2 * self._batch_bytes)
+
     def _has_room(self) -> bool:
         """Return whether another frame may be sent. If SMALL_FRAMES_MAX frames are in flight, this is allowed only
         after a full batch. So a slow receiver gets fewer and larger batches."""
@@ -214,7 +228,7 @@ class Outgoing:
         if due is Due.WRITES and not self._is_far():
             holds_back = self._may_hold_back and not (must_send_all or self._goals)
             choose = self._without_recent if holds_back else None
-            selection = self.sealing.select(self.reach, BATCH_COUNT_MAX, BATCH_BYTES_MAX, choose)
+            selection = self.sealing.select(self.reach, BATCH_COUNT_MAX, self._batch_bytes, choose)
         if selection is None:
             self._full_state = self.sealing.state_frames(self.plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
             return next(self._full_state)
@@ -236,6 +250,9 @@ class Outgoing:
         sending the state takes less than half as long as sending the log. The state is offered only at the start of a
         plan, and only once in a session. If the peer cannot take the state, the session goes on with the log.
 
+        If the session breaks before the whole state has arrived, the next session sends the log. An interrupted state
+        begins again, so over a link that often breaks, only the log is sure to make progress.
+
         With TLS, the state is not offered. A receiver of the log can prove the commits to others, but a receiver of the
         state cannot.
         """
@@ -245,6 +262,11 @@ class Outgoing:
         size = self._store.state_size()
         is_far = size.pages + size.commits <= FAR_SHARE_MAX * (size.csn - self.reach.csn)
         self._can_offer = not is_far
+        if is_far and self._peer in self._offered:
+            self._offered.discard(self._peer)
+            return False
+        if is_far:
+            self._offered.add(self._peer)
         return is_far
 
     def _without_recent(self, selection: Selection) -> Selection:

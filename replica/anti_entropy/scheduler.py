@@ -105,6 +105,7 @@ class Scheduler:
         self._clock = clock
         self._hellos = Hellos(label, settings.cluster_id, self._alike, self._now_us)
         self._arrivals = Arrivals(self._pause_s) if self._policy.after_write else None
+        self._offered: set[str] = set()  # for Session
         self._cut: set[str] = set()
         self._primary: str | None = None  # its label; None while unknown
         self._is_stopping = False
@@ -356,6 +357,7 @@ class Scheduler:
             settings=self._alike,
             signing=self.signing,
             arrivals=self._arrivals if stands and not self._is_paused() else None,
+            offered=self._offered,
         )
 
     def _make_peer(self, label: str, address: Address) -> _Peer:

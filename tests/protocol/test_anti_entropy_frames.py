@@ -341,8 +341,8 @@ def test_the_bounds_of_a_batch_are_those_of_the_module(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(store, "select", select)
     session(store)
-    assert bounds == [(3, sender.BATCH_BYTES_MAX)]
-    assert sender.BATCH_BYTES_MAX == 1024 * 1024
+    assert bounds == [(3, sender.BATCH_BYTES_FIRST)]
+    assert sender.BATCH_BYTES_FIRST == 16 * 1024
 
 
 @pytest.mark.parametrize("body", [b"...", ITEMS[1].body, replace(WRITTEN, app="unheard/1").encode_body().encode()])

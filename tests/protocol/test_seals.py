@@ -262,6 +262,7 @@ def test_a_part_of_what_a_seal_covers_is_proven_too(monkeypatch: pytest.MonkeyPa
     for number in range(40):
         primary.note(f"n{number}", "p")
     meet(second, primary)
+    monkeypatch.setattr("bayou.sender.BATCH_BYTES_FIRST", bytes_max)
     monkeypatch.setattr("bayou.sender.BATCH_BYTES_MAX", bytes_max)
     third = cluster.add("third")
     meeting = meet(third, second)

@@ -50,7 +50,14 @@ class Meeting:
     @staticmethod
     def _end(node: Node, now_us: Callable[[], int], *, is_initiator: bool, stands: bool) -> Session:
         clock_us, arrivals = lambda: now_us() + node.offset_us, node.arrivals if stands else None
-        return Session(node.store, RULES, initiator=is_initiator, clock_us=clock_us, arrivals=arrivals)
+        return Session(
+            node.store,
+            RULES,
+            initiator=is_initiator,
+            clock_us=clock_us,
+            arrivals=arrivals,
+            offered=node.offered,
+        )
 
     @property
     def pair(self) -> tuple[str, str]:

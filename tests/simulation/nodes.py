@@ -266,6 +266,7 @@ class Node:
     forked: str = ""
     has_created: bool = False
     arrivals: Arrivals = field(default_factory=lambda: Arrivals(0))
+    offered: set[str] = field(default_factory=set)
 
     @property
     def runs(self) -> bool:

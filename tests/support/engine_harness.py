@@ -181,10 +181,11 @@ class Meeting:
         rules: Mapping[str, str] = RULES,
         rules_there: Mapping[str, str] | None = None,
         arrivals: tuple[Arrivals | None, Arrivals | None] = (None, None),
+        offered: set[str] | None = None,
     ) -> None:
         self.ends = (
             session_of(initiator, rules, initiator=True, arrivals=arrivals[0]),
-            session_of(responder, rules_there or rules, initiator=False, arrivals=arrivals[1]),
+            session_of(responder, rules_there or rules, initiator=False, arrivals=arrivals[1], offered=offered),
         )
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.delivered: list[tuple[int, Frame]] = []
@@ -231,11 +232,24 @@ def clock_of(store: Any) -> Callable[[], int]:
     return (lambda: store.clock.now_us) if isinstance(store, Replica) else lambda: microseconds(utc_now())
 
 
-def session_of(store: Any, rules: Mapping[str, str], *, initiator: bool, arrivals: Arrivals | None = None) -> Session:
+def session_of(
+    store: Any,
+    rules: Mapping[str, str],
+    *,
+    initiator: bool,
+    arrivals: Arrivals | None = None,
+    offered: set[str] | None = None,
+) -> Session:
     """Return one end of a new session."""
-    signing = store.signing if isinstance(store, Replica) else None
-    clock_us = clock_of(store)
-    return Session(store, rules, initiator=initiator, clock_us=clock_us, signing=signing, arrivals=arrivals)
+    return Session(
+        store,
+        rules,
+        initiator=initiator,
+        clock_us=clock_of(store),
+        signing=store.signing if isinstance(store, Replica) else None,
+        arrivals=arrivals,
+        offered=offered,
+    )
 
 
 def fed(here: Replica, sent: Iterable[Frame], *, initiator: bool) -> Session:
