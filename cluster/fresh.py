@@ -11,7 +11,7 @@ from storage.identity_file import FILE_NAME
 from storage.redis.embedded import EmbeddedRedis
 from storage.redis.lock import LOCK_FILE, lock_folder
 
-IN_THE_FOLDER = {"embedded", "memory"}  # settings of `redis` with which no data is outside the folder
+IN_THE_FOLDER = {"embedded", "memory"}  # values of the setting `redis` that keep all data in the folder
 
 
 def delete_data(configuration: Path) -> None:

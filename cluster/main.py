@@ -125,7 +125,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     for command in (runs, resets, teaches):
         command.add_argument(
-            "--config", metavar="PATH", type=Path, default=CONFIG_FILE, help="the configuration (beside cluster.py)"
+            "--config",
+            metavar="PATH",
+            type=Path,
+            default=CONFIG_FILE,
+            help="the configuration (default: config.yaml in the folder of cluster.py)",
         )
     add(
         "demo",
@@ -170,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         "breakConnection, restoreConnection, pause, start, stabilize, reserve and cancel.",
     )
     compared.add_argument("script", metavar="SCRIPT", type=Path, help="such as scenarios/compare/same_room.test")
-    scripted.add_argument("script", metavar="FILE", type=Path, nargs="?", help="the script (standard input)")
+    scripted.add_argument("script", metavar="FILE", type=Path, nargs="?", help="the script (default: standard input)")
     scripted.add_argument("--in-process", action="store_true", help="simulate the servers in this process")
     scripted.add_argument("--check", metavar="FILE.sol", type=Path, help="compare the output with this file")
     scripted.add_argument("--diagram", metavar="FILE.html", type=_web_page, help="draw a space-time diagram of the run")

@@ -29,7 +29,7 @@ class StampedLog:
     def __init__(self, server: str, now: int) -> None:
         self._server = server
         self._writes: dict[int, Write] = {}  # by stamp
-        self._heard = {server: now}  # of each server that is known here, up to which stamp
+        self._heard = {server: now}  # server -> the stamp up to which this server has heard from it
 
     def write(self, write: Write, now: int) -> None:
         self._writes[now] = write

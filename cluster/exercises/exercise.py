@@ -30,7 +30,7 @@ def exercise(number: int | None) -> int:
     if number is None:
         for found, one in EXERCISES.items():
             print(f"{found}  {_task(one)[0].partition('. ')[2]}  {paint(one.file, attrs=['dark'])}")
-        print("\npython cluster.py exercise N gives you the file of one, and checks it when you have edited it.")
+        print("\npython cluster.py exercise N copies the file of exercise N here. Run it again to check your file.")
         return 0
     if number not in EXERCISES:
         print(f"There is no exercise {number}. `python cluster.py exercise` lists them.", file=sys.stderr)

@@ -260,4 +260,4 @@ def _list() -> None:
             f"{found.claim} {paint(found.source, attrs=['dark'])}" if found.claim else "(no claim in its first line)"
         )
         print(textwrap.indent(textwrap.fill(claim, 96), "    "))
-    print("\npython cluster.py lesson NAME plays one, and python cluster.py lesson FILE any script.")
+    print("\n`python cluster.py lesson NAME` plays a lesson, and `python cluster.py lesson FILE` plays any script.")

@@ -88,8 +88,8 @@ class Conversation:
         self._frames = frames  # what a diagram shows
         self._steps: asyncio.Queue[Step | Examined] = asyncio.Queue()
         self._outbox: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
-        self._has_sent = asyncio.Event()  # something of the outbox, since it was full
-        self._sending_since_s: float | None = None  # the message that the peer does not read
+        self._has_sent = asyncio.Event()  # a message was sent since the outbox was full
+        self._sending_since_s: float | None = None  # since when a message waits for the peer to read
         self._examined = 0  # frames that were read and not yet taken
         self._may_read = asyncio.Event()
         self._may_read.set()

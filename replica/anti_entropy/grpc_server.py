@@ -31,7 +31,7 @@ CALLS_MAX = ANSWERS_MAX + 2 * UNARY_THREADS
 HELLO_S_MAX = 20.0  # how long a caller may take to say hello
 SERVER_OPTIONS = [
     *KEEP_ALIVE,
-    ("grpc.so_reuseport", 0),  # otherwise two replicas can listen on one port, and neither says so
+    ("grpc.so_reuseport", 0),  # otherwise two replicas can listen on one port without an error
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.http2.min_ping_interval_without_data_ms", 1000),  # let peers ask whether this replica is there
     ("grpc.http2.max_ping_strikes", 0),

@@ -48,8 +48,8 @@ class Hellos:
         if (here["auth"] == "none") != (there.get("auth", here["auth"]) == "none"):
             strict, lax = (other, one) if here["auth"] == "none" else (one, other)
             LOGGER.warning(
-                "%s makes its clients log in, and %s does not (auth: none). A client of %s can use any name, and its"
-                " writes count on every replica. Give both the same configuration.",
+                "%s makes its clients log in, and %s does not (auth: none). A client of %s can use any name, and the"
+                " writes of this client count on every replica. Give both replicas the same configuration.",
                 strict,
                 lax,
                 lax,
@@ -57,7 +57,7 @@ class Hellos:
         if here["timezone"] != there.get("timezone", here["timezone"]):
             LOGGER.warning(
                 "%s has the time zone %s, and %s has %s. Each judges opening hours and shows times in its own zone."
-                " Give both the same configuration.",
+                " Give both replicas the same configuration.",
                 one,
                 here["timezone"],
                 other,

@@ -178,7 +178,7 @@ class Scheduler:
         for peer in new.values():
             peer.task = asyncio.create_task(self._run(peer))
             if self._policy.after_write:
-                peer.wanted.set()  # what arrived before this peer was known was passed on to the others only
+                peer.wanted.set()  # earlier arrivals were passed on to the other peers only
         self._update(state)
 
     def _update(self, state: State) -> None:
