@@ -18,8 +18,8 @@ REQUEST_TAKEN = "an earlier request with the same id asked for something else"  
 
 
 def why_forbidden(refusal: str) -> str:
-    """Return, as part of a sentence, why the application `people` forbade a write when the write was committed.
-    `refusal` is the detail of the write's outcome: `revoked`, or `needs ROLE` (apps/people/people.lua)."""
+    """Return why the application `people` forbade a write when the write was committed. The text is a part of a
+    sentence. `refusal` is the detail of the write's outcome: `revoked`, or `needs ROLE` (apps/people/people.lua)."""
     if refusal == "revoked":
         return "its user had been revoked before the write was committed"
     role = refusal.removeprefix("needs ")
@@ -63,8 +63,8 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What to tell a user: a subject of one line, and a text. `about` is the id of the thing, such as a reservation,
-    that the notice is about."""
+    """A message for a user: a subject of one line, and a text. `about` is the id of what the notice is about, such as a
+    reservation."""
 
     user: str
     about: str

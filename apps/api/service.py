@@ -30,7 +30,7 @@ class Service(Protocol):
 
     def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:
         """Return pages in both views, read at the same moment. A page that does not exist is empty. `view` is the view
-        that the client asked for: the guarantees of the session hold for this view."""
+        that the client asked for. This view must satisfy the guarantees of the client's session."""
 
     def list_entries(self, name: str, session: ClientSession) -> list[str]:
         """Return the entries of a list, sorted bytewise. The Lua function `lists` of the application says what a write

@@ -170,8 +170,8 @@ class Records:
         return {"view": wanted.view, "relation": relation.name, "rows": rows}
 
     def show_write(self, request: Request[None, None], write: str) -> Answer:
-        """Show the present state of a write of records. If it is tentative, also show which replicas are known to hold
-        it."""
+        """Show the present state of a write of records. For a tentative write, also show which replicas are known to
+        hold the write."""
         self._service.read([], request.session)  # in the client's session, as any read
         try:
             split_id(write)
@@ -211,7 +211,8 @@ class Records:
         return {"conflicts": tentative + committed}
 
     def _first(self, request: Request[None, WriteBody]) -> LogEntry | None:
-        """Return the write that was done under the id of this request; None if the log no longer holds it."""
+        """Return the write with the id of this request that had its effect; None if the log no longer holds this
+        write."""
         found = self._writes_of(request.caller.name, request.body.request or "")
         return next((entry for entry in found if entry.outcome.startswith(("updated", "merged"))), None)
 

@@ -1,8 +1,8 @@
 """Makes the draft of a write from a user's request to reserve, move or cancel.
 
-A write must give the same result at every replica, whatever the configuration there. So the rooms, the local day and
-the opening hours are looked up here, once, and the write carries them as values. The write also declares every page
-that it may touch when it is played, at any replica and after any other writes.
+A write must give the same result at every replica, even if the configurations differ. So this module looks up the
+rooms, the local day and the opening hours once, and the write carries them as values. The write also declares every
+page that a play of the write may touch, at any replica and after any other writes.
 """
 
 from __future__ import annotations

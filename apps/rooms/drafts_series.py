@@ -135,9 +135,10 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     """Return the draft that moves these occurrences, which must be in the order of their dates. Raise BadInput,
     TooLarge or Conflict if the request cannot be granted.
 
-    The first occurrence gets the slots of the body. Every other occurrence gets the same local times, moved by the
-    number of days between its date and the date of the first occurrence. If the policies refuse reservations in the
-    past (`notice_min`), an occurrence that is over stays where it is, unless all occurrences are over.
+    The first occurrence gets the slots of the body. For the other occurrences, these slots are moved by the days
+    between the first date and the date of the occurrence, and keep their local times. If the policies refuse
+    reservations in the past (`notice_min`), an occurrence that is over stays where it is, unless all occurrences are
+    over.
     """
     assert body.slots is not None, "a move has slots"
     zone, first = context.local_zone, date.fromisoformat(occurrences[0].day)

@@ -46,7 +46,8 @@ def calendar(
 def free_busy(
     name: str, cluster: str, period: tuple[datetime, datetime], busy: Iterable[tuple[RoomSlot, str]], now: datetime
 ) -> bytes:
-    """Return the free/busy times of the room or user `name`, as iCalendar. They contain neither users nor purposes."""
+    """Return the free/busy times of the room or user `name`, as iCalendar. The result names neither users nor
+    purposes."""
     made, found = _calendar(name), FreeBusy()
     found.add("uid", f"free-busy of {name}@{cluster}")
     found.add("dtstamp", now.replace(microsecond=0))

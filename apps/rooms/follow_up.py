@@ -28,7 +28,7 @@ _OPS = {"cancel", "cancel_series"}
 
 def drafts_after(service: Service, entry: LogEntry) -> Iterator[Draft]:
     """Yield a draft for each reservation that a write should have cancelled but did not. The same write always gives
-    drafts with the same request ids, so it does not matter if they are submitted twice."""
+    drafts with the same request ids, so the drafts may be submitted twice."""
     write = entry.write
     if write.op not in _OPS:
         return

@@ -70,8 +70,8 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A sentence for a user about the reservation `about`. If a message has only this sentence, `subject` is its
-    subject."""
+    """A sentence for a user about the reservation `about`. If a message has only this sentence, `subject` is the
+    subject of the message."""
 
     user: str
     about: str

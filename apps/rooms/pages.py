@@ -25,8 +25,8 @@ def rooms_of(room: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class RoomSlot:
-    """A room from `start` up to, not including, `end` (minutes since 1970). `room` may name several rooms; see
-    `rooms_of`."""
+    """A room and a time from `start` to `end` (minutes since 1970); `end` is not included. `room` may name several
+    rooms; see `rooms_of`."""
 
     room: str
     start: int
@@ -263,7 +263,7 @@ def _local_times(slot: RoomSlot, text: str) -> LocalTimes | None:
 
 
 def encode_detail(slot: RoomSlot) -> str:
-    """Return a slot as the detail of an outcome, from which `decode_detail` reads it."""
+    """Return a slot as the detail of an outcome, in the form that `decode_detail` reads."""
     return f"{encode_slots([(slot.start, slot.end)])} {slot.room}"
 
 

@@ -1,7 +1,8 @@
 """Turns a recurrence rule (RFC 5545, RRULE) into the local dates on which a series has occurrences.
 
 python-dateutil computes the dates. This module checks which rules are accepted, and how far a series may reach. A rule
-works on dates in the time zone of the series: all occurrences have the local time of the first, even if clocks change.
+works on dates in the time zone of the series. So all occurrences have the local time of the first occurrence, even if
+clocks change.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def _time_zone(name: str) -> str:
 
 
 def _merge(value: object) -> object:
-    """Read a merge procedure. A name alone means an object with that name and no other member."""
+    """Read a merge procedure. A text stands for an object with this text as its name, and no other member."""
     found = {"name": value} if isinstance(value, str) else value
     if not isinstance(found, dict) or found.get("name") not in MERGES:
         raise ValueError(f"must be one of {', '.join(MERGES)}, or an object whose `name` is one of them")
@@ -131,7 +131,7 @@ class NearestFreeTime(Model):
 
 
 class AnotherRoom(Model):
-    """The merge procedure `another_room`. If `rooms` is None, it tries all other rooms of the configuration."""
+    """The merge procedure `another_room`. If `rooms` is None, all other rooms of the configuration are tried."""
 
     name: Literal["another_room"]
     rooms: list[RoomName] | None = Field(default=None, min_length=1, max_length=50)
@@ -216,8 +216,8 @@ class Occurrence(Slot):
 
 
 class SeriesBody(Model):
-    """The body of POST /series: a series whose occurrences are listed. `rule` is only shown to people; nothing is
-    computed from it."""
+    """The body of POST /series: a series whose occurrences are listed. `rule` is shown to people. A replica computes
+    dates from `rule` only if the series is later extended with `until`."""
 
     example: ClassVar = {
         "room": "6.12",

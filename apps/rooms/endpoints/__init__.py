@@ -1,4 +1,5 @@
-"""The REST endpoints of the meeting rooms. They reach a replica only through Service, and refuse by raising Refusal."""
+"""The REST endpoints of the meeting rooms. They reach a replica only through Service. To refuse a request, they raise a
+Refusal."""
 
 from __future__ import annotations
 

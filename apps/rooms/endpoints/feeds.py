@@ -1,6 +1,6 @@
 """The endpoints of calendars that programs poll: /rooms/ROOM/calendar.ics, /users/USER/calendar.ics, free/busy.
 
-A feed covers the last month and the next year. An answer has an ETag: if a client sends it back and nothing has
+A feed covers the last month and the next year. An answer has an ETag. If a client sends this ETag back and nothing has
 changed, the client gets status 304 without a body.
 """
 

@@ -1,4 +1,4 @@
-"""The endpoints of reservations: reserve, show, move and cancel one, and list those of a user."""
+"""The endpoints of reservations: reserve, show, move and cancel a reservation, and list the reservations of a user."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Reservations(SeriesHandlers):
         return self.reserved(identifier, recorded, session)
 
     def show_reservation(self, request: Request[None, None], user: str, name: str) -> Answer:
-        """Show a reservation. If it is tentative, also show which replicas are known to hold it."""
+        """Show a reservation. For a tentative reservation, also show which replicas are known to hold it."""
         identifier = f"{user}/{name}"
         answer = self.shown(identifier, self.views_of(identifier, request.session))
         if answer["state"] == "tentative":
@@ -64,8 +64,8 @@ class Reservations(SeriesHandlers):
         return answer
 
     def move_reservation(self, request: Request[None, ReservationChangeBody], user: str, name: str) -> Answer:
-        """Move a reservation, or give it another purpose or owner. A request that moves it may also change its purpose,
-        but not its owner. If nothing is free, the reservation stays as it is."""
+        """Move a reservation, or give it another purpose or owner. A request that moves a reservation may also change
+        the purpose, but not the owner. If no slot is free, the reservation stays as it is."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         if not body.new_room:
             self.require_rooms(body.room, body.merge, IF_NEW, session)
@@ -90,7 +90,7 @@ class Reservations(SeriesHandlers):
         return self.shown(identifier, views)
 
     def list_reservations(self, request: Request[ReservationsQuery, None], user: str) -> Answer:
-        """List the reservations that a user owns, in time order. Those without a slot come last."""
+        """List the reservations that a user owns, in time order. Reservations without a slot come last."""
         query, session = request.query, request.session
         names, following = part_of_list(self.service.list_entries(f"user:{user}", session), query)
         identifiers = [owned_id(user, name) for name in names]

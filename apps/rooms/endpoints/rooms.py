@@ -1,4 +1,4 @@
-"""The endpoints of rooms: list all rooms, find free ones, show the calendar of one."""
+"""The endpoints of rooms: list all rooms, find free rooms, show the calendar of a room."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Rooms(Handlers):
         ]
 
     def list_rooms(self, request: Request[ListQuery, None]) -> Answer:
-        """List the rooms: those of the configuration, then others that reservations name."""
+        """List the rooms of the configuration, then other rooms that reservations name."""
         query, listed = request.query, self.building.rooms
         names = [*listed, *(others := self.other_rooms(request.session))]
         if query.after in listed:
