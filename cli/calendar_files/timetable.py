@@ -90,7 +90,7 @@ class Skipped:
 
 @dataclass
 class Timetable:
-    """What a file asks for on behalf of `user`.
+    """What a file asks for on behalf of `user` of `cluster`.
 
     events   the number of events that were read or skipped
     damage   a sentence for each line or part that could not be read, except the events in `skipped`
@@ -98,6 +98,7 @@ class Timetable:
     """
 
     user: str = ""
+    cluster: str = ""
     events: int = 0
     courses: list[Course] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -116,20 +117,22 @@ def read_timetable(
     part: tuple[int, int] = (1, 1),
     until: date | None = None,
     user: str = "",
+    cluster: str = "",
 ) -> Timetable:
     """Read the events of a calendar file. Raise Problem if the content is not a calendar file.
 
-    zone   the building's time zone; it applies to times that have no time zone of their own
-    part   (K, N) reads every Nth event, starting with the Kth; a series counts as one event
-    until  the last day of repeating events; without it, an event that repeats without an end is skipped
-    user   an event that was exported from a reservation of this user keeps the request id of that reservation
+    zone     the building's time zone; it applies to times that have no time zone of their own
+    part     (K, N) reads every Nth event, starting with the Kth; a series counts as one event
+    until    the last day of repeating events; without it, an event that repeats without an end is skipped
+    user     an event that was exported from a reservation of this user keeps the request id of that reservation
+    cluster  the cluster into which the events are imported; an event counts as exported only if this cluster did it
     """
     found = read_content(content)
     groups: dict[str, list[tuple[Component, Component]]] = {}
     for calendar in found.calendars:
         for event in calendar.children_named("VEVENT"):
             groups.setdefault(event.text("UID") or _nameless(event), []).append((calendar, event))
-    reading = _Reading(zone, rooms, until, Timetable(user, damage=found.damage, remarks=found.remarks))
+    reading = _Reading(zone, rooms, until, Timetable(user, cluster, damage=found.damage, remarks=found.remarks))
     turn, turns = part
     for position, (uid, group) in enumerate(groups.items()):
         if position % turns == turn - 1:
@@ -186,10 +189,12 @@ class _Reading:
         return self._readers[id(calendar)]
 
     def _course(self, uid: str, event: Event) -> Course:
-        owner, _, request = event.own.partition("/")
+        # A reservation in the feed of another cluster may have the same id as a reservation here.
+        own = event.own if event.uid == f"{event.own}@{self.table.cluster}" else ""
+        owner, _, request = own.partition("/")
         is_made_by_user = owner == self.table.user and NAME.fullmatch(request)
         name = request if is_made_by_user else base_of(uid)
-        return Course(name, event.own, event.title, event.sequence, event.sequence, timezone=event.timezone)
+        return Course(name, own, event.title, event.sequence, event.sequence, timezone=event.timezone)
 
     def _add_course(self, course: Course, master: Event | None, exceptions: list[Event]) -> None:
         try:

@@ -58,7 +58,8 @@ def import_file(context: Context, arguments: Namespace) -> int:
         ) from error
     rooms = Rooms.of(context.rooms().get("rooms", []), arguments.map)
     until = read_date(arguments.until, context.zone, context.now()) if arguments.until else None
-    table = read_timetable(content, context.zone, rooms, arguments.part or (1, 1), until, context.user)
+    cluster = str(context.replica.get("/replica")["cluster"])
+    table = read_timetable(content, context.zone, rooms, arguments.part or (1, 1), until, context.user, cluster)
     window_min = int(arguments.window.total_seconds()) // 60 if arguments.window else 0
     plan = plan_of(
         table,

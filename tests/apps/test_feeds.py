@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -302,7 +303,7 @@ def test_each_occurrence_of_a_series_is_an_event(sides: tuple[Side, Side]) -> No
     assert [start_of(event).day for event in mine.values()] == [1, 8, 15]
     assert set(mine) == set(room)
     content = one.client.get("/users/vish/calendar.ics").data
-    courses = read_timetable(content, BRUSSELS, Rooms(), user="vish").courses
+    courses = read_timetable(content, BRUSSELS, Rooms(), user="vish", cluster=CONFIGURED.cluster_id).courses
     assert {course.own for course in courses} == {f"vish/s~2026-12-{day}" for day in ("01", "08", "15")}
 
 
@@ -323,18 +324,21 @@ def test_an_unknown_room_or_user_has_no_feed(sides: tuple[Side, Side], path: str
 
 def test_importing_an_own_feed_finds_every_reservation_there(sides: tuple[Side, Side]) -> None:
     """If the owner imports the feed, the reservations keep their request ids, so nothing is reserved twice. If somebody
-    else imports the feed, the reservations get other request ids."""
+    else imports the feed, or if another cluster made the feed, the reservations get other request ids."""
     one, _ = sides
     one.reserve("vish", "a", 9, purpose="tea")
     one.reserve("vish", "gone", 12)
     one.client.delete("/reservations/vish/gone", headers={"Bayou-User": "vish"})
     content = one.client.get("/users/vish/calendar.ics").data
-    table = read_timetable(content, BRUSSELS, Rooms(), user="vish")
+    read = partial(read_timetable, content, BRUSSELS, Rooms())
+    table = read(user="vish", cluster=CONFIGURED.cluster_id)
     (wanted,) = table.wanted
     assert {course.request: course.cancelled for course in table.courses} == {"a": False, "gone": True}
     assert (wanted.room, wanted.purpose) == ("6.12", "tea")
     assert wanted.slot.start.astimezone(UTC) == datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
-    assert "a" not in {course.request for course in read_timetable(content, BRUSSELS, Rooms(), user="neil").courses}
+    others = read(user="neil", cluster=CONFIGURED.cluster_id), read(user="vish", cluster="another building")
+    assert all("a" not in {course.request for course in other.courses} for other in others)
+    assert not any(course.own for course in others[1].courses)
 
 
 @pytest.mark.skipif(not shutil.which("khal") or not shutil.which("vdirsyncer"), reason="no khal or vdirsyncer")
