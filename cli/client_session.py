@@ -55,7 +55,7 @@ class ClientSession:
                 self.token, self.guarantees = kept
 
     def advance(self, token: str) -> None:
-        """Continue with the token of an answer, and let other processes of this user continue from there."""
+        """Store the token of an answer. Other processes of this user read the token from the file."""
         with self.changing:
             self.token = token
             self.save()
@@ -71,8 +71,8 @@ class ClientSession:
         return headers
 
     def save(self) -> None:
-        """Write the session to its file, if it has changed. If the file cannot be written, the session ends with this
-        process."""
+        """Write a changed session to the file. If the file cannot be written, raise nothing: the session then ends with
+        this process."""
         with self.changing, contextlib.suppress(OSError):
             if self.kept != (self.token, self.guarantees):
                 replace_file(self.path, json.dumps({"token": self.token, "guarantees": self.guarantees}))

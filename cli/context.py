@@ -92,7 +92,7 @@ class Context:
         return replica
 
     def _chosen(self) -> ReplicaAddress:
-        """Return the address of the replica to use. The first of these names that is given counts:
+        """Return the address of the replica to use. The replica comes from the first of these sources that gives one:
 
         1. the option --replica
         2. the environment variable BAYOU_REPLICA
@@ -116,7 +116,7 @@ class Context:
         return self.directory.first
 
     def act(self, method: str, path: str, body: Json | None = None) -> Json:
-        """Send an operator's action, and return its answer. With --json, also print the answer."""
+        """Send an operator's action to the replica, and return the answer. With --json, also print the answer."""
         answer = self.replica.act(method, path, body)
         self.screen.json(answer)
         return answer
@@ -129,7 +129,7 @@ class Context:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The building's time zone. The client asks the replica for the time zone only once."""
+        """The building's time zone. The first use of this property asks the replica for the time zone."""
         if self._zone is None:
             self.rooms()
         assert self._zone is not None
@@ -140,10 +140,10 @@ class Context:
         return list(self.replica.get_all(path, "reservations")["reservations"])
 
     def reservation_path(self, name: str) -> str:
-        """Return the REST path of a reservation. `name` is its id or the beginning of its id.
+        """Return the REST path of a reservation. `name` is the id of the reservation, or the beginning of the id.
 
-        A reservation that another user made is written USER/ID. Raise Usage or Problem unless exactly one reservation
-        fits.
+        If another user made the reservation, `name` is USER/ID. Raise Problem if no reservation has such an id. Raise
+        Usage if several reservations do.
         """
         user, _, request = name.rpartition("/")
         user = user or self.user
@@ -159,11 +159,12 @@ class Context:
         return list(self.replica.get(f"/users/{segment(user or self.user)}/writes")["writes"])
 
     def path_of(self, name: str) -> str:
-        """Return the REST path of a reservation or of a write of records. `name` is a request id, the beginning of a
-        request id, or the id of a write as the log shows it.
+        """Return the REST path of a reservation or of a write of records.
 
-        For a reservation or write that another user made, `name` is USER/ID. Raise Usage or Problem unless exactly one
-        reservation or write fits.
+        `name` is a request id, or the beginning of a request id. If another user made the reservation or write, `name`
+        is USER/ID. Raise Problem if no request id begins with `name`. Raise Usage if several request ids do.
+
+        `name` may also be a write id from the log. A write id is not checked.
         """
         if WRITE_ID.fullmatch(name):
             return f"/writes/{segment(name)}"
@@ -179,9 +180,11 @@ class Context:
         return f"/writes/{segment(writes[whole])}"
 
     def series_path(self, name: str) -> str:
-        """Return the REST path of a series. `name` is its id, the beginning of its id, or the id of an occurrence.
+        """Return the REST path of a series. `name` is the id of the series, the beginning of the id, or the id of an
+        occurrence.
 
-        A series that another user made is written USER/ID. Raise Usage or Problem unless exactly one series fits.
+        If another user made the series, `name` is USER/ID. Raise Problem if no series has such an id. Raise Usage if
+        several series do.
         """
         user, _, request = name.rpartition("/")
         user, typed = user or self.user, request.partition("~")[0]
@@ -191,17 +194,19 @@ class Context:
         return f"/series/{segment(user)}/{segment(whole)}"
 
     def _made_by(self, user: str) -> list[Json]:
-        """Return reservations that `user` made: those that `user` still owns, and those that now belong to the user of
-        this client."""
+        """Return the reservations that `user` made. Leave out reservations that now belong to a third user.
+
+        A reservation of the answer belongs to `user` or to the user of this client.
+        """
         found = self.reservations(user) + (self.reservations() if user != self.user else [])
         return [one for one in found if one["user"] == user]
 
     def _whole_names(self, kind: str, user: str, typed: str, known: Collection[str]) -> set[str]:
-        """Ask the replica for a reservation or series with exactly the id `typed`. Return a set with this id, or an
-        empty set if there is none.
+        """Ask the replica whether `user` made a reservation or series with exactly the id `typed`. If so, return a set
+        with this id. Otherwise, return an empty set.
 
-        This finds a reservation that the user made and somebody else now owns: no list of this user shows it. If an id
-        in `known` begins with `typed`, do not ask, and return an empty set.
+        The replica also finds a reservation that another user owns now. Lists of the reservations of `user` do not show
+        such a reservation. If an id in `known` begins with `typed`, return an empty set without a request.
         """
         if not typed or any(_begins(one, typed) for one in known):
             return set()

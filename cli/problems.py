@@ -18,7 +18,7 @@ INTERRUPTED = 130
 class Problem(Exception):
     """The base class of the client's errors. It has a code for programs, a message for people, and an exit status.
 
-    `details` holds further values for programs.
+    `details` has further values for programs.
     """
 
     status = FAILED
@@ -35,7 +35,7 @@ class Problem(Exception):
 
 
 class Usage(Problem):
-    """The command line is wrong. Nothing was sent."""
+    """The user's input is wrong. The client has sent no change to a replica."""
 
     status = USAGE
 

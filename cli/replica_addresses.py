@@ -24,7 +24,7 @@ ADDRESS_DEFAULT = "127.0.0.1:8001"
 class ReplicaAddress:
     """A replica's label and the URL of its REST interface.
 
-    If a user gives an address that config.yaml does not name, that address is also the label.
+    A user may give an address that is not in config.yaml. This address is then also the label of the replica.
     """
 
     label: str
@@ -39,8 +39,8 @@ class ReplicaAddress:
 class Directory:
     """The replicas of a config.yaml by label, in the order of the file. Without a file, the directory is empty.
 
-    A replica may have the setting `public` and a loopback address as its setting `rest`. The client then connects to
-    the host in `public`.
+    If the setting `rest` of a replica is a loopback address, the client uses https:// and the host in the setting
+    `public`. Without `public`, the client uses the loopback address.
     """
 
     path: Path | None = None
@@ -77,7 +77,7 @@ def read_directory(given: str | None) -> Directory:
 
 
 def recall(user: str, environment: Mapping[str, str]) -> ReplicaAddress | None:
-    """Return the replica that this user chose with `use`. Return None if there is none."""
+    """Return the replica that this user chose with `use`. Return None if the user has not chosen a replica."""
     kept = read_json_file(state_file(user, ".json", environment))
     label, url = kept.get("replica"), kept.get("url")
     return ReplicaAddress(label, url) if isinstance(label, str) and isinstance(url, str) and label and url else None

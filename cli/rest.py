@@ -56,11 +56,12 @@ def segment(name: str) -> str:
 
 
 class Replica:
-    """A connection to one replica for one user. Only one thread at a time may use it. `note` shows a message to the
-    user.
+    """A connection to one replica for one user. Only one thread at a time may use the connection.
 
-    If `client_session` is set, requests for data carry its token and guarantees. If it is None, the replica answers
-    with whatever data it has.
+    `note` shows a message to the user.
+
+    If `client_session` is set, requests for data carry the token and the guarantees of the client session. If
+    `client_session` is None, the replica answers from the data that it has.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Replica:
         return answer
 
     def act(self, method: str, path: str, body: Json | None = None) -> Json:
-        """Send an operator's action. Unlike a write, it is never sent a second time."""
+        """Send an operator's action and return the answer. If the answer is lost, do not send the action again."""
         return self._answer(self._send(method, path, body, {}))
 
     def write(
@@ -148,7 +149,7 @@ class Replica:
         return self._answer(response)
 
     def stream(self, path: str, last_id: str | None) -> Iterator[str]:
-        """Yield the lines of an event stream. The first line is empty and means that the stream is open.
+        """Yield the lines of an event stream. The first line is empty; it says that the client is connected.
 
         If the connection is lost, the iteration ends or raises Unreachable.
         """
@@ -259,7 +260,8 @@ class Replica:
             return Unreachable(
                 "replica_unreachable",
                 f"The certificate of {self._name} is not trusted: {found[1].strip()}. If your organisation has its own"
-                f" certificate authority, set the environment variable {AUTHORITIES} to the file with its certificate.",
+                f" certificate authority, set the environment variable {AUTHORITIES} to the file with the"
+                " certificate of this authority.",
                 replica=self.address.label,
                 sent=False,
             )
@@ -275,7 +277,7 @@ class Replica:
 
 
 def _json_of(response: requests.Response) -> Any:
-    """Return the body of an answer as JSON; None if it is not JSON."""
+    """Return the JSON value in the body of an answer. Return None if the body is not JSON."""
     try:
         return response.json()
     except (ValueError, requests.RequestException):

@@ -1,7 +1,7 @@
 """The files that the client keeps for each user: the chosen replica, the client session, the token, the prompt's
 history.
 
-They are in $XDG_STATE_HOME/bayou, or in ~/.local/state/bayou if that variable is not set.
+The files are in $XDG_STATE_HOME/bayou. If XDG_STATE_HOME is not set, the files are in ~/.local/state/bayou.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def token_of(user: str, environment: Mapping[str, str]) -> str | None:
-    """Return the token from BAYOU_TOKEN, else the one that `login` stored, else None.
+    """Return the token from BAYOU_TOKEN, else the token that `login` stored, else None.
 
     A token with characters that an HTTP header cannot carry is ignored.
     """

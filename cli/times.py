@@ -33,7 +33,7 @@ _UNITS = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?")
 
 @dataclass(frozen=True)
 class Slot:
-    """A period from start to end. Both have a time zone."""
+    """A period from `start` to `end`. Both datetimes have a time zone."""
 
     start: datetime
     end: datetime
@@ -53,7 +53,7 @@ def slot_of(data: Mapping[str, str]) -> Slot:
 
 
 def building_zone(name: str) -> ZoneInfo:
-    """Return the time zone with this name. Raise Problem if this computer does not know it."""
+    """Return the time zone with this name. Raise Problem if this computer does not know the time zone."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
@@ -74,8 +74,8 @@ def read_time(text: str, zone: tzinfo, now: datetime) -> datetime:
 
 
 def read_beside(text: str, first: datetime, zone: tzinfo, now: datetime) -> datetime:
-    """Read a second time, such as the end of a slot that starts at `first`. A text without a day, such as 10:00, has
-    the day and the time zone of `first`."""
+    """Read a time that belongs to another time, such as the end of a slot that starts at `first`. A text without a day,
+    such as 10:00, has the day and the time zone of `first`."""
     text = " ".join(text.split())
     if _CLOCK.fullmatch(text):
         return _place(first.date(), _read_clock(text, text), first.tzinfo or zone)
@@ -157,8 +157,8 @@ def day_bounds(day: date, days: int, zone: tzinfo) -> Slot:
 
 
 def whole_days(first: date, last: date, opens: str, closes: str, zone: tzinfo) -> Slot:
-    """Return the slot from `opens` on the first day to `closes` on the last day. Both are times of day, such as 08:00
-    and 24:00."""
+    """Return the slot from `opens` on the first day to `closes` on the last day. `opens` and `closes` are times of day,
+    such as 08:00 and 24:00."""
     bounds = day_bounds(first, (last - first).days + 1, zone)
     start = bounds.start if opens == "00:00" else _place(first, _read_clock(opens, opens), zone)
     end = bounds.end if closes == "24:00" else _place(last, _read_clock(closes, closes), zone)
@@ -167,7 +167,7 @@ def whole_days(first: date, last: date, opens: str, closes: str, zone: tzinfo) -
 
 def show_slot(slot: Slot, zone: tzinfo) -> str:
     """Return a slot as text, such as `Tue 2026-12-01 09:00–10:00` or `Tue 2026-12-01 all day`. If the slot ends on
-    another day, the text also has that day."""
+    a later day, the text names both days."""
     start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
     if start.time() == end.time() == time():
         last_day = end.date() - timedelta(days=1)

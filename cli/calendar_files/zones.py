@@ -1,10 +1,10 @@
 """Finds the time zone that a TZID of a calendar file means.
 
-If the file has a definition of the zone (VTIMEZONE) that can be read, the definition counts. Otherwise, the name
-counts: see `named_zone`.
+If the file has a readable definition of the zone (VTIMEZONE), this module uses the definition. Otherwise, this module
+looks up the TZID as a name: see `named_zone`.
 
-Many definitions describe some years only. Outside of those years, the name counts, if its zone agrees with the
-definition.
+Many definitions describe only some years. For all other years, `DefinedZone` uses the zone with this name if the zone
+agrees with the definition.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Zones:
         self._found: dict[str, tzinfo] = {}
 
     def zone(self, name: str) -> tzinfo:
-        """Return the time zone of a TZID. Raise UnusableError if it is not known."""
+        """Return the time zone of a TZID. Raise UnusableError if the time zone cannot be found."""
         name = name.strip().strip('"')
         if name not in self._found:
             self._found[name] = self._zone(name)
@@ -63,7 +63,7 @@ class Zones:
 
 
 def zone_name(moment: datetime) -> str | None:
-    """Return the name that the zone database has for the time zone of a moment, or None."""
+    """Return the name of the moment's time zone in the zone database. Return None if the zone has no such name."""
     zone = moment.tzinfo
     if isinstance(zone, DefinedZone):
         zone = zone.by_name
@@ -73,9 +73,11 @@ def zone_name(moment: datetime) -> str | None:
 
 
 def named_zone(name: str) -> tzinfo | None:
-    """Return the time zone with this name. It may be a name of the zone database (also after a prefix such as
-    /freeassociation.sourceforge.net/), a name that Windows uses, or an offset such as UTC+02:00. Return None for any
-    other name."""
+    """Return the time zone with this name. Return None if the name is unknown.
+
+    A known name is a name of the zone database, a name that Windows uses, or an offset such as UTC+02:00. A name of the
+    zone database may have a prefix such as /freeassociation.sourceforge.net/.
+    """
     plain = name.strip().strip("/")
     folded = plain.casefold()
     if folded in {"utc", "z", "gmt", "tzone://microsoft/utc"}:
@@ -112,9 +114,9 @@ def _zone_of_city(city: str) -> tzinfo | None:
 class DefinedZone(tzinfo):
     """A time zone as a VTIMEZONE defines it. Raise ValueError or UnusableError if the definition cannot be read.
 
-    `by_name` is the zone that the name means, or None. The definition has a first and a last change of clocks. Before
-    the first or after the last change, `by_name` applies, if it has the same offset as the definition directly after
-    this change.
+    `by_name` is the zone that `named_zone` finds, or None. The definition may describe only some years. For the time
+    before and after these years, this class uses the offset of `by_name` if `by_name` agrees with the definition: see
+    `_agrees`.
     """
 
     def __init__(self, name: str, definition: Component, by_name: tzinfo | None) -> None:
@@ -159,7 +161,7 @@ class DefinedZone(tzinfo):
         return local.replace(tzinfo=self, fold=int(repeated))
 
     def _at(self, utc: datetime) -> timedelta:
-        """Return the offset at a moment, which is given in UTC without a zone."""
+        """Return the offset at a moment. `utc` is the moment in UTC, without a zone."""
         found = bisect_right(self._times, utc)
         if (self._named_before and found == 0) or (self._named_after and found == len(self._times)):
             return self._at_by_name(utc)
@@ -170,8 +172,10 @@ class DefinedZone(tzinfo):
         return utc.replace(tzinfo=UTC).astimezone(self.by_name).utcoffset() or timedelta()
 
     def _agrees(self, onset: int) -> bool:
-        """Return whether the zone `by_name` has the same offset as this definition directly after a change of clocks.
-        `onset` is the index of this change."""
+        """Return whether `by_name` and the definition have the same offset after a change of clocks.
+
+        `onset` is the index of the change. The offsets are compared at the moment of the change.
+        """
         return self.by_name is not None and self._at_by_name(self._times[onset]) == self._offsets[onset + 1]
 
 
@@ -186,7 +190,7 @@ def _offset(text: str) -> timedelta:
 
 
 def _onsets(observance: Component, before: timedelta) -> Iterator[datetime]:
-    """Yield the local times at which an observance begins."""
+    """Yield the local times at which clocks change to an observance (a STANDARD or DAYLIGHT part)."""
     first = _local(observance.text("DTSTART") or "19700101T000000")
     yield first
     for one in observance.all("RRULE"):
@@ -198,7 +202,7 @@ def _onsets(observance: Component, before: timedelta) -> Iterator[datetime]:
 
 
 def _is_yearly(rule: Rule) -> bool:
-    """Return whether the rule has the same dates if its computation starts in another year."""
+    """Return whether the rule gives the same dates if the computation starts in a later year."""
     parts = rule.text.split(";")
     return (
         "FREQ=YEARLY" in parts and rule.count is None and {"INTERVAL=1"} >= {one for one in parts if "INTERVAL" in one}
@@ -213,6 +217,6 @@ def _local(text: str) -> datetime:
 
 
 def is_skipped(local: datetime, zone: tzinfo) -> bool:
-    """Return whether clocks skip this local time, which has no zone."""
+    """Return whether the clocks of the zone skip a local time. `local` has no zone."""
     moment = local.replace(tzinfo=zone)
     return moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local

@@ -71,7 +71,9 @@ def _waiting(context: Context, _arguments: Namespace) -> None:
             )
         )
     if not rows:
-        context.screen.line("No tentative write waits for long. No replica that accepted a tentative write is lost.")
+        context.screen.line(
+            "No tentative write waits for long. No tentative write is from a replica that is unreachable or forgotten."
+        )
         return
     context.screen.table(rows, heading=("since", "write", "what", "accepted by", "held by"))
     context.screen.line(clean(answer["help"]))
@@ -139,11 +141,10 @@ def _export(context: Context, arguments: Namespace) -> None:
 
 
 def _what_is_missing(context: Context, arguments: Namespace) -> Query:
-    """Return the query that limits an export to the writes that the receiver lacks. The query is empty if everything is
-    exported.
+    """Return the query that limits an export to the writes that the receiver lacks.
 
-    With --for, the client asks the receiver for its state. With --since, a file has this state. It is the receiver's
-    answer to GET /replica.
+    The state of the receiver is its answer to GET /replica. With --for, the client asks the receiver for the state.
+    With --since, the client reads the state from a file. Without both options, the query is empty.
     """
     if arguments.receiver:
         with contextlib.closing(context.connect(context.find_replica(arguments.receiver))) as receiver:

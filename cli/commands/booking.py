@@ -199,7 +199,7 @@ def rooms(context: Context, _arguments: Namespace) -> None:
 
 @contextmanager
 def _naming_days() -> Iterator[None]:
-    """If a series is refused, add the days without a free slot to the message."""
+    """If the replica refuses a series in the `with` block, add the days without a free slot to the error message."""
     try:
         yield
     except Refused as problem:
@@ -209,17 +209,17 @@ def _naming_days() -> Iterator[None]:
 
 
 def _take_words(arguments: Namespace) -> None:
-    """Set the room and the time from the words of the command, unless an option has set them. Raise Usage if the room
-    or the time is missing, or if words are left over."""
+    """Set the room and the time from the words of the command. Keep a room or a time that an option has set.
+
+    Raise Usage if the room or the time is missing, or if the command has too many words.
+    """
     words = list(arguments.words)
     if arguments.room is None and words:
         arguments.room = words.pop(0)
     if arguments.at is None and words:
         arguments.at, words = words, []
     if words:
-        raise Usage(
-            f"The room and the time are already given, so {' '.join(words)!r} has no meaning here. Leave it out."
-        )
+        raise Usage(f"The room and the time are already given. Leave out {' '.join(words)!r}.")
     if arguments.room is None or arguments.at is None:
         missing = "room" if arguments.room is None else "time"
         raise Usage(f"The {missing} is missing. Write the room and then the time, as in: reserve 6.12 tomorrow 9-10.")
@@ -235,7 +235,7 @@ def _echo(context: Context, what: str, slots: list[Slot]) -> None:
 
 
 def _show_lost(screen: Screen, conflicts: list[Json]) -> None:
-    """Show accepted requests that had no effect. All occurrences of a series that have the same reason share a line."""
+    """Show accepted requests that had no effect. Entries of one write with the same outcome share a line."""
     texts = dict.fromkeys((one["write"], one["outcome"]) for one in conflicts)
     for write, outcome in texts:
         first, *others = [one["why"] for one in conflicts if (one["write"], one["outcome"]) == (write, outcome)]
@@ -250,7 +250,7 @@ def _is_open(conflict: Json, since: datetime) -> bool:
 
 
 def _with_holders(context: Context, reservation: Json) -> Json:
-    """Return a tentative reservation together with the replicas that are known to hold it. This takes one more request.
+    """Add the replicas that are known to hold a tentative reservation. The replica is asked for the reservation again.
     Return any other reservation unchanged."""
     return context.replica.get(_path_of(reservation)) if reservation["state"] == "tentative" else reservation
 

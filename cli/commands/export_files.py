@@ -1,11 +1,15 @@
 """Writes an anti-entropy export to files. Each volume of the export gets its own file: FILE, FILE.2, FILE.3 …
 
-A volume is a fixed first line, followed by records. Each record is preceded by its length and its checksum.
+A volume is a fixed first line, followed by records. A length and a checksum stand before each record. A record is an
+ExportFrame of a_e.proto.
 
-A new export replaces the files of an earlier export at the same path, so this module must find out which files belong
-to one export. The names are not enough: FILE, FILE.2 and FILE.3 may be three exports that were made on three days. The
-first and the last record of each file (an ExportFrame of a_e.proto) say where in the export the file begins and ends.
-Two files belong to one export if the second file begins where the first file ends.
+A new export replaces the files of an earlier export at the same path. So this module must find out which files belong
+to one export. The names are not enough: FILE, FILE.2 and FILE.3 may be exports of three days. Therefore, this module
+reads two records of each file. The first record says which writes a receiver needs before the file. The last record
+says which writes a receiver holds after the file.
+
+Two files belong to one export if two things are true. Both files have the same hello. The second file needs exactly the
+writes that a receiver holds after the first file.
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ HELD_CSN, HELD_VECTOR = 1, 2  # fields of its end
 
 
 class VolumeWriter:
-    """Splits the stream of an export into files. Use it in a `with` block, which removes unfinished files at its end.
+    """Splits the stream of an export into files. Use a writer in a `with` block. At the end of the
+    block, unfinished files are removed.
 
     If an earlier export at the same path had more files, `finish` removes the surplus files, and `removed` lists them.
     Every method may raise OSError.
@@ -67,10 +72,10 @@ class VolumeWriter:
         return len(data)
 
     def finish(self) -> list[Path]:
-        """Give the written files their final names and return their paths. The files of an earlier export are replaced.
+        """Give the written files their final names, and return their paths. Replace the files of an earlier export.
 
-        Raise FileExistsError if the second or a later volume needs the name of a file that is not part of the earlier
-        export. In that case, no file is changed.
+        Raise FileExistsError if a volume after the first would replace a file that is not part of the earlier export.
+        In that case, no file changes.
         """
         self._left = len(self._pending)
         self._put(self._pending)
@@ -114,7 +119,7 @@ def volume_path(path: Path, number: int) -> Path:
 
 
 def volumes_of_one_export(path: Path) -> list[Path]:
-    """Return the files of the export that starts at `path`. Return an empty list if that file is not a volume."""
+    """Return the files of the export whose first file is `path`. Return an empty list if `path` is not a volume."""
     found: list[Path] = []
     last: _Volume | None = None
     while volume := _read(following := volume_path(path, len(found) + 1)):
@@ -133,7 +138,7 @@ class _Volume:
 
 
 def _read(path: Path) -> _Volume | None:
-    """Read where a volume begins and ends in its export. Return None if the file is not a complete volume."""
+    """Read the first and the last record of a volume. Return None if the file is not a complete volume."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -152,7 +157,7 @@ def _read(path: Path) -> _Volume | None:
 
 
 def _first_and_last(file: BinaryIO, size: int) -> tuple[bytes, bytes]:
-    """Return the first and the last record. Both are empty if the last record does not end at the end of the file."""
+    """Return the first and the last record. Return two empty records if the last record is not complete."""
     first: bytes | None = None
     while len(prefix := file.read(PREFIX_BYTES)) == PREFIX_BYTES:
         length = int.from_bytes(prefix[:LENGTH_BYTES], "big")
@@ -169,7 +174,7 @@ def _first_and_last(file: BinaryIO, size: int) -> tuple[bytes, bytes]:
 
 
 def _fields(message: bytes) -> dict[int, list[Any]]:
-    """Return the values of each field of a protobuf message, sorted because map entries have no fixed order."""
+    """Return the sorted values of each field of a protobuf message. The entries of a map arrive in no fixed order."""
     found: dict[int, list[Any]] = {}
     fields = UnknownFieldSet(Empty.FromString(message))
     for field in (fields[index] for index in range(len(fields))):

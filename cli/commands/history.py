@@ -58,7 +58,7 @@ def history(context: Context, arguments: Namespace) -> None:
 
 
 def _what(event: Json) -> str:
-    """Return what an event did, such as `moved`. If the write names an owner, the text names this user too."""
+    """Return what an event did, such as `moved`. If the event has an owner, add the owner, as in `reserved for ann`."""
     done = PAST_TENSE.get(str(event["op"]), str(event["op"]))
     if not event.get("owner"):
         return done
@@ -70,8 +70,10 @@ def _moment(context: Context, text: str) -> str:
 
 
 def _effect(context: Context, event: Json) -> str:
-    """Return the effect of a write as text: the old and the new slot of the reservation. A cancel with a reason gives
-    the old slot and the reason. Without any slot, return the outcome of the write."""
+    """Return the effect of a write as text, such as the old and the new slot of the reservation.
+
+    If the write has a reason, return the old slot and the reason. If there is no slot, return the outcome of the write.
+    """
     before, after = event.get("before"), event.get("after")
     if event.get("reason"):
         return f"{_where(context, before)}: {clean(event['reason'])}"
@@ -83,7 +85,7 @@ def _effect(context: Context, event: Json) -> str:
 
 
 def _because(context: Context, cause: Json) -> str:
-    """Return a clause that says which user got the slot instead of this reservation, and why."""
+    """Return why the reservation moved, such as `because ann had asked earlier for 6.12 Tue …`."""
     why = "had asked earlier" if cause["earlier"] else "was first at the primary"
     return f"because {clean(cause['user'])} {why} for {_where(context, cause['got'])}"
 

@@ -44,7 +44,7 @@ def relations(context: Context, _arguments: Namespace) -> None:
     for relation in found:
         _show_relation(context.screen, relation)
     if not found:
-        context.screen.line("There is no relation here yet. Define one with `define FILE`.")
+        context.screen.line("No relation is defined yet. Define a relation with `define FILE`.")
 
 
 def write(context: Context, arguments: Namespace) -> int:
@@ -121,8 +121,8 @@ def _conflicts_of_rooms(context: Context, arguments: Namespace) -> list[Json]:
 
 
 def _merged(context: Context, arguments: Namespace) -> list[Json]:
-    """Return the entries of GET /writes/merged. For each of these writes of records, a step of the merge procedure was
-    done instead of the update. With a relation, return only the writes that changed this relation."""
+    """Return the entries of GET /writes/merged: the writes of records with the outcome `merged`. If the user names a
+    relation, return only the writes that changed this relation."""
     found = context.replica.get("/writes/merged", {"user": arguments.of_user})["writes"]
     named = arguments.relation and str(arguments.relation).partition("~")[0]
     return [

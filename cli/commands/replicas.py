@@ -14,7 +14,8 @@ from cli.rest import Json, segment
 
 LOG_PART_WRITES = 500
 PACE_HELP = (
-    "Nothing is sent or committed by itself. `sync` sends once, `commit` commits once, `pace auto` ends manual pace."
+    "With this pace, a replica sends and commits only on request. Run `sync` to send, `commit` to commit, or `pace"
+    " auto` to end manual pace."
 )
 REACH = {True: Cell("reachable", "green"), False: Cell("unreachable", "red")}
 
@@ -94,9 +95,10 @@ def link(context: Context, arguments: Namespace) -> None:
 
 
 def sync(context: Context, arguments: Namespace) -> int:
-    """Run an anti-entropy session with each peer, and go on with the next peer if a session fails.
+    """Run an anti-entropy session with each peer. If a session fails, continue with the next peer.
 
-    Return the exit status of the last failure, or DONE if no session fails.
+    Return the exit status of the last failure, or DONE if no session fails. Raise Problem if the client cannot reach
+    the replica in use.
     """
     peers = arguments.peers or [
         str(peer["label"]) for peer in context.replica.get("/replica").get("peers", []) if peer.get("link") != "cut"
@@ -172,13 +174,13 @@ def commit(context: Context, _arguments: Namespace) -> None:
 
 
 def is_paused(state: Json) -> bool:
-    """Whether a replica in this state sends and commits only on request."""
+    """Return whether a replica with this state sends and commits only on request."""
     return state.get("pace") == "manual"
 
 
 def primary_text(answer: Json) -> tuple[str, bool]:
-    """Return a text that says where the primary is, and a bool. The bool is True if this replica is the primary or can
-    reach the primary."""
+    """Return (text, reachable). The text says where the primary is. `reachable` is true if this replica is the primary,
+    or can reach the primary."""
     primary = answer.get("primary") or {}
     if primary.get("here"):
         return "this is the primary", True

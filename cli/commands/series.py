@@ -1,5 +1,5 @@
-"""Series of reservations: the part of `reserve` for series, the command `series`, and changes of several
-occurrences."""
+"""The command `series`. This module also helps other commands to make a series, and to change several occurrences of a
+series."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _whole_days(context: Context, arguments: Namespace, room: str) -> list[Slot]
     Each slot begins when the room opens on the first day. It ends when the room closes on the last day. For several
     rooms, the slot is the time in which all rooms are open.
 
-    --to gives the last day of the slot of --at. The other slots have the same number of days.
+    --to gives the last day of the slot of --at. The slots of --or have the same number of days as the slot of --at.
     """
     zone, now = context.zone, context.now()
     if arguments.length:

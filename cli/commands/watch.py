@@ -22,8 +22,8 @@ STATES = {"committed": "committed", "rejected": "rejected", "revoked": "rejected
 
 @dataclass(frozen=True)
 class Event:
-    """An event to show. Most events come from the replica. The client adds the events `connected` and `lost`, which say
-    what happened to the connection."""
+    """An event of `watch`. Most events come from the replica. The client adds two events about the connection:
+    `connected` and `lost`."""
 
     name: str
     identity: str = ""
@@ -90,7 +90,8 @@ def _follow(replica: Replica) -> Iterator[Event]:
 def _events(lines: Iterator[str]) -> Iterator[Event]:
     """Parse the lines of an event stream, and yield its events.
 
-    A block of lines that has an id but no data becomes an event without a name. The stream can continue from its id.
+    If a block of lines has an id but no data, yield an event without a name. The caller does not show this event, but
+    uses the id: after a lost connection, the stream can continue from this id.
     """
     next(lines)  # the stream is open
     yield Event("connected")
@@ -135,11 +136,13 @@ def _show_current(context: Context, event: Event, path: str | None) -> None:
 
 
 def _concerns(event: Event, user: str, only: str | None, others: Collection[str]) -> bool:
-    """Return whether an event concerns the user. If `only` is given, only the events of this reservation or write
-    concern the user.
+    """Return whether to show an event to the user. The event `reset` is always shown.
 
-    `others` has the ids of reservations and series that another user made. The user has owned them at some time during
-    this watch. For an occurrence, `others` has the id of its series.
+    `only` is the id of a reservation or write. With `only`, show the events of this reservation or write. Without
+    `only`, show the events of everything that the user made, did or owns.
+
+    `others` has ids of reservations and series that other users made. The user owns or owned these reservations during
+    this watch. `others` has the id of a series instead of the ids of occurrences.
     """
     if event.name == "reset":
         return True
@@ -200,7 +203,8 @@ def _replay_texts(context: Context, data: Json) -> Iterator[str]:
 
 
 def _membership_text(context: Context, name: str, change: Json) -> str:
-    """Return the text of a membership event, such as `committed: four joined through one`."""
+    """Return the text of a membership event, such as `committed: four joined through one`. Here, `four` and `one` are
+    labels."""
     label = context.label(str(change.get("label")))
     texts = {
         "create": f"{label} joined through {context.label(str(change.get('through')))}",

@@ -63,8 +63,11 @@ def line_of(name: str, day: date, viewer: Viewer, entries: Sequence[Json], detai
 
 
 def is_closed_on(closed: Sequence[str], day: date) -> bool:
-    """Whether a room is closed on a day. `closed` has the closed days in the replica's forms: `saturday`, `2026-12-25
-    Christmas` or `2026-12-24/2027-01-01`."""
+    """Return whether a room is closed on a day. `closed` has the closed days of the room.
+
+    A closed day is a weekday, a date or a range of dates, such as `saturday`, `2026-12-25 Christmas` or
+    `2026-12-24/2027-01-01`.
+    """
     for text in closed:
         first, _, last = text.partition(" ")[0].partition("/")
         if first == WEEKDAYS[day.weekday()] or first <= day.isoformat() <= (last or first):

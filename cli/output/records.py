@@ -12,13 +12,15 @@ DONE_OUTCOMES = {"updated", "merged", "duplicate"}
 
 
 def is_done(write: Json) -> bool:
-    """Return whether the latest play of the write succeeded. A duplicate counts as a success, because an earlier write
-    did the same."""
+    """Return whether the latest play of the write succeeded.
+
+    A duplicate counts as a success, because a write with the same request id succeeded before.
+    """
     return write["outcome"] in DONE_OUTCOMES
 
 
 def state_of(write: Json) -> str:
-    """Return what Screen.state shows for a write: the state (tentative or committed) if `is_done`, else the outcome."""
+    """Return the text for Screen.state: `tentative` or `committed` if `is_done(write)`, else the outcome."""
     return str(write["state"] if is_done(write) else write["outcome"])
 
 
@@ -60,8 +62,8 @@ def show_writes(screen: Screen, writes: Iterable[Json]) -> None:
 
 
 def _changes(write: Json) -> Sequence[str]:
-    """Return the changes that the write made, as texts. If the write did not succeed, return the changes that it asked
-    for, each with the mark `→ nothing`."""
+    """Return the changes that the write made, as texts. If the write failed, return the changes that the write asked
+    for, and add `→ nothing` to each change."""
     if is_done(write):
         return [change_text(change) for change in write["changed"]]
     return [f"{change_text(change)} → nothing" for change in write["wanted"]]

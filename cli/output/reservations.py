@@ -23,8 +23,8 @@ class Viewer:
 
 
 def when(reservation: Json, zone: tzinfo) -> str:
-    """Return the reservation's slot as text. If the reservation has no slot, return the first slot that the reservation
-    asked for, in brackets."""
+    """Return the slot of a reservation as text. If the reservation has no slot, return the first choice of slot in
+    brackets."""
     if slot := reservation.get("slot"):
         return show_slot(slot_of(slot), zone)
     asked = reservation.get("asked")
@@ -34,7 +34,7 @@ def when(reservation: Json, zone: tzinfo) -> str:
 def room_and_slot(result: Json, zone: tzinfo) -> str:
     """Return a room and a slot as text, such as `6.12 Tue 2026-12-01 09:00–10:00`.
 
-    A result without a slot comes from another application. Return all its values, with spaces between them.
+    A result without a slot comes from another application. For such a result, return all values with spaces in between.
     """
     if "start" not in result:
         return clean(" ".join(str(value) for value in result.values()))
@@ -42,8 +42,10 @@ def room_and_slot(result: Json, zone: tzinfo) -> str:
 
 
 def where(holders: Sequence[str]) -> str:
-    """Return a text that says how far a tentative reservation has spread, such as `at one and two, waiting for the
-    primary`. `holders` are the labels of the replicas that are known to hold the reservation."""
+    """Return a text that names the holders of a tentative write, such as `at one and two, waiting for the primary`.
+
+    `holders` has the labels of the replicas that are known to hold the write.
+    """
     *first, last = map(clean, holders)
     return f"at {', '.join(first)} and {last}, waiting for the primary" if first else f"at {last} only"
 
@@ -60,8 +62,8 @@ def is_by_another(reservation: Json) -> bool:
 
 
 def name_of(reservation: Json) -> str:
-    """Return the id of a reservation as its owner types it. If another user made the reservation, that user's name
-    comes first."""
+    """Return the shortened id that the owner of a reservation types in a command. If another user made the reservation,
+    return USER/ID."""
     request = brief(str(reservation["request"]))
     return request if reservation["user"] == reservation["owner"] else f"{clean(reservation['user'])}/{request}"
 

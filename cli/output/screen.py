@@ -1,5 +1,5 @@
-"""The screen: colours, marks, aligned columns, error messages, and JSON for programs. This module does not use the
-commands.
+"""The screen: colours, marks, aligned columns, error messages, and JSON for programs. This module does not import
+the commands.
 
 Text from users or replicas goes through `clean` before it is printed on a terminal.
 """
@@ -81,7 +81,7 @@ class Screen:
         )
 
     def problem(self, problem: Problem) -> None:
-        """Show a problem: to people on standard error, to programs as JSON on standard output."""
+        """Print a problem to standard error, as text for people. With --json, print the problem to standard output."""
         self.json(problem.as_json())
         if not self.as_json:
             sys.stdout.flush()
@@ -98,8 +98,7 @@ class Screen:
         return self.paint(f"{mark.text} {'' if count is None else f'{count} '}{clean(state)}", mark.color)
 
     def details(self, lines: Iterable[tuple[str, str]]) -> None:
-        """Print each (name, text) pair on an indented line of its own. The pairs describe the line that was printed
-        before."""
+        """Print details of the last printed line. Print each (name, text) pair on a separate, indented line."""
         for name, text in lines:
             self.line(f"  {self.paint(f'{name:<6}', 'dark_grey')} {text}")
 
@@ -140,8 +139,8 @@ def width_of_terminal(out: TextIO) -> int | None:
 
 
 def wrapped(text: str, width: int | None) -> str:
-    """Break the lines of a text that are wider than `width` columns. A line breaks only at blanks. The rest of the line
-    is indented by two more columns than its beginning. Colour codes have no width."""
+    """Break each line that is wider than `width` columns. Break a line only at blanks. Indent the new lines by two
+    columns more than the broken line. Colour codes have no width."""
     if width is None:
         return text
     return "\n".join(_wrapped_line(line, width) for line in text.split("\n"))
@@ -164,7 +163,7 @@ def _wrapped_line(line: str, width: int) -> str:
 
 
 def clean(text: object) -> str:
-    """Return the text with a space for each character that could move the cursor or change the terminal."""
+    """Replace each character that could move the cursor or change the terminal. The replacement is a space."""
     return "".join(sign if is_readable(sign) else " " for sign in str(text))
 
 
@@ -187,7 +186,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def brief(request: str) -> str:
-    """Shorten a request id for a column. A generated id is cut to 8 characters, any other id to 24.
+    """Shorten a request id for a column. A generated id is cut to 8 characters. Any other id is cut to 24 columns.
 
     An occurrence of a series keeps its day, as in 8f3a12cd~2026-12-08.
     """

@@ -1,4 +1,4 @@
-"""Polls the replica for the prompt every few seconds, in its own thread and over its own connection.
+"""Polls the replica every few seconds on behalf of the prompt. The polling has a separate thread and connection.
 
 The prompt shows the replica's state in its bottom line, prints changes above its input line, and completes names that
 the replica knows.
@@ -24,9 +24,10 @@ NEWS_MAX = 8
 
 
 class Monitor:
-    """Polls the replica and keeps its latest answers. `changed` is called after each poll.
+    """Polls the replica and stores the latest answers. The monitor's thread calls `changed` after each poll.
 
-    The prompt may read a public field at any time: the monitor never changes a value, but replaces it with a new one.
+    The prompt may read a public field at any time. The monitor never modifies the object in a field, but stores a new
+    object in the field.
     """
 
     def __init__(self, context: Context, changed: Callable[[], None]) -> None:
@@ -56,7 +57,8 @@ class Monitor:
     def look_again(self, quietly: bool) -> None:
         """Poll the replica at once, because a command has just run.
 
-        If `quietly` is true, report no changes, because the command has already shown them.
+        If `quietly` is true, report no changes, because the command has already shown the changes. After a change of
+        replica, also report no changes.
         """
         if quietly or self._context.address != self._address:
             self._look(quietly=True)
@@ -66,7 +68,8 @@ class Monitor:
     def bottom_line(self) -> list[tuple[str, str]]:
         """Return the bottom line as (style, text) pieces.
 
-        It shows the replica, the state of its links, and the number of tentative reservations.
+        The line shows the replica, the primary, the links that are cut, and the number of tentative reservations. It
+        also says whether the replica has manual pace.
         """
         address, state = self._address, self.state
         pieces = [

@@ -24,7 +24,7 @@ Offers = Mapping[str, str]  # what to insert -> what to say about it
 
 
 class PromptCompleter(Completer):
-    """Completes the last word of the line. The words before it decide which completions are offered."""
+    """Completes the last word of the line. The other words of the line decide which completions are offered."""
 
     def __init__(self, context: Context, monitor: Monitor) -> None:
         self._context, self._monitor = context, monitor
@@ -74,8 +74,8 @@ class PromptCompleter(Completer):
         return self._positional(command, words, last)
 
     def _in_groups(self) -> Offers:
-        """Return the commands that belong to a group. The description of a command begins with the title of its group.
-        A title with a comma is cut before the comma."""
+        """Return the commands that belong to a group. The description of a command begins with the title of the group.
+        If the title has a comma, the description has only the part before the comma."""
         return {
             name: f"{title.partition(',')[0]}: {summary}"
             for title, summaries in self._groups.items()
@@ -101,21 +101,21 @@ class PromptCompleter(Completer):
         return {"cut": "", "heal": ""} if command == "link" else {}
 
     def _rooms(self, last: str = "") -> Offers:
-        """Return the rooms as completions of `last`. If the user has typed several rooms, such as 6.12+7, complete the
-        last one, as in 6.12+7.01."""
+        """Return the rooms as completions of `last`. The user may combine rooms: 6.12+7 is completed to 6.12+7.01."""
         before = "".join(last.rpartition("+")[:2])
         return {f"{before}{room}": "" for room in self._monitor.rooms if room not in before.split("+")}
 
     def _replicas(self) -> Offers:
-        """Return the labels of the replicas in config.yaml and of those that joined later, each with its address."""
+        """Return the labels and addresses of the replicas in config.yaml and of all other members of the cluster."""
         members = (self._monitor.state or {}).get("members", [])
         joined = {str(member["label"]): str(member["rest"]) for member in members}
         return joined | {label: address.short_url for label, address in self._context.directory.replicas.items()}
 
     def _reservations(self, command: str) -> Offers:
-        """Return the ids of the user's reservations or series.
+        """Return the ids of the user's reservations or series, each with a description.
 
-        The names of other users are also offered, because a user types USER/ID for another user's reservation.
+        For a command that only shows reservations, also return USER/ for each other user. A user types USER/ID to name
+        a reservation of another user.
         """
         zone: tzinfo | None = self._monitor.zone
         of_series = command in {"series", "extend"}
@@ -136,7 +136,8 @@ class PromptCompleter(Completer):
 def split(text: str) -> tuple[list[str], str]:
     """Split the text before the cursor into its complete words and the last word.
 
-    The last word is the one that the user is typing. It may be empty, or begin with a quote that is still open.
+    The last word is the word that the user is typing. It may be empty. A quote at the beginning of the last word is
+    left out.
     """
     start = _start_of_last(text)
     try:
