@@ -1,4 +1,4 @@
-"""What defines an application: its rules in Lua, how its writes are described to people, and its REST endpoints.
+"""The declaration of an application: its Lua rules, its REST endpoints, and the functions that describe its writes.
 
 An application has no access to Redis, gRPC or other replicas.
 """
@@ -18,8 +18,8 @@ REQUEST_TAKEN = "an earlier request with the same id asked for something else"  
 
 
 def why_forbidden(refusal: str) -> str:
-    """Return why the application `people` forbade a write when the write was committed. The text is a part of a
-    sentence. `refusal` is the detail of the write's outcome: `revoked`, or `needs ROLE` (apps/people/people.lua)."""
+    """Return why the application `people` forbade a write, as the end of a sentence. `refusal` is the detail of the
+    outcome `forbidden`: `revoked`, or `needs ROLE` (apps/people/people.lua)."""
     if refusal == "revoked":
         return "its user had been revoked before the write was committed"
     role = refusal.removeprefix("needs ")
@@ -27,17 +27,22 @@ def why_forbidden(refusal: str) -> str:
 
 
 def describe_plainly(write: Write, outcome: str) -> dict[str, Any]:
-    """Return the description of a write: its arguments, and the member `result` with the detail of the outcome.
-    `result` is None if the write changed nothing."""
+    """Return the description of a write: its arguments, and the key `result`. The value of `result` contains the detail
+    of the outcome. This value is None if the write changed nothing."""
     status, _, detail = outcome.partition(" ")
     return {**write.args, "result": {"detail": detail} if status in DONE else None}
 
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """How a replica makes up for an acknowledged write that a replay has left without effect. If the outcome of such a
-    write contains one of `words`, the replica submits the drafts that `drafts(service, entry)` yields. The replica may
-    submit these drafts twice. So the same write must always give drafts with the same request ids."""
+    """The follow-ups of an application. A replay may leave an acknowledged write without effect. Then the replica that
+    accepted the write submits other writes, the follow-ups.
+
+    words   a write needs follow-ups if its outcome contains one of these words
+    drafts  a function that yields the drafts of the follow-ups of a write
+
+    The replica may submit these drafts twice. So the same write must always give drafts with the same request ids.
+    """
 
     words: Sequence[str]
     drafts: Callable[[Service, LogEntry], Iterable[Draft]]
@@ -45,13 +50,15 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """The outcomes of a write that this replica has accepted.
+    """A write that this replica has accepted, and its outcomes at several times.
 
-    accepted  the outcome in the answer to the user's request; if the commit of the write was revoked, the outcome
-              before that; None if the write was made again under another id, and then had no effect
-    told      the outcome when this replica last sent a notice about the write; None if it has sent none
+    accepted  the outcome in the answer to the user's request
+    told      the outcome when this replica last made a notice about the write; None if there was no notice
     outcome   the present outcome
     is_final  whether the write is committed
+
+    Two events change `accepted`. If the commit of the write was revoked, `accepted` is the outcome before the
+    revocation. If the write was made again under another id and then had no effect, `accepted` is None.
     """
 
     write: Write
@@ -63,8 +70,8 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message for a user: a subject of one line, and a text. `about` is the id of what the notice is about, such as a
-    reservation."""
+    """A message for a user. `subject` has one line. `about` is the id of the thing that the message describes, such as
+    a reservation."""
 
     user: str
     about: str
@@ -77,8 +84,8 @@ class Application(LuaApplication):
     """An application.
 
     endpoints  a function that returns the REST endpoints
-    describe   a function that returns the description of a write for screens; the member `result` of a description says
-               what the write changed, and is None if the write changed nothing
+    describe   a function that returns the description of a write for screens; the key `result` of the description says
+               what the write changed; `result` is None if the write changed nothing
     follow_up  None if the application needs no follow-ups
     warnings   a function that yields sentences for the operator; the replica shows these sentences at its start
     notices    a function that yields the notices about a write; a user who knows the outcome gets no notice

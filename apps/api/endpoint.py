@@ -1,7 +1,7 @@
 """The declaration of an endpoint of the REST interface.
 
-Each of these is made from the declaration: routing, authorisation, CORS, validation, GET /openapi.json, the metrics,
-and the tables in docs/rest.md. This module depends on no HTTP library.
+The declaration is the source of routing, authorisation, CORS, validation, GET /openapi.json, the metrics, and the
+tables in docs/rest.md. This module depends on no HTTP library.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ Role = Literal["guest", "user", "manager"]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """An answer that is not JSON. `tag` is its ETag: if a client sends this tag back and the content is still the same,
-    the client gets status 304 without a body. `is_weak` says that slightly different bytes may have the same tag."""
+    """An answer that is not JSON. `tag` is the ETag of the answer. A client may send the tag of an earlier answer with
+    a request. If the new answer has the same tag, the client gets status 304 without a body. With `is_weak`, answers
+    that differ slightly may have the same tag."""
 
     body: bytes
     media_type: str
@@ -37,8 +38,8 @@ Handler = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path. The name of the handler is the operation id, so the name is unique. The docstring of the
-    handler is the summary.
+    """One method of one path. The name of the handler is the operation id, so the name must be unique. The
+    docstring of the handler is the summary.
 
     The first parameter of the handler is a Request[QUERY, BODY]. QUERY and BODY are the models that the query and the
     body of a request must fit. If one of these models is None, that part of the request is ignored.
@@ -46,15 +47,15 @@ class Endpoint:
     path                  such as `/rooms/{room}/calendar`; `{+name}` matches the rest of the path, with slashes
     answers               status -> schema of the JSON; None if the answer is not JSON
     parameters            parameter of the path -> its description
-    errors                status -> error codes, without those that every endpoint may answer
-    role                  the lowest role that may use the endpoint; if None, anybody may, without a token
-    body_bytes_max        a longer body is refused, before it is read
+    errors                status -> error codes; the codes that every endpoint may answer are left out
+    role                  the lowest role that may use the endpoint; None if everybody may use it without a token
+    body_bytes_max        the maximum length of a body; a longer body is refused before it is read
     body_is_required      if False, a request without a body is treated as if its body were {}
     is_refused_when_busy  if False, even a client that sends too many requests may use the endpoint
-    in_session            the endpoint keeps the guarantees of the client's session
-    for_cluster_pages     web pages of other replicas may use the endpoint; if its method is POST, only in a cluster
-                          without roles
-    is_endless            the answer is a stream without an end
+    in_session            if True, the endpoint keeps the guarantees of the client's session
+    for_cluster_pages     if True, web pages of other replicas may use the endpoint; an endpoint with the method POST
+                          allows this only in a cluster without roles
+    is_endless            if True, the answer is a stream without an end
     """
 
     method: str

@@ -1,7 +1,7 @@
-"""The base class of the models for queries and bodies, their common field types, and the functions that read them.
+"""The base class of the models for queries and bodies, the types of common fields, and the functions that read models.
 
-A model is read once, before the handler is called. Its values have the form that handlers need. If a field is invalid,
-the reader raises a BadInput that names the field and says what to do.
+A query or body is read once, before the handler is called. The values of a model have the form that handlers need. If a
+field is invalid, `read_members` raises a BadInput. The error names the field and says what to do.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def readable_name(text: str, characters_max: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text. Raise ValueError if it has more than one line, or invisible characters with an effect: control
-    characters, and characters that change the direction of text."""
+    """Return the text. Raise ValueError if the text has more than one line. Also raise ValueError for control
+    characters, and for characters that change the direction of text."""
     if any(character in names.BIDI_CONTROLS or unicodedata.category(character) in _NOT_IN_A_LINE for character in text):
         raise ValueError("must be one line, without control characters or characters that change the direction of text")
     return text
@@ -75,7 +75,7 @@ Count = Annotated[int, BeforeValidator(_count), WithJsonSchema(COUNT)]  # in a q
 View = Literal["tentative", "committed"]
 RequestId = Annotated[
     Name | None,
-    Field(description="Your id of this request. A request that you send twice with the same id is done only once."),
+    Field(description="An id of your choice. A request that you send twice with the same id is done only once."),
 ]
 
 
@@ -93,9 +93,11 @@ class ListQuery(Model):
 
 
 def part_of_list(entries: Sequence[str], query: ListQuery) -> tuple[list[str], str | None]:
-    """Return the part of a list that a query asks for, and the value of `next` for the answer. A client sends this
-    value as `after` to get the next part. The value is None if there is no next part. The list must be sorted
-    bytewise."""
+    """Return one part of a list, and the value of `next` for the answer. `query` says where the part begins, and how
+    long it may be. `entries` must be sorted bytewise.
+
+    To get the next part, a client sends the value of `next` as `after`. If there is no next part, the value is None.
+    """
     start = bisect_right(entries, query.after.encode(), key=str.encode) if query.after else 0
     part = list(entries[start : start + query.limit])
     return part, part[-1] if start + len(part) < len(entries) else None
@@ -105,7 +107,7 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 def read_body(model: type[ModelT], body: bytes) -> ModelT:
-    """Read a body, which must be a JSON object, as a model. Raise BadInput if it is invalid."""
+    """Return a body as a model. Raise BadInput if the body is not a JSON object, or if a field is invalid."""
     try:
         members = from_json(body, allow_inf_nan=False)
     except ValueError as reason:
@@ -116,7 +118,8 @@ def read_body(model: type[ModelT], body: bytes) -> ModelT:
 
 
 def read_members(model: type[ModelT], members: Mapping[str, Any]) -> ModelT:
-    """Read the members of a query or a body as a model. Raise BadInput for the first invalid member."""
+    """Return a query or a body as a model. `members` maps the names of the fields to values. Raise BadInput if a field
+    is invalid."""
     try:
         return model.model_validate(members)
     except ValidationError as reason:

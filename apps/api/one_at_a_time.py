@@ -1,4 +1,5 @@
-"""Answers large questions one at a time, so that they do not use the whole processor."""
+"""A lock for large requests. A replica answers only one of these requests at a time, because several would use the
+whole processor."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ RETRY_AFTER_S = 5
 
 
 class OneAtATime:
-    """A `with` block that only one thread at a time may enter, to answer a large question. Another thread waits for at
-    most WAIT_S; by then, most questions are answered. If the block is still in use after that time, Away `busy` is
-    raised, because a waiting request occupies a thread. `what` is the name of the question in the error message."""
+    """A lock for a `with` block that answers a large request. Another thread waits for the lock for at most WAIT_S.
+    Most requests are answered in that time. After WAIT_S, `with` raises Away `busy`, because each waiting request
+    occupies a thread. `what` names the large request in the error message."""
 
     def __init__(self, what: str) -> None:
         self._what = what

@@ -17,7 +17,7 @@ BodyT = TypeVar("BodyT")
 class Caller:
     """The person who makes a request.
 
-    name  empty if the request gives no name; only endpoints that do not write allow that
+    name  empty if the request gives no name; a request that writes must give a name
     role  `guest`, `user` or `manager`; always `user` if the replica has `auth: none`
     """
 
@@ -27,12 +27,13 @@ class Caller:
 
 @dataclass(slots=True)
 class ClientSession:
-    """The client's session during one request. A handler only passes this object to the service. The service reads here
-    which vector the request needs, and notes here what the client reads and writes.
+    """The client's session during one request. Handlers only pass this object to the service. The object tells the
+    service which vector the request needs. The service records in the object what the client reads and writes.
 
-    was_sent     whether the client sent a token
+    was_sent     whether the client sent a session token
     client       the person or address to which limits on requests apply; empty if it is not known
-    notes_reads  whether reads are noted; False if the request writes, because its handler may read before the write
+    notes_reads  whether `note_read` records reads; False if the request writes, because its handler may read before the
+                 write
     """
 
     token: Token
@@ -51,8 +52,8 @@ class ClientSession:
         return self.token.birth if self.was_sent else ""
 
     def needs_of_read(self) -> dict[str, int]:
-        """Return the vector that a view must cover before the request may read it. If the request has already made a
-        write, the vector is empty: the read then only shows the result of that write."""
+        """Return the vector that a view must cover before the request may read the view. If the request has already
+        made a write, the vector is empty. A later read of this request only shows the result of the write."""
         return {} if self.has_written or not self.was_sent else self.token.needs_of_read(self.guarantees)
 
     def needs_of_write(self) -> dict[str, int]:
@@ -66,12 +67,13 @@ class ClientSession:
             self.seen = token.folded(snapshot.committed_vector, snapshot.csn, snapshot.history)
 
     def note_write(self, identifier: str, birth: str) -> None:
-        """Note the id of a write that the replica has accepted. `birth` is the birth that the replica knows."""
+        """Record the id of a write that the replica has accepted. `birth` is the cluster's birth; empty if the replica
+        does not know it."""
         stamp, origin = split_id(identifier)
         self.token, self.has_written = self.token.after_write(origin, stamp).born(birth), True
 
     def note_duplicate(self, held: Snapshot) -> None:
-        """Note that the replica had already accepted this request. The client may have sent it twice because the first
+        """Record that the replica had already accepted this request. A client may send a request twice if the first
         answer was lost. `held` is a snapshot whose vector covers the write of the request."""
         if self.was_sent:
             for server, stamp in held.vector.items():
@@ -79,9 +81,9 @@ class ClientSession:
             self.token = self.token.born(held.birth)
 
     def token_after(self, *, reads_count: bool) -> str | None:
-        """Return the session token for the answer; None if the answer has none. With `reads_count`, the token includes
-        what this request has read. Set `reads_count` if the request succeeded, or if it named something that does not
-        exist."""
+        """Return the session token for the answer; None if the answer carries no token. With `reads_count`, the token
+        includes what the request has read. The caller sets `reads_count` if the request succeeded, or if the status of
+        the answer is 404."""
         if not (self.was_sent or self.has_written):
             return None
         return (self.seen if reads_count and self.seen else self.token).encode()

@@ -22,7 +22,8 @@ ANYTHING: Schema = {}
 
 
 def record(optional: Mapping[str, Schema] | None = None, /, **members: Schema) -> Schema:
-    """Return the schema of an object with these members and no others. The members in `optional` may be missing."""
+    """Return the schema of an object. The keys in `members` are required. The keys in `optional` may be missing. Other
+    keys are not allowed."""
     return {
         "type": "object",
         "properties": {**members, **(optional or {})},

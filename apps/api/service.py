@@ -15,75 +15,84 @@ from bayou.write import Draft, Write
 
 class Service(Protocol):
     """A replica, as the handlers of an application see it. `submit`, `read`, `list_entries` and `is_entry` keep the
-    guarantees of the client's session: they raise Behind if the replica does not hold all that the session has seen."""
+    guarantees of the client's session. They raise Behind if the replica lacks writes that these guarantees require."""
 
     @property
     def settings(self) -> Any:
         """The configuration; see replica/config.py."""
 
     def now(self) -> datetime:
-        """Return the current time in UTC. A test can set it."""
+        """Return the current time in UTC. Tests can set this time."""
 
     def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
         """Accept and play a write, and then read the pages `shown`, all in one transaction. If the write is refused,
         nothing is recorded."""
 
     def read(self, pages: Sequence[str], session: ClientSession, view: str = "tentative") -> Snapshot:
-        """Return pages in both views, read at the same moment. A page that does not exist is empty. `view` is the view
-        that the client asked for. This view must satisfy the guarantees of the client's session."""
+        """Return pages in both views, as they were at one moment. A page that does not exist is empty. `view` is the
+        view that the client asked for. Only this view must satisfy the guarantees of the client's session."""
 
     def list_entries(self, name: str, session: ClientSession) -> list[str]:
-        """Return the entries of a list, sorted bytewise. The Lua function `lists` of the application says what a write
-        adds to a list. A list only grows, so a handler may first read the list and then the pages that its entries
-        name. Raise Away `busy` if another very long list is being read."""
+        """Return the entries of a list, sorted bytewise. Raise Away `busy` if the list is very long and another very
+        long list is still being read.
+
+        The Lua function `lists` of the application says which entries a write adds. Lists only grow. So a handler may
+        first read a list, and then the pages that the entries name.
+        """
 
     def is_entry(self, name: str, entry: str, session: ClientSession) -> bool:
         """Return whether a list has this entry, without reading the list."""
 
     def history(self, page: str) -> History:
-        """Return the history of a page: the notes that committed writes left on it, and the tentative writes that
-        declare it. Both are read at the same moment."""
+        """Return the history of a page: the notes that committed writes left on the page, and the tentative writes that
+        declare the page. The notes and the writes are read at the same moment."""
 
     def log_entry(self, identifier: str) -> LogEntry:
         """Return the write with this id, with its present outcome. Raise Unknown `write_dropped` if the write was
-        committed and then dropped from the log, and Unknown `write_unknown` if this replica does not hold it."""
+        committed and then dropped from the log. Raise Unknown `write_unknown` if this replica does not hold the
+        write."""
 
     def newest_writes(
         self, app: str, *, user: str = "", request: str = "", words: Sequence[str] = ()
     ) -> Sequence[LogEntry]:
-        """Return the newest writes of the application `app` (NAME/VERSION), at most 200. `user`, `request` (the request
-        id) and `words` select writes; an empty argument selects all writes. With `words`, the outcome of a write must
-        contain one of the words. Tentative writes come first, then the committed writes that the log still holds. In
-        each group, the newest write comes first. Only the newest 5,000 writes of the log are searched; with `words`,
-        the newest 20,000."""
+        """Return up to 200 of the newest writes of the application `app` (NAME/VERSION). Tentative writes come first,
+        then the committed writes that the log still holds. In each group, the newest write comes first.
+
+        `user`, `request` (the request id) and `words` select writes. An empty argument selects all writes. With
+        `words`, the outcome of a write must contain one of the words. Without `words`, only the newest 5,000 writes of
+        the log are searched; with `words`, the newest 20,000 writes.
+        """
 
     def outcome_changes(self, ids: Collection[str]) -> tuple[list[OutcomeChange], datetime | None]:
-        """Return how the outcomes of these writes changed at this replica, oldest first. Also return the time of the
-        oldest event that this replica still keeps; None if it keeps none."""
+        """Return how the outcomes of these writes changed at this replica; the oldest change comes first. Also return
+        the time of the oldest event that this replica still keeps. This time is None if the replica keeps no events."""
 
     def writes(self, ids: Sequence[str]) -> Mapping[str, Write]:
-        """Return the writes with these ids, as a mapping from id to write. Ids that are no longer in the log are left
-        out."""
+        """Return id -> write for the writes with these ids. Writes that are no longer in the log are left out."""
 
     def holders(self, ids: Collection[str]) -> list[str]:
-        """Return the labels of the replicas that are known to hold all of these writes. This replica must hold them, so
-        it comes first. Then come the peers that held them at the end of their last session with this replica."""
+        """Return the labels of the replicas that are known to hold all of these writes. The caller must know that this
+        replica holds the writes. The label of this replica comes first. Then come the peers that held the writes at the
+        end of their last session with this replica."""
 
     def active_tag(self, name: str) -> str:
-        """Return the tag NAME/VERSION for clients' writes of the application `name`. VERSION is the activated version.
-        If no version was activated, VERSION is the oldest version that this replica can play. If the log has writes of
-        a newer version, VERSION is that newer version. An application with one version need not call this method."""
+        """Return the tag NAME/VERSION for clients' writes of the application `name`. Usually VERSION is the activated
+        version. If no version was activated, VERSION is the oldest version that this replica can play. But if the log
+        has writes of a newer version, VERSION is the newest version in the log.
+
+        An application with one version need not call this method.
+        """
 
     def label(self, server: str) -> str:
         """Return the label of a server. If no server of the cluster has this id, return the id itself."""
 
     def feed_revisions(self, name: str, shown: Mapping[str, tuple[str, int]]) -> Mapping[str, FeedRevision]:
-        """Record which things, such as reservations, the feed `name` shows now. Return the revision of each recorded
-        thing. The result includes things that the feed no longer shows.
+        """Record which things the feed `name` shows now. A thing is, for example, a reservation. Return the revision of
+        each recorded thing. The result includes things that the feed no longer shows.
 
-        `shown` maps each thing to (text, keep_until_s). The text is what the feed shows of the thing, without tabs.
-        `keep_until_s` is a time in seconds since 1970. After the feed has stopped showing a thing, the revision of this
-        thing is kept until that time.
+        `shown` maps each thing to (text, keep_until_s). The text is what the feed shows of the thing; it has no tabs.
+        After the feed has stopped showing a thing, the replica keeps the revision of the thing until `keep_until_s`.
+        This time is in seconds since 1970.
         """
 
 
