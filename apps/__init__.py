@@ -1,4 +1,4 @@
-"""The applications that a replica plays. To register another one, add its name to NAMES."""
+"""The applications that a replica plays. To register another application, add its name to NAMES."""
 
 from __future__ import annotations
 

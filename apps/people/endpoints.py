@@ -1,7 +1,7 @@
-"""The REST endpoints of people, for managers: list and add people, change their role or token, revoke them.
+"""The REST endpoints with which managers list, add, change and revoke people.
 
-The role of the caller is checked twice: when the request arrives (replica/http/auth.py), and when its write is played
-(people.lua).
+The role of the caller is checked twice: when the request arrives (replica/http/auth.py), and when the write of the
+request is played (people.lua).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class People:
         self._service = service
 
     def list_people(self, request: Request[ListQuery, None]) -> Answer:
-        """List the people and their roles in the order of their names."""
+        """List the people, sorted by name, with the role of each person."""
         entries, following = part_of_list(self._service.list_entries("people", request.session), request.query)
         pages = self._service.read([person_page(name) for name in entries], request.session).pages
         found = {name: decode_person(pages[person_page(name)].tentative) for name in entries}
@@ -97,7 +97,7 @@ class People:
         return {"name": name, "role": role}
 
     def revoke_person(self, request: Request[None, None], name: str) -> Answer:
-        """Revoke a person, who then has no role and no token."""
+        """Revoke a person. The person then has no role and no token."""
         self._submit(request, "revoke", name)
         return {"name": name, "role": None}
 
@@ -111,7 +111,7 @@ class People:
         return {"name": name, "role": person.role, "token": token}, 201
 
     def _submit(self, request: Request[Any, Any], op: str, name: str, **args: str) -> None:
-        """Submit a write about a person. Raise a Refusal if it is refused."""
+        """Submit a write about a person. Raise a Refusal if the write is refused."""
         if not names.NAME.fullmatch(name):
             raise _refusal("unknown", name[:64])
         if not self._service.settings.has_roles:

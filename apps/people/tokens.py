@@ -35,5 +35,6 @@ def hash_of(token: str) -> str:
 
 
 def is_hash_of(kept: str, token: str) -> bool:
-    """Whether `kept` is the hash of this token. The comparison takes constant time, so its duration reveals nothing."""
+    """Return whether `kept` is the hash of this token. The comparison takes constant time, so its duration reveals
+    nothing about the hash."""
     return secrets.compare_digest(kept, hash_of(token))

@@ -72,8 +72,8 @@ class Playlist:
         return self._submit("delete", {"song": song_name(song)}, request.query.request, request)
 
     def _submit(self, op: str, args: dict[str, str], request_id: str | None, request: Request[Any, Any]) -> Answer:
-        """Submit a write about a song, and return the song as the write leaves it. A repeated request changes nothing.
-        Raise Conflict if an earlier request with the same id asked for something else."""
+        """Submit a write about a song, and return the song after this write. A repeated request changes nothing. Raise
+        Conflict if an earlier request with the same id asked for something else."""
         page, user, now = _page(args["song"]), request.caller.name, self._service.now()
         draft = new_draft(RULES, op, args, [page], user=user, at=now, request=request_id)
         accepted = self._service.submit(draft, request.session)
@@ -86,9 +86,13 @@ class Playlist:
 
 
 def describe(write: Write, outcome: str) -> dict[str, Any]:
-    """Return the description of a write about a song for screens: the name of the song and, for a put, the URL.
-    `result` repeats these values, or is None if the write changed nothing. `why` is a sentence that says why the write
-    had no effect; `why` is None if the write had its effect."""
+    """Return the description of a write about a song.
+
+    song    the name of the song
+    url     the URL; only given for a put
+    result  the song and the URL again; None if the write changed nothing
+    why     a sentence that says why the write had no effect; None if the write had its effect
+    """
     asked = {"song": write.args["song"], **({"url": write.args["url"]} if write.op == "put" else {})}
     refusal = refusal_of_judge(outcome)
     because = REQUEST_TAKEN if outcome == "differs" else why_forbidden(refusal) if refusal else None
@@ -97,8 +101,8 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
 
 
 def _differs(draft: Draft, page: Mapping[str, str]) -> Conflict:
-    """Return the refusal for a request whose id was used before. If the earlier request was the last one about the
-    song, the refusal says what the earlier request asked for. The page does not say what older requests asked for."""
+    """Return the refusal for a request whose id was used before. The page of the song only knows what the last request
+    about the song asked for. If the last request has this id, the refusal says what the last request asked for."""
     was, details = "asked for something else", {}
     if page["requests"].split(" ")[-1].startswith(f"{draft.user}/{draft.request}="):
         url = page.get("url")
@@ -120,8 +124,8 @@ def _page(song: str) -> str:
 
 
 def _shown(song: str, views: PageViews, view: str) -> Answer:
-    """Return the song of a page as a JSON value with the schema SONG. Its state is `committed` if both views of the
-    page are equal."""
+    """Return the song of a page as a JSON value with the schema SONG. The state of the song is `committed` if both
+    views of the page are equal."""
     page = views.committed if view == "committed" else views.tentative
     state = "committed" if dict(page) == dict(views.committed) else "tentative"
     return {"song": song, "url": page.get("url"), "state": state}
