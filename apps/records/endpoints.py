@@ -156,7 +156,7 @@ class Records:
         return written, 201 if accepted.logged else 200
 
     def read_records(self, request: Request[ReadQuery, None]) -> Answer:
-        """Show the records that a query selects. All are read in one view, at the same moment."""
+        """Show the records that a query selects. All records are read in one view, at the same moment."""
         wanted, session = request.query, request.session
         from apps.records.sql import Source, check_parameters, read_query  # noqa: PLC0415
 
@@ -190,8 +190,9 @@ class Records:
         return {"user": user, "writes": list(map(self._state_of, self._writes_of(user, request.query.request or "")))}
 
     def list_merged(self, request: Request[MergedQuery, None]) -> Answer:
-        """List the writes of records in which a step of the merge procedure was done instead of the update, up to 200.
-        Tentative writes come first, then committed writes. In each group, the newest write comes first."""
+        """List the merged writes of records, up to 200. A write is merged if a step of its merge procedure was done
+        instead of its update. Tentative writes come first, then committed writes. In each group, the newest write comes
+        first."""
         self._service.read([], request.session)
         entries = self._service.newest_writes(WRITE.app, user=request.query.user or "", words=["merged"])
         return {"writes": [self._state_of(entry) for entry in entries if entry.outcome.startswith("merged")]}
@@ -211,8 +212,8 @@ class Records:
         return {"conflicts": tentative + committed}
 
     def _first(self, request: Request[None, WriteBody]) -> LogEntry | None:
-        """Return the write with the id of this request that had its effect; None if the log no longer holds this
-        write."""
+        """Return the caller's write that has the id of this request and the status `updated` or `merged`. Return None
+        if the log no longer holds this write."""
         found = self._writes_of(request.caller.name, request.body.request or "")
         return next((entry for entry in found if entry.outcome.startswith(("updated", "merged"))), None)
 
@@ -260,14 +261,14 @@ class Records:
         raise RuntimeError(f"a write of records has the unexpected outcome {accepted.outcome}")
 
     def _known(self, name: str, session: ClientSession) -> Relation | None:
-        """Return the relation with this bare or full name; None if it is not defined here."""
+        """Return the relation with this bare or full name; None if this replica does not know the relation."""
         base_name, digest = split_name(name)
         page = definition_page(base_name)
         fields = self._service.read([page], session).pages[page].tentative
         return definitions(base_name, fields).get(digest or fields.get("owner", ""))
 
     def _relation(self, name: str, session: ClientSession) -> Relation:
-        """Return the relation with this bare or full name. Raises Unknown if it is not defined here."""
+        """Return the relation with this bare or full name. Raise Unknown if this replica does not know the relation."""
         relation = self._known(name, session) if len(name) <= NAME_MAX else None
         if relation is None:
             raise _unknown(name)
@@ -279,12 +280,14 @@ class Records:
 
 
 def describe(write: Write, outcome: str) -> Answer:
-    """Return the description of a write for screens. The description has the names of the relations, and these members:
+    """Return the description of a write for screens.
 
+    relation    the name of the relation; only given if the write defines or drops a relation
+    relations   the names of the relations; only given for a write of records
     result      what the write changed, and which step of its merge procedure did it; None if the write changed nothing
-    wanted      the changes that the write was to make; only given if a write of records changed nothing
-    in_the_way  the records that prevented these changes; only given together with `wanted`
-    why         a sentence that says why an acknowledged write had no effect; None if it had its effect
+    wanted      the changes that a write of records wanted to make; only given if the write changed nothing
+    in_the_way  the records that were in the way or missing; only given together with `wanted`
+    why         a sentence that says why an acknowledged write had no effect; None if the write had its effect
     """
     if write.op != "write":
         return {
@@ -310,7 +313,7 @@ def describe(write: Write, outcome: str) -> Answer:
 
 
 def _no_effect(write: Write, outcome: str, stood: str) -> str | None:
-    """Return a sentence that says why an acknowledged write had no effect; None if it had its effect."""
+    """Return a sentence that says why an acknowledged write had no effect; None if the write had its effect."""
     if not had_no_effect(outcome):
         return None
     status, _, detail = outcome.partition(" ")
@@ -329,7 +332,7 @@ def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
     """Return the refusal for a write whose request id was used before. `detail` is the detail of the earlier write's
     outcome. `first` is the earlier write; None if the log no longer holds it."""
     step, _, alternative = detail.partition(".")
-    was = f"step {detail} of the merge procedure" if step else "the update"
+    was = f"step {detail} of its merge procedure" if step else "its update"
     earlier = {
         "outcome": "merged" if step else "updated",
         "step": int(step) if step else None,
@@ -337,8 +340,8 @@ def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
     }
     return Conflict(
         "request_differs",
-        f"An earlier write with the request id {request} had different content, and {was} of that write took effect."
-        " The new write has changed nothing. Give each write its own request id.",
+        f"An earlier write with the request id {request} had different content. That write did {was}. The new"
+        " write has changed nothing. Give each write its own request id.",
         request=request,
         earlier=earlier | ({"write": first.write.id, "changed": present_state(first)["changed"]} if first else {}),
     )
@@ -347,8 +350,9 @@ def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
 def _unknown(name: str) -> Unknown:
     return Unknown(
         "relation_unknown",
-        f"There is no relation {name[:NAME_MAX]} here. `client.py NAME relations`, or GET /relations, lists those that"
-        " are known here. If the relation was defined at another replica, its definition may not have arrived yet.",
+        f"There is no relation {name[:NAME_MAX]} here. `client.py NAME relations`, or GET /relations, lists the"
+        " relations that this replica knows. If the relation was defined at another replica, its definition may not"
+        " have arrived yet.",
     )
 
 
@@ -360,8 +364,8 @@ def _text_of(records: Iterable[Json]) -> str:
 
 
 def _shown(relation: Relation, views: PageViews) -> Answer:
-    """Return the relation as a JSON value with the schema RELATION (see schema.py). Its state is `committed` if it has
-    the same definition and owner in both views of its page."""
+    """Return the relation as a JSON value with the schema RELATION (see schema.py). The state of the relation is
+    `committed` if its definition and its owner are the same in both views of the page."""
     is_same = all(views.committed.get(name) == views.tentative.get(name) for name in (relation.hash, "owner"))
     return {
         "relation": relation.base_name,

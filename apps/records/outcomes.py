@@ -1,5 +1,5 @@
-"""Reads outcomes and notes of writes of records: what a write did, what it was meant to do, and what stood in its way.
-records.lua writes these texts."""
+"""Reads the outcomes of writes of records, and the notes about conflicts. These texts say what a write did, what the
+write wanted to do, and which records prevented this. records.lua writes these texts."""
 
 from __future__ import annotations
 
@@ -45,8 +45,9 @@ def relations_of(write: Write) -> list[str]:
 
 
 def conflict_of(write: Write, outcome: str) -> Json:
-    """Return the changes that a write wanted, and the records that were in the way. The result has the form that
-    `noted` returns. A tentative write has no note yet, so this function reads the write and its outcome."""
+    """Return the changes that a write wanted, and the records that were in the way or missing. The result has the same
+    form as the result of `noted`. `noted` reads a note, but a tentative write has no note yet. So this function reads
+    the write and its outcome."""
     status, _, detail = outcome.partition(" ")
     wanted = (
         [{"op": "define", "relation": write.args["name"], "record": {}}]
@@ -90,15 +91,16 @@ def changes_shown(write: Write, changes: Iterable[Json]) -> list[Json]:
 
 
 def _carried_by(write: Write) -> Callable[[str], Relation | None]:
-    """Return a function that finds a relation by its full name. The function returns None if the write does not carry
-    this relation."""
+    """Return a function that finds a relation by its full name. The function returns None if the arguments of the write
+    do not contain this relation."""
     carried = write.args.get("relations", {})
     return lambda name: Relation.of_carried(base_name_of(name), carried[name]) if name in carried else None
 
 
 def _named(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
-    """Convert a text to {relation, record}. The text is the name of a relation, and then NAME=VALUE for each attribute,
-    joined by SEPARATOR. If the relation is not known here, numbers in the record stay text."""
+    """Convert a text to {relation, record}. The text consists of the name of a relation, and NAME=VALUE for each
+    attribute. SEPARATOR stands between these parts. If `relation_of` does not find the relation, numbers in the record
+    stay text."""
     name, *pairs = text.split(SEPARATOR)
     relation = relation_of(name)
     record: Json = {}

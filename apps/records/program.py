@@ -107,8 +107,8 @@ class _Reader:
     def _note_kinds(
         self, place: str, kinds: dict[str, str], relation: Relation, operands: Iterable[tuple[str, Any]]
     ) -> None:
-        """Note in `kinds` the type of each parameter among the operands. A parameter has the type of the attributes
-        that it is used for. Raises BadInput if these attributes have different types."""
+        """Record in `kinds` the type of each parameter among the operands. A parameter has the type of the attribute
+        that is used with the parameter. Raise BadInput if a parameter is used with attributes of different types."""
         for attribute, operand in operands:
             if name := parameter_of(operand):
                 kind = relation.attributes[attribute]
@@ -121,8 +121,8 @@ class _Reader:
         return relation.stored(name, value)
 
     def _declare(self, relation: Relation, operands: Mapping[str, Any], alternatives: Sequence[Parameters]) -> None:
-        """Declare the pages that a statement or query uses, one for each alternative. `operands` has an operand for
-        each attribute in `page_by`."""
+        """Add the pages of a statement or query to `self.pages`. Each alternative uses one page. `operands` has an
+        operand for each attribute in `page_by`."""
         for alternative in alternatives or (NO_ALTERNATIVE,):
             values = {}
             for name in relation.page_by:
@@ -134,8 +134,8 @@ class _Reader:
 
 
 def _expected(source: Source, relation: Relation, name: str, value: Value) -> Operand:
-    """Return the operand for a value of an expected row. The client writes such values as operands, so :NAME is a
-    parameter; see canonical.py."""
+    """Return the operand for a value of an expected row. In the request, such a value is an operand already: :NAME
+    stands for the parameter NAME, and ::TEXT stands for the text :TEXT."""
     if parameter := parameter_of(value):
         return source.parameter(relation, name, parameter)
     return literal(source.stored(relation, name, value_of(value, {})))
@@ -147,8 +147,8 @@ def _digest(args: Json) -> str:
 
 
 def program_of(body: WriteBody, user: str, relation_of: Callable[[str], Relation]) -> Program:
-    """Return the program of a request that `user` makes. Raises BadInput, which names the invalid part of the
-    request."""
+    """Return the program of a request that `user` makes. Raise BadInput if a part of the request is invalid. The error
+    names this part."""
     parameters = body.parameters or {}
     if "user" in parameters:
         raise BadInput(

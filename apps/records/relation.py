@@ -52,7 +52,7 @@ class Relation:
 
     @classmethod
     def of_carried(cls, base_name: str, carried: Mapping[str, Any]) -> Self:
-        """Return the relation with this name, from the form in which a write carries it."""
+        """Return the relation with this name. `carried` is the form in which a write carries the relation."""
         return cls(base_name, types_of(carried), tuple(carried["key"]), tuple(carried["page_by"]))
 
     def check(self) -> None:

@@ -35,8 +35,8 @@ def pages_of(relation: Relation, query: Mapping[str, Any]) -> Iterator[str]:
 
 
 def answer(relation: Relation, query: Mapping[str, Any], pages: Iterable[Mapping[str, str]]) -> list[dict[str, Value]]:
-    """Return the rows that a query selects from these pages, in the form that clients see. Rows that the query does not
-    order are in the order of their keys."""
+    """Return the rows that a query selects from these pages, in the form that clients see. The rows are sorted as the
+    query orders them. Rows that are equal in this order are sorted by their keys."""
     conditions = [
         (name, COMPARE[comparison], _comparable(operand)) for name, comparison, operand in triples(query["where"])
     ]

@@ -21,7 +21,9 @@ Parameters = dict[str, Parameter]
 Sql = Annotated[str, Field(min_length=1, max_length=SQL_MAX)]
 Update = Annotated[
     Sql | Annotated[list[Sql], Field(min_length=1, max_length=STATEMENTS_MAX)],
-    Field(description="An INSERT, UPDATE or DELETE, or a list of these. A list is done completely or not at all."),
+    Field(
+        description="An INSERT, UPDATE or DELETE, or a list of statements. All statements of a list are done, or none."
+    ),
 ]
 
 
@@ -36,7 +38,10 @@ class DefineBody(Model):
     }
 
     relation: Annotated[str, Field(description="The name of the relation: a-z, 0-9 and _.")]
-    attributes: Annotated[dict[str, Type], Field(description="The attributes in order, and the type of each.")]
+    attributes: Annotated[
+        dict[str, Type],
+        Field(description="The names of the attributes, and the type of each. Their order is part of the definition."),
+    ]
     key: Annotated[list[str], Field(description="The attributes that identify a record.")]
     page_by: Annotated[
         list[str],
@@ -69,7 +74,7 @@ class Step(Model):
         Field(
             alias="for",
             max_length=ALTERNATIVES_MAX,
-            description="Alternatives, tried in order. Each alternative gives values to parameters.",
+            description="The replica tries these alternatives in order. Each alternative gives values to parameters.",
         ),
     ] = None
     check: Annotated[
@@ -113,7 +118,8 @@ class WriteBody(Model):
         Field(
             max_length=STEPS_MAX,
             strict=False,
-            description="Steps that are tried in order if the update is not done. The first possible step is done.",
+            description="If the update is not done, the replica tries these steps in order. The replica does"
+            " the first possible step.",
         ),
     ] = ()
     parameters: Annotated[Parameters | None, Field(description="Values that the SQL names as `:name`.")] = None
@@ -131,7 +137,11 @@ class ReadQuery(ViewQuery):
     """The query of GET /records."""
 
     query: Annotated[
-        Sql, Field(description="SELECT … FROM … WHERE …; IN may list values of an attribute in `page_by`.")
+        Sql,
+        Field(
+            description="A query of the form `SELECT … FROM … WHERE …`. The WHERE clause may use the operator `IN` for"
+            " attributes in `page_by`."
+        ),
     ]
     parameters: Annotated[
         Parameters | None,

@@ -45,7 +45,7 @@ class Source:
     relation_of   finds a relation by the name in the text
     values        parameter -> value, for the parameters of the whole request
     alternatives  the alternatives of the step, each with values for other parameters; empty if the step has none
-    used          the names of the parameters that were found; each text of the request adds to this set
+    used          the names of the parameters that the texts of the request use; each text adds names to this set
     """
 
     text: str
@@ -61,8 +61,8 @@ class Source:
         raise BadInput("bad_input", f"{self.place}{position}: {reason}.", field=self.place, text=self.text)
 
     def operand(self, relation: Relation, attribute: str, node: Any) -> Operand:
-        """Return the operand for `node`: a value or parameter that the text compares with the attribute, or gives to
-        the attribute."""
+        """Return the operand for `node`, a value or a parameter in the text. The text compares the attribute with this
+        operand, or sets the attribute to this operand."""
         if isinstance(node, exp.Placeholder) and isinstance(node.this, str):
             return self.parameter(relation, attribute, node.this)
         value: object
@@ -151,8 +151,8 @@ def check_parameters(given: Iterable[str], used: Iterable[str]) -> None:
 
 
 def read_query(source: Source, *, may_list: bool = False) -> tuple[Relation, Json]:
-    """Return the relation and the canonical form of a SELECT. With `may_list`, IN is allowed for the attributes in
-    `page_by`. Raises BadInput if the text is invalid."""
+    """Return the relation and the canonical form of a SELECT. With `may_list`, the text may use the SQL operator `IN`
+    for the attributes in `page_by`. Raise BadInput if the text is invalid."""
     tree = source.parsed()
     if not isinstance(tree, exp.Select):
         source.refuse("the text must be a SELECT")
