@@ -32,12 +32,13 @@ from bayou.write import Write
 REASONS = {
     "no_alternative": "An earlier reservation took the slot, and no other slot that the request allows is free. "
     "Move the reservation to another time, or cancel it.",
-    "open_reservations": "The owner already holds as many open reservations as the policy allows. "
+    "open_reservations": "The owner already has as many open reservations as the policy allows. "
     "Cancel one of them, then move this reservation.",
     "forbidden": "The user had been revoked, or had too low a role, when the reservation was committed. "
     "Ask a manager, then make a new reservation.",
     "series": "Another occurrence of the series found no free slot. The request asked for all occurrences or none, so "
-    "this one was rejected too. Move this occurrence, or reserve a series without the dates that have no free slot.",
+    "this occurrence was rejected too. Move this occurrence, or reserve a series without the dates that have no free "
+    "slot.",
 }
 NOT_AS_WANTED = ("merged", *NO_EFFECT)
 WITH_SLOT = {"updated", "merged", "unmoved", "kept"}  # statuses whose detail names the slot of the reservation
@@ -46,8 +47,8 @@ _UTC = ZoneInfo("UTC")
 
 
 class WritePart(NamedTuple):
-    """The part of a write that is about one reservation: the id of the reservation, the arguments for it, and the
-    outcome for it."""
+    """The part of a write that is about the reservation `id`. `args` and `outcome` are the arguments and the outcome
+    for this reservation."""
 
     id: str
     args: Mapping[str, Any]
@@ -82,8 +83,8 @@ def reservation(identifier: str, views: PageViews, zone: ZoneInfo) -> dict[str, 
 
 
 def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
-    """Return the JSON value for a shifted reservation (see local_times.py). SHIFTED in answer_schemas.py lists the
-    members of this value."""
+    """Return a shifted reservation (see local_times.py) as a JSON value with the schema SHIFTED (see
+    answer_schemas.py)."""
     assert one.held.slot is not None, "it has a slot, at another local time"
     return {
         "id": one.id,
@@ -97,7 +98,7 @@ def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def local_shown(held: Reservation, asked_at: RoomSlot, zone: ZoneInfo) -> dict[str, str]:
-    """Return the local times that were asked for, as a JSON value with the schema LOCAL (see answer_schemas.py).
+    """Return the local times that the request asked for, as a JSON value with the schema LOCAL (see answer_schemas.py).
     `asked_at` is the slot at these local times."""
     assert held.local is not None, "its local times are known"
     return {"timezone": held.local.zone or zone.key, **_times(asked_at, zone)}
@@ -125,7 +126,7 @@ def series(identifier: str, held: Series, reservations: Sequence[dict[str, Any]]
 
 def room(name: str, listed: RoomSettings | None, closed: Closed = ()) -> dict[str, Any]:
     """Return a room as a JSON value with the schema ROOM (see answer_schemas.py). `listed` has the settings of the
-    room; it is None if the configuration does not list the room. On the days of `closed` all rooms are closed."""
+    room; None if the configuration does not list the room. `closed` has the days on which all rooms are closed."""
     known = listed or RoomSettings(name=name)
     hours = known.hours
     return {
@@ -159,8 +160,8 @@ def calendar(period: RoomSlot, days: Sequence[PageViews], view: str, zone: ZoneI
 
 @lru_cache(maxsize=10_000)  # the same weeks are shown again and again
 def _row(room: str, start: str, value: str, state: str, zone: ZoneInfo) -> tuple[RoomSlot, dict[str, str]]:
-    """Return the slot of one field of a room's page, and the calendar row that shows this slot. The row is cached, so
-    callers must not change the row."""
+    """Return the slot of a reservation, and the calendar row that shows this slot. `start` and `value` are the name and
+    the value of a field of a room's page. Callers must not change the row, because it is cached."""
     (entry,) = decode_room(room, {start: value})
     together = {} if entry.slot.room == room else {"room": entry.slot.room}
     return entry.slot, {**_entry(entry, zone), "state": state, **together}
@@ -174,11 +175,11 @@ def taken(entry: Entry, zone: ZoneInfo) -> dict[str, Any]:
 def describe(write: Write, outcome: str) -> dict[str, Any]:
     """Return the description of a write for screens, with times in UTC.
 
-    result  the slot that the outcome gave; None if the outcome gave no slot
-    owner   the owner whom the write names; None if the write names no owner
-    why     a sentence that says why an acknowledged write had no effect; None if it had its effect
-    parts   only for a write about a series: one description for each occurrence; then `result` and `why` of the whole
-            write are None
+    result  the slot that the reservation got by this write; None if it got no slot
+    owner   the owner that the write names; None if the write names no owner
+    why     a sentence that says why an acknowledged write had no effect; None if the write had its effect
+    parts   one description for each occurrence; only given for a write about a series, and then `result` and `why` of
+            the whole write are None
     """
     op, parts = write.op.removesuffix("_series"), parts_of(write, outcome)
     if "occurrences" not in write.args:
@@ -210,9 +211,9 @@ def parts_of(write: Write, outcome: str) -> list[WritePart]:
 
 
 def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
-    """Yield the conflicts of a write as JSON values with the schema CONFLICT (see answer_schemas.py). A conflict is a
-    reservation that did not get its first choice, or on which the write had no effect. `got` is the slot that the
-    outcome names, or None."""
+    """Yield the conflicts of a write as JSON values with the schema CONFLICT (see answer_schemas.py). Each conflict is
+    about one reservation. There is a conflict if the reservation did not get its first choice, or if the write had no
+    effect on the reservation. `got` is the slot in the outcome; None if the outcome has no slot."""
     write, op = entry.write, entry.write.op.removesuffix("_series")
     for part in parts_of(write, entry.outcome):
         room = part.args["room"]
@@ -272,8 +273,9 @@ def slot_shown(slot: RoomSlot | None, zone: ZoneInfo) -> dict[str, str] | None:
 
 
 def reason(held: Reservation) -> dict[str, str] | None:
-    """Return why a reservation is rejected, or why somebody cancelled it: a code, a message and, for a cancel, the
-    member `by` with the user who cancelled it. Return None if the page gives no reason."""
+    """Return why a reservation is rejected, or why somebody cancelled it. Return None if the page gives no reason. The
+    result has a code and a message. After a cancel, the key `by` has the name of the user who cancelled the
+    reservation."""
     if held.reason is None:
         return None
     if held.why:
@@ -283,7 +285,7 @@ def reason(held: Reservation) -> dict[str, str] | None:
 
 
 def _made(identifier: str, held: Reservation | Series) -> dict[str, str]:
-    """Return the members that MADE lists (see answer_schemas.py), for the JSON value of a reservation or series."""
+    """Return the keys of the schema MADE (see answer_schemas.py) with their values for a reservation or series."""
     user, _, request = identifier.partition("/")
     return {"id": identifier, "user": user, "request": request, "owner": owner_of(identifier, held)}
 

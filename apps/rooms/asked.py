@@ -1,4 +1,4 @@
-"""Compares two requests with the same id: did both ask for the same?
+"""Compares two requests with the same id, to find out whether both ask for the same.
 
 Only what the client chose is compared. The replica adds values of its configuration, such as the opening hours. These
 values may differ when the same request is sent again, later or to another replica.
@@ -23,8 +23,8 @@ _OF_THE_MERGE = ("merge", "window_min", "rooms")
 
 
 def in_write(write: Write | Draft) -> Asked:
-    """Return what a write asks for. The slots of a series are those of its first occurrence, and `from` is the date of
-    that occurrence."""
+    """Return what a write asks for. For a series, `slots` has the slots of the first occurrence, and `from` is the date
+    of the first occurrence."""
     args, asked = write.args, dict[str, Any](op=write.op)
     if "occurrences" in args:
         first = min(args["occurrences"], key=lambda occurrence: str(occurrence["date"]))
@@ -74,7 +74,7 @@ def by_reserve(draft: Draft, merge: Merge) -> Asked:
 
 def by_change(op: str, body: ChangeBody, first: str | None = None) -> Asked:
     """Return what a request to move or edit a reservation or a series asks for. `first` is the date from which a series
-    is to be changed; None for all of its occurrences."""
+    is to be changed. `first` is None if the request is about all occurrences, or about one reservation."""
     if body.slots is None:
         return {"op": op, "purpose": body.purpose, "owner": body.owner, "from": first}
     slots = encode_slots((slot.start, slot.end) for slot in body.slots)
@@ -114,8 +114,8 @@ def require_same(wanted: Asked, earlier: Asked, request: str, zone: ZoneInfo) ->
 
 
 def _merge(merge: Merge) -> Asked:
-    """Return what a request says about its merge procedure. If the request asks for `another_room` and names no rooms,
-    the result has no `rooms`, so the rooms are not compared."""
+    """Return what a request says about its merge procedure. A request may ask for `another_room` without naming rooms.
+    Then the result has no key `rooms`, so the rooms are not compared."""
     asked: dict[str, Any] = {"merge": merge.name}
     asked["window_min"] = merge.window_min if isinstance(merge, NearestFreeTime) else None
     if not isinstance(merge, AnotherRoom) or merge.rooms:

@@ -1,4 +1,4 @@
-"""The part of the configuration that describes the building: its rooms, time zone and policies. It is read once."""
+"""The part of the configuration that describes the building: its rooms, time zone and policies."""
 
 from __future__ import annotations
 
