@@ -1,8 +1,8 @@
 """Makes the draft of a write from a user's request to reserve, move or cancel.
 
 A write must give the same result at every replica, even if the configurations differ. So this module looks up the
-rooms, the local day and the opening hours once, and the write carries them as values. The write also declares every
-page that a play of the write may touch, at any replica and after any other writes.
+rooms, the local day and the opening hours once. The write carries the results as values. The write also declares every
+page that a play of the write may touch.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ def move(
 
 
 def move_back(context: DraftContext, identifier: str, held: Reservation, to: RoomSlot, by: str) -> Draft:
-    """Return the draft that moves a reservation back to the local times that were asked for. The slot `to` has these
-    local times. The write is in the name of the owner; `by` is the user who asked for the move. If the owner moves the
+    """Return the draft that moves a reservation back to its requested local times. `to` is the slot at these local
+    times. The user of the write is the owner; `by` is the user who asked for the move. If the owner moves the
     reservation before this write is played, the write does nothing. Raise Conflict if the policies forbid the slot."""
     assert held.slot is not None, "only a reservation with a slot has local times"
     body = ReservationChangeBody.model_construct(
@@ -123,9 +123,9 @@ def move_back(context: DraftContext, identifier: str, held: Reservation, to: Roo
 def cancel(context: DraftContext, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
     """Return the draft that cancels a reservation. The draft also names the room, for people who read the log.
 
-    The draft declares the pages of every slot that was asked for, even if the reservation is final. The reason is that
-    a forced promotion may revoke the commit of the reservation. Even then, the cancelled reservation must not come back
-    at its second choice.
+    The draft declares the pages of every requested slot, even if the reservation is final. A forced promotion may
+    revoke the commit of the reservation, and a replay may then move the reservation to its second choice. The cancel
+    must work there too.
     """
     args = {"reservation": identifier, "room": reservation.room}
     if reason is not None:
@@ -147,8 +147,8 @@ def edit(
 
 
 def made_for(context: DraftContext, owner: str | None) -> dict[str, Any]:
-    """Return the arguments with which a write makes a reservation or series for `owner`. The result is empty if `owner`
-    is None or the user of the request. Raise Forbidden if this user may not make reservations for others."""
+    """Return the write arguments that give a new reservation or series to `owner`. The result is empty if `owner` is
+    None or the user of the request. Raise Forbidden if the user of the request may not make reservations for others."""
     if owner in {None, context.user}:
         return {}
     if not context.manages:
@@ -162,8 +162,7 @@ def made_for(context: DraftContext, owner: str | None) -> dict[str, Any]:
 
 
 def edited(context: DraftContext, before: str, purpose: str | None, owner: str | None) -> Needs:
-    """Return the arguments of an edit, and the pages that the edit must declare because of these arguments. `before` is
-    the present owner."""
+    """Return the arguments of an edit, and the pages for these arguments. `before` is the present owner."""
     args: dict[str, Any] = {
         name: value for name, value in {"purpose": purpose, "owner": owner}.items() if value is not None
     }
@@ -176,8 +175,8 @@ def edited(context: DraftContext, before: str, purpose: str | None, owner: str |
 
 
 def managing_pages(context: DraftContext, owner: str, reason: str | None) -> list[str]:
-    """Return the page of the manager, in a list, if a manager cancels another user's reservation. Otherwise return an
-    empty list. Raise BadInput if the manager gives no reason."""
+    """Return the extra pages of a cancel by a manager. If a manager cancels another user's reservation, the result is
+    the page of the manager. Otherwise, the result is empty. Raise BadInput if the manager gives no reason."""
     if context.user == owner or context.role != "manager":
         return []
     if reason is None:
@@ -189,15 +188,16 @@ def managing_pages(context: DraftContext, owner: str, reason: str | None) -> lis
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Arguments of a write, and the pages that the write must declare because of them."""
+    """Arguments of a write, and the pages that the write must declare for these arguments."""
 
     args: dict[str, Any]
     pages: list[str]
 
 
 def limit_of(context: DraftContext, owner: str) -> Needs:
-    """Return the argument and the page for the owner's limit of open reservations. Each play of the write checks this
-    limit. The result is empty if the policies set no limit."""
+    """Return the argument `limit`, and the page that lists the owner's open reservations. The limit says how many open
+    reservations the owner may have. Each play of the write checks the limit. The result is empty if the policies set no
+    limit."""
     limit = context.policies.open_reservations
     if limit is None:
         return Needs({}, [])
@@ -205,10 +205,11 @@ def limit_of(context: DraftContext, owner: str) -> Needs:
 
 
 def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Merge) -> Needs:
-    """Return the arguments of the check and the merge procedure, and all room pages that the two may read.
+    """Return the arguments of the check and of the merge procedure. Also return all room pages that the check and the
+    merge procedure may read.
 
-    The merge procedure can only choose slots that the policies permit. Raise Conflict if the policies forbid a slot
-    that was asked for, and BadInput if the merge procedure is `another_room` and no other room is open.
+    The merge procedure can only choose slots that the policies permit. Raise Conflict if the policies forbid a
+    requested slot. Raise BadInput if the merge procedure is `another_room` and no other room is open.
     """
     args: dict[str, Any] = {"room": room, "slots": encode_slots((slot.start, slot.end) for slot in slots)}
     room_slots = [RoomSlot(room, slot.start, slot.end) for slot in slots]
@@ -242,8 +243,8 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
 
 
 def pages_holding(identifier: str, reservation: Reservation, final: bool) -> list[str]:
-    """Return the page of a reservation, and the room pages that may hold the reservation. If `final` is true, these are
-    the pages of the present slot. Otherwise, these are the pages of every slot that the reservation may get."""
+    """Return the page of a reservation, and room pages. If `final` is true, the room pages are the pages of the present
+    slot. Otherwise, the room pages are the pages of every slot that the reservation may get."""
     if final:
         room_pages: Iterable[str] = reservation.slot.pages if reservation.slot else ()
     else:
@@ -252,8 +253,8 @@ def pages_holding(identifier: str, reservation: Reservation, final: bool) -> lis
 
 
 def local_times(context: DraftContext, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that say how far local time is ahead of UTC in all slots that a write may get. `args` are
-    the other arguments of the write. See lua/local_times.lua."""
+    """Return the arguments that say how far local time is ahead of UTC. These arguments cover every slot that the write
+    may get. `args` are the other arguments of the write. See lua/local_times.lua."""
     spans: list[tuple[int, int]] = []
     for occurrence in args.get("occurrences", [{}]):
         one = {**args, **occurrence}

@@ -111,7 +111,7 @@ def _reserving(
     closed: Iterable[date],
     collected: _Collected,
 ) -> Draft:
-    """Return the draft of a series. `closed` are dates that the series leaves out because its room is closed."""
+    """Return the draft of a series. `closed` are dates that the series leaves out because the room is closed."""
     args = {
         **collected.args,
         **made_for(context, body.owner),
@@ -135,14 +135,18 @@ def move(context: DraftContext, series: str, occurrences: Sequence[Occurrence], 
     """Return the draft that moves these occurrences, which must be in the order of their dates. Raise BadInput,
     TooLarge or Conflict if the request cannot be granted.
 
-    The first occurrence gets the slots of the body. For the other occurrences, these slots are moved by the days
-    between the first date and the date of the occurrence, and keep their local times. If the policies refuse
-    reservations in the past (`notice_min`), an occurrence that is over stays where it is, unless all occurrences are
-    over.
+    The first occurrence gets the slots of the body. For another occurrence, these slots move by some days and keep
+    their local times. The number of days is the distance from the date of the first occurrence to the date of the other
+    occurrence.
+
+    If the policies refuse reservations in the past (`notice_min`), the write does not move an occurrence that is over.
+    But if all occurrences are over, the write moves all of them.
     """
     assert body.slots is not None, "a move has slots"
     zone, first = context.local_zone, date.fromisoformat(occurrences[0].day)
-    remedy = "Move the occurrences one by one. Or cancel those that do not fit, and reserve them as a new series."
+    remedy = (
+        "Move the occurrences one by one. Or cancel the occurrences that do not fit, and make a new series for them."
+    )
     limit = limit_of(context, context.user)  # only the owner may move a series
     collected = _Collected(series, len(occurrences), limit, remedy)
     over = {one.id for one in occurrences if one.reservation.slot and one.reservation.slot.end <= context.at_min}
@@ -174,12 +178,12 @@ def extend(
     known: Mapping[str, tuple[Reservation, bool]],
     body: SeriesExtendBody,
 ) -> Draft:
-    """Return the draft that adds occurrences to a series, or brings back cancelled or rejected occurrences. `known`
-    maps each date of the series to its reservation, and to whether the reservation is final. Raise BadInput, TooLarge
-    or Conflict if the request cannot be granted.
+    """Return the draft that adds occurrences to a series. The draft can also give cancelled or rejected occurrences a
+    slot again. Raise BadInput, TooLarge or Conflict if the request cannot be granted.
 
-    A new occurrence has the room, the local times and the purpose of the occurrence before it. If no occurrence comes
-    before the new one, the new one is like the earliest occurrence.
+    `known` has an entry for each date of the series: the reservation, and whether the reservation is final. A new
+    occurrence has the room, the local times and the purpose of the occurrence before it. If no occurrence comes before
+    the new occurrence, the new occurrence is like the earliest occurrence.
     """
     zone = context.local_zone
     like = {day: held for day, (held, _) in known.items() if held.state != "cancelled"}
@@ -229,9 +233,8 @@ def extend(
 
 
 def _may_skip(context: DraftContext, wanted: str, room: str, slot: Slot, others: object) -> bool:
-    """Return whether a series may leave out an occurrence because its room is closed on that day. The request must want
-    `best_effort`, and the series must keep another occurrence. If the occurrence may not be left out, the policy
-    refuses the whole series."""
+    """Return whether a series may leave out an occurrence. Three conditions must be true: the room is closed on that
+    day, the request wants `best_effort`, and `others` says that the series keeps another occurrence."""
     is_closed = context.policies.closed_on(RoomSlot(room, slot.start, slot.end), context.zone)
     return bool(is_closed and wanted == "best_effort" and others)
 
@@ -276,7 +279,8 @@ def _changing(
     context: DraftContext, op: str, series: str, occurrences: Sequence[Occurrence], needs: Needs, verb: str
 ) -> Draft:
     """Return the draft of a change that needs no slot. `needs` are the arguments and pages that do not depend on the
-    occurrences. If there are too many occurrences, the error gives advice. `verb` is the first word of this advice."""
+    occurrences. If there are too many occurrences, the error advises a change in steps. `verb` is the first word of
+    this advice."""
     remedy = f"{verb} the later occurrences first: give their first date as `from`."
     collected = _Collected(series, len(occurrences), needs, remedy)
     for occurrence in occurrences:
@@ -287,9 +291,12 @@ def _changing(
 
 
 class _Collected:
-    """Collects the occurrences of a write about a series. The write may declare at most PAGES_MAX pages. `needs` are
-    the arguments and pages of the write that do not depend on the occurrences. `count` is the number of all
-    occurrences. If not all occurrences fit, the error gives this number, and ends with the sentence `remedy`."""
+    """Collects the occurrences of a write about a series. The write may declare at most PAGES_MAX pages.
+
+    count   how many occurrences the request has
+    needs   the arguments and pages of the write that do not depend on the occurrences
+    remedy  the last sentence of the error if the occurrences need too many pages
+    """
 
     def __init__(self, series: str, count: int, needs: Needs, remedy: str) -> None:
         self._count = count
@@ -305,8 +312,8 @@ class _Collected:
         return {**self._shared, **self._needs.args, "occurrences": self.occurrences}
 
     def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:
-        """Add an occurrence and the pages that it needs. If the write would then declare too many pages, raise
-        TooLarge, which says how many occurrences fit."""
+        """Add an occurrence and the pages that the occurrence needs. Raise TooLarge if the write would then declare too
+        many pages. The error says how many occurrences fit."""
         together = self.pages.union(search.pages, pages)
         if len(together) > PAGES_MAX:
             fit = len(self.occurrences)
@@ -331,8 +338,7 @@ class _Collected:
             if after[0] < before[1]:
                 raise BadInput(
                     "bad_input",
-                    "The first slot (`slots.0`) is longer than the time from one occurrence to the next, so the"
-                    " occurrences would overlap. Ask for a shorter slot.",
+                    "The first slot (`slots.0`) is so long that two occurrences would overlap. Ask for a shorter slot.",
                     field="slots.0",
                 )
 
@@ -342,8 +348,8 @@ def _without_room(search: Needs) -> Needs:
 
 
 def _slots_on(slots: Sequence[Slot], days: int, zone: ZoneInfo, day: date) -> list[Slot]:
-    """Return the slots moved by `days` days, at the same local times. Raise BadInput if there is no such slot on the
-    date `day`, because clocks change."""
+    """Return the slots moved by `days` days, at the same local times. Raise BadInput if a moved slot does not exist,
+    because clocks change or because the year is too late. The error names `day`, the date of the occurrence."""
     found = []
     for number, slot in enumerate(slots):
         try:

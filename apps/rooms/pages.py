@@ -39,7 +39,7 @@ class RoomSlot:
 
     @property
     def pages(self) -> list[str]:
-        """The names of the pages that hold the slot: one for each of its rooms and each UTC day that it touches."""
+        """The names of the pages that hold the slot: one page for each room and each UTC day of the slot."""
         days = list(utc_days(self.start, self.end))
         return [f"room:{room}/{day}" for room in rooms_of(self.room) for day in days]
 
@@ -52,8 +52,8 @@ class RoomSlot:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One field of a room's page: a reservation and its slot, which names all rooms of the reservation. `user` and
-    `request` say who made the reservation."""
+    """One field of a room's page: a reservation and its slot. The slot names all rooms of the reservation. `user` and
+    `request` say who made the reservation, and with which request id."""
 
     slot: RoomSlot
     user: str
@@ -86,13 +86,12 @@ class Reservation:
 
     slot          None while the reservation is rejected or cancelled
     asked         the slots of the last request
-    reason        a code that says why the reservation is rejected; `cancelled` if a reason was given for the cancel;
-                  otherwise None
-    why           the user who cancelled the reservation, and the reason of this user; None if no reason was given
+    reason        why the reservation is rejected, as a code; `cancelled` if a cancel gave a reason; otherwise None
+    why           the user and the reason of the cancel; None if no reason was given
     pages_beyond  the room pages that may hold the reservation, in addition to the pages of `asked`
     local         the local times of the slot; None if the write that gave the slot did not say them
-    changed_by    the last moves, edits and cancels of this reservation, as `remembered_as` names them; the newest comes
-                  last; changes of its whole series are left out
+    changed_by    the last moves, edits and cancels of this reservation, as `remembered_as` names them; the newest is
+                  last; changes of the whole series are left out
     owner         the owner; None if the user who made the reservation owns it
     """
 
@@ -115,15 +114,21 @@ class Reservation:
 
     @property
     def room_pages(self) -> list[str]:
-        """All room pages that may hold the reservation, now or after writes with earlier stamps have arrived."""
+        """All room pages that may hold the reservation. Writes with earlier stamps may still arrive, and a replay may
+        then move the reservation to another of these pages."""
         return [*(page for slot in self.asked for page in slot.pages), *self.pages_beyond]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The contents of a series' page. `dates` are the dates of its occurrences. `wanted` is all_or_nothing or
-    best_effort. `requests` are the last moves, edits and cancels of the series, as `remembered_as` gives them. `owner`
-    is None if the user who made the series owns it."""
+    """The contents of a series' page.
+
+    excluded  the dates that the series leaves out
+    wanted    all_or_nothing or best_effort
+    dates     the dates of the occurrences
+    requests  the last requests that changed the series, as `remembered_as` names them
+    owner     the owner; None if the user who made the series owns it
+    """
 
     rule: str
     zone: str
@@ -144,8 +149,8 @@ def owner_of(identifier: str, held: Reservation | Series) -> str:
 
 
 def owned_id(owner: str, name: str) -> str:
-    """Return the id of the reservation that `name` stands for. `name` is an entry of the list `user:OWNER`: the request
-    id, or USER/REQUEST if somebody else made the reservation."""
+    """Return the id of a reservation in the list `user:OWNER`. The entry `name` is the request id, or USER/REQUEST if
+    somebody else made the reservation."""
     return name if "/" in name else f"{owner}/{name}"
 
 
@@ -223,15 +228,15 @@ def decode_series(fields: Mapping[str, str]) -> Series | None:
 
 
 def remembered_as(identifier: str, user: str, request: str) -> str:
-    """Return the name under which the page of a reservation or series remembers a request that has changed it. If the
-    user of the request also made the reservation or series, the name is the request id. Otherwise, the name is
-    USER/REQUEST. Requests.remembered_as in the Lua gives the same name."""
+    """Return the name under which a page remembers a request. The page belongs to the reservation or series
+    `identifier`. The name is the request id if the user also made the reservation or series. Otherwise, the name is
+    USER/REQUEST. `remembered_as` in lua/requests.lua gives the same name."""
     return request if user == identifier.partition("/")[0] else f"{user}/{request}"
 
 
 def _request_ids(fields: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the last moves, edits and cancels, as `remembered_as` names them. The page also stores what each request
-    asked for; this part is left out."""
+    """Return the last requests that changed a reservation or series, as `remembered_as` names them. Leave out what each
+    request asked for."""
     return tuple(request.partition("=")[0] for request in fields.get("requests", "").split(" ") if request)
 
 
@@ -243,8 +248,7 @@ def in_parts(names: Iterable[str]) -> Iterator[list[str]]:
 
 
 def is_final(views: PageViews) -> bool:
-    """True if both views of a reservation's page are equal. Then only a write that is accepted after this moment can
-    change the page."""
+    """Return whether a reservation is final. A reservation is final if both views of its page are equal."""
     return dict(views.tentative) == dict(views.committed)
 
 

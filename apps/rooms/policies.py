@@ -1,10 +1,11 @@
-"""The policies of a building: opening hours and closed days, the length and the grid of reservations, and how soon and
-how far ahead they may begin.
+"""The policies of a building: opening hours, closed days, and rules for the times of reservations.
 
-The policies are checked when a write is accepted. The reason is that the checks need the time zone and the clock, and
-the Lua has neither. Only the clock of the replica that accepts the write counts; a play never looks at the time. So no
-replica refuses a reservation because its write arrives late. The limit of open reservations is different, because it
-depends on the pages. So the write carries this limit, and each play of the write checks the limit.
+A replica checks the policies when it accepts a write. The reason is that the checks need the time zone and the clock,
+and the Lua has neither. A play of the write never looks at the time. So no replica refuses a reservation because its
+write arrives late.
+
+The limit of open reservations is different, because the number of open reservations depends on the pages. So the write
+carries this limit, and each play of the write checks the limit.
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ from bayou.errors import Conflict
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The policies of a building. None means no limit. `hours` has (opens, closes) for each room with opening hours, in
-    minutes of the local day. On the days of `closed` every room is closed; `closed_rooms` has further days by room."""
+    """The policies of a building. The value None means that there is no limit.
+
+    hours         (opens, closes) for each room with opening hours, in minutes of the local day
+    closed        the days on which all rooms are closed
+    closed_rooms  room -> further days on which this room is closed
+    """
 
     longest_min: float | None = None
     ahead_min: float | None = None
@@ -103,7 +108,7 @@ class Policies:
         return True
 
     def on_grid(self, minute: int, zone: ZoneInfo) -> int:
-        """Return the first minute (since 1970), from `minute` on, at which the grid lets a reservation begin."""
+        """Return the first minute (since 1970), not before `minute`, at which the grid lets a reservation begin."""
         return minute if self.grid_min is None else minute + -minute_of_day(minute, zone) % self.grid_min
 
     def opening(self, room: str, day: date, zone: ZoneInfo) -> int:
@@ -116,14 +121,14 @@ class Policies:
         return self.closed_on(slot, zone) is None and all(self._is_within_hours(one, zone) for one in slot.in_each_room)
 
     def _is_within_hours(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
-        """Whether a slot begins and ends while its one room is open. A slot of several days may include nights, when
-        the room is closed."""
+        """Whether a slot in one room begins and ends while the room is open. A slot of several days may include nights,
+        when the room is closed."""
         first, last = self._hours_on(slot, slot.start, zone), self._hours_on(slot, slot.end - 1, zone)
         return first[0] <= slot.start < first[1] and last[0] < slot.end <= last[1]
 
     def closed_on(self, slot: RoomSlot, zone: ZoneInfo) -> tuple[date, str] | None:
-        """Return the first day of a slot on which one of its rooms is closed, and the reason. Return None if there is
-        no such day."""
+        """Return the first day of a slot on which a room of the slot is closed. Also return the reason why the room is
+        closed. Return None if there is no such day."""
         closed = [*self.closed, *(days for room in rooms_of(slot.room) for days in self.closed_rooms.get(room, ()))]
         day, last = local_date(slot.start, zone), local_date(slot.end - 1, zone)
         while closed and day <= last:
@@ -134,10 +139,13 @@ class Policies:
         return None
 
     def bounds(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> tuple[int, int]:
-        """Return the start and the end (minutes since 1970) of the period in which the merge procedure
-        `nearest_free_time` may put the slot. This period lies within the local day, and within what the policies allow
-        for a request at the minute `at_min`. A slot of several days in a room with opening hours must stay where it is.
-        The reason is that at another time, the slot could begin or end at night."""
+        """Return the start and the end (minutes since 1970) of a period. The merge procedure `nearest_free_time` may
+        move the slot only within this period. The period lies within the local day, the opening hours, and what the
+        policies allow for a request at the minute `at_min`.
+
+        If a slot of several days is in a room with opening hours, the period is the slot itself. At another time, the
+        slot could begin or end at night.
+        """
         low, high = local_day(slot.start, slot.end, zone)
         for one in slot.in_each_room:
             if one.room in self.hours:

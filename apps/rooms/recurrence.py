@@ -1,8 +1,7 @@
 """Turns a recurrence rule (RFC 5545, RRULE) into the local dates on which a series has occurrences.
 
-python-dateutil computes the dates. This module checks which rules are accepted, and how far a series may reach. A rule
-works on dates in the time zone of the series. So all occurrences have the local time of the first occurrence, even if
-clocks change.
+python-dateutil computes the dates. This module refuses invalid rules, and series that are too long. The dates belong to
+the time zone of the series. So all occurrences have the local time of the first occurrence, even if clocks change.
 """
 
 from __future__ import annotations
@@ -68,8 +67,8 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
 
 
 def with_until(rule: str, until: date) -> str:
-    """Return the rule with another end. Raise BadInput if `rule` is empty. A series whose dates were listed may have an
-    empty rule."""
+    """Return the rule with the last date `until`. Raise BadInput if `rule` is empty. The rule may be empty if the dates
+    of the series were listed."""
     if not rule:
         raise BadInput(
             "bad_input", "The series has no rule to continue. Give the dates to add in `dates`.", field="until"
@@ -79,12 +78,14 @@ def with_until(rule: str, until: date) -> str:
 
 
 def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
-    """Return the dates that are not excluded. Raise BadInput if none is left."""
+    """Return the dates that are not excluded. Raise BadInput if all dates are excluded."""
     gone = set(excluded)
     left = [day for day in days if day not in gone]
     if not left:
         raise BadInput(
-            "bad_input", "The field `except` leaves out every occurrence. Give fewer dates in it.", field="except"
+            "bad_input",
+            "The field `except` leaves out every occurrence. Give fewer dates in this field.",
+            field="except",
         )
     return left
 
@@ -110,8 +111,8 @@ def _parts(rule: str) -> Mapping[str, str]:
 
 
 def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
-    """Raise BadInput if the rule leaves out the first day. This also refuses a rule without any date, such as 30
-    February, for which python-dateutil would search all future years."""
+    """Raise BadInput if the rule leaves out the first day. This check also refuses a rule without any date, such as a
+    rule for 30 February. For such a rule, python-dateutil would search all future years."""
     month_days = calendar.monthrange(first.year, first.month)[1]
     are = {"BYMONTH": {first.month}, "BYMONTHDAY": {first.day, first.day - month_days - 1}}
     wrong = [name for name, own in are.items() if name in parts and not own & {int(n) for n in parts[name].split(",")}]

@@ -34,7 +34,8 @@ def room_name(text: str) -> str:
 
 
 def _room_names(text: str) -> str:
-    """Return one room, or several that are reserved together, in the form that pages have."""
+    """Convert the name of a room to the form that pages have. The text may be several names, joined by TOGETHER. Raise
+    ValueError if the text is invalid."""
     names = [room_name(name) for name in rooms_of(text)]
     if len(set(names)) < len(names):
         raise ValueError(f"{text[:64]!r} names a room twice; name it once")
@@ -70,7 +71,8 @@ def _time_zone(name: str) -> str:
 
 
 def _merge(value: object) -> object:
-    """Read a merge procedure. A text stands for an object with this text as its name, and no other member."""
+    """Convert a merge procedure to an object. A text becomes the `name` of an object without other keys. Raise
+    ValueError if there is no merge procedure with this name."""
     found = {"name": value} if isinstance(value, str) else value
     if not isinstance(found, dict) or found.get("name") not in MERGES:
         raise ValueError(f"must be one of {', '.join(MERGES)}, or an object whose `name` is one of them")
@@ -86,7 +88,9 @@ RoomNames = Annotated[
         AfterValidator(_room_names),
         WithJsonSchema({**TEXT, "minLength": 1, "maxLength": TOGETHER_MAX * (ROOM_MAX + 1) - 1}),
     ],
-    Field(description="A room, or several that are reserved together: 6.12+6.14."),
+    Field(
+        description="The name of a room. To reserve several rooms together, join their names with +, such as 6.12+6.14."
+    ),
 ]
 Purpose = Annotated[str, Field(max_length=200, description="The purpose of the reservation."), AfterValidator(one_line)]
 Reason = Annotated[str, Field(max_length=200), AfterValidator(_reason)]
@@ -94,7 +98,8 @@ Owner = Annotated[
     Name | None, Field(description="The owner. Only a manager may make a reservation or series for somebody else.")
 ]
 NewRoom = Annotated[
-    bool, Field(description="Whether the room may be new. If not, the configuration or a reservation must name it.")
+    bool,
+    Field(description="True if the room may be new. If false, the configuration or a reservation must name the room."),
 ]
 LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema(dict(DATE))]
 TimeZone = Annotated[
@@ -149,8 +154,8 @@ Slots = Annotated[list[Slot], Field(min_length=1, max_length=10, description="Ti
 Occurrences = Annotated[
     Literal["all_or_nothing", "best_effort"],
     Field(
-        description="What happens if an occurrence finds no free slot: `best_effort` keeps the others, `all_or_nothing`"
-        " keeps none."
+        description="What happens if an occurrence finds no free slot. With `best_effort`, the other occurrences get"
+        " their slots. With `all_or_nothing`, no occurrence gets a new slot."
     ),
 ]
 
@@ -216,8 +221,8 @@ class Occurrence(Slot):
 
 
 class SeriesBody(Model):
-    """The body of POST /series: a series whose occurrences are listed. `rule` is shown to people. A replica computes
-    dates from `rule` only if the series is later extended with `until`."""
+    """The body of POST /series: a series whose occurrences are listed. People can read `rule` as a description. A
+    replica computes dates from `rule` only if a later request extends the series with `until`."""
 
     example: ClassVar = {
         "room": "6.12",
@@ -249,7 +254,7 @@ class SeriesBody(Model):
 
 class ChangeBody(Model):
     """The fields that the bodies of PATCH share. A request with slots is a move. A request without slots changes only
-    the purpose or the owner. If `room`, `purpose` or `owner` is None, the reservation keeps its present value."""
+    the purpose or the owner. If `room`, `purpose` or `owner` is None, the request does not change this value."""
 
     example: ClassVar = {"slots": [{"start": "2026-12-01T14:00+01:00", "end": "2026-12-01T15:00+01:00"}]}
 
@@ -297,19 +302,21 @@ class SeriesChangeBody(ChangeBody):
 
 
 class SeriesExtendBody(Model):
-    """The body of POST /series/ID/occurrences: either `until`, a later last date for the rule of the series, or
-    `dates`, the dates to add."""
+    """The body of POST /series/ID/occurrences. `until` is a new last date for the rule of the series. `dates` are the
+    dates to add. A body has either `until` or `dates`."""
 
     example: ClassVar = {"until": "2027-06-30"}
 
     dates: list[LocalDate] = Field(
-        default=[], max_length=TIMES_MAX, description="Dates to add, or to bring back if they were left out."
+        default=[],
+        max_length=TIMES_MAX,
+        description="Dates to add. Dates that the series has left out may be added too.",
     )
     merge: Merge = FirstFreeAlternative()
     occurrences: Occurrences = "best_effort"
     request: RequestId = None
     until: Annotated[
-        LocalDate | None, Field(validate_default=True, description="A later last date for the rule of the series.")
+        LocalDate | None, Field(validate_default=True, description="The new last date for the rule of the series.")
     ] = None
 
     @field_validator("until")
@@ -322,7 +329,8 @@ class SeriesExtendBody(Model):
 
 class CancelQuery(RequestQuery):
     reason: Reason | None = Field(
-        default=None, description="The reason. A manager must give a reason to cancel for another user."
+        default=None,
+        description="The reason for the cancel. A manager who cancels for another user must give a reason.",
     )
 
 
@@ -345,13 +353,13 @@ class SeriesCancelQuery(SeriesQuery, CancelQuery):
 
 
 class OpenPeriod(Model):
-    """The part of a query that gives a period, whose start and end are optional."""
+    """The fields of a query that give a period. The start and the end are optional."""
 
     start: Minute | None = Field(default=None, alias="from", description="Only slots that end after this time.")
     end: Minute | None = Field(default=None, alias="to", description="Only slots that begin before this time.")
 
     def holds(self, start: int, end: int) -> bool:
-        """Whether a slot overlaps the period of the query."""
+        """Whether a slot overlaps the period of the query. `start` and `end` are the times of the slot."""
         return (self.end is None or start < self.end) and (self.start is None or self.start < end)
 
 
@@ -367,7 +375,9 @@ class ConflictsQuery(OpenPeriod):
     """The query of GET /conflicts."""
 
     user: Annotated[Name | None, Field(description="Only requests of this user.")] = None
-    room: Annotated[RoomName | None, Field(description="Only requests that wanted or got this room.")] = None
+    room: Annotated[RoomName | None, Field(description="Only requests that asked for this room or got this room.")] = (
+        None
+    )
 
 
 class _Period(Model):
@@ -393,4 +403,4 @@ class FreeQuery(_Period):
 
     days_max = FREE_DAYS_MAX
     capacity: Annotated[Count, Field(ge=1)] | None = Field(default=None, description="For how many people.")
-    features: Annotated[Features, Field(description="What the room must have, separated by commas.")] = ()
+    features: Annotated[Features, Field(description="The features that the room must have, separated by commas.")] = ()
