@@ -1,9 +1,11 @@
-"""Reservations as iCalendar (RFC 5545): the events of a feed, and free/busy times.
+"""Writes reservations as iCalendar (RFC 5545): the events of a feed, and free/busy times.
 
-A feed is a calendar that other programs poll. An event has the same UID at every replica and after every move. Its
-SEQUENCE and LAST-MODIFIED come from Service.feed_revisions: the replica records there what the feed has shown. So the
-same state always gives the same bytes. This module has no access to requests or the store. The module is imported only
-when a client asks for a feed, because icalendar takes 3 MiB of memory.
+A feed is a calendar that other programs poll. An event has the same UID at every replica and after every move.
+Service.feed_revisions gives the SEQUENCE and LAST-MODIFIED of each event. The replica stores these values with the last
+state that the feed has shown. So the same state always gives the same bytes.
+
+This module has no access to requests or the store. The module is imported only when a client asks for a feed, because
+icalendar takes 3 MiB of memory.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ RESERVATION = "X-BAYOU-RESERVATION"  # USER/REQUEST, by which an import finds th
 def calendar(
     name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], seen: Mapping[str, FeedRevision]
 ) -> bytes:
-    """Return the feed called `name`, as iCalendar. `seen` maps the ids of reservations to their revisions. Each
-    reservation becomes an event; if the reservation is gone, the event has the status CANCELLED.
+    """Return the feed called `name`, as iCalendar. `seen` maps the ids of reservations to their revisions. The feed has
+    an event for each of these reservations. If the feed no longer shows a reservation, the event has the status
+    CANCELLED.
 
     `days` are the first and the last day for which the feed describes the time zone.
     """
@@ -98,7 +101,7 @@ def _event(identifier: str, uid: str, revision: FeedRevision, zone: ZoneInfo) ->
 
 
 def _local(minute: int, zone: ZoneInfo) -> datetime:
-    """Return a minute since 1970 as a local time. When clocks go back, they show some local times twice. For the second
-    time, return the time in UTC."""
+    """Return a minute since 1970 as a local time. When clocks go back, they show some local times twice. If clocks show
+    the local time for the second time at this minute, return the minute in UTC."""
     local = moment(minute).astimezone(zone)
     return local.astimezone(UTC) if local.fold or zone.key == "UTC" else local

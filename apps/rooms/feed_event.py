@@ -12,8 +12,8 @@ STATUSES = {"committed": "CONFIRMED", "tentative": "TENTATIVE"}  # all others ar
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """What a feed shows of a reservation. `state` is the state in the REST interface. `reason` says why the reservation
-    was rejected or cancelled. `owner` is None if the user who made the reservation owns it."""
+    """The content of a feed's event for a reservation. `state` is the state in the REST interface. `reason` says why
+    the reservation was rejected or cancelled. `owner` is None if the user who made the reservation owns it."""
 
     state: str
     slot: RoomSlot

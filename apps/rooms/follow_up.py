@@ -1,7 +1,7 @@
-"""Cancels a reservation again if a cancel that this replica accepted turns out to have had no effect.
+"""Cancels a reservation again if the first cancel had no effect, because the reservation had moved.
 
-One replica may accept a move of a reservation, and another replica may accept a cancel before the move arrives there.
-Then the cancel does not declare the page on which the reservation now stands. So the outcome of the cancel is
+One replica may accept a move of a reservation. Another replica may accept a cancel before the move arrives there. Then
+the cancel does not declare the page on which the reservation now stands. So the outcome of the cancel is
 `moved_meanwhile`, and the room stays reserved. But the user was told that the reservation is cancelled. So the replica
 that accepted the cancel now cancels the reservation in its present slot.
 """
@@ -27,8 +27,8 @@ _OPS = {"cancel", "cancel_series"}
 
 
 def drafts_after(service: Service, entry: LogEntry) -> Iterator[Draft]:
-    """Yield a draft for each reservation that a write should have cancelled but did not. The same write always gives
-    drafts with the same request ids, so the drafts may be submitted twice."""
+    """Yield a new cancel for each reservation that the cancel `entry` did not reach, because the reservation had moved.
+    For the same write, the request ids of the drafts are always the same. So a draft may be submitted twice."""
     write = entry.write
     if write.op not in _OPS:
         return

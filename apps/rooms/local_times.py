@@ -1,9 +1,9 @@
 """Finds shifted reservations. A reservation is shifted if its slot no longer has the local time that was asked for.
 
-A page holds the slot in minutes of UTC, and how far local time was ahead of UTC (lua/local_times.lua). When the rules
-of a time zone change, or when `timezone` of the configuration is corrected, the same minutes become another local time.
-If the request named a time zone, its local times belong to that zone. Otherwise, its local times belong to the
-building's present zone.
+A page holds the slot in minutes of UTC, and how far local time was ahead of UTC (lua/local_times.lua). The local time
+of a slot changes if the rules of a time zone change, or if `timezone` of the configuration is corrected. If the request
+named a time zone, its local times belong to that zone. Otherwise, its local times belong to the building's present
+zone.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class Part:
 
 
 class Search:
-    """Finds the shifted reservations that are not over, in the tentative view. `start` and `end` (minutes since 1970)
-    limit the period that is searched; None sets no limit.
+    """Finds the shifted reservations that are not over, in the tentative view. The search covers the period from
+    `start` to `end` (minutes since 1970). If `start` or `end` is None, the period has no limit on that side.
 
     days  the UTC days of this period that may have shifted reservations, in order
     """
@@ -97,9 +97,9 @@ class Search:
 
     def parts(self, days: Sequence[str], limit: int) -> Iterator[Part]:
         """Search `days` in the given order, and yield the results in parts. `days` must be days of this search. A part
-        ends with the day on which `limit` reservations, or PAGES_MAX pages of rooms, have been read. In each part, the
-        reservations are sorted by the times that were asked for. A reservation that spans several days of this search
-        belongs to the first of these days."""
+        ends after the day on which `limit` reservations or PAGES_MAX pages of rooms have been read. In each part, the
+        reservations are sorted by the start of `asked_at`. If a reservation spans several days of this search, the
+        reservation belongs to the first of these days."""
         taken, ids = list[str](), dict[str, None]()
         for some in _split(days, max(PAGES_AT_ONCE // max(len(self._rooms), 1), 1)):
             found = self._on_pages(f"room:{room}/{day}" for day in some for room in self._rooms)
@@ -149,8 +149,8 @@ class Search:
         return found
 
     def _near(self, shifted: Iterable[Shifted]) -> set[str]:
-        """Return the ids of the reservations near the slots `asked_at` of `shifted`. If one of these reservations is
-        shifted too, its own move back may bring it into such a slot."""
+        """Return the ids of the reservations on the pages around the slots `asked_at` of `shifted`. If a reservation on
+        these pages is shifted too, its own move back may bring it into one of these slots."""
         doubtful, pages = set(self._doubtful), set[str]()
         for one in shifted:
             at = one.asked_at
@@ -159,8 +159,9 @@ class Search:
         return {identifier for ids in self._on_pages(pages).values() for identifier in ids}
 
     def _standing(self, shifted: Iterable[Shifted], moving: Mapping[str, Shifted]) -> dict[str, dict[str, RoomSlot]]:
-        """Return the contents of the pages to which the reservations of `shifted` would move, as page -> id -> slot.
-        Each reservation of `moving` counts as already moved to its slot `asked_at`."""
+        """Return page -> id -> slot for each page of the slots `asked_at` of `shifted`. The slot of a reservation in
+        `moving` is its `asked_at`, as if the reservation had already moved. Any other reservation has its present
+        slot."""
         found: dict[str, dict[str, RoomSlot]] = {page: {} for one in shifted for page in one.asked_at.pages}
         for part in in_parts(found):
             views = self._service.read(part, self._session).pages
@@ -176,8 +177,8 @@ class Search:
 
 
 def warnings(service: Service) -> Iterator[str]:
-    """Yield what the operator should know when the replica has started. Only the first PARTS_AT_START parts are
-    searched, so that the start does not take long."""
+    """Yield a warning to the operator if there are shifted reservations. A replica calls this function at its start.
+    Only the first PARTS_AT_START parts are searched, so that the start does not take long."""
     search = Search(service, Building.of(service.settings))
     parts = list(islice(search.parts(search.days, PART), PARTS_AT_START))
     count = sum(len(part.shifted) for part in parts)
@@ -191,8 +192,9 @@ def warnings(service: Service) -> Iterator[str]:
 
 
 def _doubtful_days(entries: Collection[str], first: int, building: ZoneInfo) -> list[str]:
-    """Return the UTC days, from the day `first` on, for which the present rules may give another offset. Each of
-    `entries` names a UTC day, and the offset of the local times on that day. Days on which clocks change are always
+    """Return the UTC days, from the day `first` on, that may have shifted reservations. Each of `entries` has a UTC day
+    and the offset of local time that a write has recorded for that day. Return a day if the present offset, at the
+    beginning or the end of the day, differs from the recorded offset. Days on which clocks change are always
     included."""
     found = set()
     for entry in entries:

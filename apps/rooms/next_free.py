@@ -14,7 +14,7 @@ SEARCH_DAYS = 7
 
 
 def searched(wanted: RoomSlot) -> RoomSlot:
-    """Return the room and period whose reservations `next_free` must know."""
+    """Return the room and the period that `next_free` searches for a free slot."""
     return RoomSlot(wanted.room, wanted.start, wanted.end + SEARCH_DAYS * DAY_MIN)
 
 

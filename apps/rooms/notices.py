@@ -1,9 +1,9 @@
-"""Makes the notices about reservations. A notice says that a reservation is final, moved or rejected, or what somebody
-else has done with the reservation. Most notices go to the owner.
+"""Makes the notices about reservations. Most notices go to the owner. A notice says that a reservation is final, moved
+or rejected, or that somebody else has changed the reservation.
 
-A reservation may have several writes, each accepted by some replica. A notice always describes the reservation as it is
-now. So if a later write has moved, handed over or cancelled the reservation, there is no notice about the earlier
-write. The replica that accepted the later write sends the notices.
+A reservation may have several writes, and different replicas may have accepted them. A notice always describes the
+present state of the reservation. So if a later write has moved, handed over or cancelled the reservation, there is no
+notice about the earlier write. The replica that accepted the later write sends the notices.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ NOT_FINAL = "This may change until it is final."
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The part of a write that is about one reservation. `accepted`, `told` and `outcome` are as in News, but for this
-    reservation only. `held` is the reservation in the tentative view; None if its page holds no reservation."""
+    """The part of a write that is about one reservation. `accepted`, `told` and `outcome` have the same meaning as in
+    News, but for this reservation only. `held` is the reservation in the tentative view; None if there is no such
+    reservation."""
 
     write: Write
     id: str
@@ -70,8 +71,8 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A sentence for a user about the reservation `about`. If a message has only this sentence, `subject` is the
-    subject of the message."""
+    """A sentence for a user about the reservation `about`. `subject` is a subject for the message with this
+    sentence."""
 
     user: str
     about: str
@@ -126,9 +127,9 @@ def _of_part(service: Service, part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
 
 
 def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell the owner which slot the reservation has now. Do so only in three cases: the owner does not know of the
-    write, the owner knows another slot, or the reservation is final. Tell nobody if the reservation no longer has the
-    slot and the owner that this write gave."""
+    """Yield the sentence that tells the owner the present slot of the reservation. There is a sentence in three cases:
+    the owner does not know of the write, the owner knows another slot, or the reservation is final. But there is no
+    sentence if the slot or the owner has changed since this write."""
     held = part.held
     if held is None or held.slot != slot or part.args.get("owner", part.write.user) != part.owner:
         return
@@ -154,19 +155,21 @@ def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> 
 
 
 def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell the owner that somebody else has cancelled a reservation."""
+    """Yield the sentence that tells the owner about a cancel by somebody else."""
     if part.is_by_owner or part.told == part.outcome or part.held is None:
         return
     reason = f": {on_one_line(part.args['reason']).rstrip('.')}" if part.args.get("reason") else ""
     where, by = _place(part.held.asked[0], zone), part.write.user
-    sentence = f"Your reservation{_quoted(part.held.purpose)}, asked for {where}, was cancelled by {by}{reason}."
+    sentence = (
+        f"{by} has cancelled your reservation{_quoted(part.held.purpose)}{reason}. The requested slot was {where}."
+    )
     yield _Told(part.owner, part.id, f"{where}: cancelled by {by}", sentence)
 
 
 def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told]:
-    """Tell two users that a write has no effect: the user who made the write, and the owner whom the write names. If
-    the write is a cancel and the owner was told of this cancel, also tell the owner that the reservation is not
-    cancelled."""
+    """Yield the sentences that say that a write had no effect. The user of the write gets a sentence, and so does the
+    owner that the write names. If the owner was told of a cancel by somebody else, the owner gets a sentence too: the
+    reservation is not cancelled."""
     asks = "slots" in part.args
     if part.told == part.outcome and not (asks and part.is_final):
         return
@@ -192,7 +195,8 @@ def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told
 
 
 def _because(service: Service, identifier: str, slot: RoomSlot, zone: ZoneInfo) -> str:
-    """Return who has the slot that a reservation lost, as the end of a sentence."""
+    """Return the end of a sentence, which says who has a slot that a reservation lost. Return an empty text if nobody
+    has the slot."""
     pages = service.read(slot.pages, ClientSession(Token())).pages
     for one in slot.in_each_room:
         for entry in decode_days(one.room, (pages[page].tentative for page in one.pages)):
@@ -208,7 +212,8 @@ def _place(slot: RoomSlot, zone: ZoneInfo) -> str:
 
 
 def _hours(slot: RoomSlot, zone: ZoneInfo) -> str:
-    """Return the times of a slot as text, such as `09:00–10:00`. If it ends on a later day, the text names that day."""
+    """Return the times of a slot as text, such as `09:00–10:00`. If the slot ends on a later day, the text names that
+    day."""
     start, last, end = (datetime.fromtimestamp(minute * 60, zone) for minute in (slot.start, slot.end - 1, slot.end))
     if last.date() != start.date():
         until = f"{end:%A %Y-%m-%d %H:%M}"

@@ -1,6 +1,8 @@
-"""Says what an outcome of the rooms means. A write that is refused is not recorded; this module makes a Refusal from
-the outcome. A replay may leave an acknowledged write without effect; this module then makes a sentence that says
-why."""
+"""Says what an outcome of the rooms means.
+
+A refused write is not recorded. Then this module makes a Refusal from the outcome. A replay may leave an acknowledged
+write without effect. Then this module makes a sentence that says why.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,19 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
     "unknown": (
         Unknown,
         "reservation_unknown",
-        "There is no reservation {id} here. Check the id. If the reservation was made at another replica, that write"
-        " may not have arrived here yet.",
+        "There is no reservation {id} at this replica. Check the id. A reservation that was made at another replica may"
+        " not have arrived here yet.",
     ),
     "forbidden": (
         Forbidden,
         "not_owner",
-        "Only {owner} may change the reservation {id}; a manager may cancel it, or hand it over.",
+        "Only {owner} may change the reservation {id}. A manager may cancel the reservation or hand it over.",
     ),
     "cancelled": (Conflict, "cancelled", "The reservation {id} has been cancelled. Make a new reservation."),
     "moved_meanwhile": (
         Conflict,
         "moved_meanwhile",
-        "The reservation {id} was moved while you asked. Look at it again, and repeat the request.",
+        "The reservation {id} was moved during this request. Look at the new slot, then repeat the request.",
     ),
 }
 
@@ -47,8 +49,8 @@ NO_EFFECT = ("rejected", *(word for word in _NO_EFFECT if word not in {"no_alter
 
 
 def no_effect(user: str, op: str, identifier: str, room: str, outcome: str) -> str | None:
-    """Return a sentence that says why an acknowledged write of `user` about the reservation `identifier` had no effect;
-    None if it had its effect."""
+    """Return a sentence that says why an acknowledged write had no effect. `user` is the user of the write, and
+    `identifier` is the id of the reservation. Return None if the write had an effect."""
     because = why_no_effect(op, outcome)
     if because is None:
         return None
@@ -57,8 +59,8 @@ def no_effect(user: str, op: str, identifier: str, room: str, outcome: str) -> s
 
 
 def why_no_effect(op: str, outcome: str) -> str | None:
-    """Return why an acknowledged write had no effect, as the end of a sentence; None if it had its effect. A cancel of
-    a reservation that is already cancelled counts as having its effect."""
+    """Return why an acknowledged write had no effect, as the end of a sentence. Return None if the write had an effect.
+    If a reservation is cancelled twice, both cancels count as having an effect."""
     status, _, detail = outcome.partition(" ")
     if not had_no_effect(outcome) or (op, status) == ("cancel", "cancelled"):
         return None

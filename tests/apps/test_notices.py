@@ -182,7 +182,7 @@ def test_the_owner_is_told_what_a_manager_cancels() -> None:
     meet(two.store, one.store)
     two.told()
     two.ask("DELETE", "/reservations/vish/a?request=c&reason=The room is painted.", "boss")
-    sentence = f"Your reservation (“standup”), asked for {NINE}, was cancelled by boss: The room is painted."
+    sentence = f"boss has cancelled your reservation (“standup”): The room is painted. The requested slot was {NINE}."
     assert two.told() == []
     assert two.told(31) == [("vish", sentence)]
     meet(two.store, one.store)
@@ -217,7 +217,7 @@ def test_the_owner_is_told_what_somebody_else_makes_or_hands_over() -> None:
     one.ask("PATCH", "/reservations/boss/a", "neil", slots=[slot(10)], request="m")
     assert one.told() == [("neil", f"{TEN} (“standup”) is yours: final.")]
     one.ask("DELETE", "/reservations/boss/a?request=c&reason=painted", "boss")
-    cancelled = f"Your reservation (“standup”), asked for {TEN}, was cancelled by boss: painted."
+    cancelled = f"boss has cancelled your reservation (“standup”): painted. The requested slot was {TEN}."
     assert one.told(60) == [("neil", cancelled)]
 
 

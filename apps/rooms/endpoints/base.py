@@ -71,7 +71,7 @@ class Handlers:
         self.zone = building.zone
 
     def other_rooms(self, session: ClientSession) -> list[str]:
-        """Return the rooms that reservations name but the configuration does not."""
+        """Return the rooms that reservations name and that are missing in the configuration."""
         return [name for name in self.service.list_entries("rooms", session) if name not in self.building.rooms]
 
     def require_room(self, name: str, remedy: str, session: ClientSession) -> None:
@@ -94,7 +94,7 @@ class Handlers:
             self.require_room(name, remedy, session)
 
     def known_room(self, text: str, session: ClientSession) -> str:
-        """Return the name of the room in a path, in the form that pages use. Raise Unknown if there is no such room."""
+        """Convert a room name of a path to the form that pages use. Raise Unknown if there is no such room."""
         try:
             name = room_name(text)
         except ValueError as reason:
@@ -149,9 +149,9 @@ class Handlers:
         return answer
 
     def submitted(self, draft: Draft, identifier: str, session: ClientSession, wanted: asked.Asked) -> PageViews | None:
-        """Submit a draft, and return the page of the reservation as the write leaves it. Return None if the same
-        request had already been accepted. Raise Conflict if an earlier request with the same id asked for something
-        other than `wanted`. Raise a Refusal if the draft is refused."""
+        """Submit a draft, and return the page of the reservation after the write. Return None if the same request had
+        already been accepted. Raise Conflict if an earlier request with the same id differs from `wanted`. Raise a
+        Refusal if the draft is refused."""
         page = reservation_page(identifier)
         accepted = self.service.submit(draft, session, [page])
         if accepted.status in TAKEN:
@@ -174,12 +174,12 @@ class Handlers:
     def require_same(
         self, wanted: asked.Asked, identifier: str, by: Draft | DraftContext, session: ClientSession
     ) -> None:
-        """Raise Conflict if an earlier request with the same id asked for something other than `wanted`. `by.user` is
-        the user of both requests, and `by.request` is the id of both requests.
+        """Raise Conflict if an earlier request with the same id differs from `wanted`. `by.user` is the user of both
+        requests, and `by.request` is the id of both requests.
 
-        The log says what the earlier request asked for. If the log no longer holds the write of that request, only a
-        request for a new reservation or series is compared. The page of the reservation or series still says most of
-        what such a request asked for. All other requests then count as the same.
+        The log says what the earlier request asked for. If the log no longer holds the write, a request to reserve is
+        compared with the page of the reservation or series. The page still says most of what a request to reserve asked
+        for. Any other request is not compared, and counts as the same.
         """
         ops = next(group for group in _SAME_IDS if wanted["op"] in group)
         write = self._accepted_before(identifier, by, ops)
@@ -213,20 +213,21 @@ class Handlers:
         )
 
     def _next_free(self, wanted: RoomSlot, but: str, session: ClientSession) -> RoomSlot | None:
-        """Return the next slot in which the room of `wanted` is free; None if none is found. The reservation with the
-        id `but` is ignored."""
+        """Return the first free slot that can replace `wanted`, in the same room (see next_free.py). Return None if the
+        search finds no slot. The reservation with the id `but` does not count as an obstacle."""
         taken = self.taken([searched(wanted)], {but}, session)
         return next_free(wanted, taken, self.building.policies, minute_of(self.service.now()), self.zone)
 
     def holders_text(self, taken: Sequence[Entry]) -> str:
-        """Return the sentence that says who has the slots of `taken`. The sentence begins with a space, because another
-        sentence comes before it. If `taken` is empty, return an empty text."""
+        """Return a sentence that lists the owners and slots of `taken`. The sentence begins with a space, because
+        another sentence comes before it. If `taken` is empty, return an empty text."""
         named = [f"{one.owner} has {one.slot.room} {slot_text(one.slot, self.zone)}" for one in taken[:HOLDERS_MAX]]
         more = [f"and {len(taken) - HOLDERS_MAX} more"] if len(taken) > HOLDERS_MAX else []
         return f" {', '.join(named + more)}." if named else ""
 
     def taken(self, asked: list[RoomSlot], but: Set[str], session: ClientSession) -> list[Entry]:
-        """Return the reservations that overlap these slots, each once. Leave out those whose ids are in `but`."""
+        """Return the reservations that overlap these slots, without duplicates. Leave out the reservations whose ids
+        are in `but`."""
         pages = self.service.read(sorted({page for slot in asked for page in slot.pages}), session).pages
         found = {
             entry: None
@@ -240,7 +241,8 @@ class Handlers:
 
 
 def slots_asked(args: Mapping[str, Any]) -> list[RoomSlot]:
-    """Return the slots that a write, or one occurrence of it, asks for. This includes the slots in the rooms that the
-    merge procedure `another_room` tries, but not the times that `nearest_free_time` tries."""
+    """Return the slots that a write asks for. `args` are the arguments of the write or of one occurrence. The result
+    includes the slots in the rooms that `another_room` tries. The result does not include the times that
+    `nearest_free_time` tries."""
     asked = [RoomSlot(args["room"], *slot) for slot in decode_slots(args["slots"])]
     return asked + [RoomSlot(other, asked[0].start, asked[0].end) for other in args.get("rooms", ())]

@@ -25,8 +25,8 @@ class Conflicts(Handlers):
 
     def list_conflicts(self, request: Request[ConflictsQuery, None]) -> Answer:
         """List the conflicts: requests that were rejected, that got another slot than their first choice, or that had
-        no effect. `why` says why a request had no effect. The answer covers the newest 200 such writes that the log
-        still holds. Tentative writes come first, then committed writes."""
+        no effect. `why` says why a request had no effect. The answer covers the newest 200 writes with conflicts that
+        the log still holds. Tentative writes come first, then committed writes."""
         user = request.query.user or ""
         words = answer_values.NOT_AS_WANTED
         entries = [entry for tag in TAGS for entry in self.service.newest_writes(tag, user=user, words=words)]
@@ -36,8 +36,8 @@ class Conflicts(Handlers):
         return {"conflicts": [one for one in shown if _is_asked_for(one, request.query)]}
 
     def _with_present_slots(self, conflicts: list[Answer], session: ClientSession) -> Iterator[Answer]:
-        """Yield the conflicts. If the outcome of a write names no slot, `got` is the present slot of the reservation.
-        Leave out a cancel whose reservation is cancelled now."""
+        """Yield the conflicts. If an outcome does not say which slot the reservation got, `got` is the present slot.
+        Leave out a cancel if the reservation is cancelled now."""
         pages = {one["id"]: reservation_page(one["id"]) for one in conflicts if not _is_told(one)}
         views = self.service.read(sorted(pages.values()), session).pages  # in the client's session, as any read
         for one in conflicts:
@@ -49,7 +49,8 @@ class Conflicts(Handlers):
 
 
 def _is_told(conflict: Answer) -> bool:
-    """Return whether the outcome itself tells which slot the reservation got."""
+    """Return whether the outcome itself says which slot the reservation got. The outcome `rejected` says that the
+    reservation got no slot."""
     return bool(conflict["got"]) or conflict["outcome"] == "rejected"
 
 

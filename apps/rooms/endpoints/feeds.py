@@ -1,7 +1,8 @@
-"""The endpoints of calendars that programs poll: /rooms/ROOM/calendar.ics, /users/USER/calendar.ics, free/busy.
+"""The endpoints of calendar feeds and free/busy times, which calendar programs poll.
 
-A feed covers the last month and the next year. An answer has an ETag. If a client sends this ETag back and nothing has
-changed, the client gets status 304 without a body.
+A feed is at /rooms/ROOM/calendar.ics or /users/USER/calendar.ics. Free/busy times are at /rooms/ROOM/freebusy.ics or
+/users/USER/freebusy.ics. A feed covers the last month and the next year. An answer has an ETag. If a client sends this
+ETag back and nothing has changed, the client gets status 304 without a body.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ class Feeds(Handlers):
         }
 
     def of_user(self, user: str, period: tuple[datetime, datetime], session: ClientSession) -> dict[str, FeedEvent]:
-        """Return the events for the reservations of a user in a period, by reservation id. A reservation without a slot
-        is shown at its first choice. Raise Unknown if the name is invalid."""
+        """Return the events for the reservations of a user in a period, by reservation id. The event of a reservation
+        without a slot has the time of the first choice. Raise Unknown if the name is invalid."""
         if not NAME.fullmatch(user):
             raise Unknown(
                 "user_unknown",
@@ -158,7 +159,7 @@ def _check_size(shown: Mapping[str, FeedEvent]) -> None:
     if len(shown) > EVENTS_MAX:
         raise TooLarge(
             "too_large",
-            f"This calendar would have more than {EVENTS_MAX} events, which is the limit. Read the reservations in"
+            f"A calendar may have at most {EVENTS_MAX} events, and this calendar has more. Read the reservations in"
             " parts, from GET /rooms/{room}/calendar or GET /users/{user}/reservations.",
             events_max=EVENTS_MAX,
         )

@@ -1,8 +1,8 @@
 """The endpoint of a reservation's history: what people did to it, and how replays moved it at this replica.
 
-An event says who did what and when. Committed events come from notes, which the Lua of the rooms writes on the
-reservation's page. So these events are the same at every replica, and stay when the log is truncated. Tentative events
-come from the log. The moves come from the event feed of this replica, which keeps them for a limited time.
+An event says who did what and when. The Lua of the rooms writes a note about each committed event on the reservation's
+page. So the committed events are the same at every replica, and stay when the log is truncated. Tentative events come
+from the log. The moves by replays come from the event feed of this replica, which keeps them for a limited time.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Histories(Handlers):
         }
 
     def _shown_events(self, events: list[_Event], why: tuple[str, str] | None) -> Iterator[Answer]:
-        """Yield the events as JSON values. `why` is the user who cancelled the reservation and that user's reason."""
+        """Yield the events as JSON values. `why` is (user, reason) of the last cancel; None if no reason was given."""
         slot: RoomSlot | None = None
         cancels = [event.write for event in events if event.op == "cancel" and event.outcome == "updated"]
         for event in events:
@@ -109,7 +109,7 @@ class Histories(Handlers):
 
 
 def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
-    """Yield the events of a reservation in the order of the log. For the notes, see apps/rooms/lua/application.lua."""
+    """Yield the events of a reservation in the order of the log. apps/rooms/lua/application.lua describes the notes."""
     made_by = identifier.partition("/")[0]
     for csn in sorted(history.notes):
         write, op, outcome, user, accepted_at, owner = [*history.notes[csn].split("\t"), "", "", ""][:6]
@@ -122,9 +122,9 @@ def _events(identifier: str, history: PageHistory) -> Iterator[_Event]:
 
 
 def _accepted_at(event: _Event) -> datetime:
-    """Return when a write was accepted. Usually, the stamp of the write gives this time, to the microsecond. But stamps
-    never fall: if a clock was ahead and is corrected, the stamps stay too high. If the stamp differs by STAMP_OFF_MAX
-    or more from the `accepted_at` of the event, return `accepted_at`."""
+    """Return when a write was accepted. Usually, the stamp of the write gives this time, to the microsecond. But if a
+    clock was ahead and is corrected, later stamps stay too high, because stamps never fall. So return the `accepted_at`
+    of the event if the two times differ by STAMP_OFF_MAX or more."""
     stamped = _EPOCH + timedelta(microseconds=split_id(event.write)[0])
     try:
         accepted = datetime.fromisoformat(event.accepted_at)
@@ -135,8 +135,8 @@ def _accepted_at(event: _Event) -> datetime:
 
 def _cause(turn: OutcomeChange, before: RoomSlot | None, writes: Mapping[str, Write], zone: ZoneInfo) -> Answer | None:
     """Return the write that took the slot `before` from the reservation, as a JSON value with the schema CAUSE (see
-    answer_schemas.py). Return None if no such write is known. `turn` is the change in which the reservation lost the
-    slot."""
+    answer_schemas.py). Return None if no such write is known. The reservation lost the slot in the outcome change
+    `turn`."""
     if before is None:
         return None
     for identifier, outcome in turn.others.items():

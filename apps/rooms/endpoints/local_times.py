@@ -41,9 +41,9 @@ class LocalTimes(Handlers):
         ]
 
     def list_shifted(self, request: Request[LocalTimesQuery, None]) -> Answer:
-        """List the reservations that no longer stand at the local time that was asked for. The cause is a change of
-        `timezone` or of the rules of a time zone. Reservations that are over are left out. The list is in the order of
-        days, and an answer covers whole days. An answer with a `next` may be empty."""
+        """List the shifted reservations: reservations whose slot no longer has the requested local time. The cause is a
+        change of `timezone` or of the rules of a time zone. Reservations that are over are left out. The list is in the
+        order of days, and an answer covers whole days. An answer with a `next` may be empty."""
         query = request.query
         self.service.read([], request.session)  # in the client's session, as any read
         with self._finding:
@@ -57,10 +57,10 @@ class LocalTimes(Handlers):
         }
 
     def move_back(self, request: Request[None, None]) -> Answer:
-        """Move the reservations of `GET /local-times` back to the local times that were asked for, at most 500 in one
-        request. Each move is in the name of the owner. The history of the reservation says who asked for the move.
-        `not_moved` lists the reservations that stay where they are, and why. Repeat the request until `moved` is empty,
-        because each move may make room for another reservation."""
+        """Move shifted reservations back to their requested local times, at most 500 in one request. `GET /local-times`
+        lists the shifted reservations. Each move is in the name of the owner. The history of the reservation says who
+        asked for the move. `not_moved` lists the reservations that could not move, each with the reason. Repeat the
+        request until `moved` is empty, because each move may make room for another reservation."""
         moved: list[Answer] = []
         not_moved: list[Answer] = []
         with self._moving_back:
@@ -86,10 +86,9 @@ class LocalTimes(Handlers):
 def _in_order(search: Search) -> Iterator[Shifted]:
     """Yield the reservations that a search finds, in an order in which each move makes room for the next one.
 
-    There are two groups. One group has the moves to an earlier time, and begins with the earliest reservation. The
-    other group has the moves to a later time, and begins with the latest reservation. The search finds a first
-    reservation; its group is yielded before the other group. If the other group is empty, the days are not searched
-    again.
+    Reservations that move to an earlier time are one group, with the earliest reservation first. Reservations that move
+    to a later time are the other group, with the latest reservation first. The first reservation that the search finds
+    decides which group comes first. If the other group is empty, the days are not searched again.
     """
     first = next((one for part in search.parts(search.days, PART) for one in part.shifted), None)
     if first is None:

@@ -37,9 +37,8 @@ class Reservations(SeriesHandlers):
         ]
 
     def reserve(self, request: Request[None, ReserveBody]) -> tuple[Answer, int]:
-        """Reserve the first slot of the request. If this slot is taken, reserve a slot that the merge procedure finds,
-        such as another slot of the request. With a recurrence rule, reserve a series. Status 200 means that the same
-        request had already been accepted."""
+        """Reserve the first slot of the request. If this slot is taken, the merge procedure looks for another slot.
+        With a recurrence rule, reserve a series. Status 200 means that the same request had already been accepted."""
         body, session = request.body, request.session
         context = self.context(request.caller, body.request, body.timezone)
         if not body.new_room:
@@ -55,7 +54,8 @@ class Reservations(SeriesHandlers):
         return self.reserved(identifier, recorded, session)
 
     def show_reservation(self, request: Request[None, None], user: str, name: str) -> Answer:
-        """Show a reservation. For a tentative reservation, also show which replicas are known to hold it."""
+        """Show a reservation. For a tentative reservation, also show which replicas are known to hold the
+        reservation."""
         identifier = f"{user}/{name}"
         answer = self.shown(identifier, self.views_of(identifier, request.session))
         if answer["state"] == "tentative":

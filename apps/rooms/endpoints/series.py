@@ -66,9 +66,9 @@ class SeriesHandlers(Handlers):
         return self.reserved(identifier, recorded, session)
 
     def reserved(self, identifier: str, recorded: PageViews | None, session: ClientSession) -> tuple[Answer, int]:
-        """Return the answer to a request that reserves, and the status of the answer. `recorded` is the page as the
-        write leaves it; None if the request was accepted before. If the page holds a series, the answer shows the
-        series. Otherwise, the answer shows the reservation."""
+        """Return the answer to a request that reserves, and the status of the answer. `recorded` is the page after the
+        write; None if the request had already been accepted. The answer shows the series or the reservation of the
+        page."""
         views = recorded or self.views_of(identifier, session)
         answer = self.series_shown(identifier, views, session) or self.shown(identifier, views)
         return answer, 201 if recorded else 200
@@ -79,8 +79,8 @@ class SeriesHandlers(Handlers):
         if series is None:
             raise Unknown(
                 "series_unknown",
-                f"There is no series {identifier} here. Check the id. If the series was made at another replica, that"
-                " write may not have arrived here yet.",
+                f"There is no series {identifier} at this replica. Check the id. A series that was made at another"
+                " replica may not have arrived here yet.",
                 series=identifier,
             )
         return series
@@ -89,9 +89,11 @@ class SeriesHandlers(Handlers):
         self, identifier: str, series: Series, first: str | None, caller: Caller, session: ClientSession
     ) -> list[Occurrence]:
         """Return the occurrences that are not cancelled. If the date `first` is given, leave out the occurrences before
-        this date. If the caller owns the series, leave out the occurrences that were handed over to somebody else.
-        Raise Conflict if all occurrences are cancelled. Raise Forbidden if the caller owns the series, but all
-        remaining occurrences were handed over."""
+        this date. Raise Conflict if all these occurrences are cancelled.
+
+        If the caller owns the series, also leave out the occurrences that were handed over to another user. Raise
+        Forbidden if the caller then has no occurrence.
+        """
         found = drafts_series.not_cancelled(self._occurrences(identifier, series, session), first)
         if not found:
             since = f" from {first} on" if first else ""
@@ -111,8 +113,9 @@ class SeriesHandlers(Handlers):
     def submitted_series(
         self, draft: Draft, identifier: str, session: ClientSession, wanted: asked.Asked
     ) -> Accepted | None:
-        """Submit a draft about a series, and return what the write did; None if the same request had already been
-        accepted. Raise a Refusal as `submitted` does."""
+        """Submit a draft about a series, and return what the write did. Return None if the same request had already
+        been accepted. Raise Conflict if an earlier request with the same id differs from `wanted`. Raise a Refusal if
+        the draft is refused."""
         accepted = self.service.submit(draft, session, [reservation_page(identifier)])
         if accepted.status in TAKEN:
             self.require_same(wanted, identifier, draft, session)
@@ -139,13 +142,13 @@ class SeriesHandlers(Handlers):
             "slot_taken",
             f"Nothing was recorded, because {len(failed)} of {len(occurrences)} occurrences found no free slot."
             f"{self.holders_text(taken)} Ask for other times or another room, or leave out the dates without a free"
-            " slot. Or send `occurrences: best_effort`, which records the occurrences that find a slot.",
+            " slot. Or send `occurrences: best_effort`: then the other occurrences get their slots.",
             taken=[answer_values.taken(entry, self.zone) for entry in taken],
             occurrences=sorted(failed),
         )
 
     def _occurrences(self, identifier: str, series: Series, session: ClientSession) -> list[tuple[str, str, PageViews]]:
-        """Return (date, id, page) of each occurrence of a series, all read at the same moment."""
+        """Return (date, id, page) of each occurrence of a series. All pages are read at the same moment."""
         occurrences = series.occurrences(identifier)
         pages = self.service.read([reservation_page(own) for own in occurrences.values()], session).pages
         return [(day, own, pages[reservation_page(own)]) for day, own in occurrences.items()]
@@ -198,7 +201,7 @@ class AllSeries(SeriesHandlers):
         `unmoved` lists the dates on which the request had no effect. `unmoved` is null if the same request had already
         been accepted."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
-        remedy = "A move cannot name a new room; a new reservation can."
+        remedy = "A series cannot move to a new room. To use a new room, make a new series with `new_room: true`."
         self.require_rooms(body.room, body.merge, remedy, session)
         self.require_owner(body.owner, request.caller, session)
         series = self.require_series(identifier, session)
@@ -220,9 +223,9 @@ class AllSeries(SeriesHandlers):
         return {**self._answer(identifier, session), "unmoved": unmoved}
 
     def extend_series(self, request: Request[None, SeriesExtendBody], user: str, name: str) -> Answer:
-        """Add occurrences to a series, or bring back occurrences that were left out, cancelled or rejected. The request
-        gives their dates, or a later last date for the rule of the series. A new occurrence is like the occurrence
-        before it. `unmoved` lists the dates that got no slot."""
+        """Add occurrences to a series. The request gives `dates`, or a new last date (`until`) for the rule of the
+        series. An occurrence that was left out, cancelled or rejected can be added again. A new occurrence is like the
+        occurrence before it. `unmoved` lists the dates that got no slot."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         self.require_rooms(None, body.merge, "An occurrence cannot name a new room.", session)
         series, unmoved = self.require_series(identifier, session), None
@@ -242,7 +245,8 @@ class AllSeries(SeriesHandlers):
         return {**self._answer(identifier, session), "unmoved": unmoved}
 
     def cancel_series(self, request: Request[SeriesCancelQuery, None], user: str, name: str) -> Answer:
-        """Cancel all occurrences of a series, or only those on and after the date `from`."""
+        """Cancel the occurrences of a series. With the date `from`, the request cancels only the occurrences on and
+        after this date."""
         identifier, query, session = f"{user}/{name}", request.query, request.session
         series, context = self.require_series(identifier, session), self.context(request.caller, query.request)
         wanted = asked.by_cancel("cancel_series", query.reason, query.first)
