@@ -1,7 +1,8 @@
-"""A server that does nothing: one flask-restful resource, on the same web server that replicas use. The rows `accept`
-and `read` compare the rate of a replica with the rate of this server.
+"""A server that does nothing. It has one flask-restful resource, and uses the same web server as a replica.
 
-`python -m bench.empty` prints its port, and serves until its standard input ends.
+The benchmark's rows `accept` and `read` compare the rate of a replica with the rate of this server.
+
+`python -m bench.empty` prints the server's port. The server stops when its standard input ends.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Empty(Resource):  # type: ignore[misc]  # flask_restful has no types
 
 @contextlib.contextmanager
 def empty_server() -> Iterator[Address]:
-    """Start an empty server in a process of its own, yield its address, and stop it at the end."""
+    """Start an empty server in a process of its own, yield the server's address, and stop the server at the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.empty"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -2,16 +2,19 @@
 
     python -m bench.full_state [RESERVATIONS]        by default 100,000
 
-There are two real replicas, each with its own Redis. The first replica holds the reservations, and has truncated its
-whole log. The second one, the receiver, has accepted a few reservations itself. A cut link interrupts the first
-attempt. kill -9 of the receiver interrupts the second attempt. The third attempt completes. Meanwhile a thread reads
-the receiver's calendar. The exit status is 0 only if all of this is true; otherwise it is 1:
+There are two real replicas, each with its own Redis. One replica is the source: it holds RESERVATIONS reservations and
+has truncated its whole log. The other replica is the receiver: it has accepted a few reservations from clients.
 
-- The thread read at least 10 times. Each time it saw either none or all of the first replica's reservations: none
-  before the transfer was complete, all after that.
-- The reservations that the receiver had accepted itself are committed.
+There are three attempts. The link goes down during the first attempt. `kill -9` ends the receiver during the second
+attempt. The third attempt completes. Meanwhile, a thread reads the receiver's calendar.
+
+The exit status is 0 if all these conditions are true, else 1:
+
+- The thread has read the calendar at least 10 times.
+- Before the transfer was complete, the thread saw no reservation of the source. After that, it saw all of them.
+- The reservations from clients of the receiver are committed.
 - Both replicas hold the same writes and show the same calendar.
-- Neither process used more than 256 MiB. This is the peak that Linux reports, and does not include Redis.
+- Each replica used at most 256 MiB. This is the peak that Linux reports for the process of the replica, without Redis.
 """
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ SETTINGS = {
 
 @dataclass
 class Result:
-    """The figures of a run. `wrong` lists the conditions that did not hold."""
+    """The figures of a run. `wrong` lists the conditions that are false."""
 
     reservations: int
     cuts: list[int] = field(default_factory=list)  # pages that the receiver had staged at each cut
@@ -107,7 +110,7 @@ def run(folder: Path, reservations: int) -> Result:
 
 
 def _fill(processes: Processes, reservations: int) -> None:
-    """Commit the reservations in the source's Redis, as a session with another replica would."""
+    """Store the reservations in the source's Redis as committed writes, as if another replica had sent them."""
     opened = open_storage("embedded", processes.settings.data, "source")
     try:
         assert opened.identity_file is not None
@@ -122,8 +125,7 @@ def _fill(processes: Processes, reservations: int) -> None:
 
 
 def _selections(reservations: int) -> Iterator[Selection]:
-    """Yield batches of writes, as a replica `desk` would send them. Each write reserves the next free hour of a
-    room."""
+    """Yield batches of writes from a replica `desk`. Each write reserves a free hour of a room."""
     prev, items = 0, []
     for number in range(reservations):
         row, room = divmod(number, len(ROOMS))
@@ -145,8 +147,8 @@ def _selections(reservations: int) -> Iterator[Selection]:
 
 
 def _own(number: int) -> dict[str, object]:
-    """Return the body of a request for one hour in ROOMS[0]. The hour is earlier than all reservations of the
-    source."""
+    """Return the body of a client's request to the receiver. It asks for one hour in ROOMS[0], earlier than all
+    reservations of the source."""
     start = FIRST_DAY + timedelta(hours=number)
     slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
     return {"room": ROOMS[0], "slots": [slot], "request": f"own-{number}"}
@@ -227,15 +229,15 @@ def _calendar(rest: Rest) -> list[dict[str, object]]:
 
 
 def _in_room(reservations: int) -> int:
-    """Return how many of the source's reservations are in the answer of `_calendar`, which shows only ROOMS[0] and 62
-    days. `reservations` is the number of all reservations of the source."""
+    """Return how many reservations of the source `_calendar` shows. `reservations` is the number of all reservations
+    of the source."""
     return min((reservations + len(ROOMS) - 1) // len(ROOMS), 62 * HOURS)
 
 
 class _Reader:
-    """A thread that reads the receiver's calendar again and again during a `with` block. It counts the source's
-    reservations in the calendar. It appends the count to `seen` if the count has changed, or if a reservation of the
-    receiver is missing."""
+    """A thread that reads the receiver's calendar again and again during a `with` block. Each time, the thread counts
+    the source's reservations in the calendar. It appends the count to `seen` if the count has changed, or if a
+    reservation of the receiver is missing."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest

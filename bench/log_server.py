@@ -1,5 +1,7 @@
-"""Starts one replica, as server.py does. This replica sends its log even to a peer that lacks very many commits. A
-normal replica may send such a peer the full state. The rows that measure the log need the log.
+"""Starts one replica, as server.py does, for benchmark rows that measure the transfer of a log.
+
+If a peer lacks very many commits, a normal replica may send the full state although its log has all these commits. This
+replica sends the log to such a peer.
 
     python -m bench.log_server LABEL
 """

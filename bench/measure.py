@@ -1,6 +1,6 @@
-"""Measures the two sides of a comparison in turn, A B A B …, in one process. The figure of a side is its median.
+"""Measures two quantities alternately in one process, and returns the median of each.
 
-If other work slows the machine down for a while, both sides get slower, and their ratio stays the same.
+If other work slows the machine down for a while, both quantities change, and their ratio stays the same.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ Measure = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The amount of work in a run. `scale` is 1 for the table and less than 1 for tests. If `scale` is less than 1, a
-    row runs only one round."""
+    """The amount of work in a run. `scale` is 1 for the table of the benchmark, and less than 1 for tests. If `scale`
+    is less than 1, `rounds` returns 1."""
 
     scale: float = 1.0
 
@@ -30,8 +30,8 @@ class Size:
 
 
 def in_turn(rounds: int, *measures: Measure) -> list[float]:
-    """Run all measures once in each of `rounds` rounds, and return the median of each measure. If `rounds` is more than
-    1, a warm-up round, which does not count, runs first."""
+    """Run all measures once in each round, and return the median of each measure. If `rounds` is more than 1, a warm-up
+    round runs first. The warm-up round does not count."""
     warm_up = int(rounds > 1)
     taken = [[measure() for measure in measures] for _ in range(warm_up + rounds)]
     return [median(figures) for figures in zip(*taken[warm_up:], strict=True)]

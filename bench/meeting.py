@@ -16,8 +16,8 @@ RULES = rules_by_tag(APPLICATIONS)
 
 
 def meet(initiator: Store, responder: Store, carry: Callable[[Frame], Frame] = lambda frame: frame) -> int:
-    """Run one session, and return the number of its frames. `carry` gets each frame and returns the frame to
-    deliver."""
+    """Run one session, and return the number of its frames. Each frame passes through `carry`, and the result is
+    delivered."""
     ends = (
         Session(initiator, RULES, initiator=True, clock_us=_now_us),
         Session(responder, RULES, initiator=False, clock_us=_now_us),

@@ -1,4 +1,4 @@
-"""A slow link: a TCP proxy that delays every byte, in both directions, and breaks its connections if asked."""
+"""A slow link: a TCP proxy that delays every byte in both directions. The proxy can also break its connections."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Route = tuple[int, int]  # the port of the proxy, the port to which it leads; bo
 
 @contextlib.contextmanager
 def slow_links(routes: list[Route], delay_s: float, break_every_s: float | None = None) -> Iterator[None]:
-    """Run one proxy for each route. Each byte arrives `delay_s` later, in both directions. With `break_every_s`, all
-    connections are reset every `break_every_s` seconds."""
+    """Run one proxy for each route during a `with` block. Each proxy delays every byte by `delay_s`, in both
+    directions. If `break_every_s` is given, all connections are reset every `break_every_s` seconds."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="links", daemon=True)
     thread.start()

@@ -13,11 +13,12 @@ HEADING = ("row", "ours", "limit", "unit", "ratio", "wanted", "met")
 class Row:
     """One line of the table.
 
-    ours    our figure
-    limit   the figure that ours is compared with, or None
+    row     the name of the row to which the line belongs
+    ours    the figure of this project
+    limit   the figure for comparison, or None
     ratio   `ours / limit`; None if `limit` is None or 0
-    wanted  the bound on the ratio or on our figure, such as `≤ 1.5 ×`; empty if there is no bound
-    met     whether the figure keeps the bound; None if there is no bound
+    wanted  the condition for `ratio` or `ours`, such as `≤ 1.5 ×`; empty if there is no condition
+    met     True if the condition is met; None if there is no condition
     """
 
     row: str
@@ -30,25 +31,24 @@ class Row:
 
 
 def at_least(row: str, unit: str, figures: Sequence[float], ratio_min: float, wanted: str = "") -> Row:
-    """Make a line with a bound: the ratio should be at least `ratio_min`. `figures` are our figure and the limit."""
+    """Return a line with the condition that `ours / limit` is at least `ratio_min`. `figures` is (ours, limit)."""
     ours, limit = figures
     return Row(row, ours, limit, unit, ours / limit, wanted or f"≥ {ratio_min:g}", ours / limit >= ratio_min)
 
 
 def at_most(row: str, unit: str, figures: Sequence[float], ratio_max: float, wanted: str = "") -> Row:
-    """Make a line with a bound: the ratio should be at most `ratio_max`. `figures` are our figure and the limit."""
+    """Return a line with the condition that `ours / limit` is at most `ratio_max`. `figures` is (ours, limit)."""
     ours, limit = figures
     return Row(row, ours, limit, unit, ours / limit, wanted or f"≤ {ratio_max:g}", ours / limit <= ratio_max)
 
 
 def below(row: str, unit: str, ours: float, ours_max: float, limit: float | None = None) -> Row:
-    """Make a line with a bound: our figure should be at most `ours_max`. The limit is shown, but does not change the
-    bound."""
+    """Return a line with the condition that `ours` is at most `ours_max`. The condition does not use `limit`."""
     return Row(row, ours, limit, unit, ours / limit if limit else None, f"≤ {ours_max:,g}", ours <= ours_max)
 
 
 def figure(row: str, unit: str, ours: float, limit: float | None = None) -> Row:
-    """Make a line without a bound."""
+    """Return a line without a condition."""
     return Row(row, ours, limit, unit, ours / limit if limit else None, "", None)
 
 
@@ -57,7 +57,7 @@ def as_json(rows: Iterable[Row]) -> str:
 
 
 def as_markdown(rows: Iterable[Row]) -> str:
-    """Return the table in Markdown. Its columns are aligned, so that it is readable in a terminal too."""
+    """Return the table in Markdown. The columns are aligned, so a terminal shows them well too."""
     lines = [HEADING, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADING))]
     rule = [("-" * (width - 1) + ":") if column in {1, 2, 4} else "-" * width for column, width in enumerate(widths)]

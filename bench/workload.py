@@ -1,5 +1,4 @@
-"""Makes the writes that the rows of the benchmark use: reservations of a timetable, in the form in which peers send
-them.
+"""Makes the writes that the rows of the benchmark use. The writes are room reservations, in the form that peers send.
 
 Nothing is random, so every run does the same work.
 """
@@ -32,8 +31,8 @@ MANY_USERS = 5000
 
 
 def conflicting(count: int, origin: str, *, first: int = 0) -> list[Item]:
-    """Make writes with three choices of a slot. The first choice of every second write is already taken, so this write
-    gets its second choice."""
+    """Make writes with three slots each, in the order of preference. For every second write, the first slot is already
+    taken, so the write gets the second slot."""
     return _chain([(number // 2, 0, 3) for number in range(first, first + count)], origin, first)
 
 
@@ -60,8 +59,8 @@ def spread(count: int, origin: str, *, first: int = 0) -> list[Item]:
 
 
 def in_one_room(count: int, origin: str, stamp: int, *, minutes: int = 1) -> list[Item]:
-    """Make writes on one page, which is a room on one day. Each write reserves a slot of `minutes`, directly after the
-    slot of the previous write."""
+    """Make writes that all declare the same page: one room on one day. Each write reserves a slot of `minutes`,
+    directly after the slot of the previous write."""
     start = _minute(FIRST_DAY + timedelta(days=3000))
     slots = [[[start + number * minutes, start + (number + 1) * minutes]] for number in range(count)]
     return link(

@@ -1,6 +1,7 @@
 """Prepares what the rows measure: a Redis with the settings that replicas use, and replicas that hold reservations.
 
-A data folder is filled once and copied for each row of the same run that needs the same contents.
+Several rows may need replicas with the same contents. Then the workspace fills one data folder, and copies the folder
+for each row.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ LOADER = "desk~aaaaaa"  # the origin of all loaded writes
 
 
 class WithLog(Processes):
-    """Replicas that send their log even to a peer that lacks very many commits. See bench/log_server.py."""
+    """Processes of replicas that send their log even to a peer that lacks very many commits. They run
+    bench/log_server.py instead of server.py."""
 
     def command(self, label: str) -> list[str]:
         python, _, *rest = super().command(label)
@@ -74,7 +76,7 @@ class Workspace:
     def replicas_of(
         self, kind: type[Running], held: Mapping[str, int], settings: Mapping[str, object]
     ) -> Iterator[Running]:
-        """Yield running replicas, as `replicas` does. `kind` is the class of the processes."""
+        """Yield running replicas, as `replicas` does. `kind` is Processes or one of its subclasses."""
         folder, labels = self.new_folder(), tuple(held)
         processes = kind(write_configuration(folder, labels, SETTINGS | dict(settings)))
         for label, count in held.items():
@@ -110,8 +112,8 @@ class Workspace:
 
 
 def _copy(filled: Path, folder: Path) -> None:
-    """Copy the data folder of a replica, and note the new place in the identity file of the copy. Otherwise, the
-    replica would take a new id."""
+    """Copy the data folder of a replica, and write the new `place` into the identity file of the copy. With the old
+    `place`, the replica would take a new id."""
     shutil.copytree(filled, folder)
     identity = identity_file.load(folder)
     assert identity is not None

@@ -1,6 +1,7 @@
-"""The rows of the table, one file for each. `measure(workspace, size)` measures a row and returns its lines.
+"""The rows of the benchmark's table. Each file measures one row or several similar rows.
 
-The limit of a line is the figure that our figure is compared with.
+A function `measure…(workspace, size)` measures a row, and returns the lines of the row. A line compares our figure with
+another figure, the limit.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """accept: reservations per second at one replica. The limit is the rate of empty POSTs to the same web server.
 
 accept-flat: reservations per second at a replica that holds many reservations. The limit is the rate at a replica that
-holds few.
+holds few reservations.
 
-A replica answers only after the reservation is on the disk. The empty POST does not use a disk.
+A replica answers only after the reservation is on the disk. An empty POST does not use the disk.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def rate_at(address: Address, requests: Iterator[bytes], size: Size) -> Measure:
 
 
 def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]:
-    """Yield requests without end. Each request reserves a different free hour. The requests go through all rooms at one
-    hour, then through the next hours of the day, then through the next days."""
+    """Yield requests for ever. Each request reserves one free hour of one room. First come all rooms at the first hour
+    of a day, then all rooms at the next hour. After the last hour comes the next day."""
     for number in itertools.count():
         row, room = divmod(number, rooms)
         day, hour = divmod(row, hours)
@@ -62,5 +62,5 @@ def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]
 
 
 def _at(path: str, requests: Iterator[bytes]) -> Iterator[bytes]:
-    """Return these requests with their path replaced by `path`."""
+    """Return the same requests to another path."""
     return (request.replace(b"POST /reservations ", f"POST {path} ".encode(), 1) for request in requests)

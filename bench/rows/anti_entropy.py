@@ -1,10 +1,12 @@
 """apply, full-state and far-behind: how fast an empty replica receives reservations in a session over gRPC. Each
 replica is a process with its own Redis.
 
-apply       The sender sends its log. The limit is the rate at which one process receives the same writes without gRPC.
-full-state  The log is truncated, so the sender sends the full state. The limit is the rate when a sender sends its log.
-far-behind  The sender has the whole log, but sends the full state, because the full state takes less time. The limit
-            is the time when a sender sends its log.
+apply       The sender sends its log. The limit is the rate of a single process that receives the same writes without
+            gRPC.
+full-state  The sender has truncated its log, so it sends the full state. The limit is the rate of a sender that sends
+            its log.
+far-behind  The sender has the whole log. It sends the full state, because this takes less time. The limit is the time
+            of a sender that sends its log.
 """
 
 from __future__ import annotations
@@ -66,10 +68,10 @@ def measure_far_behind(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def transferred(processes: Processes, count: int, timeout_s: float = TIMEOUT_S) -> float:
-    """Start replica `two` without data, and run one session with replica `one`. Return the reservations per second that
-    `two` receives.
+    """Start replica `two` without data, and run one session with replica `one`. Return the number of reservations that
+    `two` receives per second.
 
-    Raise AssertionError unless `two` then holds `count` commits. The session may take `timeout_s`.
+    Raise AssertionError unless `two` holds `count` commits after the session. `timeout_s` limits the session's time.
     """
     processes.stop("two")
     shutil.rmtree(processes.settings.data / "two")

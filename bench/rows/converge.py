@@ -1,5 +1,5 @@
-"""converge: the number of rounds until all replicas are equal and no write is tentative. The limit is the binary
-logarithm of the number of replicas.
+"""converge: the number of rounds until all replicas hold the same writes, all of them committed. The limit is the
+binary logarithm of the number of replicas.
 
 Before the first round, each replica accepts one write. In each round, the replicas form random pairs, and each pair
 runs one session.

@@ -1,7 +1,7 @@
 """commit-wan, apply-wan and broken: sessions over a slow link, or over a link that breaks.
 
-The link is a proxy between two replicas. Each replica has its own configuration, in which the other replica has the
-address of a proxy.
+The link is a proxy between two replicas. The configuration of each replica gives the proxy's address instead of the
+other replica's address.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WAIT_S = 300.0
 
 
 class Linked(WithLog):
-    """Two replicas that always send the log. Each replica calls the other one through a proxy."""
+    """Processes of replicas that call each other through proxies. `routes` has the port and the target port of each proxy."""
 
     def __init__(self, configuration: Path) -> None:
         super().__init__(configuration)
@@ -93,7 +93,7 @@ def measure_apply(workspace: Workspace, size: Size) -> list[Row]:
 
 def measure_broken(workspace: Workspace, size: Size) -> list[Row]:
     """Measure how fast an empty replica receives writes over a link that breaks every two seconds. The limit is the
-    rate without breaks. The replicas start the sessions by themselves."""
+    rate over a link that does not break. No client starts a session: the replicas start all sessions."""
     count = size.of(WRITES, 10)
     rates = list[float]()
     for break_every_s in (None, BREAK_EVERY_S):

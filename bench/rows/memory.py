@@ -46,7 +46,7 @@ def _used(client: Any) -> int:
 
 
 def resident_mib(pid: int) -> float:
-    """Return the resident memory of a process in MiB: from /proc on Linux, else from `ps`, which every macOS has."""
+    """Return the resident memory of a process in MiB. On Linux, /proc has the figure. On macOS, `ps` reports it."""
     status = Path(f"/proc/{pid}/status")
     if status.exists():
         fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())

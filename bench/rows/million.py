@@ -1,12 +1,12 @@
-"""million: one replica with 1,000,000 reservations, compared with the same replica when it held a tenth of them.
+"""million: one replica, measured first with 100,000 reservations and then with 1,000,000 reservations.
 
-The reservations are spread as in a university: 100 rooms, eight hours of each working day, almost five years, and 4,501
-users. The user `desk` makes every tenth reservation. The replica receives the reservations in batches, as from a peer,
-into its embedded Redis. The time to make the writes does not count.
+The reservations are like those of a university: 100 rooms, eight hours of each working day, almost five years, and
+4,501 users. The user `desk` makes every tenth reservation. The replica receives the reservations in batches, as from a
+peer, and stores them in its embedded Redis. The time to make the writes does not count.
 
-The same questions are asked at both sizes. A question covers the same amount of data at both sizes, except a question
-about the reservations of a user. If another question takes longer at the larger size, its cost depends on data that the
-question does not cover.
+The row asks the same questions at both sizes. Most questions are about the same amount of data at both sizes. If such a
+question takes longer at the larger size, the cost of the question depends on other data. Only a question about the
+reservations of a user is about more data at the larger size.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ USER = "user-0001"
 
 
 class Filled(NamedTuple):
-    """The time in which the replica received one tenth of the reservations. `processor_s` is the processor time that
-    its Redis used."""
+    """How long the replica took to receive one tenth of the reservations. `processor_s` is the processor time of the
+    replica's Redis."""
 
     seconds: float
     processor_s: float
@@ -81,11 +81,12 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _fill(processes: Processes, tenth: int, numbers: range) -> list[Filled]:
-    """Stop the replica `one`, let its store receive some tenths of all reservations, and start the replica again.
-    Return the time for each tenth.
+    """Add reservations to the replica `one`, in parts of one tenth. Return the time for each part.
 
-    numbers  which tenths the store receives
-    tenth    the number of reservations in a tenth
+    The replica does not run meanwhile. It starts again before this function returns.
+
+    tenth    the number of reservations in each part
+    numbers  the numbers of the parts, from 0 to 9
     """
     processes.stop("one")
     opened = open_storage("embedded", processes.settings.data, "one")
@@ -115,7 +116,8 @@ def _processor_s(client: Any) -> float:
 
 
 def _figures(processes: Processes, hours: Iterator[int]) -> dict[str, float]:
-    """Measure the replica `one` as it is now. Return unit -> figure. Each number of `hours` stands for a free hour."""
+    """Measure the replica `one`. Return unit -> figure. `hours` gives a new number for each reservation, so that its
+    hour is free."""
     report("  starting it again, and asking")
     start_s = started(processes)
     loading = loading_s(processes)
@@ -136,8 +138,8 @@ def _figures(processes: Processes, hours: Iterator[int]) -> dict[str, float]:
 
 
 def _questions(processes: Processes, hours: Iterator[int]) -> dict[str, Callable[[], object]]:
-    """Return the questions to the replica `one`: name in the table -> function that asks the question. Each number of
-    `hours` stands for a free hour."""
+    """Return the questions to the replica `one`: name in the table -> function that asks the question. `hours` gives a
+    new number for each reservation, so that its hour is free."""
     rest, room = processes.rest("one"), MANY_ROOMS[0]
     day = FIRST_MONDAY.replace(hour=0) + timedelta(days=1)
     whole_day, one_hour = _period(day, 24), _period(day + timedelta(hours=17), 1)

@@ -1,8 +1,8 @@
-"""papers: measures again the tables of Terry 1995 (storage, undo, redo, reads and writes) and a figure of Petersen
-1997.
+"""papers: repeats measurements of two papers. Terry 1995 measured storage, undo, redo, reads and writes. Petersen 1997
+measured sessions.
 
-The column `limit` has the figure of the paper, measured on a machine of that time. Terry 1995 measured a bibliographic
-database of 1,550 entries, some of them tentative. Here, the entries are reservations.
+The column `limit` has the figure of the paper, measured on a machine of that time. Terry 1995 used a bibliographic
+database of 1,550 entries. Some entries were tentative. This row uses reservations instead.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _storage_kb(client: redis.Redis, count: int) -> tuple[float, float]:
-    """Fill a replica with all entries, `count` of them tentative. Return the size of the log and of all keys, in kB."""
+    """Store all entries in an empty replica. `count` entries stay tentative. Return the size of the log and the size of
+    all keys, in kB."""
     client.flushall()
     store = open_store(client, "papers", primary=True)
     items = conflicting(ENTRIES, "peer~aaaaaa")

@@ -1,6 +1,6 @@
-"""peers: compares this project with PouchDB in the same run. One line compares the speed of an anti-entropy session
-with that of a PouchDB replication. The other compares the rate of clients' reservations with the rate of single puts to
-PouchDB.
+"""peers: compares this project with PouchDB in the same run. The first line compares the speed of an anti-entropy
+session with the speed of a PouchDB replication. The second line compares the rate of clients' reservations with the
+rate of PUT requests to PouchDB. Each PUT request stores one document.
 
 PouchDB is another store that accepts writes at every replica. It keeps revisions of each document and leaves conflicts
 to its clients. Its server keeps the documents in LevelDB, and does not wait for the disk. npm has to install PouchDB
@@ -74,7 +74,7 @@ def _installed(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _server(program: Path, folder: Path) -> Iterator[Address]:
-    """Yield the address of a process that serves the databases of a folder."""
+    """Run a PouchDB server with the databases of a folder, and yield its address."""
     process = subprocess.Popen(["node", program, folder], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -103,8 +103,8 @@ def _load(server: Address, items: Sequence[Item]) -> None:
 
 
 def _replication_s(source: Address, target: Address, database: str, count: int) -> float:
-    """Let `target` pull all documents of `source` into a new database. Return how long this takes, in seconds. A batch
-    has as many documents as a batch of a session has writes."""
+    """Let `target` pull all documents of `source` into a new database. Return how long this takes, in seconds. Each
+    batch has BATCH documents."""
     wanted = {"source": f"http://{source}/source", "target": database, "batch_size": BATCH}
     with contextlib.closing(Connection(target)) as connection:
         seconds = seconds_of(lambda: connection.ask(post("/_replicate", wanted)))

@@ -1,7 +1,7 @@
-"""read: how many room calendars of one week are read per second. Reads of the tentative and of the committed view
-alternate.
+"""read: how many room calendars of one week are read per second. The requests ask for the tentative view and for the
+committed view in turn.
 
-The limit is an empty GET of the same web server.
+The limit is the rate of empty GETs to the same web server.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""records: how many writes of records per second a replica receives from a peer. Each of these writes books a meeting
-in a relation, and carries a check and a merge procedure.
+"""records: how many writes of the application `records` a replica receives from a peer per second. Each write inserts a
+meeting into a relation, and carries a check and a merge procedure.
 
-The limit is the rate at which the replica receives the same meetings as room reservations. Both rates are measured as
-in the row `store`.
+The limit is the rate for the application `rooms`: there, the same meetings are room reservations. Both rates are
+measured as in the row `store`.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _conflicting(count: int) -> list[Item]:
-    """Make writes of records for the meetings of `workload.conflicting`. Each meeting has three choices of a slot. The
-    first choice of every second meeting is already taken."""
+    """Make one write of the application `records` for each meeting of `workload.conflicting`. Each write gives three
+    slots, in the order of preference. For every second write, the first slot is already taken."""
     return link([_meeting(number) for number in range(count)], PEER, FIRST_STAMP)
 
 

@@ -1,7 +1,8 @@
-"""rollback-far and rollback-near: the time to receive a write that arrives late but is early in the order.
+"""rollback-far and rollback-near: the time to receive an early write. An early write arrives after other writes, but
+stands before them in the order.
 
-In rollback-far, the write has a page of its own, so nothing is replayed. In rollback-near, all writes are on one page,
-so every write that follows the late write in the order is replayed.
+In rollback-far, the early write has a page of its own, so nothing is replayed. In rollback-near, all writes are on one
+page, so every write after the early write is replayed.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def measure_far(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _early_writes(store: Store, count: int) -> Iterator[float]:
-    """For each round, receive `count` new writes, and yield the mean time of one write in milliseconds. Each write has
-    an early stamp and a page of its own."""
+    """In each round, let the store receive `count` early writes. Yield the mean time of one write, in milliseconds.
+    Each write has a page of its own."""
     numbers, prev = itertools.count(), 0
     while True:
         selections = []
@@ -68,8 +69,8 @@ def measure_near(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _near(client: redis.Redis, count: int) -> Measure:
-    """Return a function that lets a replica receive one early write, and returns how long this takes, in seconds. The
-    page of the write has `count` later writes."""
+    """Return a function that measures how long a replica takes to receive one early write, in seconds. The replica then
+    replays `count` writes of the same page."""
     later = in_one_room(count, "peer~aaaaaa", LATER)
     before = in_one_room(1, "early~aaaaaa", FIRST_STAMP)
     elsewhere = [alone(0, "far~aaaaaa", FIRST_STAMP, 0)]

@@ -1,4 +1,4 @@
-"""select: the time to select the ten newest writes for a peer from a long log, compared with a short log."""
+"""select: the time to select the ten newest writes of a long log for a peer. The limit is the time with a short log."""
 
 from __future__ import annotations
 

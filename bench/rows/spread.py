@@ -1,5 +1,6 @@
 """spread: how often a replica receives the body of the same write. Every replica has a standing session with every
-other replica: the session stays open. A replica accepts the next write when the previous write has arrived everywhere.
+other replica. A standing session does not end after a transfer. A replica accepts the next write when the previous
+write has arrived everywhere.
 
 All replicas run in this process and use one Redis. Their sessions are real sessions over gRPC.
 """
@@ -102,8 +103,8 @@ def sides(workspace: Workspace, client: redis.Redis, replicas: int) -> Iterator[
 
 
 def _take_turns(running: list[Side], numbers: range) -> None:
-    """Let the replicas take turns at accepting the drafts with these numbers. Each draft is accepted when the previous
-    write has arrived everywhere."""
+    """Let one replica after the other accept a draft, one draft for each number. The next draft has to wait until the
+    previous write has arrived everywhere."""
     for number in numbers:
         running[number % len(running)].accept(number)
         wait_until(lambda: _are_equal(running), WAIT_S, "all replicas hold the same")

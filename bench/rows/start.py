@@ -1,10 +1,10 @@
 """start: the time from the command until a replica with 100,000 reservations answers requests. The limit is the time of
 a replica without reservations.
 
-At a start, Redis reads its append-only file. The log of Redis says how long this takes, and the time is subtracted.
+At a start, Redis reads its append-only file. The log of Redis says how long Redis takes. The row subtracts this time.
 
-The replica was stopped in the normal way before each start. A start after a crash takes longer, because redis-check-aof
-reads the file too. This takes a third to a half of the time that Redis takes.
+Before each start, the replica was stopped in the normal way. A start after a crash takes longer, because
+redis-check-aof reads the file too. redis-check-aof takes a third to a half of the time that Redis takes.
 """
 
 from __future__ import annotations
@@ -39,6 +39,6 @@ def started(processes: Processes) -> float:
 
 
 def loading_s(processes: Processes) -> float:
-    """Return how long the Redis of `one` took to read its file at its last start, in seconds."""
+    """Return how long Redis took to read its append-only file at the last start of `one`, in seconds."""
     log = processes.settings.data / "one" / "redis.log"
     return float(LOADED.findall(log.read_text(encoding="utf-8"))[-1])
