@@ -1,1 +1,1 @@
-"""The command line client. It talks to replicas through their REST interface and imports no code of the server."""
+"""The command line client. It uses the REST interface of replicas, and imports only bayou/names.py of the server."""

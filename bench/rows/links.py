@@ -35,7 +35,7 @@ WAIT_S = 300.0
 
 
 class Linked(WithLog):
-    """Processes of replicas that call each other through proxies. `routes` has the port and the target port of each proxy."""
+    """Processes of replicas that call each other through proxies. `routes` has (port, target port) for each proxy."""
 
     def __init__(self, configuration: Path) -> None:
         super().__init__(configuration)

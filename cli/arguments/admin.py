@@ -1,4 +1,4 @@
-"""The arguments of the `admin` commands, with which operators manage replicas and managers manage people."""
+"""The arguments of the `admin` commands. Operators manage replicas with these commands; managers manage people."""
 
 from __future__ import annotations
 

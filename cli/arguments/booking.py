@@ -1,7 +1,7 @@
-"""The arguments and help texts of the commands for reservations. This module only parses words.
+"""The arguments and help texts of the commands for reservations.
 
-Times stay text here, because reading a time needs the building's time zone. The client gets that time zone from a
-replica.
+The parsed arguments have times as text. The commands read this text later, when a replica has given the building's time
+zone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ times, in the building's time zone:
   2026-12-01T09:00+01:00 or 2026-12-01T08:00Z, for a day on which clocks change
 spans, instead of a time and --for: {PERIOD_FORMS}
 lengths: {LENGTH_FORMS}"""
-BESIDE_HELP = "In --or and --to, a time without a date, such as 10:00, means that time on the day of --at."
+BESIDE_HELP = "In --or and --to, a time needs no date: 10:00 means 10:00 on the day of --at."
 SEVERAL: Any = {"nargs": "+", "action": "extend", "default": []}  # one or more words, and the option may be repeated
 ID_HELP = "the id, or the beginning of it; USER/ID for another user's"
 

@@ -16,15 +16,15 @@ _NO_CHOICE = re.compile("invalid choice: '(.*?)' \\(choose from")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser that raises Usage for a wrong command line. A plain argparse parser would end the program, and
-    the prompt with it.
+    """An argparse parser that raises Usage for a wrong command line. A plain argparse parser would end the program. The
+    prompt has to go on after a wrong command.
 
     The prompt uses these fields to complete words:
 
-    commands  the parsers of its subcommands, by name
-    options   the help of each long option, by name
+    commands  name of a subcommand -> its parser
+    options   name of a long option -> its help text
     summary   a few words that say what the command does
-    group     the title of the group to which the command belongs; empty for most
+    group     the title of the group to which the command belongs; empty for most commands
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -52,8 +52,8 @@ class Parser(argparse.ArgumentParser):
         return f"There is no command {typed!r}. {hint}"
 
     def groups(self) -> dict[str, dict[str, str]]:
-        """Return group -> name -> summary for the subcommands. The first group, whose title is empty, has the
-        subcommands that belong to no other group."""
+        """Return group -> name -> summary for the subcommands. The title of the first group is empty. This group has
+        the subcommands that belong to no other group."""
         found: dict[str, dict[str, str]] = {"": {}}
         for name, parser in self.commands.items():
             found.setdefault(parser.group, {})[name] = parser.summary
@@ -76,8 +76,8 @@ class Parser(argparse.ArgumentParser):
             self.options[name] = meaning
 
     def begin_commands(self, dest: str, metavar: str, required: bool = True) -> None:
-        """Start a list of subcommands. `dest` names the attribute of the parsed arguments that gets the name of the
-        subcommand."""
+        """Allow subcommands, which `add_command` adds. The parsed arguments have the name of the user's subcommand in
+        the attribute `dest`."""
         self._below = self.add_subparsers(dest=dest, metavar=metavar, required=required)
 
     def add_command(self, name: str, summary: str, examples: str, group: str = "") -> Parser:
@@ -94,10 +94,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_common(parser: Parser, top: bool) -> None:
-    """Add the options of every command. A user may write them before the command or after it.
+    """Add the options that every command has. A user may write these options before the command or after it.
 
-    `top` is true for the parser of the whole command line. A subcommand's parser sets no defaults, because they would
-    replace the values that were given before the command.
+    `top` is true for the parser of the whole command line, which sets the defaults. The parser of a subcommand sets no
+    defaults: a default would replace the value that the user wrote before the command.
     """
     absent: Any = None if top else argparse.SUPPRESS
     group = parser.add_argument_group("for every command")

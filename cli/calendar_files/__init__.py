@@ -1,2 +1,2 @@
-"""Calendar files (RFC 5545) for the command `import`: reads a file, compares it with the user's reservations, and makes
-the changes."""
+"""Imports calendar files (RFC 5545). The command `import` reads a file, compares the file with the user's reservations,
+and changes the reservations."""

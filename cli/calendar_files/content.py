@@ -26,7 +26,7 @@ _FOREIGN_RUN = re.compile(r"[^\W\d_a-zA-Z]{3}")
 
 @dataclass
 class Property:
-    r"""A line of a component. All names are in capitals. The value has no escapes: `\,` in the file is a comma here."""
+    r"""A line of a component. All names are in capitals. The value has no escapes: a `\,` in the file becomes `,`."""
 
     name: str
     params: dict[str, str]
@@ -75,8 +75,8 @@ def read_content(content: bytes) -> Content:
 
 
 class _Tree:
-    """Builds the components from the lines. `_open` has the components whose END has not come yet, the outermost
-    first."""
+    """Builds the components from the lines. `_open` has the components that still need their END line. Each of them
+    contains the next one."""
 
     def __init__(self) -> None:
         self.found = Content()
@@ -102,7 +102,7 @@ class _Tree:
             self._unreadable(line)
 
     def end(self) -> None:
-        """Note as damage if the file ends before all components have an END."""
+        """Add a sentence to `damage` if the file ends before the END line of a component."""
         if self._open:
             self.found.damage.append(f"the file is cut off: it ends before END:{self._open[0].name}")
             self._close(0)
@@ -133,10 +133,10 @@ class _Tree:
             self._open[-1].children.append(ended)
 
     def _close(self, depth: int) -> None:
-        """Remove the components of `_open` from index `depth` on. None of them has an END.
+        """Remove the components of `_open` from index `depth` on. These components have no END line.
 
-        An entry of the calendar, such as an event, is left out, because it may not be complete. A smaller component,
-        such as an alarm, is noted as an unreadable line of its entry.
+        An entry of the calendar, such as an event, is left out, because the entry may not be complete. A component of
+        an entry, such as an alarm, becomes an unreadable line of the entry.
         """
         while len(self._open) > depth:
             left = self._open.pop()
@@ -178,8 +178,8 @@ def _lines(content: bytes, found: Content) -> list[str]:
 
 
 def _utf8(content: bytes) -> bytes:
-    """Return the content of a file without a byte order mark. UTF-16 and UTF-32 become UTF-8. Any other encoding stays
-    as it is."""
+    """Convert UTF-16 and UTF-32 to UTF-8. Content in any other encoding does not change, but a byte order mark of UTF-8
+    is removed."""
     if content.startswith(b"\xef\xbb\xbf"):
         return content[3:]
     head = content[:64]

@@ -2,8 +2,8 @@
 
 
 class UnusableError(Exception):
-    """Raised for an event that cannot be read. The text of the error is the reason, such as `it has no end`. `expected`
-    is True if nothing is wrong: the event names no room."""
+    """Raised for an event that has to be skipped. The text of the error is the reason, such as `it has no end`.
+    `expected` is True if the event is valid, but names no room."""
 
     def __init__(self, why: str, *, expected: bool = False) -> None:
         super().__init__(why)

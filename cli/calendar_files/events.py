@@ -28,7 +28,7 @@ When = date | datetime  # a whole day, a moment with its zone, or a floating tim
 
 @dataclass(frozen=True)
 class Length:
-    """How long an event lasts: `days` calendar days, and then the time `exact`. A calendar day has 23 or 25 hours if
+    """How long an event lasts: first `days` calendar days, then the time `exact`. A calendar day has 23 or 25 hours if
     the clocks change."""
 
     days: int
@@ -40,15 +40,15 @@ class Length:
 
 @dataclass
 class Event:
-    """A VEVENT. An all-day event starts on a date, and its length has whole days only. Any other event starts at a
-    moment with a time zone.
+    """A VEVENT. The start of an all-day event is a date, and its length has whole days only. The start of any other
+    event is a time with a zone.
 
-    A time in `key`, `more` (RDATE) or `without` (EXDATE) may be floating, which means that it has no zone. It is then a
-    time in the zone of the series.
+    `key`, `more` (RDATE) and `without` (EXDATE) may have floating times. A floating time has no zone. It means a time
+    in the zone of the series.
 
-    timezone  the name of the time zone that the start names; None if the start is floating or its zone has no name
-    key       the start of the occurrence that this event replaces in its series; None if it replaces no occurrence
-    onwards   True if this event also replaces the later occurrences
+    timezone  the name of the start's time zone; None if the file gives no zone, or a zone without a name
+    key       the start of the occurrence that this event replaces; None if this event replaces no occurrence
+    onwards   True if this event also replaces all later occurrences
     rooms     the texts that may name the room of this event
     own       the reservation USER/REQUEST from which this event was exported; empty if there is none
     """
@@ -136,7 +136,7 @@ class Reader:
         return self._moment(found[0].value, found[0], floating) if found else None
 
     def _moment(self, text: str, one: Property, floating: tzinfo | None = None) -> When:
-        """Return the date or the time that a text of this property means. `floating` is the zone of a floating time."""
+        """Convert a text in the value of a property to a date or a time. A floating time gets the zone `floating`."""
         match = _MOMENT.fullmatch(text.strip())
         try:
             day, clock = (match[1], match[2]) if match else ("", "")
@@ -167,10 +167,10 @@ class Reader:
                 yield start, _between(start, self._moment(last, one))
 
     def _texts(self, one: Property) -> list[str]:
-        """Return the texts in the value of a property that is a list. Raise UnusableError if the TZID of the property
-        is not known.
+        """Split the value of a property at its commas. Raise UnusableError if the TZID of the property is unknown.
 
-        A line without a colon raises UnusableError too: its dates become part of its TZID, and this TZID is not known.
+        If the colon after the TZID is missing, the parser reads the value as a part of the TZID. So this TZID is
+        unknown too.
         """
         if one.params.get("TZID"):
             self.zones.zone(one.params["TZID"])
@@ -201,8 +201,8 @@ def title_of(event: Component) -> str:
 
 
 def room_name(text: str) -> str:
-    """Return a text in the form of a room name: one line, with plain spaces. Invisible characters are removed. Only
-    joiners inside the name stay."""
+    """Return a text in the form of a room name: one line, with plain spaces. All invisible characters are removed,
+    except JOINERS inside the name."""
     signs = (sign if is_readable(sign) else " " if sign.isspace() else "" for sign in fold_spaces(text))
     return "".join(signs).strip().strip("".join(JOINERS))
 

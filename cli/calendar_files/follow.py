@@ -1,4 +1,4 @@
-"""Carries out the plan of an import. It sends the requests one after the other, so the same file always gives the same
+"""Carries out the plan of an import. The requests are sent one after the other, so the same file always gives the same
 result."""
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from cli.times import slot_of
 
 @dataclass
 class Tally:
-    """The results of the requests of a plan.
+    """What became of the requests of a plan.
 
-    lost    the error if the replica did not answer a request; no request is sent after that
-    unsent  the number of reservations and changes whose request was not answered or not sent
+    lost    the error of the request that the replica did not answer, or None; no later request is sent
+    unsent  the number of reservations, changes and cancellations whose request got no answer or was not sent
     """
 
     tentative: int = 0
@@ -33,7 +33,7 @@ class Tally:
 
 @dataclass
 class Follower:
-    """Sends the requests of a plan. `step` is called after each of them."""
+    """Sends the requests of a plan. The method `follow` calls `step` after each action of the plan."""
 
     replica: Replica
     user: str
@@ -121,8 +121,8 @@ class Follower:
 
 
 def _time(one: Wanted, first: Wanted) -> Json:
-    """Return an occurrence in the form of POST /series. It names its room and its purpose only if they differ from
-    those of the first occurrence."""
+    """Return an occurrence as an entry of `times` in POST /series. The entry has a room or a purpose only if it differs
+    from the room or the purpose of the first occurrence."""
     own: Json = {}
     if one.room != first.room:
         own["room"] = one.room
@@ -132,6 +132,6 @@ def _time(one: Wanted, first: Wanted) -> Json:
 
 
 def _is_about(problem: Problem, one: Wanted) -> bool:
-    """Return whether a refusal by the policies names the slot of this reservation."""
+    """Return whether a policy refused the room and the slot of this reservation."""
     slot = problem.details.get("slot") if problem.code == "policy" else None
     return slot is not None and slot_of(slot) == one.slot and problem.details.get("room") == one.room

@@ -3,8 +3,8 @@
 The SEQUENCE of an event says which of two versions is newer. A newer version moves, changes and cancels the
 reservations of older versions. The same version changes nothing, even if somebody has moved a reservation by hand.
 
-Changes of single occurrences (EXDATE, RECURRENCE-ID, CANCELLED) are an exception. They are carried out even if the
-SEQUENCE is the same, because many programs do not raise the SEQUENCE for such a change.
+A file may move or remove a single occurrence (RECURRENCE-ID, EXDATE, CANCELLED). The plan follows this even if the
+SEQUENCE is the same, because many programs do not raise the SEQUENCE then.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from cli.times import Slot, slot_of
 
 @dataclass(frozen=True)
 class Held:
-    """A reservation that the user has already.
+    """A reservation that the user already has.
 
-    request   the id of the request that made the reservation; for an occurrence of a series, with `~` and its date
-    made_by   `request` without `~` and the date
-    key       the day that names the occurrence in its series; for a single reservation, the day on which it starts
-    asked     the first choice of the latest request; the reservation may have another slot
-    sequence  the SEQUENCE of the newest version of the event that an import has followed
-    by_hand   True if the last change was made by hand and not by an import
+    request   the request id of the reservation; an occurrence of a series has the id of the series, `~` and a date
+    made_by   the id of the request that made the reservation or the series
+    key       the day that identifies an occurrence of a series; the start day of a single reservation
+    asked     the first choice of the newest request; the reservation may have got another choice
+    sequence  the highest SEQUENCE of the event that an import has followed
+    by_hand   True if the newest change does not come from an import of this event
     """
 
     id: str
@@ -56,7 +56,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Add:
-    """Adds the reservations `wanted`: a single reservation, or several as one series."""
+    """Adds one series with the reservations `wanted`, or a single reservation."""
 
     request: str
     course: Course
@@ -81,7 +81,8 @@ class Cancel:
 
 @dataclass(frozen=True)
 class PageCount:
-    """Counts the pages that a reservation needs in a write, including those of the merge procedure."""
+    """Counts the pages that a write has to declare for a reservation. The merge procedure adds pages: `window_min`
+    minutes before and after the slot, and `other_rooms` rooms."""
 
     window_min: int = 0
     other_rooms: int = 0
@@ -98,12 +99,13 @@ class PageCount:
 
 @dataclass
 class Plan:
-    """The steps of an import. Reservations are made in the order of the file. If two events overlap, the first one in
-    the file gets the room.
+    """The steps of an import. Reservations are made in the order of the file. If two events overlap, the earlier event
+    in the file gets the room.
 
-    unknown  the names that are not known rooms: name -> the reservations that want this room
-    kept     (id, reason) for each reservation or event that differs from the file, but does not change
-    without  (what the file wants, the reservation) for each reservation that has no slot
+    unknown  unknown room -> the reservations that the file wants in this room
+    kept     (id, reason) for each reservation that does not change, although the file differs from it; one entry for an
+             event if the file has an older version of the event than an earlier import
+    without  (wanted reservation, existing reservation) for each existing reservation that is rejected
     """
 
     cancels: list[Cancel] = field(default_factory=list)
@@ -133,11 +135,11 @@ def plan_of(
     new_rooms: bool,
     pages_of: PageCount,
 ) -> Plan:
-    """Return the plan of an import. `reservations` are all reservations that the user owns, in the form of GET
-    /users/USER/reservations.
+    """Return the plan of an import. `reservations` has all reservations that the user owns, as GET
+    /users/USER/reservations returns them.
 
-    A reservation that another user made does not come from an import. The plan compares such a reservation only with
-    the event that was exported from the reservation.
+    Another user may have made a reservation for its owner. Such a reservation does not come from an import. The plan
+    uses it only for an event that was exported from this reservation.
     """
     by_base: dict[str, list[Held]] = defaultdict(list)
     by_id: dict[str, Held] = {}
@@ -177,8 +179,8 @@ def held_of(one: Json, zone: tzinfo) -> Held:
 
 
 def _compare_own(plan: Plan, course: Course, held: Held) -> None:
-    """Compare an event with the reservation from which it was exported. The reservation does not change, because the
-    file has an older state of the reservation."""
+    """Compare an exported event with its reservation. The reservation does not change, because the export shows an
+    older state of the reservation. Only the difference is reported."""
     plan.unchanged += 1
     if course.wanted and held.active and not held.is_as(course.wanted[0]):
         plan.kept.append((held.id, "it was made here, and the file has another time, room or purpose"))
@@ -186,7 +188,7 @@ def _compare_own(plan: Plan, course: Course, held: Held) -> None:
 
 @dataclass
 class _Following:
-    """Plans what to do about the events of one UID."""
+    """Plans the changes for the events of one UID."""
 
     plan: Plan
     course: Course
@@ -233,9 +235,11 @@ class _Following:
             self.plan.skipped.append(Skipped(self.course.title, "it is cancelled", expected=True))
 
     def matched(self) -> tuple[list[tuple[Wanted, Held]], list[Wanted], list[Held]]:
-        """Pair the wanted and the held reservations that have the same key. Return the pairs, the other wanted
-        reservations, and the other held reservations. The last list leaves out reservations that are cancelled or that
-        the file removes."""
+        """Pair each wanted reservation with a held reservation that has the same key. Return three lists: the pairs,
+        the wanted reservations without a pair, and the held reservations without a pair.
+
+        The third list has no reservation that is cancelled, or that the file removes.
+        """
         pairs, wanted_left, held_left = [], [], []
         keys = {one.key for one in self.course.wanted}
         for key in sorted(keys | {one.key for one in self.held}):
@@ -253,8 +257,11 @@ class _Following:
         return pairs, wanted_left, held_left
 
     def match_the_rest(self, wanted: list[Wanted], held: list[Held]) -> None:
-        """Pair the reservations that `matched` did not pair, in the order of time. So an event keeps its reservations
-        if its days change."""
+        """Pair the reservations that `matched` did not pair: the first wanted with the first held reservation, and so
+        on. So the event keeps its reservations if it moves to other days.
+
+        Then plan to add the wanted reservations that are left, and to cancel the held reservations that are left.
+        """
         if not self.course.complete:
             held = []
         if self.until and self.course.repeats:
@@ -301,15 +308,15 @@ class _Following:
         self.plan.kept.append((one.id, "the file no longer has it, but the SEQUENCE of the event is not higher"))
 
     def is_known(self, one: Wanted) -> bool:
-        """Return whether the room of a wanted reservation may be used. If not, note that the room is unknown."""
+        """Return whether a wanted reservation may use its room. If not, add the room to `plan.unknown`."""
         if self.rooms.is_known(one.room) or self.new_rooms:
             return True
         self.plan.unknown.setdefault(one.room, []).append(one)
         return False
 
     def add_all(self) -> None:
-        """Plan the new reservations. An event that repeats becomes series, each as large as one write allows. Any other
-        event becomes single reservations."""
+        """Plan the new reservations. A repeating event becomes one series, or several series if the occurrences do not
+        fit into one. Any other event becomes single reservations."""
         used = {one.made_by for one in self.held}
         left = [one for one in self.adds if self.is_known(one)]
         while left:
@@ -322,8 +329,8 @@ class _Following:
 
 
 def _first_part(wanted: Sequence[Wanted], pages_of: PageCount) -> list[Wanted]:
-    """Return the first of the wanted reservations, as many as fit into one series. The reservations of a series are on
-    different days, and a series needs at most PAGES_MAX pages."""
+    """Return as many of the wanted reservations as fit into one series. The reservations of a series have different
+    keys, and need at most PAGES_MAX pages together."""
     part: list[Wanted] = []
     days: set[str] = set()
     pages = 0

@@ -1,7 +1,8 @@
 """Computes the occurrences of a recurrence rule (RFC 5545, RRULE and EXRULE) as local times without a zone.
 
-python-dateutil does most of the work. This module adds four things: it reads UNTIL in any form, makes DTSTART the first
-occurrence, leaves out local times that clocks skip, and notices a rule that never matches.
+python-dateutil does most of the work. This module adds four things. It reads UNTIL in any form. It makes DTSTART the
+first occurrence. It leaves out a local time that does not exist, because clocks go forward then. It detects a rule that
+never matches.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Rule:
         return self.count is not None or self.until is not None
 
     def last(self, zone: tzinfo | None) -> datetime | None:
-        """Return the local time of UNTIL. A date means the end of that day. Return None without UNTIL."""
+        """Return the local time of UNTIL; None if the rule has no UNTIL. If UNTIL is a date, return the end of this
+        day."""
         if self.until is None:
             return None
         try:
@@ -76,12 +78,12 @@ class Rule:
         *,
         with_first: bool = True,
     ) -> list[datetime]:
-        """Return the local times of the occurrences up to `last` and up to UNTIL. Return at most OCCURRENCES_MAX + 1 of
-        them.
+        """Return the local times of the occurrences until `last` or UNTIL, whichever is earlier. Return at most
+        OCCURRENCES_MAX + 1 times.
 
-        `first` (DTSTART) is always an occurrence, even if the rule leaves it out (RFC 5545, 3.8.5.3). If `with_first`
-        is false, only the rule decides. A time for which `exists` is false is left out, because clocks skip it
-        (3.3.10).
+        `first` is DTSTART. If `with_first` is true, `first` is an occurrence even if the rule does not match it (RFC
+        5545, 3.8.5.3). A local time is left out if it does not exist, because clocks go forward then (RFC 5545,
+        3.3.10). `exists` returns whether a local time exists.
         """
         end = min(filter(None, [HORIZON, last, self.last(zone)]))
         found = [first] if with_first else []

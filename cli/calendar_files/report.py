@@ -31,8 +31,8 @@ class Report:
 
     @property
     def refused(self) -> list[tuple[Wanted, Problem]]:
-        """The wanted reservations that have no slot, with the reason. Some were refused now. Others have had no slot
-        since an earlier import."""
+        """The wanted reservations that have no slot, each with the reason. Some were refused in this import. The others
+        are rejected reservations of an earlier import."""
         found = list(self.tally.refused) if self.tally else []
         found += [(one, Problem("slot_taken", held.reason or "It has no slot.")) for one, held in self.plan.without]
         return sorted(found, key=lambda pair: (pair[0].slot.start, pair[0].room, pair[0].key))
@@ -43,8 +43,8 @@ class Report:
 
     @property
     def status(self) -> int:
-        """The exit status: FAILED if the import could not read or do everything, NOTHING_FREE if only slots were
-        missing, else DONE."""
+        """The exit status. FAILED if a part of the file could not be used, or a request failed for another reason than
+        a taken slot. NOTHING_FREE if slots were taken, and nothing else failed. Otherwise, DONE."""
         lost = any(not one.expected for one in (*self.table.skipped, *self.plan.skipped))
         failed = self.tally is not None and bool(self.tally.not_cancelled)
         refused = self.refused

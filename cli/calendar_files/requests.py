@@ -1,16 +1,16 @@
-"""The request ids of an import. They tell which event made a reservation (its UID), and which version of the event (its
-SEQUENCE).
+"""The request ids of an import. A request id tells from which event and which version of the event the request comes.
 
-An id begins with its base, which comes from the UID. Marks follow:
+There are three forms:
 
-    BASE[+sN][+YYYYMMDD]   makes a reservation or series; has a day if the id without the day is in use
+    BASE[+sN][+YYYYMMDD]   makes a reservation or a series
     BASE+sN                moves a reservation, or changes its purpose or room
     BASE+cN                cancels a reservation
 
-N is the SEQUENCE. The first form has no `+sN` if the SEQUENCE is 0.
+BASE comes from the UID of the event. N is the SEQUENCE, which is the number of the version. In the first form, `+sN` is
+absent if the SEQUENCE is 0. The id has a day only if the id without the day is already in use.
 
-So the import follows each version of an event only once, even if a file is imported again. It follows no older version
-after a newer version.
+If a file is imported again, the ids show which versions an import has already followed. The import follows no version a
+second time, and no older version after a newer version.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _MARKED = re.compile(r"(?P<base>.+?)(?:\+(?P<verb>[sc])(?P<sequence>\d{1,9}))?(?
 
 
 def base_of(uid: str) -> str:
-    """Return the beginning of the request ids for a UID. This is the UID itself, if it can be a name, is not too long,
-    and does not end with marks. Otherwise, it is a hash of the UID."""
+    """Return the beginning BASE of the request ids for a UID. If possible, BASE is the UID. If the UID is too long, is
+    not a valid name, or ends like a request id, BASE is a hash of the UID."""
     if NAME.fullmatch(uid) and len(uid) <= BASE_LENGTH_MAX and split(uid)[0] == uid:
         return uid
     return f"ics-{hashlib.sha256(uid.encode()).hexdigest()[:32]}"
@@ -41,8 +41,8 @@ def split(request: str) -> tuple[str, int]:
 
 
 def to_reserve(base: str, sequence: int, day: str, used: Collection[str]) -> str:
-    """Return an id that makes a reservation or series. `day` is the key of its first occurrence. `used` are the ids
-    that are in use already."""
+    """Return an id for a request that makes a reservation or a series. `day` is the key of the first occurrence. `used`
+    has the ids that are already in use."""
     found = base + (f"+s{sequence}" if sequence else "")
     if found not in used:
         return found

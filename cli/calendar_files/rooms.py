@@ -1,4 +1,4 @@
-"""Finds the room that an event names among the rooms of the replica."""
+"""Finds the room of the replica that an event names."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cli.rest import Json
 class Rooms:
     """The rooms of a replica.
 
-    known    room -> its opening hours, as times after midnight; None for a room without opening hours
-    renamed  text of the file -> the room that the user gave for it with --map
+    known    room -> opening and closing time, counted from midnight; None for a room without opening hours
+    renamed  name in the file -> room of the replica, as the user wrote with --map
     """
 
     known: Mapping[str, tuple[timedelta, timedelta] | None] = field(default_factory=dict)
@@ -26,12 +26,14 @@ class Rooms:
 
     @classmethod
     def of(cls, rooms: Sequence[Json], renamed: Sequence[str]) -> Rooms:
-        """Return the rooms of GET /rooms. Raise Usage if a --map is invalid."""
+        """Make the rooms from the answer of GET /rooms and the values of --map. Raise Usage if a value is invalid."""
         return cls({str(room["name"]): _hours(room) for room in rooms}, dict(_pair(text) for text in renamed))
 
     def find(self, names: Sequence[str]) -> str:
-        """Replace each name that `renamed` has. Then return the first name that `is_known`, or the first name if none
-        is known."""
+        """Return the first known room in a list of names. If no name is a known room, return the first name.
+
+        Names in `renamed` are replaced first.
+        """
         meant = [self.renamed.get(name, name) for name in map(_joined, names)]
         return next((name for name in meant if self.is_known(name)), meant[0])
 

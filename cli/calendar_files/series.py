@@ -1,5 +1,8 @@
-"""Combines a repeating event with its exceptions. The result is a list of occurrences, each with its time and its
-event."""
+"""Computes the occurrences of a repeating event and its exceptions.
+
+An exception is an event with a RECURRENCE-ID. It replaces one occurrence of the repeating event, or an occurrence and
+all later occurrences.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,13 @@ from cli.calendar_files.zones import is_skipped
 
 @dataclass(frozen=True)
 class Occurrence:
-    """One time at which an event takes place. `unmoved` is its start before any exception moved it. `key` is the day of
-    `unmoved`. The key identifies the occurrence and never changes."""
+    """One time at which an event takes place.
+
+    key      the day of `unmoved`; it identifies the occurrence and never changes
+    unmoved  the start that the repeating event gives
+    start    the real start; differs from `unmoved` if an exception moves the occurrence
+    event    the repeating event, or the exception that replaces this occurrence
+    """
 
     key: date
     unmoved: When
@@ -31,8 +39,8 @@ class Occurrence:
 
 @dataclass
 class Occurrences:
-    """The occurrences of a series. `removed` has the occurrences that do not take place: key -> SEQUENCE of the event
-    that removes the occurrence."""
+    """The occurrences of a series: `kept` has the occurrences that take place, `removed` the others. `removed` maps the
+    key of an occurrence to the SEQUENCE of the event that removes the occurrence."""
 
     kept: list[Occurrence] = field(default_factory=list)
     removed: dict[date, int] = field(default_factory=dict)
@@ -44,8 +52,8 @@ def occurrences_of(
 ) -> Occurrences:
     """Return the occurrences of an event that may repeat. Raise UnusableError if its rule cannot be followed.
 
-    series      None if the file has only exceptions
-    exceptions  the events that replace an occurrence, or an occurrence and all later ones
+    series      the repeating event; None if the file has only exceptions
+    exceptions  the exceptions of this event
     zone        the time zone of the building; the keys are days in this zone
     """
     found = Occurrences()
@@ -82,7 +90,7 @@ def _add(found: Occurrences, unmoved: When, start: When, length: Length, event: 
 
 
 def _add_alone(exception: Event, series: Event | None, zone: tzinfo, found: Occurrences) -> None:
-    """Add an exception that replaces no occurrence. It takes place at its own time."""
+    """Add an exception that fits no occurrence. The exception takes place at its own time, unless it is cancelled."""
     base = _resolved(exception.key, series, zone)
     _add(found, base, exception.start, exception.length, exception, zone)
     if series is not None and not exception.cancelled:
@@ -142,7 +150,8 @@ def _local(when: When) -> datetime:
 
 
 def _placed(local: datetime, like: When) -> When:
-    """Return a local time as a start of the same kind as `like`: a time in the same zone, or a day."""
+    """Convert a local time to the kind of start that `like` is. If `like` is a time, return a time in the same zone; if
+    `like` is a day, return a day."""
     return local.replace(tzinfo=like.tzinfo) if isinstance(like, datetime) else local.date()
 
 
@@ -164,10 +173,11 @@ def _resolved(when: When | None, series: Event | None, zone: tzinfo) -> When:
 
 
 def _hits(when: When | None, starts: Iterable[When], zone: tzinfo) -> list[When]:
-    """Return the starts that a RECURRENCE-ID or EXDATE means. A day means each start on this day. A time means each
-    start at this moment, and each all-day start on its day.
+    """Return the starts that a RECURRENCE-ID or EXDATE names. A day names all starts on this day. A time names the
+    starts at this moment, and the all-day starts on the day of this moment.
 
-    A floating time has the zone of the series. If no occurrence starts then, it has the zone of the building.
+    A floating time is first read in the zone of the series. If it names no start there, it is read in the zone of the
+    building.
     """
     all_starts = list(starts)
     if not isinstance(when, datetime):
@@ -183,8 +193,8 @@ def _hits(when: When | None, starts: Iterable[When], zone: tzinfo) -> list[When]
 
 
 def _shifted(start: When, base: When, moved: When) -> When:
-    """Return the new start of the occurrence at `start`. An exception has moved the occurrence at `base` to `moved`.
-    This occurrence moves by the same number of days and hours, in local time."""
+    """Return the new start of the occurrence at `start`, if an exception moves the occurrence at `base` to `moved`.
+    Both occurrences move by the same number of days and hours, in local time."""
     return _placed(_local(moved) + (_local(start) - _local(base)), moved)
 
 

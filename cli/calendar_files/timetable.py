@@ -1,4 +1,4 @@
-"""Reads from a calendar file which reservations it asks for. An event that is skipped is listed with the reason.
+"""Reads the wanted reservations from a calendar file. The result also has each event that is skipped, with the reason.
 
 This module sends nothing to a replica. The same file always gives the same result.
 """
@@ -32,8 +32,8 @@ RULE_LENGTH_MAX = 400
 class Wanted:
     """A reservation that an event asks for.
 
-    key        the day that names it in its series
-    unmoved    when it would start without its exception, in UTC; None if no exception moved it
+    key      the day that identifies the reservation among the reservations of the event
+    unmoved  the start without the exception, in UTC; None for an all-day occurrence or without an exception
     """
 
     key: str
@@ -48,15 +48,15 @@ class Wanted:
 class Course:
     """What the events of one UID ask for.
 
-    request   the beginning of all request ids that come from this UID
+    request   the beginning of all request ids for the UID
     own       the reservation USER/REQUEST from which the event was exported; empty if there is none
-    sequence  the SEQUENCE of the event itself
+    sequence  the SEQUENCE of the event, without its exceptions
     newest    the highest SEQUENCE of the event and its exceptions
     repeats   True if the event becomes a series
-    timezone  the time zone of its local times, if the event names one
+    timezone  the name of the event's time zone, or None
     wanted    the reservations that the events ask for
     removed   key of an occurrence that no longer takes place -> SEQUENCE of the event that removes the occurrence
-    complete  True if the file lists all occurrences; then no other occurrence takes place any more
+    complete  True if `wanted` has all occurrences; then the import may cancel the reservations of other occurrences
     """
 
     request: str
@@ -80,8 +80,8 @@ class Course:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An event that cannot become a reservation, and the reason. `expected` is True if nothing is wrong: the event
-    names no room, or it is cancelled and was never imported."""
+    """An event that cannot become a reservation, and the reason. `expected` is True for a valid event that names no
+    room, and for a cancelled event that was never imported."""
 
     title: str
     why: str
@@ -249,8 +249,8 @@ class _Reading:
             )
 
     def _by_key(self, exceptions: list[Event]) -> list[list[Event]]:
-        """Group the exceptions that replace the same occurrence. An exception that also replaces the later occurrences
-        is in another group."""
+        """Group the exceptions by the occurrence that they replace. An exception for one occurrence and an exception
+        for all later occurrences are never in the same group."""
 
         def key(one: Event) -> tuple[bool, str]:
             when = one.key
@@ -285,17 +285,17 @@ def _slots(one: Occurrence, hours: tuple[timedelta, timedelta] | None, zone: tzi
 
 
 def _at(day: date, clock: timedelta, zone: tzinfo) -> datetime:
-    """Return the moment at which clocks show the time `clock` on a day. A clock of 24 hours means the midnight at the
+    """Return the moment, in UTC, when clocks in `zone` show the time `clock` on `day`. A clock of 24 hours means the
     end of the day."""
     return (datetime.combine(day, time()) + clock).replace(tzinfo=zone).astimezone(UTC)
 
 
 def _versions(masters: list[Event]) -> list[Event]:
-    """Return which of several events with one UID count.
+    """Return the newest versions among several events that have the same UID.
 
-    Only events with the highest SEQUENCE count. If these have different times of change (LAST-MODIFIED), only the event
-    that was changed last counts. Otherwise, they are different events that share the UID. If two of them have the same
-    start, the later one in the file counts.
+    The newest versions are the events with the highest SEQUENCE. If these events have different LAST-MODIFIED times,
+    only the event with the latest time is returned. Otherwise, these events are different events that share the UID.
+    Of events with the same start, the last event in the file is returned.
     """
     newest = [one for one in masters if one.sequence == max(other.sequence for other in masters)]
     if len({one.changed for one in newest if one.changed}) > 1:
