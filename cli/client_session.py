@@ -1,7 +1,7 @@
 """The user's client session. Its token says what the user has written and read so far, at any replica.
 
 Replicas issue the token and check it; the client only stores it and sends it. The token is kept in a file, so that the
-session continues in the next command and at another replica.
+client session continues in the next command and at another replica.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ClientSession:
         return found
 
     def refresh(self) -> None:
-        """Read the file again. Another process of this user may have changed it."""
+        """Read the file again. Another process of this user may have changed the file."""
         with self.changing:
             found = read_json_file(self.path)
             kept = str(found.get("token", "")), found.get("guarantees")
@@ -61,7 +61,7 @@ class ClientSession:
             self.save()
 
     def headers(self, *, committed: bool) -> dict[str, str]:
-        """Return the HTTP headers of the session. `committed` is true for a request that reads the committed view."""
+        """Return the HTTP headers of the client session. `committed` is true for a read of the committed view."""
         headers = {"Bayou-Session": self.token}
         guarantees = "" if self.guarantees is None and committed else self.guarantees
         if guarantees is not None:
@@ -71,8 +71,8 @@ class ClientSession:
         return headers
 
     def save(self) -> None:
-        """Write a changed session to the file. If the file cannot be written, raise nothing: the session then ends with
-        this process."""
+        """Write a changed client session to the file. If the file cannot be written, raise nothing: the client session
+        then ends with this process."""
         with self.changing, contextlib.suppress(OSError):
             if self.kept != (self.token, self.guarantees):
                 replace_file(self.path, json.dumps({"token": self.token, "guarantees": self.guarantees}))

@@ -122,7 +122,7 @@ class Context:
         return answer
 
     def rooms(self) -> Json:
-        """Ask the replica for all rooms. Return its answer, {"timezone", "rooms": [ROOM]}."""
+        """Ask the replica for all rooms. Return the answer, {"timezone", "rooms": [ROOM]}."""
         answer = self.replica.get_all("/rooms", "rooms")
         self._zone = building_zone(str(answer.get("timezone", "UTC")))
         return answer

@@ -28,7 +28,7 @@ def probe(connect: Connect, address: ReplicaAddress) -> Json | None:
 
 
 def probes(connect: Connect, addresses: Sequence[ReplicaAddress]) -> list[Json | None]:
-    """Ask several replicas at the same time. Return their states in the order of the addresses."""
+    """Ask several replicas at the same time. Return the states in the order of the addresses."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         return list(pool.map(lambda address: probe(connect, address), addresses))
 

@@ -44,7 +44,7 @@ class Usage(Problem):
 
 
 class Unreachable(Problem):
-    """No replica answers at that address."""
+    """No replica answers at the address."""
 
     status = UNREACHABLE
 

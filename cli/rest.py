@@ -162,7 +162,7 @@ class Replica:
 
     @contextmanager
     def _errors_as_problems(self) -> Iterator[None]:
-        """Raise an error of the HTTP library as a Problem."""
+        """Raise each error of the HTTP library in the `with` block as a Problem."""
         try:
             yield
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
@@ -254,7 +254,7 @@ class Replica:
         return f"{self.address.label} ({self.address.short_url})"
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        """Return an Unreachable error. Its detail `sent` is true if the replica may have received the request."""
+        """Return an Unreachable error. The detail `sent` is true if the replica may have received the request."""
         cause = str(error)
         if found := re.search("certificate verify failed: ([^('\"]+)", cause):
             return Unreachable(

@@ -122,7 +122,7 @@ def read_date(text: str, zone: tzinfo, now: datetime) -> date:
 
 
 def read_length(text: str) -> timedelta:
-    """Read a length in one of LENGTH_FORMS. It must be at least a minute."""
+    """Read a length in one of LENGTH_FORMS. The length must be at least a minute."""
     compact = text.strip().lower()
     minutes = 0
     if match := _CLOCK.fullmatch(compact):
@@ -197,7 +197,10 @@ def show_offset(moment: datetime) -> str:
 
 
 def _near_day(word: str, zone: tzinfo, now: datetime) -> date | None:
-    """Return the day that a word such as `tomorrow` or `friday` names. Return None for any other word."""
+    """Return the day that a word such as `tomorrow` or `friday` names. Return None for any other word.
+
+    Raise Usage for the weekday of today, because the word could mean today or next week.
+    """
     today = now.astimezone(zone).date()
     if word in {"today", "tomorrow"}:
         return today + timedelta(days=word == "tomorrow")
@@ -255,7 +258,7 @@ def _read_offset(offset: str | None, text: str) -> tzinfo | None:
 def _place(day: date, clock: time, zone: tzinfo) -> datetime:
     """Return the moment at which the clocks of the zone show this day and time.
 
-    Raise Usage if there is no such moment, or if there are two.
+    Raise Usage if no such moment exists, or if two such moments exist.
     """
     first, second = (datetime.combine(day, clock, zone).replace(fold=fold) for fold in (0, 1))
     try:

@@ -3,8 +3,8 @@
 If the file has a readable definition of the zone (VTIMEZONE), this module uses the definition. Otherwise, this module
 looks up the TZID as a name: see `named_zone`.
 
-Many definitions describe only some years. For all other years, `DefinedZone` uses the zone with this name if the zone
-agrees with the definition.
+Many definitions describe only some years. For all other years, `DefinedZone` uses the zone that the TZID names, if
+this zone agrees with the definition.
 """
 
 from __future__ import annotations

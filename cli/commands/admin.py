@@ -177,7 +177,7 @@ def _import(context: Context, arguments: Namespace) -> None:
 
 
 def by_number(files: Sequence[str]) -> list[str]:
-    """Sort the volumes of each export by their number. The exports stay in the given order.
+    """Sort the volumes of each export by number. The exports stay in the given order.
 
     Sorting is needed because a shell lists FILE.10 before FILE.2 when it expands FILE*.
     """

@@ -226,7 +226,7 @@ def _take_words(arguments: Namespace) -> None:
 
 
 def _echo(context: Context, what: str, slots: list[Slot]) -> None:
-    """Show how the client understood the times, before it sends the request."""
+    """Show the times that the client understood, before the client sends the request."""
     zone = context.zone
     shown = [show_slot(slot, zone) for slot in slots]
     day = shown[0][: len("Tue 2026-12-01 ")]

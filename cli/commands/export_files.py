@@ -4,12 +4,12 @@ A volume is a fixed first line, followed by records. A length and a checksum sta
 ExportFrame of a_e.proto.
 
 A new export replaces the files of an earlier export at the same path. So this module must find out which files belong
-to one export. The names are not enough: FILE, FILE.2 and FILE.3 may be exports of three days. Therefore, this module
-reads two records of each file. The first record says which writes a receiver needs before the file. The last record
-says which writes a receiver holds after the file.
+to one export. The names are not enough: FILE, FILE.2 and FILE.3 may be three exports of different days. Therefore,
+this module reads two records of each file. The first record says which writes a receiver must hold before the import of
+the file. The last record says which writes a receiver holds after the import.
 
-Two files belong to one export if two things are true. Both files have the same hello. The second file needs exactly the
-writes that a receiver holds after the first file.
+Two files belong to one export if both files have the same hello, and the last record of the first file names the same
+writes as the first record of the second file.
 """
 
 from __future__ import annotations

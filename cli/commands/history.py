@@ -1,4 +1,5 @@
-"""The command `history`. It shows who changed a reservation, when and at which replica, and how it moved."""
+"""The command `history`. It shows who changed a reservation, when and at which replica, and how the reservation
+moved."""
 
 from __future__ import annotations
 

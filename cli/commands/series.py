@@ -100,8 +100,8 @@ def show_series(context: Context, answer: Json) -> int:
 def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:
     """Return the path and query of the REST request that changes or cancels a reservation or a series.
 
-    The path names one reservation; with --all or --and-later, it names a series. With --and-later, the query names the
-    first occurrence to change.
+    The path names one reservation. With --all or --and-later, the path names a series. With --and-later, the query
+    names the first occurrence to change.
     """
     if not arguments.reach:
         return context.reservation_path(arguments.reservation), {}
@@ -112,9 +112,10 @@ def target_of(context: Context, arguments: Namespace) -> tuple[str, Query]:
 
 
 def occurrence_of(context: Context, arguments: Namespace) -> Json:
-    """Return the first occurrence that a change of a series concerns.
+    """Return the first occurrence that the command changes.
 
-    With --and-later, the user names this occurrence. With --all, it is the first occurrence that is not cancelled.
+    With --and-later, return the occurrence that the user names. With --all, return the first occurrence that is not
+    cancelled.
     """
     name = arguments.reservation
     if arguments.reach == "later":

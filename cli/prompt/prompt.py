@@ -85,7 +85,7 @@ def converse(context: Context) -> int:
 
 
 def _carry_out(context: Context, text: str) -> int | None:
-    """Run the command in one line. Return its exit status, or None if the line is empty."""
+    """Run the command in the line `text`. Return the exit status, or None if the line is empty."""
     context.screen = screen = screen_for(sys.stdout)
     try:
         try:
