@@ -18,8 +18,9 @@ ROOMS = ["6.12", "6.13", "7.01"]
 
 
 def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str, Any]) -> Path:
-    """Write `folder`/config.yaml with these replicas on free ports, and return its path. `settings` are added to the
-    configuration, or replace parts of it. Requests are not limited, since one program makes all of them."""
+    """Write `folder`/config.yaml with these replicas on free ports, and return the path of the file. `settings` are
+    added to the configuration, and replace settings with the same name. The configuration does not limit the number of
+    requests, because one program makes all requests."""
     free = free_addresses(2 * len(labels))
     replicas = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
     whole = {"cluster": folder.name, "primary": labels[0], "rooms": ROOMS, "replicas": replicas}
@@ -37,11 +38,11 @@ def running(
     stopping: threading.Event | None = None,
     processes_of: Callable[[Path], Processes] = Processes,
 ) -> Iterator[Processes]:
-    """Run these replicas on embedded Redis while the block lasts. `processes_of` makes the processes of a
-    configuration.
+    """Run these replicas on embedded Redis until the `with` block ends. `processes_of` returns the Processes for a
+    configuration file.
 
-    Raise NotServing if a replica ends, and TooLong if a replica does not answer in time. Raise Stopped if the user
-    stops the program.
+    Raise NotServing if a replica ends before it answers, and TooLong if a replica does not answer in time. Raise
+    Stopped if the user stops the program.
     """
     with contextlib.ExitStack() as cleanup:
         for attempt in range(1, ATTEMPTS_MAX + 1):

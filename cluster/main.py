@@ -37,8 +37,8 @@ examples:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command. Return 0 on success, 1 after a failure, 2 for a wrong command line or file, and 130 if the user
-    stops it."""
+    """Run a command. Return 0 on success, 1 after a failure, and 2 if the command line is wrong or a file cannot be
+    opened. Return 130 if the user stops the command."""
     asked = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _carry_out(asked: argparse.Namespace) -> int:
-    """Run a command, and load what only this command needs."""
+    """Import the modules that only this command needs, and run the command."""
     match asked.command:
         case "run":
             from cluster.run import run  # noqa: PLC0415

@@ -1,8 +1,9 @@
 """The replicas of one configuration as processes on this machine.
 
-Each replica is in a process group of its own. So Ctrl-C and a hang-up reach only the program that started the replica,
-and this program then stops the replica with `stop`. This module runs `server.py` as a command, and otherwise uses only
-the REST interface of replicas.
+Each replica has its own process group. So a signal from the terminal, such as Ctrl-C, reaches only the program that
+started the replica. This program then stops the replica with `stop`.
+
+This module starts `server.py` as a command. It asks the replicas for information only through their REST interface.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ OnOutput = Callable[[str, str | None], object]  # (label, a line of output, or N
 
 
 class NotServing(Exception):
-    """A replica ended before it answered. `output` is the end of its output."""
+    """A replica ended before it answered. `output` has the last lines of the replica's output."""
 
     def __init__(self, label: str, status: int, output: str) -> None:
         super().__init__(f"{label} is not running; it ended with status {status}:\n{output}")
@@ -57,8 +58,8 @@ class Process(Protocol):
 class Processes:
     """The processes of a configuration's replicas, by label.
 
-    `on_output` is called with each line of their output, from several threads. If `color` is true, the replicas colour
-    their output, although it goes to a pipe.
+    `on_output` is called with each line that a replica prints. Several threads call `on_output`. If `color` is true,
+    the replicas print in colour.
     """
 
     def __init__(self, configuration: Path, on_output: OnOutput | None = None, *, color: bool = False) -> None:
@@ -109,16 +110,16 @@ class Processes:
         return self._running[label].process.pid
 
     def status(self, label: str) -> int | None:
-        """Return the exit status of a replica; it is negative if a signal ended the replica, and None while the replica
-        runs."""
+        """Return the exit status of a replica. The status is negative if a signal ended the replica. Return None while
+        the replica runs."""
         return self._running[label].process.poll()
 
     def output(self, label: str) -> str:
-        """Return the end of a replica's output."""
+        """Return the last lines of a replica's output."""
         return "\n".join(self._running[label].lines)
 
     def kill(self, label: str) -> None:
-        """Kill a replica. Its embedded Redis runs on until the replica is started again or `stop` is called."""
+        """Kill a replica. Its embedded Redis keeps running until the replica starts again or `stop` is called."""
         self._running[label].kill()
 
     def stop(self, *labels: str) -> list[str]:
@@ -161,7 +162,7 @@ class _Running:
         self._reader.start()
 
     def ended_by(self, deadline: float) -> bool:
-        """Wait for the end of the process and of its output. Return False if the process has not ended at
+        """Wait until the process has ended and its output has been read. Return False if the process has not ended at
         `deadline`."""
         try:
             self.process.wait(max(deadline - time.monotonic(), 0))

@@ -57,7 +57,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """The replica answered with an error, which has a status, a code and a message."""
+    """The replica answered with an error. `status` is the HTTP status of the answer, and `code` is the error code."""
 
     def __init__(self, label: str, answer: Answer) -> None:
         super().__init__(f"{label}: {answer.message} [{answer.status} {answer.code}]")

@@ -1,6 +1,6 @@
 """`cluster.py run`: runs a script from a file or from standard input, on real servers or in the simulation.
 
-Results go to standard output, everything else to standard error. The exit status is 1 if an `expect` failed, if
+Results go to standard output, and all other text goes to standard error. The exit status is 1 if an `expect` failed, if
 `--check` found a difference, or if no line was understood. Otherwise it is 0, even if lines were skipped.
 """
 
@@ -83,7 +83,8 @@ def _check_writable(diagram: Path) -> None:
 
 
 def draw_run(title: str, runner: Runner, driver: Driver, lines: Iterable[str]) -> str:
-    """Run all lines, and return a web page of what happened. The servers of `driver` must record their frames."""
+    """Run all lines of a script, and return a web page with a diagram of the run. The servers of `driver` must record
+    their frames."""
     recorder = Recorder(driver)
     for number, line in enumerate(lines, 1):
         runner.step(line)

@@ -1,5 +1,5 @@
-"""Shows texts one after another on a terminal. One key goes on, another goes back. If there is no terminal, all texts
-are printed."""
+"""Shows texts one after another on a terminal. One key shows the next text, and another key shows the previous text.
+Without a terminal, all texts are printed at once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def width() -> int:
 
 
 def height() -> int | None:
-    """Return how many lines a text may have, so that all of it is seen at once; None if there is no terminal."""
+    """Return how many lines of a text the terminal can show at once. Return None if there is no terminal."""
     return shutil.get_terminal_size(SIZE_OF_NO_TERMINAL).lines - 1 if stops() else None  # the last has the keys
 
 
@@ -82,8 +82,8 @@ def _keys(text: str, *, is_first: bool) -> str:
 
 @contextlib.contextmanager
 def _reading_keys() -> Iterator[int]:
-    """Have the terminal pass on each key at once, without showing the key. Yield the file descriptor of the
-    terminal."""
+    """Set the terminal to send each key at once, and not to show the key, until the block ends. Yield the file
+    descriptor of the terminal."""
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     try:
@@ -94,8 +94,8 @@ def _reading_keys() -> Iterator[int]:
 
 
 def _key(terminal: int) -> str:
-    """Wait for a key that has a meaning, and return the characters that the terminal sends for it. Ctrl-C still sends a
-    signal."""
+    """Wait for a key of NEXT, BACK or END. Return the characters that the terminal sends for this key. Ctrl-C still
+    sends a signal."""
     while True:
         pressed = os.read(terminal, 16).decode(errors="replace")
         key = pressed if pressed.startswith("\x1b") else pressed[:1]

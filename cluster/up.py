@@ -41,8 +41,8 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """An action that the cluster page asks for; see Control in cluster/control.py. `done` is resolved when the action
-    is done or refused."""
+    """An action that the user requests on the cluster page or in the terminal; see Control in cluster/control.py.
+    `done` gets an exception if the action is refused."""
 
     name: str
     label: str | None
@@ -57,11 +57,11 @@ class _Said:
 
 
 def up(configuration: Path, *, in_class: bool = False) -> int:
-    """Run the replicas until the user stops them or all have ended. Return 0, or 1 if a replica ended by itself. Raise
-    ConfigError if the configuration is invalid.
+    """Run the replicas until the user stops them or all of them have ended. Return 1 if a replica ended by itself, else
+    0. Raise ConfigError if the configuration is invalid.
 
-    If `in_class`, begin a class as soon as the replicas have met: set them to manual pace, and open the cluster page in
-    a browser. The page may start over, which deletes the data of the replicas.
+    With `in_class`, prepare the replicas for teaching. When all replicas know the primary, set manual pace, and open
+    the cluster page in a browser. The user may start over on this page, which deletes the data of the replicas.
     """
     return _Up(configuration, in_class=in_class).run()
 
@@ -186,7 +186,7 @@ class _Up:
         self._events.put(None)
 
     def _read_commands(self) -> None:
-        """Start over whenever the user types `reset`."""
+        """Read the lines that the user types. Start over after each line `reset`."""
         with open(sys.stdin.fileno(), closefd=False, encoding="utf-8", errors="replace") as typed:
             for line in typed:
                 if line.strip() == "reset":
@@ -204,7 +204,8 @@ class _Up:
         self._events.put(_Said(f"For another page with control: {self._control.page_address}"))
 
     def _begin_class(self, is_over: threading.Event) -> None:
-        """Begin a class, and print that it has begun. Return early, without a message, once `is_over` is set."""
+        """Prepare the replicas for a class, print that the class can begin, and open the cluster page. Return early,
+        without a message, once `is_over` is set."""
         try:
             begin_class(self._processes, is_over)
         except Stopped:

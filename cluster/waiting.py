@@ -22,7 +22,7 @@ class TooLong(Exception):
 
 
 def on_stop(call: Callable[[], object]) -> None:
-    """Make Ctrl-C, SIGTERM and a hang-up call `call` instead of their usual effect."""
+    """Replace the usual effect of Ctrl-C, SIGTERM and a closed terminal by a call of `call`."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # not under nohup
             signal.signal(number, lambda *_: call())

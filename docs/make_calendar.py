@@ -56,7 +56,7 @@ def _reserve(processes: Processes, label: str, wanted: tuple[tuple[str, str, int
 
 
 def _choose(page: Page, processes: Processes) -> None:
-    """Open the calendar page of the replica that is cut off, and choose three times in it."""
+    """Open the calendar page of the replica that is cut off, and choose the times of CHOSEN."""
     size = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     page.open(f"http://{processes.settings.replica('two').rest}/#day={DAY}")

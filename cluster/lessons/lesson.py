@@ -1,8 +1,9 @@
-"""`cluster.py lesson`: lists the scenarios with their claims, or plays a script in the simulation.
+"""`cluster.py lesson`: plays a script step by step in the simulation, or lists all lessons.
 
-After each step it shows what was printed, and a picture of all servers.
+The screen shows the output of each step, and then a picture of all servers.
 
-On a terminal it waits for a key after each step, and can go back. Otherwise it prints all steps at once.
+On a terminal, one key shows the next step, and another key shows the previous step. Without a terminal, all steps are
+printed at once.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ RESULTS = {  # word in a result -> the state that it stands for; the first word 
 
 
 def lesson(name: str | None, *, with_frames: bool = False) -> int:
-    """Play a lesson or the script in a file, or list all lessons if `name` is None. With `with_frames`, show after each
-    step the frames of its sessions.
+    """Play the lesson `name`, or the script in the file `name`. If `name` is None, list all lessons. With
+    `with_frames`, also show the frames that the servers sent in each step.
 
     Return 0 on success, and 2 if there is no such lesson. Return 1 if an `expect` of the script failed, or if no line
     of the script was understood. Raise Stopped if the user stops the program, and OSError if the file cannot be read.
@@ -74,8 +75,8 @@ def lesson(name: str | None, *, with_frames: bool = False) -> int:
 
 
 class Player:
-    """Plays one lesson on a driver of its own. It keeps the last log of each server, to show what each step has
-    changed."""
+    """Plays one lesson. The player remembers the log that each server had after the previous step, and so can show what
+    the next step changes."""
 
     def __init__(self, played: Lesson, driver: Driver) -> None:
         self._lesson = played
@@ -88,9 +89,9 @@ class Player:
         self._files: set[str] = set()  # that have been shown
 
     def steps(self) -> Iterator[str]:
-        """Play the steps in order, and yield the screens to show. A step begins with a screen for each file of rules
-        that is used for the first time. Then comes the screen that shows the cluster after the step. If `note_frame`
-        was called during the step, screens with its frames follow."""
+        """Play the steps one after the other, and yield the screens to show. If a step uses a file of relations or
+        rules for the first time, a screen with this file comes first. The next screen shows the cluster after the step.
+        If `note_frame` was called during the step, screens with the frames follow."""
         for number, step in enumerate(self._lesson.steps, 1):
             yield from self._new_files(step)
             self._shown, self._frames = [], []
@@ -113,7 +114,8 @@ class Player:
         self._frames.append((here, there, frame))
 
     def _new_files(self, step: Step) -> Iterator[str]:
-        """Yield the content of each new file of relations or rules, without its comments."""
+        """Yield the text of each file of relations or rules that this step uses for the first time. Leave out
+        comments."""
         for line in step.lines:
             words = line.split()
             if words[:1] not in (["define"], ["write"]) or len(words) < 3 or words[2] in self._files:
@@ -169,9 +171,9 @@ class Player:
             self._shown.append(f"{prompt} {paint(line.replace(HARD_BLANK, ' '), attrs=['bold'])}")
 
     def _picture(self) -> None:
-        """Add the replays and the picture to the screen. If the screen is higher than the terminal, leave out parts in
-        this order: blank lines and the legend, the oldest writes, the replays. Writes that this step has changed
-        stay."""
+        """Add the replays and the picture to the screen. If the screen has more lines than the terminal, leave out
+        parts in this order: blank lines and the legend, the oldest writes, the replays. Do not leave out the writes
+        that this step has changed."""
         world, width, height = self._runner.world, screens.width(), screens.height()
         shown = [self._column(server) for server in world.servers.values()]
         paused = paint("   ‖ anti-entropy is paused", "magenta", attrs=["bold"]) if self._runner.is_paused else ""

@@ -1,6 +1,7 @@
 """A picture of a cluster for a projector: the links, and a column for each server with its role, clients and log.
 
-It reads logs in the form of REST answers. Each colour comes with a sign of the same meaning.
+The logs come in the form of REST answers. Each colour stands with a sign of the same meaning, so the picture is clear
+without colours too.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ def legend() -> str:
 def small_stamp(write_id: str) -> str:
     """Return the stamp of a write in small digits, in seconds since the beginning of the script.
 
-    A number after a plus sign counts microseconds: `₁₇₊₂` is two microseconds after second 17. Lamport's rule makes
-    these stamps: a new stamp is at least one microsecond greater than the last one that the server has seen.
+    A number after a plus sign counts microseconds: `₁₇₊₂` is two microseconds after second 17. Such small differences
+    come from Lamport's rule: a server gives a new write a greater stamp than every stamp that the server has seen.
     """
     seconds, _, fraction = stamp_text(split_id(write_id)[0]).partition(".")
     more = int(fraction.ljust(6, "0")) if fraction else 0
@@ -126,7 +127,8 @@ def changes(before: Sequence[Entry], now: Sequence[Entry]) -> dict[str, str]:
 
 
 def link_line(world: World) -> str:
-    """Return a line with the links between running servers. If there are many servers, it has only the cut links."""
+    """Return a line with the links between running servers. If there are more than LINKS_MAX links, the line has only
+    the cut links."""
     pairs = list(combinations([server.id for server in world.running()], 2))
     cut = [pair for pair in pairs if not world.is_linked(*pair)]
     shown = pairs if len(pairs) <= LINKS_MAX else cut
@@ -137,8 +139,8 @@ def link_line(world: World) -> str:
 
 
 def newest_changed(column: Column) -> int:
-    """Return how many of the newest writes of a log must be shown so that all changed writes are visible; 0 if none has
-    changed."""
+    """Return how many of the newest writes of a log must be shown, so that all changed writes are visible. Return 0 if
+    no write has changed."""
     changed = [place for place, write in enumerate(column.log) if column.changes.get(write.id)]
     return len(column.log) - changed[0] if changed else 0
 
@@ -177,7 +179,7 @@ def _cells(column: Column, room: int, writes_max: int) -> Iterator[Text]:
 
 
 def _write_lines(write: Entry, change: str, room: int) -> Iterator[Text]:
-    """Yield the line of a write, or two if the column is narrow."""
+    """Yield the line of a write. In a narrow column, a long write takes two lines."""
     mark, color = MARKS[write.mark]
     gap = "" if room < TIGHT else " "
     text = f"{mark}{gap}{write.text}{gap}{write.stamp}".rstrip()
