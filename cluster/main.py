@@ -24,15 +24,15 @@ STOPPED = 130
 EXAMPLES = """\
 examples:
   python cluster.py up                       all replicas of config.yaml, until Ctrl-C
-  python cluster.py up --config mine.yaml    those of another configuration
+  python cluster.py up --config mine.yaml    the replicas of another configuration
   python cluster.py up --fresh               start over: delete their data first
   python cluster.py class                    step by step on the cluster page, on data of its own
   python cluster.py demo                     three replicas disagree, and agree again
   python cluster.py run scenarios/FILE.test  a script of the scenario language
   python cluster.py run scenarios/FILE.test --diagram FILE.html    also draw what happened
-  python cluster.py lesson displaced         one of scenarios/, step by step, for a class
+  python cluster.py lesson displaced         a scenario, step by step, for a class
   python cluster.py exercise 1               an exercise that checks itself
-  python cluster.py compare scenarios/compare/same_room.test    Bayou beside seven other designs
+  python cluster.py compare scenarios/compare/same_room.test    compare Bayou with seven other designs
 """
 
 
@@ -118,10 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     teaches = add(
         "class",
         help="start all replicas on new data for a class, with manual pace, and open the cluster page",
-        description="Start all replicas of the configuration with new data, in the folder .class of its data folder.\n"
-        "The replicas have manual pace: they send and commit nothing by themselves. You do each step on\n"
-        "the cluster page. There, you can also crash and restart replicas, and start over. To start over in\n"
-        "the terminal, type reset. Ctrl-C stops the replicas.",
+        description="Start all replicas of the configuration for a class. The data is new, in the folder .class of\n"
+        "the data folder. The replicas have manual pace: they send and commit nothing by themselves.\n"
+        "On the cluster page, you do each step. You can also crash and restart replicas there, and start\n"
+        "over. To start over in the terminal, type reset. Ctrl-C stops the replicas.",
     )
     for command in (runs, resets, teaches):
         command.add_argument(
@@ -140,16 +140,17 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="run a script of the scenario language on temporary servers",
         description="Run a script of the scenario language on temporary servers. Results go to standard output,\n"
-        "all else to standard error. The exit status is 1 if an expect or the check failed.",
+        "and all other text goes to standard error. The exit status is 1 if an `expect` command failed, if\n"
+        "the output differs from the file of --check, or if no line is a command. Otherwise it is 0.",
         epilog="commands:\n" + "".join(f"  {name} {usage}".rstrip() + "\n" for name, (usage, _, _) in USAGES.items()),
     )
     taught = add(
         "lesson",
         help="play a scenario step by step, for a class; without a name, list all",
-        description="Play a scenario step by step, with a picture of all logs after each step. NAME may also be the\n"
-        "file of any script: each comment in it begins a step. On a terminal, Enter or Page Down goes on, and\n"
-        "← or Page Up goes back. Without a name: list the scenarios and their claims. docs/teaching.md\n"
-        "describes a class that uses them.",
+        description="Play a scenario step by step, with a picture of all logs after each step. NAME may also be a\n"
+        "file with another script. Each comment in the script begins a step. On a terminal, Enter or Page Down\n"
+        "shows the next step, and ← or Page Up shows the previous step. Without a name, list the scenarios\n"
+        "and their claims. docs/teaching.md describes a class with these scenarios.",
     )
     taught.add_argument("name", metavar="NAME", nargs="?", help="one of scenarios/NAME.test, or the file of a script")
     taught.add_argument(
@@ -159,8 +160,8 @@ def _parser() -> argparse.ArgumentParser:
         "exercise",
         help="give a student an exercise, and check it; without a number, list all",
         description="Copy the file of an exercise into the current folder. Edit the file, and run the same command\n"
-        "again: it plays the file in the simulation. It shows what the cluster did, and which demands of the\n"
-        "exercise are met. Without a number: list the exercises.",
+        "again. The command then plays the file in the simulation, and shows what the cluster did. It also\n"
+        "shows which demands of the exercise the file meets. Without a number, list the exercises.",
     )
     trained.add_argument("number", metavar="N", type=int, nargs="?", help="the number of the exercise")
     compared = add(
@@ -169,9 +170,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Play a script of reservations under eight designs: a central server, last writer wins, a\n"
         "grow-only set, a two-phase set, an observed-remove set, an operation-based set, commit by stable\n"
         "stamps, and Bayou. For each design, show which users believe that they have the room. Also show\n"
-        "which bookings were lost or made twice, and which requests were refused because of a cut link.\n"
-        "On a terminal, Enter goes on and ← goes back. The script may use joinServer, joinClient,\n"
-        "breakConnection, restoreConnection, pause, start, stabilize, reserve and cancel.",
+        "lost and double bookings, and requests that were refused because a link was cut. On a terminal,\n"
+        "Enter shows the next screen, and ← shows the previous screen. The script may use joinServer,\n"
+        "joinClient, breakConnection, restoreConnection, pause, start, stabilize, reserve and cancel.",
     )
     compared.add_argument("script", metavar="SCRIPT", type=Path, help="such as scenarios/compare/same_room.test")
     scripted.add_argument("script", metavar="FILE", type=Path, nargs="?", help="the script (default: standard input)")

@@ -92,7 +92,7 @@ class _Up:
         if self._in_class and sys.stdin is not None:
             threading.Thread(target=self._read_commands, name="commands", daemon=True).start()
         names = ", ".join(map(self._names, self._labels))
-        print(f"Starting {names} of {self._processes.configuration}. Ctrl-C stops them.")
+        print(f"Starting the replicas {names} of {self._processes.configuration}. Ctrl-C stops the replicas.")
         if not self._in_class:
             print(f"The cluster page, where replicas crash and restart: {self._control.page_address}")
         try:
@@ -217,7 +217,7 @@ class _Up:
         if is_over.is_set():
             return
         self._events.put(
-            _Said("The class begins: replicas send and commit nothing by themselves. To start over, type reset.")
+            _Said("The class can begin. The replicas send and commit nothing by themselves. To start over, type reset.")
         )
         address = self._control.page_address
         self._events.put(_Said(f"The cluster page: {address}"))

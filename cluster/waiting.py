@@ -22,7 +22,7 @@ class TooLong(Exception):
 
 
 def on_stop(call: Callable[[], object]) -> None:
-    """Replace the usual effect of Ctrl-C, SIGTERM and a closed terminal by a call of `call`."""
+    """On Ctrl-C, on SIGTERM, or when the terminal closes, call `call` instead of ending the program."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # not under nohup
             signal.signal(number, lambda *_: call())
@@ -44,7 +44,7 @@ def wait_until(
     asked_to_stop = stopping or threading.Event()
     while not (found := state()):
         if time.monotonic() > deadline:
-            raise TooLong(f"This was still not true after {bound_s:g} s: {awaited}.")
+            raise TooLong(f"The time limit of {bound_s:g} s has passed, and this is not true yet: {awaited}.")
         if asked_to_stop.wait(POLL_S):
             raise Stopped
     return found

@@ -167,7 +167,7 @@ def test_starting_over_twice_begins_one_class(tmp_path: Path) -> None:
         teacher.wait_for("The cluster page: ")
         wait_until(lambda: teacher.paces() == ["manual"])
     assert teacher.shown.count("Starting over.") == 2
-    assert teacher.shown.count("The class begins: ") == 2
+    assert teacher.shown.count("The class can begin. ") == 2
     assert "The class cannot begin" not in teacher.shown
 
 

@@ -156,7 +156,7 @@ def test_the_page_of_a_class_crashes_a_replica_restarts_it_and_starts_over(tmp_p
         page.click(".startover")
         page.wait_for_text("#said", "Starting over")
         wait_until(lambda: [page.run(ROWS, label) for label in LABELS] == [[], [], []])
-        teacher.wait_for("The class begins")
+        teacher.wait_for("The class can begin")
         page.wait_for_text("#pace", "Nothing is sent or committed by itself.")
         reserve(page, "three")
         page.click(".opener")
