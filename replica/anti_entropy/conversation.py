@@ -1,4 +1,4 @@
-"""Runs one end of a session over a stream of messages, for as long as the session goes on.
+"""Runs one side of a session over a stream of messages, until the session ends.
 
 The event loop reads and writes messages. The steps of a session run one after the other. A step that may use the
 storage runs in a worker thread. All other steps run in the event loop, because that takes less time.
@@ -60,8 +60,8 @@ class _Sync:
 @dataclass(frozen=True, slots=True)
 class Listener:
     """Functions that a conversation calls. `judge` may refuse the peer's hello before the session uses it. `opened` is
-    called in the event loop once the hello is accepted. In a standing session, `progress` is called in a worker thread
-    with a report of what has happened since its last call."""
+    called in the event loop once the hello is accepted. In a session that stays open, a worker thread calls `progress`
+    again and again. Each report covers the time since the previous report."""
 
     judge: Judge
     opened: Callable[[Hello], object]
@@ -69,7 +69,7 @@ class Listener:
 
 
 class Conversation:
-    """One end of a session. Its methods may be called only in the event loop."""
+    """One side of a session. Call the methods only in the event loop."""
 
     def __init__(
         self,
@@ -110,8 +110,9 @@ class Conversation:
         self._ended = asyncio.Event()
 
     async def run(self, messages: AsyncIterator[wire.Frame], hello: Hello | None = None) -> Report:
-        """Run the session to its end. Return a report of what has happened since the last call of `progress`. If the
-        peer started the session, `hello` is the peer's hello."""
+        """Run the session until it ends, and return a report. If `progress` was called in this session, the report
+        covers only the time since the last call of `progress`. If the peer started the session, `hello` is the peer's
+        hello."""
         self._steps.put_nowait(partial(self._begin, hello))
         tasks = [asyncio.create_task(work) for work in (self._read(messages), self._send(), self._watch())]
         try:
@@ -142,12 +143,12 @@ class Conversation:
         self._steps.put_nowait(end)
 
     def close(self) -> None:
-        """If the session is a standing one, end it. Until it has ended, frames from the peer are still processed."""
+        """End the session if it is a standing session. Frames from the peer are still processed until the end."""
         self._steps.put_nowait(self.session.close)
 
     def push(self, delay_s: float = 0.0) -> None:
-        """Send what this replica has stored since the last push, after `delay_s` seconds. Between two pushes there is
-        always a pause."""
+        """After `delay_s` seconds, send what this replica has stored since the last push. There is always a pause
+        between two pushes."""
         now_s = time.monotonic()
         at_s = max(now_s + delay_s, self._pushed_at_s + self._pause_s)
         loop = asyncio.get_running_loop()
@@ -162,15 +163,16 @@ class Conversation:
             self._pushing = loop.call_later(at_s - now_s, self._push)
 
     def update(self, state: State) -> None:
-        """Tell the peer what this replica holds in this state. If this side's hello is no longer true, end the session
-        instead."""
+        """Tell the peer what this replica holds according to `state`. If the hello that this side sent is out of date,
+        end the session instead."""
         self._state = state
         if not self._is_update_next:
             self._is_update_next = True
             self._steps.put_nowait(self._update)
 
     async def sync(self) -> Report:
-        """Wait until both sides have sent everything, and return what was sent and received meanwhile."""
+        """Wait until both sides have sent everything. Return a report of what was sent and received during this
+        wait."""
         before = self._sum
         if self._ended.is_set():
             return Report(peer=before.peer, error=ENDED)
@@ -189,8 +191,8 @@ class Conversation:
         return _added(sync.done.result(), before, -1)
 
     def _push_early(self) -> None:
-        """If a delayed push is waiting, push now. The peer has just said what it holds, so only what the peer lacks is
-        sent."""
+        """If a push is delayed, push now. The peer has just announced which writes it holds, so the push sends only
+        writes that the peer lacks."""
         if self._pushing is not None:
             self.push()
 
@@ -243,11 +245,12 @@ class Conversation:
             self.break_off(PeerRefusalCode.BROKEN_OFF, FAULT)
 
     def _note_examined(self, change: int) -> None:
-        """Count the frames that were read but not yet taken. `change` is 1 for a frame that was read, and -1 for one
-        that was taken.
+        """Count the frames that were read but not yet processed. `change` is 1 when a frame was read, and -1 when a
+        frame was processed.
 
-        At EXAMINED_MAX of these frames, reading pauses until EXAMINED_AGAIN are left. So most batches go to the storage
-        while no frame is examined. Examining a frame at that moment would delay the batch.
+        When EXAMINED_MAX frames are waiting, stop reading until only EXAMINED_AGAIN frames are left. The session delays
+        a batch that goes to the storage if it examines a frame at the same moment. With these pauses, most batches go
+        to the storage while no frame is examined.
         """
         self._examined += change
         if self._examined >= EXAMINED_MAX:
@@ -269,7 +272,8 @@ class Conversation:
             pass  # the stream has ended, and so the reader knows why
 
     async def _watch(self) -> None:
-        """End the session if it waits for a peer that is silent for too long."""
+        """Break off the session if this side waits for the peer, and the peer is silent for more than SILENCE_S_MAX
+        seconds."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             begins_s = [self._waiting_since_s] if self._was_waiting else []
@@ -305,10 +309,11 @@ class Conversation:
         return step in (self._update, self._end_report_pause)
 
     async def _report(self) -> None:
-        """Pass a report to `progress` if anything has happened. Answer the calls of `sync` that are done.
+        """If anything has happened, call `progress` with a report. Give a result to each call of `sync` that the peer
+        has answered.
 
-        If the peer has only acknowledged something, or sends very much, the report comes after a pause of
-        REPORT_PAUSE_S. It then also covers what the peer sends during the pause.
+        There are two cases in which the report waits for REPORT_PAUSE_S: the peer has only acknowledged writes, or the
+        peer sends very much. The report then also covers the time of the pause.
         """
         now, answered = self.session.report, self.session.syncs_answered
         self.held = self.session.held() or self.held
@@ -341,7 +346,8 @@ class Conversation:
             sync.done.set_result(self._sum)
 
     def _do(self, step: Step | Examined) -> list[wire.Frame]:
-        """Take a step, and return the messages to send."""
+        """Run one step, and return the messages to send. If the step fails, end the session and tell the peer the
+        reason."""
         if self.session.finished:
             return []
         try:
@@ -392,7 +398,7 @@ class Conversation:
 
 
 def _added(one: Report, other: Report, sign: int) -> Report:
-    """Return the sum of the counts of two reports; with `sign` -1, the difference."""
+    """Add the counts of two reports. If `sign` is -1, subtract the counts of `other`."""
     return Report(
         peer=other.peer or one.peer,
         sent=one.sent + sign * other.sent,

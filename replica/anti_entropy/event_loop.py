@@ -13,7 +13,7 @@ from bayou.errors import Away
 
 WORKERS = 16
 STOPPING = Away(
-    "peer_unreachable", "This replica is stopping and ends its sessions. Try again when it has been started again."
+    "peer_unreachable", "This replica is stopping and ends its sessions. Start the replica, then try again."
 )
 
 Result = TypeVar("Result")
@@ -31,8 +31,8 @@ class EventLoop:
         self._thread.start()
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine in the loop, and return its result. Raises Away `peer_unreachable` if the loop is closed
-        before the coroutine ends, or if somebody is already closing the loop."""
+        """Run a coroutine in the loop, and return its result. Raises Away `peer_unreachable` if `close` is called
+        before the coroutine has ended."""
         with self._lock:  # otherwise the loop could end before it begins the coroutine, and nobody would answer
             if self._is_closing:
                 coroutine.close()
@@ -50,7 +50,7 @@ class EventLoop:
                 self._loop.call_soon_threadsafe(function)
 
     async def in_worker(self, function: Callable[[], Result]) -> Result:
-        """Run a function that may block, in a worker thread."""
+        """Run a function in a worker thread. The function may block."""
         return await self._loop.run_in_executor(self._workers, function)
 
     def close(self) -> None:
@@ -69,8 +69,8 @@ class EventLoop:
 
 
 class Tasks:
-    """Keeps a reference to each task that nobody waits for, until the task ends. The event loop itself has only weak
-    references to tasks."""
+    """Keeps a reference to each task until the task ends. Tasks that no other code waits for need this, because the
+    event loop has only weak references to tasks."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -27,8 +27,8 @@ Reply = TypeVar("Reply", bound=Message)
 
 
 class PeerClient:
-    """Starts sessions with one peer, one at a time. Its methods may be called only in the event loop. During a standing
-    session, `progress` is called again and again, each time with a report of what is new."""
+    """Starts sessions with one peer, one at a time. Call the methods only in the event loop. In a session that stays
+    open, `progress` is called again and again. Each report covers the time since the previous report."""
 
     def __init__(self, peer: str, address: Address, parts: SessionParts, progress: Callable[[Report], object]) -> None:
         self._peer = peer
@@ -43,9 +43,9 @@ class PeerClient:
         await self._close_channel()
 
     async def call(self, *, stands: bool = False, requested: bool = False) -> Report:
-        """Run one session to its end and return its report. If the session fails, the report has an error with a code
-        such as `unreachable` or `busy`. With `stands`, the session goes on until one side ends it. `requested` says
-        that a person asked for the session."""
+        """Run one session until it ends, and return the report of the session. If the session fails, the report has an
+        error with a code such as `unreachable` or `busy`. With `stands`, this side lets the session stay open.
+        `requested` is true if a person asked for the session."""
         if self._is_closed:
             gone = Refuse(PeerRefusalCode.UNREACHABLE, "the peer has left the cluster")
             return Report(peer=self._peer, error=gone)
@@ -73,9 +73,9 @@ class PeerClient:
         return report
 
     def _judge(self, hello: Hello) -> Refuse | None:
-        """With TLS, refuse the session if the hello has another label than the peer that was called. gRPC has checked
-        only that the certificate of the answering replica is valid for the address. A server that joins knows only an
-        address, so it accepts any label."""
+        """With TLS, refuse the session if the label in the hello is not the label of the peer that was called. This
+        check is necessary, because gRPC checks only that the peer's certificate is valid for the address. A server that
+        joins the cluster knows only an address, so it accepts any label."""
         has_label = self._parts.credentials is not None and ":" not in self._peer
         if has_label and not is_of(hello, self._peer):
             return certificate_differs(hello, f"this is the address of {self._peer}")

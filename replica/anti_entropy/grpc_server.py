@@ -39,7 +39,7 @@ SERVER_OPTIONS = [
 BUSY = Refuse(PeerRefusalCode.BUSY, "This replica is busy with another session. Try again in a moment.")
 PAUSED = Refuse(
     PeerRefusalCode.PAUSED,
-    "This replica has manual pace: it runs a session only when a person asks for one. Use `sync`.",
+    "This replica has manual pace: it runs a session only when a person asks for one. To ask, run `sync`.",
 )
 CUT = Refuse(PeerRefusalCode.LINK_CUT, "The link between the two replicas is cut. Heal the link first.")
 
@@ -58,11 +58,12 @@ class UnaryCall:
 class Answering:
     """Functions that the server calls.
 
-    is_peer    returns whether the caller is a peer; only a session with a peer may stay open
+    is_peer    returns whether the caller is a peer of this cluster; only a session with a peer may stay open
     is_cut     returns whether the link to the peer with this label is cut
     is_paused  returns whether the server answers only sessions that a person asked for
-    progress   is called during an open session, with the caller's label and a report of what is new since the last call
-    report     is called after each session, with its report
+    progress   is called again and again in a session that stays open, with the caller's label and a report; each report
+               covers the time since the previous report
+    report     is called with the report of each session that has ended
     """
 
     is_peer: Callable[[Hello], bool]
@@ -203,8 +204,8 @@ def is_of(hello: Hello, label: str) -> bool:
 def certificate_differs(hello: Hello, expected: str) -> Refuse:
     return Refuse(
         PeerRefusalCode.CERTIFICATE_DIFFERS,
-        f"The peer says that it is {hello.label}, with the id {hello.server}, but {expected}. Check the addresses in"
-        " the configuration, and check that each replica has its own certificate.",
+        f"The peer's hello has the label {hello.label} and the id {hello.server}, but {expected}. Check the addresses"
+        " in the configuration, and check that each replica has its own certificate.",
     )
 
 

@@ -13,8 +13,8 @@ HELLOS_MAX = 1000
 
 
 class Hellos:
-    """The hellos that came to the replica `label`. `alike` has the settings of this replica that should be the same on
-    all replicas. `now_us` returns this replica's wall clock, in microseconds since 1970."""
+    """The last hello that each peer sent to the replica `label`. `alike` has the settings of this replica that should
+    be the same on all replicas. `now_us` returns this replica's wall clock, in microseconds since 1970."""
 
     def __init__(self, label: str, cluster: str, alike: Mapping[str, str], now_us: Callable[[], int]) -> None:
         self._label = label
@@ -41,8 +41,8 @@ class Hellos:
             self._warn_of_clock(hello)
 
     def _warn_of_settings(self, hello: Hello) -> None:
-        """Log a warning for each setting that should be the same on both replicas but differs. The session continues,
-        because an operator changes a setting on one replica after the other."""
+        """Log a warning for each setting that should be the same on both replicas but is not. The session continues. A
+        setting may differ for a while, because an operator changes the replicas one after another."""
         one, other = self._label, hello.label
         here, there = self._alike, hello.settings
         if (here["auth"] == "none") != (there.get("auth", here["auth"]) == "none"):
@@ -65,8 +65,8 @@ class Hellos:
             )
 
     def _warn_of_clock(self, hello: Hello) -> None:
-        """Log a warning if the clocks of the two replicas are more than a day apart. The warning is not repeated for
-        the same peer until the clocks agree again. If the clocks are more than a year apart, log nothing: the session
+        """Log a warning if the clocks of the two replicas differ by more than a day. Warn only once for each peer,
+        until the difference is at most a day again. If the clocks differ by more than a year, log nothing: the session
         is refused, and the refusal says why."""
         now_us = self._now_us()
         if abs(hello.clock - now_us) <= DAY_US:
@@ -75,7 +75,7 @@ class Hellos:
             self._warned_of_clock.add(hello.label)
             LOGGER.warning(
                 "The clock of %s says %s, and the clock of %s says %s. Tentative writes are ordered by these clocks:"
-                " correct the wrong one.",
+                " correct the wrong clock.",
                 self._label,
                 moment(now_us),
                 hello.label,

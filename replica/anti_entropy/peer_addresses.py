@@ -1,11 +1,14 @@
-"""Finds the peers of a replica: the other founders and created servers that have not retired and were not forgotten.
+"""Finds the peers of a replica: the other founders, and the other servers that joined later. Servers that have retired
+or were forgotten are not peers.
 
-The label of a founder stays the same, but its id may change at any time. So the id from the founder's last session with
-this replica decides whether the founder has retired. If there was no such session, the writes that this replica holds
-decide. Then a founder counts as retired if one of its ids has retired and no other id of the founder has writes.
+A founder keeps its label, but may get a new server id at any time. If the founder has had a session with this replica,
+the founder counts as retired if its id in the last session has retired.
 
-A forgotten server is still a peer if it is the primary. A replica that was cut off can forget a server because it did
-not know that this server had become the primary.
+Without such a session, the writes that this replica holds decide. The founder then counts as retired if one of its ids
+has retired and no other id of the founder has writes.
+
+A forgotten server is still a peer if it is the primary. This case is possible: an operator lets a replica that is cut
+off forget a server, and does not know that the server has become the primary.
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ def peer_addresses(
     met: Mapping[str, str],
     forgotten: Collection[str],
 ) -> dict[str, Address]:
-    """Map the label of each peer to its anti-entropy address. `met` maps labels to server ids: the id that each peer
-    had in its last session with this replica. `forgotten` are the labels of forgotten servers."""
+    """Return a map from the label of each peer to the peer's anti-entropy address. `met` maps the label of each peer to
+    the server id that the peer had in its last session with this replica. `forgotten` has the labels of forgotten
+    servers."""
     found = {
         label: founder.anti_entropy
         for label, founder in settings.founders.items()

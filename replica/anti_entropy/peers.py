@@ -1,5 +1,5 @@
-"""The interface through which the REST endpoints use the peers of a replica. The scheduler implements it, and so does
-the simulation, whose peers are in memory."""
+"""The interface between the REST endpoints of a replica and the peers of the replica. The scheduler implements this
+interface for gRPC, and the simulation implements it for peers in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Peers(Protocol):
     """The sessions and links of a replica with the other replicas."""
 
     def notify_new_write(self) -> None:
-        """Note that this replica has a new write. Returns at once."""
+        """Report that this replica has a new write. Returns at once."""
 
     def status(self) -> list[dict[str, Any]]:
         """Return one entry for each peer: label, address, link (up | cut), reachable, busy, last_session."""
@@ -27,12 +27,13 @@ class Peers(Protocol):
         Sessions before the start of this replica do not count."""
 
     def sync(self, label: str) -> Report:
-        """Run one session to its end, and return its report. Raises Unknown `peer_unknown` if there is no such peer,
-        Conflict `link_cut` if either replica has cut the link, and Away `peer_unreachable` if the session fails."""
+        """Run one session until it ends, and return the report of the session. Raises Unknown `peer_unknown` if there
+        is no such peer, Conflict `link_cut` if either replica has cut the link, and Away `peer_unreachable` if the
+        session fails."""
 
     def set_link(self, label: str, *, up: bool) -> None:
         """Cut or heal the link to a peer. Raises Unknown `peer_unknown` if there is no such peer."""
 
     def set_pace(self, pace: Pace) -> None:
-        """Let sessions and commits run by themselves (`auto`), or only when somebody asks for them (`manual`). A change
-        to `manual` ends the sessions that nobody asked for."""
+        """Set the pace of this replica. With `auto`, sessions and commits run by themselves. With `manual`, they run
+        only when a person asks for them. A change to `manual` ends the sessions that no person asked for."""

@@ -1,10 +1,11 @@
 """Decides when sessions run, and with whom: at an interval, after a write, and on request.
 
-With the setting `after_write`, a session with a peer that the policy always chooses stays open. It carries new writes
-and commits in both directions.
+With the setting `after_write`, this replica has a standing session with each peer that the policy always chooses. A
+standing session stays open, and carries new writes and commits in both directions.
 
-All sessions run in one event loop. Each peer has a task in this loop, which calls the peer. If a peer does not answer,
-its task calls again after pauses that grow. Peers are added and removed as membership writes arrive.
+All sessions run in one event loop. Each peer has a task in this loop, which calls the peer. If the peer does not
+answer, the task calls again after a pause. After each failure, the pause is longer, up to about PAUSE_S_MAX seconds.
+Peers are added and removed when membership writes arrive.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ TELL_AFTER_S = 0.2  # how long after a write the peers are told what this replic
 
 
 class _Peer:
-    """One peer: its client, what its sessions have shown, and whether another session is wanted."""
+    """One peer, with the task that calls the peer. `wanted` is set when the task should start a session. `record` has
+    the results of the sessions."""
 
     def __init__(self, label: str, address: Address, client: PeerClient) -> None:
         self.label = label
@@ -68,8 +70,8 @@ class _Peer:
 
 
 def pauses_s(policy: AntiEntropySettings) -> Iterator[float]:
-    """Yield the seconds to wait before each automatic round of sessions. The first pause is short. The others last the
-    interval, with random variations, so that replicas that started together do not always start sessions at the same
+    """Yield the seconds to wait before each automatic round of sessions. The first pause is short. Each later pause is
+    the interval with a random variation. So replicas that started together do not always start sessions at the same
     time."""
     if policy.is_automatic:
         yield random.uniform(0, PAUSE_S_FIRST)
@@ -83,8 +85,8 @@ def retry_pause_s(failures: int) -> float:
 
 
 class Scheduler:
-    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `rules` has the applications that this
-    replica can play: it maps NAME/VERSION to a hash of the application's rules."""
+    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `rules` maps NAME/VERSION of each
+    application that this replica can play to a hash of the application's rules."""
 
     def __init__(
         self,
@@ -128,7 +130,8 @@ class Scheduler:
 
     def start(self, unary_calls: Mapping[str, UnaryCall], after_session: AfterSession) -> None:
         """Listen for sessions of peers, and start sessions with peers. Peers may make the calls of `unary_calls`.
-        `after_session` is called after each session, and after each exchange in a standing session."""
+        `after_session` is called after each session. In a standing session, `after_session` is also called whenever
+        this replica has received something."""
         self._results = SessionResults(self._store, self._record_of, self.refresh, after_session)
         self._cut = self._store.cut_links()
         self.refresh()  # before peers call: only a session with a known peer may stay open
@@ -154,8 +157,8 @@ class Scheduler:
         await asyncio.gather(*(self._end(peer) for peer in self._peers.values()))
 
     def refresh(self) -> None:
-        """Read the peers from the store, and start or end their tasks. End each session in which the hello of this
-        replica is no longer true."""
+        """Read the peers from the store, and start or end their tasks. End each standing session in which the hello of
+        this replica is out of date."""
         if not self._is_stopping:
             self._loop.wait(self._replace(*self._read()))
 
@@ -249,7 +252,7 @@ class Scheduler:
         return self._linked(label).address
 
     def reachable(self) -> list[str]:
-        """Return the labels of the peers to which the link is up, beginning with those whose last session succeeded."""
+        """Return the labels of the peers to which the link is up. Peers whose last session succeeded come first."""
         up = [peer for peer in self._peers.values() if not self._is_cut(peer.label)]
         up.sort(key=lambda peer: (peer.record.failures, peer.record.reachable is not True))
         return [peer.label for peer in up]
@@ -267,8 +270,8 @@ class Scheduler:
         return report
 
     async def _sync(self, peer: _Peer) -> Report:
-        """Exchange everything with a peer, in the open session or in a new one. While the peer is busy, try again for
-        up to SYNC_S_MAX seconds."""
+        """Exchange all writes with a peer, in the open session or in a new session. While the peer is busy, try again
+        for up to SYNC_S_MAX seconds."""
         deadline_s = time.monotonic() + SYNC_S_MAX
         while True:
             standing = self._registry.standing(peer.label)
@@ -282,9 +285,9 @@ class Scheduler:
                 await self._registry.wait_change(left_s if self._registry.has_session(peer.label) else pause_s)
 
     async def _request_session(self, peer: _Peer) -> Report:
-        """Call a peer because a person asked for it. Return the report of the session when it ends. If a standing
-        session with the peer opens meanwhile, return a report with the error `busy`: the caller can use the standing
-        session."""
+        """Call a peer because a person asked for a session, and return the report of this session. If a standing
+        session with the peer opens first, return at once a report with the error `busy`. The caller can then use the
+        standing session."""
         call = asyncio.create_task(self._call(peer, requested=True))
         self._tasks.keep(call)
         opening = [call, asyncio.create_task(self._registry.wait_standing(peer.label))]
@@ -330,7 +333,9 @@ class Scheduler:
         peer = self._known(label)
         if self._is_cut(label):
             raise Conflict(
-                PeerRefusalCode.LINK_CUT, f"The link to {label} is cut on this replica. Heal the link.", peer=label
+                PeerRefusalCode.LINK_CUT,
+                f"The link to {label} is cut on this replica. Heal the link: `link heal {label}`.",
+                peer=label,
             )
         return peer
 
@@ -367,8 +372,8 @@ class Scheduler:
     # In the event loop.
 
     async def _tick(self) -> None:
-        """Ask for sessions at each interval. Peers that do not answer are left out, because their own tasks call them
-        again."""
+        """At each interval, tell the peers what this replica holds, and request sessions with the partners. Leave out
+        the partners that do not answer: their tasks call them again."""
         for pause_s in pauses_s(self._policy):
             await asyncio.sleep(pause_s)
             self._tell_in(0)
@@ -380,8 +385,8 @@ class Scheduler:
                 self._request(peers[label])
 
     def _request(self, peer: _Peer, *, waits: bool = False) -> None:
-        """Send the peer what is new, in the open session with the peer. With `waits`, pause before sending. If no
-        session is open, ask for one."""
+        """If a session with the peer is open, send new writes and commits in this session. With `waits`, pause before
+        sending. If no session is open, tell the peer's task to start a session."""
         standing = self._registry.standing(peer.label)
         if standing is not None:
             standing.push(standing.session.pause_s if waits else 0.0)
@@ -389,7 +394,8 @@ class Scheduler:
             peer.wanted.set()
 
     async def _run(self, peer: _Peer) -> None:
-        """Call one peer whenever a session is wanted. A peer that does not answer is not called for every write."""
+        """Call one peer whenever a session is wanted. After a failed session, pause before the next call, even if new
+        writes arrive."""
         pause_s: float | None = None
         while not (self._is_stopping or peer.is_gone):
             try:
@@ -407,9 +413,9 @@ class Scheduler:
             peer.is_resting = pause_s is not None
 
     async def _go_on(self, peer: _Peer) -> float | None:
-        """Send the peer what is new in the open session; if there is none, call the peer. Do not call if the link is
-        cut or this replica is paused. Return the seconds until the next call. Return None if the peer's task should
-        wait until a session is wanted."""
+        """If a session with the peer is open, send new writes and commits in this session. Otherwise call the peer,
+        unless the link is cut or this replica has manual pace. Return the seconds until the next call. Return None if
+        the peer's task should wait until a session is wanted."""
         if standing := self._registry.standing(peer.label):
             standing.push()
             return None
@@ -446,14 +452,15 @@ class Scheduler:
         return report
 
     def _send_received(self, label: str) -> None:
-        """After a pause, send the other peers what this peer has sent. During the pause, a peer may say that it already
-        holds the new writes, and then needs nothing."""
+        """After a pause, send the other peers what the peer `label` has sent. If another peer announces during the
+        pause that it holds these writes, do not send them to that peer."""
         self._pass_on(label, waits=True)
         self._tell_in(self._pause_s / 2)
 
     def _pass_on(self, but: str | None = None, *, waits: bool = False) -> None:
-        """Send what is new to every peer with an open session, and to the partners that the policy chooses. Leave out
-        the peer `but`. With `waits`, pause before sending. Do nothing if `after_write` is not set."""
+        """Send new writes and commits in every open session. Also request a session with each partner that the policy
+        chooses and that has no open session. Leave out the peer `but`. With `waits`, pause before sending. Do nothing
+        if `after_write` is not set."""
         if not self._policy.after_write:
             return
         peers = self._peers
@@ -463,8 +470,8 @@ class Scheduler:
             self._request(peers[label], waits=waits)
 
     def _tell_in(self, delay_s: float) -> None:
-        """After `delay_s` seconds, tell the peers what this replica holds. Also end each session in which the hello of
-        this replica is no longer true."""
+        """After `delay_s` seconds, tell the peers what this replica holds. Also end each standing session in which the
+        hello of this replica is out of date."""
         loop = asyncio.get_running_loop()
         if self._telling is not None:
             if self._telling.when() <= loop.time() + delay_s:
@@ -498,11 +505,12 @@ class Scheduler:
         return peer.record if peer is not None else None
 
     def _note_answered(self, report: Report) -> None:
-        """Follow up on a session that a peer started."""
+        """Handle the report of a session that a peer started."""
         self._note(report, report.peer, None)
 
     def _note_progress(self, label: str, report: Report) -> None:
-        """Follow up on what a standing session has sent and received, and pass on what has arrived."""
+        """Handle a report of a standing session with the peer `label`. Send the other peers what this replica has
+        received."""
         if self._is_stopping:
             return
         self._results.note_progress(label, report)
@@ -510,7 +518,7 @@ class Scheduler:
             self._loop.soon(partial(self._send_received, label))
 
     def _note(self, report: Report, label: str, seconds: float | None) -> None:
-        """Follow up on a session that has ended, and pass on the writes that arrived."""
+        """Handle the report of a session that has ended. Pass on the writes that this replica has received."""
         if self._is_stopping:
             return
         self._results.note(label, report, seconds)

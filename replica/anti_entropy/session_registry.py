@@ -20,7 +20,7 @@ class SessionRegistry:
     other call is refused. `is_cut(label)` returns whether the link to that peer is cut. `is_paused()` returns whether
     only sessions that a person asked for may begin.
 
-    Only the event loop may call the methods, except for `is_busy` and `standing`.
+    Call the methods in the event loop. Only `is_busy` and `standing` may also be called by other threads.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class SessionRegistry:
         """Record the start of a session that the peer starts. Returns False if this session may not begin now, or if
         another session with the peer takes precedence.
 
-        With `replaces`, break off an open session with the peer first. The peer would not call if it still had that
-        session.
+        With `replaces`, first break off an open session with the peer. The peer has lost that session, because
+        otherwise the peer would not call.
         """
         if not self._may_begin(peer, conversation):
             return False
@@ -96,7 +96,8 @@ class SessionRegistry:
         return peer in self._calls or peer in self._answers
 
     def is_busy(self, peer: str) -> bool:
-        """Whether a session with this peer has more to send, or waits for frames. Any thread may call this."""
+        """Return whether a session with this peer is at work. A standing session is idle if it has nothing to send and
+        waits for no frame. Any thread may call this method."""
         return any(not one.session.is_quiet for one in self._running(peer))
 
     def note_change(self) -> None:
@@ -129,15 +130,15 @@ class SessionRegistry:
             await asyncio.wait(waiting, timeout=wait_s)
 
     async def pause(self, reason: str, wait_s: float) -> None:
-        """Close the standing sessions. Wait until only sessions that a person asked for are left. After `wait_s`
-        seconds, break off all other sessions."""
+        """Close the standing sessions, and wait until only sessions that a person asked for are left. Break off the
+        other sessions that still run after `wait_s` seconds."""
         await self._close(self._unrequested, wait_s)
         for conversation in self._unrequested():
             conversation.break_off(PeerRefusalCode.BROKEN_OFF, reason)
 
     async def _close(self, running: Callable[[], Sequence[Conversation]], wait_s: float) -> None:
-        """Close the standing sessions among those that `running` returns. Wait until `running` returns none, but not
-        for longer than `wait_s`."""
+        """Close the standing sessions among the sessions that `running` returns. Wait until `running` returns an empty
+        list, but not for longer than `wait_s` seconds."""
         deadline_s = time.monotonic() + wait_s
         while (left := running()) and time.monotonic() < deadline_s:
             for conversation in left:
@@ -155,6 +156,6 @@ class SessionRegistry:
 
 
 def _is_on_request(conversation: Conversation) -> bool:
-    """Return whether a paused replica may have this session. A person must have asked for it, and it must be a session
-    that ends by itself."""
+    """Return whether this session may run while this replica has manual pace. A person must have asked for the session,
+    and this side must not let the session stay open."""
     return conversation.session.is_requested and not conversation.session.may_stand

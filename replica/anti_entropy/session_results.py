@@ -1,5 +1,5 @@
-"""Handles the results of sessions: records each result, reads the peers again, heals faults that the session has shown,
-and commits writes."""
+"""Handles the result of each session. This module records the result, and reads the list of peers again. It also calls
+the function that repairs the cluster and commits writes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ AfterSession = Callable[[Report], None]
 
 @dataclass(slots=True)
 class PeerRecord:
-    """What the sessions with one peer have shown.
+    """The results of the sessions with one peer.
 
     `failures` counts the failed sessions in a row. `last` is what `GET /replica/links` shows about the last session.
-    `held` says which writes the peer certainly held at the last moment when nothing was in flight.
+    `held` describes the writes that the peer held when this was last certain. It is certain only while no frame is in
+    flight.
     """
 
     reachable: bool | None = None
@@ -36,18 +37,19 @@ class PeerRecord:
     held: Reach | None = None
 
     def note_still_open(self) -> None:
-        """Record that the standing session is open, and that nothing is in flight."""
+        """Set the time of the last result to now, because the standing session is still open and nothing is in
+        flight."""
         if self.last is not None:
             self.last = self.last | {"at": _now()}
 
 
 class SessionResults:
-    """Follows up on the results of all sessions of a replica, in worker threads.
+    """Handles the results of all sessions of a replica. The methods run in worker threads.
 
     record_of  returns the record of the peer with the given label; None if there is no such peer
     refresh    reads the peers from the store again
-    after      is called after each session, and after each exchange in a standing session; it heals faults that
-               a session has shown, and commits if this replica is the primary
+    after      is called with the report of a session that has ended, and with the report of a standing session that
+               has received something; repairs the cluster, and commits writes if this replica is the primary
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class SessionResults:
         self._unknown_callers: dict[str, str] = {}  # label -> why it was refused
 
     def note_progress(self, label: str, report: Report) -> None:
-        """Follow up on what a standing session has sent and received."""
+        """Handle a report of a standing session."""
         try:
             if report.received or report.installed:
                 self._after(report)
@@ -75,10 +77,10 @@ class SessionResults:
             LOGGER.warning("in a session with %s: %s", label, error)
 
     def note(self, label: str, report: Report, seconds: float | None) -> None:
-        """Follow up on a session that has ended. `seconds` is how long the session took; None if unknown.
+        """Handle the report of a session that has ended. `seconds` is the duration of the session; None if unknown.
 
-        A session that could not begin changes nothing. If the storage cannot be reached, only the count of failures
-        changes.
+        A session that could not begin because a replica was busy changes nothing. If the storage cannot be reached,
+        only the count of failures changes.
         """
         if report.code == PeerRefusalCode.BUSY:
             if not (report.sent or report.received or report.installed):

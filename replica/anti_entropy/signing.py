@@ -1,7 +1,8 @@
-"""Signs with the key of this replica's certificate, and checks the signatures of others (bayou/seals.py).
+"""Signs with the key of this replica's certificate, and checks the signatures of other replicas (bayou/seals.py).
 
-A certificate of another replica counts if one of the certificates of ca.pem has issued it directly. Its dates do not
-matter here, because a log outlives certificates. The TLS connections check the dates of the certificates in use.
+A certificate of another replica counts if one of the certificates of ca.pem has issued it directly. The dates of the
+certificate are not checked, because a log is kept longer than a certificate is valid. TLS checks the dates of the
+certificates that connections use.
 """
 
 from __future__ import annotations
