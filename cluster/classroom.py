@@ -1,4 +1,5 @@
-"""A class on this machine: `cluster.py class` runs the replicas of a configuration on data of their own."""
+"""Prepares a cluster for a class of students: `cluster.py class`. The replicas of a configuration run on separate
+data."""
 
 from __future__ import annotations
 
@@ -18,13 +19,13 @@ MEET_S_MAX = 60.0
 
 
 def write_class_configuration(configuration: Path) -> Path:
-    """Write a copy of a configuration, and return the path of the copy. The copy has another data folder, and each
-    replica has an embedded Redis there. So a class may delete its data at any time.
+    """Write a copy of a configuration for a class of students, and return the path of the copy. The copy names another
+    data folder and only embedded Redis. So the data of the class can be deleted at any time.
 
-    Raise ConfigError if people have to log in, because the class page acts at every replica without logging in.
+    Raise ConfigError if users must log in, because the web page of the class acts at every replica without logging in.
 
-    Raise Conflict if a process already listens at the REST address of a replica. It may be a replica with real data,
-    and a class would change this data.
+    Raise Conflict if a process already listens at the REST address of a replica. This process may be a replica with
+    real data, and the class would change this data.
     """
     settings = load(configuration)
     if settings.has_roles:
@@ -48,8 +49,8 @@ def write_class_configuration(configuration: Path) -> Path:
 
 
 def begin_class(processes: Processes, stopping: threading.Event) -> None:
-    """Wait until every replica knows the primary. Then set every replica to manual pace: it starts no session by
-    itself.
+    """Wait until every replica knows the primary. Then set every replica to manual pace. At manual pace, a replica
+    starts no session by itself.
 
     Raise NotServing if a replica cannot start. Raise TooLong if a replica does not answer, or does not learn the
     primary in time. Raise Stopped once `stopping` is set.

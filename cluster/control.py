@@ -1,10 +1,10 @@
-"""The control endpoint of `cluster.py up`: the cluster page crashes and restarts replicas through it.
+"""The control endpoint of `cluster.py up`. The cluster page crashes and restarts replicas through this endpoint.
 
-The endpoint listens on the loopback address only, and answers only web pages that come from the replicas. The address
-of the cluster page contains a key. The page sends this key, and gets a token for its requests. A key works once, so a
-key that somebody reads from a projector is useless.
+The endpoint listens on the loopback address only, and accepts requests only from web pages of the replicas. The address
+of the cluster page contains a key. The cluster page sends this key and gets a token. All other requests need the token.
+A key works only once. So nobody can use a key that was visible on a projector.
 
-    POST /claim            {"key"}    -> {"token", "resets"}; `resets` says whether the page may start over
+    POST /claim            {"key"}    -> {"token", "resets"}; `resets` is true if POST /reset is possible
     POST /crash/LABEL      {"token"}  -> {}
     POST /restart/LABEL    {"token"}  -> {}
     POST /reset            {"token"}  -> {}
@@ -38,11 +38,12 @@ Act = Callable[[str, str | None], None]
 class Control:
     """The control endpoint for the replicas in `settings`.
 
-    `act("crash", label)` crashes a replica, `act("restart", label)` restarts it, and `act("reset", None)` starts over.
-    `act` raises Conflict if the action is not possible now. If `resets` is false, pages may not start over.
+    `act("crash", label)` crashes a replica, and `act("restart", label)` restarts a replica. `act("reset", None)`
+    deletes the data of all replicas and starts them again. `act` raises Conflict if the action is not possible now. If
+    `resets` is false, the endpoint refuses POST /reset.
 
-    `page_address` contains a key that works once. When a page has used the key, `page_address` gets a new key, and
-    `on_claimed` is called.
+    `page_address` contains a key that works once. When the cluster page has used the key, `page_address` gets a new
+    key, and `on_claimed` is called.
     """
 
     def __init__(self, settings: Config, act: Act, on_claimed: Callable[[], object], *, resets: bool) -> None:
@@ -65,8 +66,8 @@ class Control:
 
     @property
     def page_address(self) -> str:
-        """The address of the cluster page. It ends with a # and a key; a browser does not send this part to the
-        server."""
+        """The address of the cluster page. The address ends with `#` and a key. A browser does not send `#` and the key
+        to the server."""
         rest = next(iter(self._settings.replicas.values())).rest
         return f"http://{rest}/cluster#control={self.address.port}.{self._key}"
 
@@ -94,7 +95,7 @@ class Control:
             return self._claim(asked.get("key", ""))
         if not any(hmac.compare_digest(token, asked.get("token", "")) for token in self._tokens):
             raise Forbidden(
-                "token_wrong", "This page may not control replicas. Open the address that the terminal shows."
+                "token_wrong", "This web page may not control replicas. Open the address that the terminal shows."
             )
         if name == "reset" and not labels and self._resets:
             self._act(name, None)
@@ -108,7 +109,9 @@ class Control:
     def _claim(self, key: str) -> dict[str, Any]:
         with self._claiming:
             if not hmac.compare_digest(self._key, key):
-                message = "The key of this page is wrong or was used before. Open the address that the terminal shows."
+                message = (
+                    "The key of this web page is wrong or was used before. Open the address that the terminal shows."
+                )
                 raise Forbidden("key_used", message)
             self._key = secrets.token_hex(16)
             self._tokens.append(secrets.token_hex(16))
@@ -152,8 +155,8 @@ class Control:
 
 
 def _read(body: bytes) -> dict[str, str]:
-    """Return the members of a body that are ASCII texts; leave out all others. Raise BadInput if the body is no JSON
-    object."""
+    """Return the JSON object in a body, without the values that are not ASCII text. Raise BadInput if the body is not a
+    JSON object."""
     try:
         found = json.loads(body or b"{}")
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
 """`cluster.py demo`: plays a conflict and its resolution on three temporary replicas, and checks each step.
 
-It starts real processes on embedded Redis in a temporary folder, and sends REST requests as any client does. It always
-ends without leaving a process or a file.
+The demo starts real processes on embedded Redis in a temporary folder, and sends REST requests to these processes. At
+the end, no process and no file is left.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class _Story:
 
     def primary_comes_back(self) -> None:
         name = self._view.name
-        self._view.step(f"The primary, {name('one')}, comes back: vish keeps 9:00, the others move.")
+        self._view.step(f"The primary, {name('one')}, comes back: vish keeps 9:00, priyal and neil move.")
         self._links(("one", "two"), ("one", "three"), up=True)
         users = ("vish", "priyal", "neil")
         final = tuple(Entry(hour, user, "committed") for hour, user in zip(HOURS, users, strict=True))

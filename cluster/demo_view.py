@@ -1,6 +1,6 @@
 """Prints the demo: steps, requests, and the calendars of all replicas side by side, within 80 columns.
 
-It reads calendars in the form of REST answers, and has no access to replicas.
+This module takes calendars as JSON from REST answers. It sends no requests itself.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ IN_THE_FOLDER = {"embedded", "memory"}  # values of the setting `redis` that kee
 
 
 def delete_data(configuration: Path) -> None:
-    """Delete the data of all replicas of a configuration, and print what is deleted and what stays. Before that, stop
-    the Redis servers that these replicas left behind.
+    """Delete the data of all replicas of a configuration. Print which data is deleted and which folders stay. If a
+    replica has ended but its Redis still runs, stop this Redis first.
 
-    Only the folders DATA/LABEL of these replicas are touched. If one of these folders must not be deleted, nothing is
+    Only the folders DATA/LABEL of these replicas are changed. If one of these folders must not be deleted, nothing is
     deleted. Raise Conflict `already_running` if a replica runs. Raise ConfigError if a folder was not made by a
     replica, or if a replica has its data in a Redis elsewhere.
     """
@@ -41,7 +41,7 @@ def delete_data(configuration: Path) -> None:
                     path.unlink(missing_ok=True)
             print(f"Deleted the data in {folder}.")
     if not found:
-        print(f"Nothing to delete: {settings.data} has no data of {', '.join(settings.replicas)}.")
+        print(f"There is nothing to delete: {settings.data} has no data of {', '.join(settings.replicas)}.")
     for folder in _others(settings):
         print(f"{folder} stays: {configuration} does not name this replica. Delete the folder yourself.")
 
@@ -56,8 +56,7 @@ def _elsewhere(settings: Config) -> list[str]:
 
 
 def _not_of_a_replica(folder: Path) -> list[str]:
-    """Return the reason why the content of a folder must not be deleted, as a list with one text. Return an empty list
-    if it may be deleted.
+    """Return an empty list if the content of the folder may be deleted. Otherwise, return a list with the reason.
 
     A replica locks its folder before it writes anything else there. So a folder with content but without a lock file
     was not made by a replica.
@@ -78,8 +77,8 @@ def _contents(folder: Path) -> list[Path]:
 
 
 def _others(settings: Config) -> list[Path]:
-    """Return the data folders of replicas that the configuration does not name, such as those that have joined the
-    cluster."""
+    """Return the data folders of replicas that the configuration does not name. Such a replica may have joined the
+    cluster later."""
     return sorted(
         path.parent for path in settings.data.glob(f"*/{FILE_NAME}") if path.parent.name not in settings.replicas
     )

@@ -1,4 +1,4 @@
-"""Plays Bayou in the comparison. It runs the real code, in the simulation of cluster/drivers/simulated.py."""
+"""Plays a script on Bayou for the comparison. The real code runs in the simulation of cluster/drivers/simulated.py."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def play_bayou(driver: SimulatedDriver, lines: Sequence[str], note: Callable[[st
 
 
 class _Counter:
-    """Counts what sessions send for the application rooms: writes, and notifications of commits."""
+    """Counts the writes of the application rooms that sessions send. Also counts the notifications that commit these
+    writes."""
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
@@ -86,8 +87,8 @@ def _cancelled(story: Story, name: str, line: str) -> None:
 
 
 def _look_up(row: Row, printed: Sequence[str]) -> None:
-    """Update a row of the story with the text that the command `status` printed at the end of the script. If the
-    command printed nothing or an error, change nothing."""
+    """Set the belief of a row from the output of the command `status`. Change nothing if the output is empty or an
+    error."""
     if not printed or "ERR_" in printed[0]:
         return
     _, room, when, state = printed[0].split()

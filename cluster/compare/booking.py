@@ -23,7 +23,7 @@ class Booking:
 
 
 class Refused(Exception):
-    """A request was refused. `cut_off` is true if a cut link is the reason."""
+    """The design refused a request. `cut_off` is true if a cut link is the reason."""
 
     def __init__(self, reason: str, *, cut_off: bool = False) -> None:
         super().__init__(reason)
@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 def first_free(choices: Sequence[Booking], held: Iterable[Booking]) -> Booking:
-    """Return the first choice that overlaps no booking in `held`. Raise Refused if there is none."""
+    """Return the first choice that overlaps no booking in `held`. Raise Refused if every choice overlaps a booking."""
     taken = list(held)
     for choice in choices:
         if not any(choice.overlaps(other) for other in taken):

@@ -1,7 +1,7 @@
-"""Seven designs that keep reservations, each as small as possible. The eighth is Bayou (cluster/compare/bayou.py).
+"""Seven small designs that keep reservations. The eighth design is Bayou (cluster/compare/bayou.py).
 
-Each design tries the requested slots in order and takes the first that is free at the server at that moment. When two
-servers meet, only the data type of the design decides the result. A design knows nothing of clients, links or scripts.
+A design books the first requested slot that is free at the server of the user. When two servers meet, the data type of
+the design alone decides the result. The code of a design does not use clients, links or scripts.
 """
 
 # ruff: noqa: ARG002  # the designs share their signatures
@@ -22,9 +22,9 @@ from cluster.compare.state_based import GrowOnlySet, LastWriterWinsMap, Observed
 class Design:
     """The base class of the designs.
 
-    `states` maps each server to its value. `empty` is the class of these values, and `empty()` makes an empty value.
-    `sent` counts by kind what the servers have sent each other. The parameter `now` of a method is the number of the
-    current line of the script.
+    `states` maps each server to the value that the server stores. `empty` is the Python class of these values, and
+    `empty()` makes an empty value. `sent` maps each kind of data, such as `writes`, to the amount that the servers have
+    sent. The parameter `now` of a method is the number of the current line of the script.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Design:
         """Raise Refused if a request at this server needs a server that is not in `reachable`."""
 
     def allowed(self, server: str, choices: Sequence[Booking]) -> Sequence[Booking]:
-        """Return the choices that the data type can still add. Raise Refused if there is none."""
+        """Return the choices that the data type can still add. Raise Refused if the data type can add no choice."""
         return choices
 
     def reserve(self, server: str, choices: Sequence[Booking], reachable: Collection[str], now: int) -> Booking:
@@ -70,8 +70,8 @@ class Design:
     def outcome(self, server: str, asked_at: int, answer: Booking) -> tuple[Booking | None, bool]:
         """Return the booking that this server now shows for a request, and whether this booking is final.
 
-        `asked_at` is the line of the request in the script. `answer` is the booking that the user got then. Most
-        designs never change an answer, so the base class returns `answer` as final.
+        `asked_at` is the number of the line with the request. `answer` is the booking in the answer to the request.
+        Most designs never change an answer, so the base class returns `answer` as final.
         """
         return answer, True
 
@@ -94,7 +94,8 @@ class Design:
 
 
 class Central(Design):
-    """One central server. Its bookings are consistent, but a user who is cut off from it can do nothing."""
+    """One central server has all bookings, so the bookings are consistent. A server that cannot reach the central
+    server refuses every request."""
 
     name = "a central server"
     idea = "the first server alone keeps all; the others only pass requests on"
@@ -124,8 +125,12 @@ class Central(Design):
 
 
 class LastWriterWins(Design):
-    """A map from room and slot to a booking. The last write wins; the others are overwritten without notice. A booking
-    of several rooms is written to each of these rooms, and is lost as soon as one of the writes is overwritten."""
+    """A map from room and slot to a booking. The write with the greatest stamp wins. Other writes are overwritten
+    without notice.
+
+    A booking of several rooms makes one write for each room. If one of these writes is overwritten, the whole booking
+    is lost.
+    """
 
     name = "last writer wins"
     idea = "a register for each room and time; the write with the greatest stamp stays"
@@ -160,7 +165,7 @@ class GrowOnly(Design):
 
 
 class TwoPhase(Design):
-    """A set in which an element can be removed once. After a cancel, the user can never book that room and slot
+    """A set that never accepts a removed element again. After a cancel, the user can never book the same room and slot
     again."""
 
     name = "a two-phase set"
@@ -210,9 +215,8 @@ class OperationBased(Design):
 
 
 class StableStamps(Design):
-    """All servers play the same writes in the order of their stamps, and no server decides. A write is final at a
-    server when the server has heard from every other server up to the stamp of the write. So while one server is cut
-    off, no new write becomes final."""
+    """All servers play the same writes in the order of their stamps, without a primary. A write is final at a server
+    when no earlier write can arrive there. So while one server is cut off, no new write becomes final."""
 
     name = "commit by stable stamps"
     idea = "in the order of stamps; final once every server was heard of later"

@@ -1,8 +1,9 @@
-"""An operation-based set (the observed-remove set of Shapiro et al. 2011): replicas exchange operations, not states.
+"""An operation-based set: replicas exchange operations, not states. It is the observed-remove set of Shapiro et al.
+(2011).
 
-Concurrent operations commute. So it is enough that each replica applies each operation once and in causal order. In
-causal order, a replica first applies all operations that the origin knew when it made the operation. Each origin
-numbers its operations, and an operation that arrives too early waits. If an addition and a removal of an element are
+Concurrent operations commute. So the replicas become equal if each replica applies every operation once and in causal
+order. In causal order, an operation of replica R comes after all operations that R had applied before. Each replica
+numbers its own operations. An operation that arrives too early waits. If an addition and a removal of an element are
 concurrent, the addition wins.
 """
 
@@ -21,10 +22,10 @@ class Operation(Generic[Element]):
     """One operation.
 
     `origin` is the replica that made the operation. Each origin numbers its operations from 1, and `number` is this
-    number. When the origin made this operation, the origin had applied `seen[R]` operations of each replica R.
+    number. `seen[R]` is the number of operations of replica R that the origin had applied before this operation.
 
-    In a removal, `observed` has the tags of all additions of the element that the origin knew. The removal removes
-    these additions. In an addition, `observed` is None.
+    For a removal, `observed` has the tags of the additions that the removal removes. These are all additions of the
+    element that the origin knew. For an addition, `observed` is None.
     """
 
     origin: str
@@ -40,8 +41,8 @@ class Operation(Generic[Element]):
 
 @dataclass(slots=True)
 class OperationSet(Generic[Element]):
-    """One replica's copy of the set. `log` has the operations that this replica has applied, in order. They are sent to
-    other replicas."""
+    """One replica's copy of the set. `log` has the operations that this replica has applied, oldest first. The replica
+    sends the operations in `log` to other replicas."""
 
     replica: str
     log: list[Operation[Element]] = field(default_factory=list)

@@ -134,14 +134,15 @@ class _Player:
         row.cancelled, row.belief = "done", None
 
     def _look_up(self, row: Row) -> None:
-        """Ask the user's server which booking it now shows for a request. Note this booking in the row as the user's
-        belief. If the user has no link to a server, change nothing."""
+        """Set the user's belief to the booking that the user's server now shows for the request. Change nothing if the
+        user believes to have no booking, or has no link to a server."""
         server = self._world.clients[row.user].server
         if row.belief is not None and row.answer is not None and server is not None:
             row.belief, row.is_final = self._design.outcome(server, self._asked_at[row.name], row.answer)
 
     def _reachable(self, server: str) -> set[str]:
-        """Return all servers that can be reached from this one over working links, including itself."""
+        """Return the servers that this server can reach over working links, directly or through other servers. The
+        result includes this server."""
         found, ahead = {server}, [server]
         while ahead:
             here = ahead.pop()

@@ -1,9 +1,10 @@
-"""A log of reservations in the order of their stamps, which becomes final without a primary.
+"""A log of reservations in the order of their stamps. The writes become final without a primary.
 
-A stamp is the number of the line of the script, so no two writes have the same stamp. Each server keeps a vector: for
-every server, the stamp up to which it has heard from that server. If server A has heard from server B up to a stamp, A
-holds all writes of B up to that stamp. When two servers meet, they merge their writes and their vectors. Each has then
-heard from the other up to the current line.
+A stamp is the number of a line of the script, so no two writes have the same stamp. Each server keeps a vector with a
+stamp for every server. If the vector of server A has stamp 7 for server B, A holds all writes that B made up to line 7.
+
+When two servers meet, they merge their writes and their vectors. Both vectors then have the current line as the stamp
+of both servers.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ class Write:
 
 
 class StampedLog:
-    """The log of one server, which joined at the stamp `now`."""
+    """The log of one server. `now` is the stamp at which the server joined."""
 
     def __init__(self, server: str, now: int) -> None:
         self._server = server
         self._writes: dict[int, Write] = {}  # by stamp
-        self._heard = {server: now}  # server -> the stamp up to which this server has heard from it
+        self._heard = {server: now}  # the vector: server -> stamp
 
     def write(self, write: Write, now: int) -> None:
         self._writes[now] = write
@@ -58,6 +59,6 @@ class StampedLog:
         return booked
 
     def is_final(self, stamp: int) -> bool:
-        """Return whether the write with this stamp is final. It is final when this server has heard from every server
-        up to this stamp, because then no earlier write can arrive."""
+        """Return whether the write with this stamp is final. The write is final if no stamp in the vector is earlier.
+        Then no earlier write can arrive."""
         return min(self._heard.values()) >= stamp

@@ -1,8 +1,10 @@
-"""State-based replicated data types (Shapiro et al., *A comprehensive study of CRDTs*, 2011): values with a merge.
+"""State-based replicated data types (Shapiro et al., *A comprehensive study of CRDTs*, 2011): each has a `merge` of
+values.
 
 Each value is immutable. `merge` is a join: commutative, associative and idempotent. An update never leads to a smaller
-value. So replicas that merge their values become equal, whatever the order and the number of the merges. `size` is the
-number of elements that a replica sends when it sends its value.
+value. So replicas that merge their values become equal. The order and the number of the merges do not matter.
+
+A replica always sends its whole value. `size` is the number of elements in the value.
 """
 
 from __future__ import annotations
@@ -62,8 +64,8 @@ class TwoPhaseSet(Generic[Element]):
 
 @dataclass(frozen=True, slots=True)
 class ObservedRemoveSet(Generic[Element]):
-    """A set in which each addition has a stamp of its own. A removal removes the additions that this replica has
-    observed, so an element can come back. What was removed stays in the value for ever."""
+    """A set in which each addition has its own stamp. A removal removes the additions that this replica has observed,
+    so an element can be added again. Removed additions stay in the value for ever."""
 
     added: frozenset[tuple[Stamp, Element]] = frozenset()
     removed: frozenset[Stamp] = frozenset()
@@ -89,7 +91,8 @@ class ObservedRemoveSet(Generic[Element]):
 
 @dataclass(frozen=True, slots=True)
 class LastWriterWinsMap(Generic[Key, Value]):
-    """A map with a register for each key. Each write has a unique stamp (time, server); the greatest stamp wins."""
+    """A map that stores, for each key, a value with a stamp. Each write has a unique stamp (time, server). The write
+    with the greatest stamp wins."""
 
     registers: Mapping[Key, tuple[Stamp, Value]] = field(default_factory=dict)
 

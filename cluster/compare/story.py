@@ -12,14 +12,13 @@ from cluster.compare.booking import Booking
 class Row:
     """The result of one `reserve` of the script.
 
-    answer       the booking in the answer to the user; None if the request was refused
-    refusal      the reason for a refusal
-    was_cut_off  whether the reason was a cut link
-    belief       the booking that the user expects to have at the end: the booking in the answer, unless the user
-                 cancelled it or the design reported a change
+    answer       the booking in the answer to the user; None if the design refused the request
+    refusal      why the design refused the request; empty if it did not
+    was_cut_off  True if the design refused the request because of a cut link
+    belief       the booking that the user believes to have at the end; None if the user believes to have no booking
     was_final    False if the answer said that the booking may still change
     is_final     False if the booking may still change at the end
-    cancelled    the result of a cancel: `done`, or why the cancel failed; empty without a cancel
+    cancelled    `done` if the user cancelled the booking, or why the cancel failed; empty without a cancel
     """
 
     name: str
@@ -38,8 +37,9 @@ class Row:
 class Story:
     """The results of a script under one design.
 
-    `rows` has one row for each `reserve`, in the order of the script. `held` has the bookings of each server at the end
-    of the script. `sent` counts by kind what the servers have sent each other.
+    `rows` has one row for each `reserve`, in the order of the script. `held` maps each server to the bookings that this
+    server holds at the end of the script. `sent` maps each kind of data, such as `writes`, to the amount that the
+    servers have sent.
     """
 
     design: str

@@ -66,8 +66,8 @@ def table(number: int, story: Story) -> Iterator[str]:
 
 
 def summary(stories: Sequence[Story]) -> Iterator[str]:
-    """Yield a table with the count of each verdict under each design. Then yield what the servers of each design have
-    sent each other."""
+    """Yield a table with the count of each verdict under each design. Then yield one line for each design, with the
+    amounts of data that its servers have sent."""
     yield _bold("Side by side")
     yield paint(f"  {'':<{DESIGN}}" + "".join(f"{head:>{_width(head)}}" for head in (*COUNTED, OPEN)), attrs=["dark"])
     for story in stories:
@@ -96,8 +96,8 @@ def _count(count: int, mark: str, color: str | None, width: int) -> str:
 
 
 def _cell(booking: Booking | None, otherwise: str, *, is_final: bool) -> str:
-    """Return a cell of the table, padded with blanks: a booking with the sign of its state, or `otherwise` if there is
-    no booking."""
+    """Return a cell of the table, padded with blanks. The cell shows the booking with the sign of its state. If there
+    is no booking, the cell shows `otherwise`."""
     if booking is None:
         return f"{otherwise:<{ANSWER}}"
     mark, color = STATES["committed" if is_final else "tentative"]

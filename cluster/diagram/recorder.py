@@ -1,4 +1,5 @@
-"""Records what happens in a script, for a diagram. After each line, it asks the servers what they have done."""
+"""Records the events of a script for a diagram. After each line, the recorder reads the new events from every running
+server."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ Lane = Mapping[str, list[dict[str, Any]]]  # `transactions` and `frames`, in the
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of a script, and what each running server did in it. `lanes` maps the name of each server to its
-    lane."""
+    """One line of a script, with the transactions and frames of each running server. `lanes` maps the name of each
+    server to the lane of this server."""
 
     title: str
     lanes: Mapping[str, Lane]
@@ -28,9 +29,9 @@ class Step:
 class Recorder:
     """Records the steps of a script. The servers must record their frames.
 
-    `writes` maps the id of each write to what the servers said about it. `labels` maps the id of each server to its
-    name in the diagram. This is its name in the script. If an earlier server had the same name, it is the label of the
-    server.
+    `writes` maps the id of each write to its description in `GET /replica/diagram`. `labels` maps the id of each server
+    to the server's name in the diagram. The diagram uses the name in the script. If an earlier server had the same
+    name, the diagram uses the server's label.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -43,8 +44,8 @@ class Recorder:
         self.labels: dict[str, str] = {}
 
     def note(self, number: int, line: str, world: World) -> None:
-        """Record what has happened since the last call. `number` is the number of `line`, the line that has just
-        run."""
+        """Record the events since the last call. `line` is the line of the script that has just run, and `number` is
+        the number of this line."""
         for identifier, label in world.labels.items():
             self._names.setdefault(label, label if identifier in self._names.values() else identifier)
         lanes = {self._names[server.label]: self._read(server.label) for server in world.running()}

@@ -1,7 +1,7 @@
-"""Writes a space-time diagram as a web page in one file. The page needs no server and no network.
+"""Writes a space-time diagram as a web page in one file. The web page needs no server and no network.
 
-The file contains the style and the scripts of the cluster page. A page that is opened as a file may not load scripts
-from other files. So an import map in the page has each script as a data URL.
+The file contains the style and the JavaScript of the cluster page. A web page that a browser opens from a file may not
+load JavaScript from other files. So the web page has an import map, with a data URL for each piece of JavaScript.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def web_page(title: str, recorder: Recorder) -> str:
 
 
 def _modules() -> dict[str, str]:
-    """Map the path of each script that the page needs to its data URL."""
+    """Return a map from the path of each JavaScript file to its data URL."""
     found: dict[str, str] = {}
     missing = {FIRST}
     while missing:
@@ -54,7 +54,7 @@ def _modules() -> dict[str, str]:
 
 
 def _with_paths(path: str, script: str) -> str:
-    """Return the script with paths from web/static in place of the relative paths in its imports. A script with a data
-    URL has no folder, so relative imports do not work in it."""
+    """Return JavaScript with new import paths: each relative path is replaced by a path from web/static. JavaScript in
+    a data URL has no folder, so relative imports do not work there."""
     folder = posixpath.dirname(path)
     return IMPORTED.sub(lambda name: posixpath.normpath(posixpath.join(folder, name[0])), script)

@@ -1,2 +1,1 @@
-"""The drivers. A driver gives a scenario a cluster to run on. The cluster consists of real processes, or is
-simulated."""
+"""The drivers. A driver runs the cluster of a scenario, with real processes or as a simulation."""

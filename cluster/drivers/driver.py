@@ -24,8 +24,8 @@ class Holding:
     """A summary of what a server holds. Servers with equal summaries have nothing to exchange.
 
     `server` is the server id. A server that has lost its own writes continues under a new id. `history` is different in
-    each epoch (the term of a primary). The summary needs it, because a forced promotion revokes commits of the previous
-    epoch.
+    each epoch (the term of a primary). Without `history`, the summary could miss that a forced promotion has revoked
+    commits of the previous epoch.
     """
 
     server: str
@@ -72,10 +72,10 @@ class Driver(Protocol):
         """Keep a copy of the data folder of a running server. The copy replaces an earlier copy."""
 
     def put_back(self, label: str) -> None:
-        """Replace the data folder of a server with the copy that `copy_folder` kept. If the server runs, stop it first.
-        Start the server from the copy, and return when it answers.
+        """Replace the data folder of a server with the copy that `copy_folder` kept. If the server runs, stop the
+        server first. Then start the server, and return when it answers.
 
-        The server keeps its id only if all other servers can be asked, and none of them holds later writes of this
+        The server keeps its id only if all other servers are reachable and no other server holds later writes of this
         server. Otherwise, the server takes a new id.
         """
 
@@ -89,8 +89,8 @@ class Driver(Protocol):
         """Return a summary of what the server holds now."""
 
     def exchange(self, pairs: Sequence[Pair]) -> Mapping[Pair, str]:
-        """Run one complete session for each pair. Return the pairs whose session failed, with the reasons. No server
-        may be in two pairs."""
+        """Run one complete session for each pair. Return a map from each pair whose session failed to the reason. No
+        server may be in two of the pairs."""
 
     def close(self) -> None:
         """End all servers, and leave nothing behind."""

@@ -1,12 +1,13 @@
-"""The fork server: starts many servers quickly by forking each from one process that has loaded their code.
+"""The fork server: starts many servers quickly. It loads the code of a server once, and forks itself for each server.
 
 A server that starts from scratch needs almost a second to load its code, and a script may start twenty servers. A
-forked server has its own Redis, and shares nothing with other servers. If the process that uses the fork server is
-killed, the fork server stops all its servers and ends.
+forked server has its own Redis, and shares nothing with other servers. When its input ends, the fork server stops all
+its servers and ends. The input also ends if the process that uses the fork server is killed.
 
     python -m cluster.drivers.fork_server
 
-Input: one JSON object a line with `arguments`, `output` and `environment`. Output: one process id a line.
+Each line of the input is a JSON object with the keys `arguments`, `output` and `environment`. For each line of the
+input, the fork server prints the process id of a new server.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LOADED = ("apps", "replica.main", "replica.anti_entropy.scheduler")
 
 
 class ForkServer:
-    """Starts a fork server as a process. The caller can go on while the process loads the code."""
+    """Starts a fork server as a process. The constructor does not wait until this process has loaded the code."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -42,7 +43,8 @@ class ForkServer:
         )
 
     def start(self, arguments: Sequence[str], output: Path, environment: Mapping[str, str]) -> int:
-        """Start `server.py ARGUMENTS` with its output in the file `output`. Return its process id at once."""
+        """Start `server.py ARGUMENTS`, and append its output to the file `output`. Return the process id of the new
+        server, without waiting until this server answers."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order = {"arguments": list(arguments), "output": str(output), "environment": dict(environment)}
@@ -57,7 +59,7 @@ class ForkServer:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process that a fork server has started still runs."""
+    """Return whether a server of a fork server still runs. `pid` is the process id of the server."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -94,7 +96,7 @@ def main() -> None:
 
 
 def _serve(order: Mapping[str, Any]) -> None:
-    """Run `server.py ARGUMENTS` in the forked process. Does not return."""
+    """Run `server.py ARGUMENTS` in the forked process, then end the process."""
     from apps import APPLICATIONS  # noqa: PLC0415
     from replica.main import main as serve  # noqa: PLC0415
 

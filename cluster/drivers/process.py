@@ -1,7 +1,8 @@
 """The driver of real processes: each server has an embedded Redis of its own and answers REST requests.
 
-The servers start no session by themselves. The runner says which two servers exchange writes, and they do so over gRPC.
-So a script always runs in the same way. The clock of a server is a file that the driver writes (replica/clock.py).
+The servers start no session by themselves. The runner decides which two servers have a session, and the session uses
+gRPC. So a script always runs in the same way. Each server reads its clock from a file that the driver writes
+(replica/clock.py).
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ class ProcessDriver:
         self._holdings.clear()
 
     def crash(self, label: str) -> None:
-        """Kill the server and its Redis, as a power cut would. The Redis would run on without its server."""
+        """Kill the server and its Redis, as a power cut would. Redis is a process of its own, so it has to be killed
+        too."""
         pid = self._processes.pop(label)
         os.kill(pid, signal.SIGKILL)
         self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")
@@ -166,8 +168,8 @@ class ProcessDriver:
         return answer.body
 
     def _session(self, pair: Pair) -> str | None:
-        """Run one session to its end. Return the reason if it fails, else None. A server that is starting gets time to
-        answer."""
+        """Run one complete session. Return None, or the reason why the session failed. If a server does not answer yet,
+        try again for up to SESSION_TIMEOUT_S."""
         answer = self._sync(*pair)
         if answer.status == UNKNOWN:  # one of the two may not know the other yet
             answer = self._sync(*reversed(pair))

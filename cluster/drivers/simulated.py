@@ -1,8 +1,8 @@
 """The simulation: all servers of a script run in this process, without threads, networks or clocks.
 
-The servers run the code of real replicas: the sessions of bayou.anti_entropy, the REST endpoints, and the store. They
-share one Redis, where each server has a namespace. Only the transport is simulated: frames and requests are passed on
-in memory, one after another. So a script always runs in the same way.
+The servers run the code of real replicas: the sessions of bayou.anti_entropy, the REST endpoints, and the store. The
+servers share one Redis, and each server has a namespace there. Only the transport is simulated: the driver passes
+frames and requests in memory, one after another. So a script always runs in the same way.
 """
 
 from __future__ import annotations
@@ -176,8 +176,8 @@ class SimulatedDriver:
             raise Failed(f"no session between {caller} and {answerer}: {error.message}")
 
     def _can_keep(self, own: State, label: str, other: str) -> bool:
-        """Return whether the server `other` allows the server `label` to keep its id. Return False if `other` cannot be
-        asked, or if `other` holds writes of `label` that `label` itself lacks. `own` is the state of `label`."""
+        """Return whether the server `label` may keep its id. Return False if the server `other` is not reachable, or if
+        `other` holds writes of `label` that `label` itself lacks. `own` is the state of `label`."""
         if other not in self._servers or other in self.store(label).cut_links():
             return False
         asked = self.store(other)
@@ -188,8 +188,8 @@ class SimulatedDriver:
         return list(self._client.scan_iter(match=f"bayou:{{{label}}}:*", count=1000))
 
     def _renew_if_lost(self, store: Store, lost: str | None) -> None:
-        """Give the server a new id if its id is still `lost`. A session has shown that the server no longer holds all
-        writes that it made under the id `lost`. See replica/membership/identity.py."""
+        """Give the server a new id if its present id is `lost`. During a session, the peer sent a write that this
+        server made under the id `lost`. This server no longer holds that write. See replica/membership/identity.py."""
         state = store.state()
         if state.server == lost:
             store.begin(server=mint(state.label), cluster=CLUSTER, first_primary=False)
@@ -205,7 +205,7 @@ class SimulatedDriver:
 
 
 class _End:
-    """One end of a session, with the recorder of its frames."""
+    """One side of a session, with the recorder of its frames."""
 
     def __init__(self, label: str, session: Session, frames: SessionFrames) -> None:
         self.label = label
@@ -229,7 +229,7 @@ class _End:
 
 
 def converse(caller: _End, answerer: _End, watch: Watch) -> None:
-    """Pass frames between two ends of a session until both are finished."""
+    """Run a session: pass frames between the two sides until no frame is left."""
     in_flight: deque[tuple[_End, Frame]] = deque((answerer, frame) for frame in caller.start())
     in_flight.extend((caller, frame) for frame in answerer.start())
     while in_flight:
@@ -298,7 +298,7 @@ class _Server:
 
 
 class _Peers:
-    """Implements replica.anti_entropy.peers.Peers. Sessions run in memory, and only when somebody asks for one."""
+    """Implements replica.anti_entropy.peers.Peers. A session runs in memory, and starts only when `sync` is called."""
 
     def __init__(self, cluster: SimulatedDriver, label: str, store: Store) -> None:
         self._cluster = cluster

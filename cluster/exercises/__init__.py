@@ -1,2 +1,2 @@
-"""Exercises that check themselves: a student edits a script or rules, and sees what the simulated cluster does with
-them."""
+"""Exercises that check the work of a student. The student edits a script or rules, and sees the result in a simulated
+cluster."""

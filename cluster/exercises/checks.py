@@ -1,4 +1,4 @@
-"""The exercises. Each has a script to play, and demands that the result must meet. In exercises 1 and 2, the student
+"""The exercises. Each exercise has a script to play, and demands on the result. In exercises 1 and 2, the student
 writes the script. In exercises 3 and 4, the script is given, and the student writes rules for it."""
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One command of a script, after the cluster has carried it out.
+    """One command of a script, with its results.
 
-    `line` is the command, and `printed` has the lines that it printed. `servers` maps each client to its server after
-    the command. `note` is the complaint about the line; empty if there is none.
+    `line` is the command, and `printed` has the lines that the command printed. `servers` maps each client to the
+    client's server after the command. `note` is the complaint about the line, or empty.
     """
 
     line: str
@@ -24,8 +24,8 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of checking one demand of an exercise. If the demand is not met, `instead` says what was found
-    instead."""
+    """The result of checking one demand of an exercise. If the demand is not met, `instead` says what the check
+    found."""
 
     demand: str
     is_met: bool
@@ -34,8 +34,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """An exercise. The student edits `file`. `script` has the lines to play; if `script` is None, the file itself is
-    the script. `find` compares what the cluster did with the demands."""
+    """An exercise. The student edits `file`. `script` has the lines to play. If `script` is None, the lines of `file`
+    are the script. `find` checks the results of the script, and yields a finding for each demand."""
 
     file: str
     script: tuple[str, ...] | None

@@ -1,4 +1,5 @@
-"""`cluster.py exercise`: gives a student a file to edit, plays the file, and says which demands it does not meet."""
+"""`cluster.py exercise`: gives a student a file to edit. If the student already has the file, plays it and checks the
+demands of the exercise."""
 
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ WRONG = 2
 
 def exercise(number: int | None) -> int:
     """List the exercises if `number` is None. Otherwise copy the file of this exercise into the current folder. If the
-    file is there already, check it instead.
+    current folder already has this file, check the file instead.
 
-    Return 1 if the file does not meet all demands yet, 2 if there is no exercise with this number, and 0 in all other
-    cases. Raise Stopped if the user stops the program, and OSError if a file cannot be read or written.
+    Return 1 if the file does not meet all demands yet. Return 2 if there is no exercise with this number. Return 0 in
+    all other cases. Raise Stopped if the user stops the program, and OSError if a file cannot be read or written.
     """
     if number is None:
         for found, one in EXERCISES.items():
@@ -90,8 +91,8 @@ def play(lines: Sequence[str]) -> list[Played]:
 
 
 def _given(chosen: Exercise, lines: Sequence[str]) -> Iterator[Finding]:
-    """Yield one finding: whether the student's script still has all given lines, in their order. Yield nothing if the
-    student writes rules."""
+    """Check that the student's script still has all given lines, in the given order. Yield one finding, or nothing if
+    the student writes rules."""
     if chosen.script is not None:
         return
     left = iter([line.strip() for line in lines])
@@ -103,7 +104,7 @@ def _given(chosen: Exercise, lines: Sequence[str]) -> Iterator[Finding]:
 
 
 def _task(chosen: Exercise) -> list[str]:
-    """Return the comments at the beginning of the file of an exercise: its title, and what is to be done."""
+    """Return the comment lines at the beginning of the file of an exercise. They have the title and the task."""
     lines = (FOLDER / chosen.file).read_text(encoding="utf-8").splitlines()
     count = next(place for place, line in enumerate(lines) if not line.startswith("#"))
     return [line.removeprefix("# ") for line in lines[:count]]

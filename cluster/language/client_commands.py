@@ -106,8 +106,7 @@ class ClientCommands:
         self._print_result(f"{name} {problem}" if problem else printing.reservation_line(name, accepted(answer)))
 
     def _path(self, name: str, client: str) -> str:
-        """Return the REST path of a reservation. If the script has not used the name, the path leads to no
-        reservation."""
+        """Return the REST path of a reservation. If the script has not used the name, no reservation has this path."""
         owner = Client(self._owners.get(name, client))
         return f"/reservations/{quote(owner.user, safe='')}/{quote(name, safe='')}"
 
@@ -129,9 +128,10 @@ class ClientCommands:
     # The session
 
     def as_client(self, identifier: str, request: Request) -> Answer:
-        """Send a request to the client's server.
+        """Send a request to the client's server, and return the answer.
 
-        The client keeps the session token of the answer. It keeps the token of a refusal only if the status is 404.
+        Store the session token of the answer in the client. Do not store the token of a refusal with a status other
+        than 404.
         """
         client, server = self._world.linked(identifier)
         answer = self._send(server, replace(request, headers=_headers(client)))

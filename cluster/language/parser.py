@@ -75,7 +75,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A time from `start` up to, not including, `end` (UTC, whole minutes)."""
+    """The time from `start` to `end`, in UTC and whole minutes. `end` itself is not part of the slot."""
 
     start: datetime
     end: datetime
@@ -84,8 +84,8 @@ class Slot:
         return f"{self.start:%Y-%m-%dT}{self.hours(self.start.date())}"
 
     def hours(self, day: date) -> str:
-        """Return the slot as text, such as `09:00/10:00`. The start includes its date if it is not on `day`; the end
-        includes its date if it is not on the day of the start."""
+        """Return the slot as text, such as `09:00/10:00`. The start includes its date if it is not on `day`. The end
+        includes its date if it is not on the day of the start. Midnight at the end of this day is `24:00`."""
         if self.end.date() == self.start.date() + timedelta(days=1) and f"{self.end:%H:%M}" == "00:00":
             return f"{_time(self.start, day)}/24:00"
         return f"{_time(self.start, day)}/{_time(self.end, self.start.date())}"
@@ -103,7 +103,8 @@ class ReserveRequest:
 
 
 def read_line(line: str) -> Command | None:
-    """Parse a line and return its command; None for a blank line or a comment. Raise Complaint if it is malformed."""
+    """Parse a line and return the command. Return None for a blank line or a comment. Raise Complaint if the line is
+    malformed."""
     name, *words = line.split() or [""]
     if not name or name.startswith(COMMENT):
         return None
@@ -141,7 +142,7 @@ def read_reserve(command: Command) -> ReserveRequest:
 
 
 def read_slot(text: str) -> Slot:
-    """Parse a WHEN such as `2026-12-01T09:00/10:00`; the end may have its own date. Raise Complaint if it is
+    """Parse a WHEN such as `2026-12-01T09:00/10:00`. The end may have its own date. Raise Complaint if `text` is
     malformed."""
     form = _SLOT.fullmatch(text)
     if form is None:
@@ -186,8 +187,8 @@ def read_count(text: str) -> int:
 
 
 def _moment(day: str, clock: str, text: str) -> datetime:
-    """Parse a day and a time of day. 24:00 is midnight at the end of the day. `text` is for the message of a
-    Complaint."""
+    """Parse a day and a time of day. The time 24:00 is midnight at the end of the day. Raise Complaint if there is no
+    such time. The message shows `text`."""
     try:
         if clock == "24:00":
             return datetime.fromisoformat(f"{day}T23:59").replace(tzinfo=UTC) + _MINUTE

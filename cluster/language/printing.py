@@ -42,8 +42,8 @@ class Names:
 
 
 def log_line(write: Json) -> str | None:
-    """Return the line for a write in the log. Return None for a write of any application but playlist and rooms,
-    such as a membership write. A reservation that was committed without getting a slot is REJECTED."""
+    """Return the line for a write in the log. Return None if the write does not belong to playlist or rooms. If a
+    `reserve` is committed but has no slot, the line says REJECTED."""
     described, op, app = write["describe"], write["op"], write["app"].partition("/")[0]
     if app == "playlist":
         what = f"{described['song']}, {described['url']}" if op == "put" else described["song"]
@@ -68,7 +68,8 @@ def calendar_line(entry: Json, day: date) -> str:
 
 
 def short_time(times: Json) -> str:
-    """Return a slot as text: `09:00` if it is one full hour, else with its end, such as `09:30–10:30`."""
+    """Return a slot as text. A slot of one full hour is shown as its start, such as `09:00`. Any other slot is shown
+    with its end, such as `09:30–10:30`."""
     slot = _slot(times)
     if slot.end - slot.start == timedelta(hours=1) and slot.start.minute == 0:
         return f"{slot.start:%H:%M}"

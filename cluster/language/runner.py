@@ -45,11 +45,11 @@ Print = Callable[[str], object]
 
 
 class Runner:
-    """Runs the lines of a script. It calls `print_result` with each line of the results, and `note` with each
+    """Runs the lines of a script. The runner calls `print_result` with each line of the results, and `note` with each
     complaint.
 
-    `failures` is the number of `expect` commands that failed. `has_understood` says whether any line so far was a
-    command. It is None until there is a line that is neither blank nor a comment.
+    `failures` is the number of `expect` commands that failed. `has_understood` is true if any line so far was a
+    command. `has_understood` is None before the first line that is neither blank nor a comment.
     """
 
     def __init__(self, driver: Driver, print_result: Print, note: Print) -> None:
@@ -197,8 +197,8 @@ class Runner:
         self._apply_links()
 
     def _apply_links(self) -> None:
-        """Tell both ends of each link whether the link is cut. Skip an end that is not running, or that does not know
-        the other end yet. A later call tells this end."""
+        """Tell both servers of each link whether the link is cut. Skip a server that is not running, or that does not
+        know the other server yet. The next call tries again."""
         servers = list(self.world.servers.values())
         for here in servers:
             for there in servers:
@@ -319,7 +319,8 @@ class Runner:
         self._learn_name(server)
 
     def _primary_for(self, server: Server) -> Server:
-        """Return the primary that can hand over to this server in a session. Raise Complaint if there is none.
+        """Return the primary that is to hand over to this server. Raise Complaint if no primary is running, or if the
+        link to the primary is cut.
 
         If several servers act as primary, choose the one with the newest epoch.
         """

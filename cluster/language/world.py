@@ -1,7 +1,9 @@
-"""The world of a script: its servers in the order in which they joined, the links between them, and its clients.
+"""The world of a script: its servers, the links between servers, and its clients.
 
-It records what the script has done, and raises Complaint if a command is impossible. It sends nothing to servers. A
-server and a client may have the same id. A link whose two ids both belong to servers is a link between these servers.
+The world records what the script has done, and raises Complaint if a command is impossible. It sends nothing to
+servers. The servers are in the order in which they joined.
+
+A server and a client may have the same id. If both ids of a link are ids of servers, it is a link between servers.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ LABEL_CHARACTERS_MAX = 24
 
 @dataclass(slots=True)
 class Server:
-    """A server of the script. `label` is its label as a replica. `running` is false after a crash."""
+    """A server of the script. `id` is its name in the script, and `label` is the label of the replica. `running` is
+    false after a crash."""
 
     id: str
     label: str
@@ -31,9 +34,9 @@ class Server:
 class Client:
     """A client of the script.
 
-    server   the id of the server that it is linked to
-    retired  the id of its last server, if that server has retired
-    session  its session token, which it keeps when it is linked to another server
+    server   the id of the server that the client is linked to; None without a link
+    retired  the id of the linked server if this server has retired
+    session  the session token of the client; a link to another server does not change the token
     """
 
     id: str
@@ -110,8 +113,8 @@ class World:
         return (other for other in self.running() if other is not server and self.is_linked(server.id, other.id))
 
     def label(self, identifier: str) -> str:
-        """Return the label for the server with this id: the id itself if it is a valid label. Different ids have
-        different labels."""
+        """Return the label for the server with this id. The id itself is the label if it is a valid label that no other
+        server has used. Different ids have different labels."""
         if identifier not in self.labels:
             plain = re.sub(r"[^a-z0-9_-]", "-", identifier.lower())[:LABEL_CHARACTERS_MAX]
             taken, label, number = {*self.labels.values(), *self.former_labels}, plain, 1
@@ -161,8 +164,8 @@ class World:
         self._link_client(self.clients.setdefault(identifier, Client(identifier)), found.id, up=True)
 
     def linked(self, identifier: str) -> tuple[Client, Server]:
-        """Return a client and the running server that it is linked to. Raise Complaint if there is no such client, or
-        if it has no running server."""
+        """Return a client, and the running server of this client. Raise Complaint if there is no such client, or if the
+        client has no running server."""
         if identifier not in self.clients:
             raise Complaint(f"there is no client {identifier}")
         client = self.clients[identifier]

@@ -1,8 +1,10 @@
-"""Reads scripts as lessons: those of scenarios/, and any other script.
+"""Reads scripts as lessons: the scripts in scenarios/, or a script in any other file.
 
-The first line of a script may be a comment with the claim of the lesson and, in brackets, its source. Every later
-comment begins a step, and is the narration of this step. Commands before the first of these comments are a step without
-narration. In a script without later comments, each command ends a step, except the commands of _PREPARING.
+The first line of a script may be a comment with the claim of the lesson. The source of the claim follows in brackets.
+
+Every later comment begins a step, and is the narration of this step. If there are commands before the first of these
+comments, they are a step without narration. In a script without later comments, each command ends a step. The commands
+in _PREPARING do not end a step.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ _PREPARING = {"joinServer", "joinClient", "breakConnection", "pause", "clock"}
 
 
 class NoLesson(Exception):
-    """There is no lesson with this name. The message suggests a similar one."""
+    """There is no lesson and no file with this name. If a lesson has a similar name, the message suggests this
+    lesson."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,8 @@ def lessons() -> list[Lesson]:
 
 
 def find_lesson(name: str) -> Lesson:
-    """Return the lesson of scenarios/ with this name, or else the script in the file `name`. Raise NoLesson if there is
-    neither, and OSError if the file cannot be read."""
+    """Return the lesson of scenarios/ with this name. If there is no such lesson, read the script in the file `name`.
+    Raise NoLesson if there is no such file. Raise OSError if the file cannot be read."""
     scripts = _scripts()
     path = scripts.get(name, Path(name))
     if name in scripts or path.exists():
@@ -57,8 +60,7 @@ def find_lesson(name: str) -> Lesson:
     close = difflib.get_close_matches(name, scripts, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise NoLesson(
-        f"There is no lesson {name}, and no file {name} with a script.{hint}"
-        " `python cluster.py lesson` lists the lessons."
+        f"There is no lesson {name}, and no script file {name}.{hint} `python cluster.py lesson` lists the lessons."
     )
 
 
@@ -76,7 +78,7 @@ def _scripts() -> dict[str, Path]:
 
 
 def _steps(opening: Sequence[str], lines: Sequence[str]) -> tuple[Step, ...]:
-    """Split the lines of a script into steps. The first step begins with the line `opening`, if there is one."""
+    """Split the lines of a script into steps. The lines in `opening` are the first lines of the first step."""
     steps: list[Step] = []
     narration: list[str] = []
     taken = list(opening)

@@ -1,4 +1,4 @@
-"""The frames of the sessions in a step of a lesson: who sends what, and how many bytes it takes on the wire."""
+"""Shows the frames that servers send in a step of a lesson, and the size of each frame on the wire."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Sent = tuple[str, str, Frame]  # label of the sender, label of the receiver, the
 
 
 def frame_blocks(sent: Sequence[Sent], world: World, names: Names, width: int) -> Iterator[list[str]]:
-    """Yield the lines of each frame: first its size and its first bytes, then its content. A line has at most `width`
-    characters. Stamps are in seconds since the beginning of the script."""
+    """Yield the lines of each frame: first its size and its first bytes, then its content. A line of the content has at
+    most `width` characters. Stamps are in seconds since the beginning of the script."""
     sizes = [len(_wire(frame)) for _, _, frame in sent]
     block = [paint(f"{len(sent)} frames, {sum(sizes)} bytes before HTTP/2 and TLS", attrs=["bold"])]
     begun = False
@@ -39,8 +39,8 @@ def frame_blocks(sent: Sequence[Sent], world: World, names: Names, width: int) -
 
 
 def pages(blocks: Sequence[Sequence[str]], height: int | None) -> Iterator[list[str]]:
-    """Divide blocks into pages of at most `height` lines each; a block that is higher has a page of its own. If
-    `height` is None, all blocks are on one page."""
+    """Divide blocks into screens of at most `height` lines. A block with more lines gets a screen of its own. If
+    `height` is None, all blocks are on one screen."""
     page: list[str] = []
     for block in blocks:
         if page and height is not None and len(page) + len(block) > height:
@@ -58,8 +58,12 @@ def _content(frame: Frame, names: Names) -> Iterator[str]:
             for item in selection.items:
                 yield from _item(item, names)
         case Ack():
-            held = f", V {vector_text(frame.vector, names)}: make a new plan" if frame.replan else ""
-            yield f"I have stored your frame for good. CSN {frame.csn}{held}."
+            held = (
+                f", V {vector_text(frame.vector, names)}: make a new plan"
+                if frame.replan
+                else ": I have stored your frame for good"
+            )
+            yield f"CSN {frame.csn}{held}."
         case StateChunk():
             yield f"{frame.pages.count} pages of my committed state, in place of writes that I no longer have."
         case StateFinish():

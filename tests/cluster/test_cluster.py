@@ -192,7 +192,7 @@ def test_a_reset_stops_the_redis_that_was_left_behind(tmp_path: Path) -> None:
         assert [path.name for path in (tmp_path / "data" / "one").iterdir()] == ["lock"]
         assert done("reset", "--config", processes.configuration) == (
             0,
-            f"Nothing to delete: {tmp_path}/data has no data of one.\n",
+            f"There is nothing to delete: {tmp_path}/data has no data of one.\n",
         )
 
 

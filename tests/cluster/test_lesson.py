@@ -264,7 +264,7 @@ def test_a_text_that_is_no_script_is_reported(
     for name, status, problem in [
         ("notes.txt", 1, "no line is a command of the scenario language: is this a script?\n"),
         (".", 2, ".: Is a directory.\n"),
-        ("none.test", 2, "There is no lesson none.test, and no file none.test with a script."),
+        ("none.test", 2, "There is no lesson none.test, and no script file none.test."),
     ]:
         ended = cluster_command("lesson", name)
         assert ended.returncode == status
