@@ -155,7 +155,7 @@ class Control:
 
 
 def _read(body: bytes) -> dict[str, str]:
-    """Return the JSON object in a body, without the values that are not ASCII text. Raise BadInput if the body is not a
+    """Return the JSON object in a body, with only those values that are ASCII text. Raise BadInput if the body is not a
     JSON object."""
     try:
         found = json.loads(body or b"{}")

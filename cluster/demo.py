@@ -124,7 +124,7 @@ class _Story:
         self._view.links({(one, other): self._link(one, other) for one, other in PAIRS})
 
     def _link(self, one: str, other: str) -> str:
-        """Return the state of a link: `up` if both ends report that it is up, else `cut`."""
+        """Return the state of a link: `up` if both ends report that the link is up, else `cut`."""
         ends = {
             peer["link"]
             for here, there in ((one, other), (other, one))
@@ -141,8 +141,7 @@ class _Story:
         return Entry(datetime.fromisoformat(got["slot"]["start"]).hour, got["user"], got["state"])
 
     def _see(self, expected: Calendars, awaited: str) -> None:
-        """Wait until the calendars of the replicas are as expected. Then show the calendars, even if the wait has
-        failed."""
+        """Wait until the calendars of the replicas are as expected. Then show the calendars, even if the wait fails."""
         try:
             wait_until(lambda: self._calendars() == expected, STATE_TIMEOUT_S, awaited, self._stopping)
         except TooLong:

@@ -41,7 +41,7 @@ def entries(calendar: Mapping[str, Any]) -> tuple[Entry, ...]:
 
 
 class DemoView:
-    """Prints the demo, in colour if termcolor finds that the output supports it."""
+    """Prints the demo. The demo is in colour if termcolor finds that the output supports colour."""
 
     def __init__(self, labels: Sequence[str], room: str, hours: Sequence[int]) -> None:
         self._labels = labels

@@ -1,1 +1,1 @@
-"""Compares eight designs on the same reservations: seven small ones written for teaching, and Bayou itself."""
+"""Compares eight designs on the same reservations: seven small designs for teaching, and Bayou itself."""

@@ -19,7 +19,7 @@ IDEA = "writes carry a check and a merge procedure; a primary makes their order 
 
 
 def play_bayou(driver: SimulatedDriver, lines: Sequence[str], note: Callable[[str], object]) -> Story:
-    """Play a script and return its story. Call `note` for each line that was skipped."""
+    """Play a script and return its story. Call `note` with each complaint about a line."""
     printed: list[str] = []
     notes: list[str] = []
     runner = Runner(driver, printed.append, notes.append)
@@ -97,7 +97,8 @@ def _look_up(row: Row, printed: Sequence[str]) -> None:
 
 
 def _held(runner: Runner, identifier: str) -> tuple[Booking, ...]:
-    """Return the reservations in the tentative view of a server, computed from the outcomes in its log."""
+    """Return the reservations in the tentative view of a server. The function computes them from the outcomes in the
+    log."""
     found: dict[str, Booking] = {}
     for write in runner.log(runner.world.servers[identifier]):
         described = write["describe"]

@@ -1,4 +1,5 @@
-"""A booking of a room, and the function that finds the first free booking among several. All designs use both."""
+"""A booking of a room, and the function that finds the first free booking among several. All designs use this
+module."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Design:
         return answer, True
 
     def meet(self, one: str, other: str, now: int) -> None:
-        """Let two servers exchange what they hold. Servers with equal values send nothing."""
+        """Let two servers exchange their data. Servers with equal values send nothing."""
         ours, theirs = self.states[one], self.states[other]
         if ours != theirs:
             self.sent.update({"states": 2, "elements in them": ours.size + theirs.size})
@@ -118,7 +118,7 @@ class Central(Design):
         self.states[server].discard(booking)
 
     def meet(self, one: str, other: str, now: int) -> None:
-        """Do nothing: all servers share the state of the central one."""
+        """Do nothing: all servers share the state of the central server."""
 
     def held(self, server: str) -> Collection[Booking]:
         return frozenset(self.states[server])
@@ -154,7 +154,8 @@ class LastWriterWins(Design):
 
 
 class GrowOnly(Design):
-    """A set of bookings that only grows. It loses no booking, but it also keeps double bookings and cancelled ones."""
+    """A set of bookings that only grows. It loses no booking, but it also keeps double bookings and cancelled
+    bookings."""
 
     name = "a grow-only set"
     idea = "bookings are added, and sets are joined (state-based)"

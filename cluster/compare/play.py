@@ -21,8 +21,8 @@ COMMANDS = (
 
 
 class NotComparable(Exception):
-    """A script cannot be compared, because a line is malformed or uses a command that not all designs have. The message
-    has the line number and says what is wrong."""
+    """A script cannot be compared. A line is malformed, or uses a command that not all designs have. The message has
+    the number of the line and the problem."""
 
 
 def read_script(lines: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from cluster.compare.booking import Booking, Refused, first_free
 @dataclass(frozen=True, slots=True)
 class Write:
     """A request or a cancel. A request books the first of `choices` that is free. A cancel removes the booking of the
-    request whose stamp is `cancels`."""
+    request with the stamp `cancels`."""
 
     choices: tuple[Booking, ...] = ()
     cancels: int | None = None
@@ -37,7 +37,7 @@ class StampedLog:
         self._heard[self._server] = now
 
     def exchange(self, other: StampedLog, now: int) -> int:
-        """Exchange everything with another server. Return how many writes were sent."""
+        """Exchange all writes and the vectors with another server. Return the number of writes that were sent."""
         union = self._writes | other._writes
         sent = 2 * len(union) - len(self._writes) - len(other._writes)
         servers = self._heard.keys() | other._heard.keys()
@@ -48,7 +48,8 @@ class StampedLog:
         return sent
 
     def play(self) -> dict[int, Booking]:
-        """Play all writes in the order of their stamps. Return the bookings, each under the stamp of its request."""
+        """Play all writes in the order of their stamps. Return a map from the stamp of each accepted request to the
+        booking."""
         booked: dict[int, Booking] = {}
         for stamp, write in sorted(self._writes.items()):
             if write.cancels is not None:

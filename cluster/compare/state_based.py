@@ -1,5 +1,4 @@
-"""State-based replicated data types (Shapiro et al., *A comprehensive study of CRDTs*, 2011): each has a `merge` of
-values.
+"""State-based replicated data types (Shapiro et al., *A comprehensive study of CRDTs*, 2011): two values can be merged.
 
 Each value is immutable. `merge` is a join: commutative, associative and idempotent. An update never leads to a smaller
 value. So replicas that merge their values become equal. The order and the number of the merges do not matter.
@@ -38,7 +37,8 @@ class GrowOnlySet(Generic[Element]):
 
 @dataclass(frozen=True, slots=True)
 class TwoPhaseSet(Generic[Element]):
-    """Two grow-only sets: one of added and one of removed elements. A removed element can never come back."""
+    """Two grow-only sets: one for added elements, and one for removed elements. A removed element can never come
+    back."""
 
     added: frozenset[Element] = frozenset()
     removed: frozenset[Element] = frozenset()
@@ -55,7 +55,7 @@ class TwoPhaseSet(Generic[Element]):
         return TwoPhaseSet(self.added | {element}, self.removed)
 
     def remove(self, element: Element) -> TwoPhaseSet[Element]:
-        """Remove an element. This has no effect if the element is not in the set."""
+        """Remove an element. If the element is not in the set, nothing changes."""
         return TwoPhaseSet(self.added, self.removed | ({element} & self.added))
 
     def merge(self, other: TwoPhaseSet[Element]) -> TwoPhaseSet[Element]:

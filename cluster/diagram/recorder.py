@@ -30,8 +30,8 @@ class Recorder:
     """Records the steps of a script. The servers must record their frames.
 
     `writes` maps the id of each write to its description in `GET /replica/diagram`. `labels` maps the id of each server
-    to the server's name in the diagram. The diagram uses the name in the script. If an earlier server had the same
-    name, the diagram uses the server's label.
+    to the server's name in the diagram. This is usually the name in the script. If an earlier server had the same name,
+    the diagram shows the server's label instead.
     """
 
     def __init__(self, driver: Driver) -> None:

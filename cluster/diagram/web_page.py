@@ -1,7 +1,7 @@
 """Writes a space-time diagram as a web page in one file. The web page needs no server and no network.
 
 The file contains the style and the JavaScript of the cluster page. A web page that a browser opens from a file may not
-load JavaScript from other files. So the web page has an import map, with a data URL for each piece of JavaScript.
+load JavaScript from other files. So the web page has an import map, with a data URL for each JavaScript file.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _modules() -> dict[str, str]:
 
 
 def _with_paths(path: str, script: str) -> str:
-    """Return JavaScript with new import paths: each relative path is replaced by a path from web/static. JavaScript in
-    a data URL has no folder, so relative imports do not work there."""
+    """Return `script` with each relative import path replaced by a path from web/static. JavaScript in a data URL has
+    no folder, so relative imports do not work there."""
     folder = posixpath.dirname(path)
     return IMPORTED.sub(lambda name: posixpath.normpath(posixpath.join(folder, name[0])), script)

@@ -89,8 +89,8 @@ class Driver(Protocol):
         """Return a summary of what the server holds now."""
 
     def exchange(self, pairs: Sequence[Pair]) -> Mapping[Pair, str]:
-        """Run one complete session for each pair. Return a map from each pair whose session failed to the reason. No
-        server may be in two of the pairs."""
+        """Run one complete session for each pair. For each pair whose session failed, return the reason. No server may
+        be in two of the pairs."""
 
     def close(self) -> None:
         """End all servers, and leave nothing behind."""

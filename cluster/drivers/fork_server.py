@@ -75,8 +75,8 @@ def main() -> None:
     running: set[int] = set()
 
     def reap(*_: object) -> None:
-        """Collect the forked processes that have ended. Forget their ids, because the kernel may give them to other
-        processes."""
+        """Collect the forked processes that have ended. Forget their ids, because the kernel may give the same ids to
+        other processes."""
         with contextlib.suppress(ChildProcessError):
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
                 running.discard(pid)

@@ -52,7 +52,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @contextlib.contextmanager
 def _raises_failed() -> Iterator[None]:
-    """Decorate a method so that it raises Failed if a replica refuses a request."""
+    """Decorates a method. The method raises Failed if a replica refuses a request."""
     try:
         yield
     except Refusal as refusal:
@@ -60,7 +60,8 @@ def _raises_failed() -> Iterator[None]:
 
 
 class SimulatedDriver:
-    """Implements cluster.drivers.driver.Driver. It needs a Redis of its own, and deletes everything in it.
+    """Implements cluster.drivers.driver.Driver. The driver needs a Redis of its own, and deletes everything in this
+    Redis.
 
     `watch(sender, receiver, frame)` is called for each frame of a session, before the receiver gets the frame. The
     first two arguments are labels.

@@ -104,7 +104,7 @@ def _given(chosen: Exercise, lines: Sequence[str]) -> Iterator[Finding]:
 
 
 def _task(chosen: Exercise) -> list[str]:
-    """Return the comment lines at the beginning of the file of an exercise. They have the title and the task."""
+    """Return the comment lines at the beginning of the file of an exercise. These lines have the title and the task."""
     lines = (FOLDER / chosen.file).read_text(encoding="utf-8").splitlines()
     count = next(place for place, line in enumerate(lines) if not line.startswith("#"))
     return [line.removeprefix("# ") for line in lines[:count]]

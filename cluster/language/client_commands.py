@@ -1,6 +1,7 @@
 """The commands of clients, which put songs and make reservations.
 
-A client is a name and the token of one client session. It sends its REST requests to the server that it is linked to.
+A client is a name and the token of one client session. Each client is linked to a server, and sends REST requests to
+this server.
 """
 
 from __future__ import annotations
@@ -130,8 +131,7 @@ class ClientCommands:
     def as_client(self, identifier: str, request: Request) -> Answer:
         """Send a request to the client's server, and return the answer.
 
-        Store the session token of the answer in the client. Do not store the token of a refusal with a status other
-        than 404.
+        Store the session token of the answer in the client. Store the token of a refusal only if the status is 404.
         """
         client, server = self._world.linked(identifier)
         answer = self._send(server, replace(request, headers=_headers(client)))

@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 
 
 class Names:
-    """The script's names for the server ids in vectors, in the order in which the servers joined.
+    """The names in a script for server ids, in the order in which the servers joined.
 
     If a server gets a second server id, this id is printed as `NAME#2`.
     """

@@ -15,7 +15,8 @@ Failure = Callable[[Pair, str], object]
 def quiesce(driver: Driver, links: Sequence[Pair], failed: Failure) -> None:
     """Run sessions over these links until no server can learn anything more. Call `failed` for each session that fails.
 
-    This always ends: two servers meet only if they differ, and meet again only after one of them has changed.
+    The function always ends: two servers meet only if they differ, and meet again only after one of the two has
+    changed.
     """
     holdings = {label: driver.holding(label) for label in dict.fromkeys(label for pair in links for label in pair)}
     fruitless: dict[Pair, tuple[Holding, Holding]] = {}

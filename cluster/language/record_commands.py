@@ -76,8 +76,7 @@ class RecordCommands:
 
 
 def read_file(path: str) -> str:
-    """Return the text of a file that a command names. Raise Complaint if there is no such file, or if it cannot be
-    read."""
+    """Return the text of a file that a command names. Raise Complaint if the file does not exist or cannot be read."""
     found = next((place for place in (Path(path), ROOT / path) if place.is_file()), None)
     if found is None:
         raise Complaint(f"there is no file {path} in the current folder or in the folder of the project")
@@ -88,8 +87,7 @@ def read_file(path: str) -> str:
 
 
 def _document(path: str) -> dict[str, Any]:
-    """Return the YAML document in a file. Raise Complaint if there is no such file, or if it does not hold a YAML
-    mapping."""
+    """Return the YAML document in a file. Raise Complaint if the file does not exist, or is not a YAML mapping."""
     text = read_file(path)
     try:
         document = json.loads(json.dumps(yaml.safe_load(text), default=str))

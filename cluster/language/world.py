@@ -3,7 +3,7 @@
 The world records what the script has done, and raises Complaint if a command is impossible. It sends nothing to
 servers. The servers are in the order in which they joined.
 
-A server and a client may have the same id. If both ids of a link are ids of servers, it is a link between servers.
+A server and a client may have the same id. If both ids of a link are ids of servers, the link is between these servers.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class World:
         return [server for server in self.servers.values() if server.running]
 
     def reachable(self, server: Server) -> Iterator[Server]:
-        """Yield the running servers with a working link to this one, in the order in which they joined."""
+        """Yield the running servers with a working link to this server, in the order in which they joined."""
         return (other for other in self.running() if other is not server and self.is_linked(server.id, other.id))
 
     def label(self, identifier: str) -> str:
