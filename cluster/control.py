@@ -39,8 +39,8 @@ class Control:
     """The control endpoint for the replicas in `settings`.
 
     `act("crash", label)` crashes a replica, and `act("restart", label)` restarts a replica. `act("reset", None)`
-    deletes the data of all replicas and starts them again. `act` raises Conflict if the action is not possible now. If
-    `resets` is false, the endpoint refuses POST /reset.
+    deletes the data of all replicas and starts the replicas again. `act` raises Conflict if the action is not possible
+    now. If `resets` is false, the endpoint refuses POST /reset.
 
     `page_address` contains a key that works once. When the cluster page has used the key, `page_address` gets a new
     key, and `on_claimed` is called.

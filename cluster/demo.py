@@ -102,7 +102,7 @@ class _Story:
 
     def primary_comes_back(self) -> None:
         name = self._view.name
-        self._view.step(f"The primary, {name('one')}, comes back: vish keeps 9:00, priyal and neil move.")
+        self._view.step(f"The primary, {name('one')}, comes back: vish keeps 9:00; priyal and neil move.")
         self._links(("one", "two"), ("one", "three"), up=True)
         users = ("vish", "priyal", "neil")
         final = tuple(Entry(hour, user, "committed") for hour, user in zip(HOURS, users, strict=True))

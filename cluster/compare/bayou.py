@@ -49,7 +49,7 @@ def play_bayou(driver: SimulatedDriver, lines: Sequence[str], note: Callable[[st
 
 
 class _Counter:
-    """Counts the writes of the application rooms that sessions send. Also counts the notifications that commit these
+    """Counts the writes that sessions send for the application `rooms`. Also counts the notifications that commit these
     writes."""
 
     def __init__(self) -> None:

@@ -21,8 +21,8 @@ COMMANDS = (
 
 
 class NotComparable(Exception):
-    """A script cannot be compared. A line is malformed, or uses a command that not all designs have. The message has
-    the number of the line and the problem."""
+    """A script cannot be compared because of one line. The line is malformed, or uses a command that not all designs
+    have. The message has the number of the line and the problem."""
 
 
 def read_script(lines: Iterable[str]) -> list[str]:
@@ -135,7 +135,7 @@ class _Player:
 
     def _look_up(self, row: Row) -> None:
         """Set the user's belief to the booking that the user's server now shows for the request. Change nothing if the
-        user believes to have no booking, or has no link to a server."""
+        belief is None, or if the user has no link to a server."""
         server = self._world.clients[row.user].server
         if row.belief is not None and row.answer is not None and server is not None:
             row.belief, row.is_final = self._design.outcome(server, self._asked_at[row.name], row.answer)

@@ -48,8 +48,8 @@ class StampedLog:
         return sent
 
     def play(self) -> dict[int, Booking]:
-        """Play all writes in the order of their stamps. Return a map from the stamp of each accepted request to the
-        booking."""
+        """Play all writes in the order of their stamps. Return the bookings. The key of a booking is the stamp of its
+        request."""
         booked: dict[int, Booking] = {}
         for stamp, write in sorted(self._writes.items()):
             if write.cancels is not None:

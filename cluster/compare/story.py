@@ -13,9 +13,9 @@ class Row:
     """The result of one `reserve` of the script.
 
     answer       the booking in the answer to the user; None if the design refused the request
-    refusal      why the design refused the request; empty if it did not
+    refusal      why the design refused the request; empty without a refusal
     was_cut_off  True if the design refused the request because of a cut link
-    belief       the booking that the user believes to have at the end; None if the user believes to have no booking
+    belief       the booking that the user expects to have at the end; None if the user expects no booking
     was_final    False if the answer said that the booking may still change
     is_final     False if the booking may still change at the end
     cancelled    `done` if the user cancelled the booking, or why the cancel failed; empty without a cancel

@@ -1,5 +1,5 @@
-"""`cluster.py exercise`: gives a student a file to edit. If the student already has the file, plays it and checks the
-demands of the exercise."""
+"""`cluster.py exercise`: gives a student a file to edit. If the student already has the file, the command plays the
+file and checks the demands of the exercise."""
 
 from __future__ import annotations
 

@@ -113,8 +113,8 @@ class World:
         return (other for other in self.running() if other is not server and self.is_linked(server.id, other.id))
 
     def label(self, identifier: str) -> str:
-        """Return the label for the server with this id. The id itself is the label if it is a valid label that no other
-        server has used. Different ids have different labels."""
+        """Return the label for the server with this id. If the id is a valid label that no other server has used, the
+        label is the id. Different ids have different labels."""
         if identifier not in self.labels:
             plain = re.sub(r"[^a-z0-9_-]", "-", identifier.lower())[:LABEL_CHARACTERS_MAX]
             taken, label, number = {*self.labels.values(), *self.former_labels}, plain, 1
