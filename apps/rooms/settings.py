@@ -1,6 +1,7 @@
-"""The settings of config.yaml for rooms and for the policies of the building. A room is a name, or a name with details.
+"""The settings of config.yaml for the rooms, and for the policies of the building. In the file, a room is a name, or a
+name with details.
 
-All values come in as text, as they were typed. This module does not read the file.
+Another module reads the file. All values come to this module as text, as they were typed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 
 
 class Settings(BaseModel):
-    """The base class of the settings. An unknown setting is an error. All values are text in the file, so they are
-    converted to the type of the field."""
+    """The base class of the settings. An unknown setting is an error. The configuration gives every value as text, and
+    this class converts each value to the type of its field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -57,8 +58,8 @@ Clock = Annotated[int, BeforeValidator(_clock)]
 
 @dataclass(frozen=True, slots=True)
 class ClosedDays:
-    """Local days on which nothing can be reserved: a weekday (0 is Monday), or all days from `first` to `last`. `text`
-    is what the configuration says."""
+    """Local days on which nothing can be reserved: either one day of every week, or all days from `first` to `last`.
+    For `weekday`, 0 is Monday. `text` is the text in the configuration."""
 
     text: str
     weekday: int | None = None
@@ -74,8 +75,8 @@ class ClosedDays:
 
 
 def _closed_days(value: Any) -> Any:
-    """Return the closed days that a text names: `saturday`, `2026-12-25` or `2026-12-24/2027-01-01`. A reason may
-    follow after a blank."""
+    """Return the closed days that a text names: `saturday`, `2026-12-25` or `2026-12-24/2027-01-01`. After a space, the
+    text may give a reason."""
     if not isinstance(value, str):
         return value
     when = value.partition(" ")[0]
@@ -98,8 +99,9 @@ Closed = tuple[Annotated[ClosedDays, BeforeValidator(_closed_days)], ...]
 
 
 class RoomSettings(Settings):
-    """A room. `capacity` is in people; `opens` and `closes` are in minutes of the local day; `closed` are days in
-    addition to those of the building. A value is None if the configuration does not give it."""
+    """A room. `capacity` is a number of people. `opens` and `closes` are minutes of the local day. `closed` has only
+    the closed days of this room; the closed days of the building count as well. A value that is not configured is None
+    or empty."""
 
     name: Annotated[str, AfterValidator(room_name)]
     capacity: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -111,7 +113,7 @@ class RoomSettings(Settings):
 
     @property
     def hours(self) -> tuple[int, int] | None:
-        """When the room opens and closes, in minutes of the local day; None if it is always open."""
+        """The opening time and the closing time, in minutes of the local day; None if the room is always open."""
         if self.opens is None and self.closes is None:
             return None
         return self.opens or 0, DAY_MIN if self.closes is None else self.closes
@@ -147,8 +149,8 @@ class PolicySettings(Settings):
     shortest_min       the shortest reservation, in minutes
     longest_h          the longest reservation, in hours
     grid_min           reservations begin and end at multiples of this number of minutes after local midnight
-    notice_min         a reservation must be made at least this many minutes before its start; with 0, before its start
-    ahead_days         a reservation may begin at most this many days ahead
+    notice_min         a reservation must be made at least this many minutes before it begins; 0 only excludes the past
+    ahead_days         a reservation may begin at most this many days after it is made
     closed             days on which no room can be reserved
     open_reservations  the most reservations that a user may own; reservations that are over do not count
     """

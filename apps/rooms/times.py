@@ -26,8 +26,8 @@ _EXAMPLE = "write it like 2026-12-01T09:00+01:00 or 2026-12-01T08:00Z"
 
 
 def parse_minute(text: object) -> int:
-    """Return the minutes since 1970 of an ISO 8601 time with an offset. Raise ValueError with a sentence for the user
-    if it is invalid."""
+    """Convert an ISO 8601 time with an offset to minutes since 1970. Raise ValueError, with a sentence for the user, if
+    the text is not a valid time."""
     if not isinstance(text, str):
         raise ValueError(f"must be a time in quotes; {_EXAMPLE}")  # noqa: TRY004  # pydantic takes ValueError only
     form = _FORM.fullmatch(text)
@@ -49,7 +49,7 @@ def parse_minute(text: object) -> int:
 
 
 def minute_of(moment: datetime) -> int:
-    """Return the minutes since 1970 of a moment."""
+    """Return a moment as whole minutes since 1970."""
     return int(moment.timestamp()) // 60
 
 
@@ -76,10 +76,10 @@ def utc_days(start: int, end: int) -> Iterator[str]:
 
 
 def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
-    """Return the minutes since 1970 at which the local day of a slot begins and ends. On a day on which clocks change,
-    there are 23 or 25 hours between the two.
+    """Return the beginning and the end of the local day of a slot, in minutes since 1970. If clocks change on that day,
+    the day does not have 24 hours.
 
-    If the slot crosses local midnight, return the start of its first day and the end of its last day.
+    If the slot crosses local midnight, return the beginning of its first day and the end of its last day.
     """
     first = datetime.fromtimestamp(start * 60, zone).date()
     last = datetime.fromtimestamp((end - 1) * 60, zone).date()
@@ -87,21 +87,22 @@ def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
 
 
 def local_minute(day: date, minute: int, zone: ZoneInfo) -> int:
-    """Return the minute since 1970 at which clocks show `minute` on a local day. `minute` counts from midnight; DAY_MIN
-    is the next midnight.
+    """Return the minute since 1970 at which clocks show a local time on a day. `minute` is the local time, in minutes
+    after midnight. DAY_MIN means the midnight at the end of the day.
 
-    If clocks show that time twice, return the first of the two. If they skip it, use the offset before the change.
+    If clocks show that local time twice, return the first of the two moments. If clocks skip that local time, use the
+    offset from UTC before the change.
     """
     days, rest = divmod(minute, DAY_MIN)
     return minute_of(datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone))
 
 
 def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
-    """Return the minute at which clocks show the same local time, `days` later. `days` may be negative. If clocks show
-    that time twice, return the first of the two.
+    """Return the minute since 1970 that is `days` local days after `minute`, at the same local time. `days` may be
+    negative. If clocks show that local time twice, return the first of the two moments.
 
-    Raise ValueError, with a sentence for the user, if clocks skip that time or if the day is outside the years 1970 to
-    YEAR_LAST.
+    Raise ValueError, with a sentence for the user, if clocks skip that local time. Also raise ValueError if the day is
+    outside the years 1970 to YEAR_LAST.
     """
     if days == 0:
         return minute
@@ -126,7 +127,7 @@ def minute_of_day(minute: int, zone: ZoneInfo) -> int:
 
 
 def zone_named(name: str) -> ZoneInfo | None:
-    """Return the time zone with this name; None if this machine knows none."""
+    """Return the time zone with this name; None if this machine does not know the name."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -135,15 +136,18 @@ def zone_named(name: str) -> ZoneInfo | None:
 
 @lru_cache(maxsize=10_000)
 def offset_min(minute: int, zone: ZoneInfo) -> int:
-    """Return local time minus UTC at this moment, in minutes."""
+    """Return local time minus UTC, in minutes, at a minute since 1970."""
     offset = datetime.fromtimestamp(minute * 60, zone).utcoffset()
     assert offset is not None, "a time zone has an offset"
     return offset // timedelta(minutes=1)
 
 
 def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
-    """Return the offsets of local time from UTC during these spans, as a text for a write. The text is OFFSET, then
-    MINUTE:OFFSET for each change. An offset is in minutes. The text says nothing about the time between the spans."""
+    """Return a text for a write: the offsets of local time from UTC during these spans.
+
+    The text is OFFSET, then MINUTE:OFFSET for each change. An offset is in minutes. The text says nothing about the
+    time between the spans.
+    """
     found: dict[int, int] = {}
     for low, high in spans:
         found[low] = offset_min(low, zone)
@@ -157,9 +161,9 @@ def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
 
 
 def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
-    """Return the minute at which clocks in `zone` show the local time `minute` + `offset`. A write has recorded
-    `offset` as the zone's offset from UTC at `minute`, in minutes. If the rules of the zone have changed since, the
-    result differs from `minute`."""
+    """Return the minute since 1970 at which clocks in `zone` show the local time that a write has recorded. The write
+    has recorded a `minute`, and in `offset` the local time minus UTC at that minute. If the rules of the zone have
+    changed since then, the result differs from `minute`."""
     if offset_min(minute, zone) == offset:
         return minute
     wall = datetime(1970, 1, 1) + timedelta(minutes=minute + offset)  # a wall clock has no zone
@@ -167,8 +171,8 @@ def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
 
 
 def _change(before: int, after: int, zone: ZoneInfo) -> int:
-    """Return the first minute after `before` at which the zone has the same offset as at `after`. The result is at most
-    `after`."""
+    """Return the minute at which the zone's offset changes to the offset at `after`. The result is greater than
+    `before`, and at most `after`."""
     wanted = offset_min(after, zone)
     while after - before > 1:
         middle = (before + after) // 2
