@@ -1,4 +1,4 @@
-"""Decides whether two replicas can have a session. Each replica judges the other's hello."""
+"""Decides whether two replicas can have a session. Each replica judges the hello of the other replica."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from bayou.state import State
 from bayou.trust import check_clocks
 
 LOGS_DIFFER = (
-    "The committed logs of the two replicas differ. If a promotion was forced just now, the next session resolves this."
-    " Otherwise an older copy of a replica's data has run. The replicas heal this by themselves, after the primary has"
-    " had two sessions with the replica whose log differs. The primary does this at most once an hour for each replica."
+    "The committed logs of the two replicas differ. If a promotion was forced just now, the next session makes the logs"
+    " equal. Otherwise an older copy of a replica's data has run. The replicas heal this by themselves after two"
+    " sessions of the primary with the replica whose log differs. For each such replica, this happens at most once an"
+    " hour."
 )
 LOGS_FORK = (
-    "The two replicas hold different writes that follow the same write, so a server id was used twice: a copy of a"
-    " replica has run. The replicas heal this by themselves. When the primary has committed one of the two writes, the"
-    " other write is made again under another id."
+    "The two replicas hold different writes of one server, and both writes follow the same write. So a copy of a"
+    " replica's data has run, and a server id was used twice. The replicas heal this by themselves. When the primary"
+    " has committed one of the two writes, the other write is made again under another id."
 )
 FORK_OF_MEMBERS = (
-    "A commit of the peer and a different write of this replica follow the same write, so a server id was used twice."
-    " The write of this replica cannot be made again under another id: this write, or a later one of the same server,"
-    " creates or retires a server or names a primary. Start this replica again without its data. It gets back what its"
-    " peers hold. Writes that only this replica holds are lost."
+    "A commit of the peer and a different write of this replica follow the same write. So a server id was used twice."
+    " The write of this replica cannot be made again under another id, because this write or a later write of the same"
+    " server creates a server, retires a server or names a primary. Start this replica again without its data. The"
+    " replica gets back what its peers hold. Writes that only this replica holds are lost."
 )
 WRITES_DIFFER = (
-    "The two replicas hold different writes with the same id, so a server id was used twice. Find out which of the two"
-    " writes the primary has signed. Start the replica with the other write again without its data: it gets back what"
-    " its peers hold."
+    "The two replicas hold different writes with the same id. So a server id was used twice. Find out which of the two"
+    " writes the primary has signed. Stop the replica that holds the other write, and start that replica without its"
+    " data. The replica gets back what its peers hold."
 )
 EARLY_PROMOTION = (
-    "The peer sent a forced promotion as a tentative write, but a replica commits its own promotion at once. So the"
-    " peer is faulty, or the replica that gave the write to the peer. Start the faulty replica again without its data:"
-    " it gets back what its peers hold."
+    "The peer sent a forced promotion as a tentative write. But a replica commits its own forced promotion at once."
+    " So one of two replicas is faulty: the peer, or the replica from which the peer got the write. Start the faulty"
+    " replica again without its data. The replica gets back what its peers hold."
 )
 
 
@@ -43,7 +44,7 @@ def judge_hello(
     state: State, protocol: int, applications: Mapping[str, str], hello: Hello, now_us: int | None
 ) -> Refuse | tuple[Verdict, int]:
     """Return a Refuse if there can be no session. Otherwise return the verdict on the two histories, and the last CSN
-    that both logs share. `now_us` is the wall clock; None for a hello from a file, which may be old."""
+    that both logs share. `now_us` is the wall clock. A hello from a file may be old: then `now_us` is None."""
     refusal = _check_release(state, protocol, applications, hello) or _check_identity(state, hello)
     if refusal is None and now_us is not None:
         refusal = check_clocks(state.label, now_us, hello)
@@ -80,9 +81,12 @@ def _check_release(state: State, protocol: int, applications: Mapping[str, str],
 def problem_of_applications(
     label: str, applications: Mapping[str, str], log: Collection[str], other: str, applications_there: Mapping[str, str]
 ) -> str | None:
-    """Return why the replica `other` cannot play the log of the replica `label`; None if it can. `log` has the tags of
-    the writes in that log. `applications` has the applications that `label` can play: tag -> hash of the rules.
-    `applications_there` has those that `other` can play."""
+    """Return why the replica `other` cannot play the log of the replica `label`; None if `other` can play that log.
+
+    log                 the tags of the applications whose writes are in that log
+    applications        the applications that `label` can play: tag -> hash of the rules
+    applications_there  the applications that `other` can play, in the same form
+    """
     for tag, rules in applications.items():
         if applications_there.get(tag, rules) != rules:
             return (
@@ -92,8 +96,8 @@ def problem_of_applications(
     missing = sorted(set(log) - {MEMBERSHIP, *applications_there})
     if missing:
         return (
-            f"The log of {label} holds writes of {', '.join(missing)}, which {other} cannot play. Run the release of"
-            f" {label} on {other} too."
+            f"The log of {label} holds writes of applications that {other} cannot play: {', '.join(missing)}. Run the"
+            f" release of {label} on {other} too."
         )
     return None
 

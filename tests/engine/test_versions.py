@@ -77,7 +77,9 @@ def test_a_write_is_played_by_the_rules_of_its_version(files: dict[str, Path]) -
     one.activate("app/2", 3)
     one.accept(draft(1, "late"), 4)  # version 1 was active when its client began
     one.accept(draft(2, "c"), 4)
-    sentence = "The log of one holds writes of app/2, which two cannot play. Run the release of one on two too."
+    sentence = (
+        "The log of one holds writes of applications that two cannot play: app/2. Run the release of one on two too."
+    )
     assert sentence in meet(one, new, two, old)
     assert page(two) == {"a": "first", "b": "first"}
 

@@ -231,7 +231,7 @@ def test_plans_with_progress_between_them_are_not_bounded() -> None:
         (
             {"log_applications": ("toy/2",)},
             "other_applications",
-            "The log of peer holds writes of toy/2, which one cannot",
+            "The log of peer holds writes of applications that one cannot play: toy/2",
         ),
         (
             {"birth": "two~aaaaaa", "met": True, "history": '[[0,"two~aaaaaa",1]]'},

@@ -97,7 +97,9 @@ def test_a_newer_release_is_refused_and_both_sides_see_why(processes: Processes)
     sentence = f"one uses protocol version {PROTOCOL} and later uses version {later}. Run the same release on both."
     assert said == f"other_protocol: {sentence}"
     said = refused("new", applications={**rules, "rooms/3": "x"}, log_applications=["rooms/3"])
-    sentence = "The log of new holds writes of rooms/3, which one cannot play. Run the release of new on one too."
+    sentence = (
+        "The log of new holds writes of applications that one cannot play: rooms/3. Run the release of new on one too."
+    )
     assert said == f"other_applications: {sentence}"
     said = refused("other", applications={**rules, "rooms/1": "x"})
     assert said.startswith(
