@@ -1,8 +1,10 @@
-"""Anti-entropy by file ("transportable media" in Petersen 1997, section 3.4): one side's frames, without any answers.
+"""Anti-entropy by file ("transportable media" in Petersen 1997, section 3.4). The file has the frames of one side. The
+other side cannot answer.
 
-An export is one or more volumes. Each volume has three parts: a Head, which says what its receiver must hold already;
-the same frames as in a session; and an End, which says what the receiver holds afterwards. Each volume continues the
-one before it. A full state is always in one volume. replica/http/export_file.py turns the frames into bytes.
+An export is one or more volumes. Each volume begins with a Head, which says what the receiver must hold already. Then
+come frames as in a session. The volume ends with an End, which says what the receiver holds afterwards. Each volume
+continues the previous volume. A full state is always in one volume. replica/http/export_file.py turns the frames into
+bytes.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ from bayou.vectors import missing
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The beginning of a volume, with the hello of the replica that wrote the volume. `csn` and `vector` say what a
-    receiver must hold before it takes the volume. If the volume has a full state, a receiver needs none of these."""
+    """The beginning of a volume, with the hello of the replica that wrote the volume. `csn` and `vector` say which
+    commits and writes a receiver must hold before it takes the volume. If the volume has a full state, the receiver
+    need not hold any of these."""
 
     hello: Hello
     csn: int
@@ -42,8 +45,8 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The end of a volume. After the volume, the receiver holds at least these commits (`csn`) and writes
-    (`vector`)."""
+    """The end of a volume. `csn` and `vector` say which commits and writes a receiver holds after the volume. The
+    receiver may hold more."""
 
     csn: int
     vector: Vector
@@ -71,8 +74,8 @@ def export_volumes(
     volume_bytes_max: int,
     signing: Signing | None = None,
 ) -> Iterator[ExportFrame]:
-    """Yield the frames of all volumes for a receiver that holds the commits up to `since_csn` and the writes that
-    `since` covers. Each volume runs from a Head to an End. With `signing`, the commits are signed. Raises Conflict
+    """Yield the frames of all volumes for a receiver. The receiver holds the commits up to `since_csn` and the writes
+    that `since` covers. Each volume runs from a Head to an End. With `signing`, the commits are signed. Raise Conflict
     `state_not_signed` if the receiver needs a full state that this replica cannot sign."""
     outgoing = Sealing(store, signing)
     hello = hello_of(store.state(), applications, clock_us=0)  # a file is read later, so its clock says nothing
@@ -85,7 +88,8 @@ def export_volumes(
         if outgoing.is_incomplete and first:
             raise Conflict(
                 PeerRefusalCode.STATE_NOT_SIGNED,
-                "The file needs a full state, and with TLS only the primary can sign it. Export from the primary.",
+                "The file needs a full state, and with TLS only the primary can sign a full state. Export from the"
+                " primary.",
             )
         yield Head(hello, reach.csn, dict(reach.vector), selection is None)
         first = False
@@ -211,8 +215,8 @@ class Importer:
         if verdict is Verdict.YIELD and not head.full_state:
             raise Conflict(
                 "export_needs_full_state",
-                "A forced promotion has revoked commits of this replica, so this replica needs a full state. The"
-                " file contains no full state. Connect the two replicas over the network instead.",
+                "A forced promotion has revoked commits of this replica, so this replica needs a full state. But the"
+                " file contains no full state. Run a session between the two replicas over the network instead.",
             )
         if heals(head.hello.history, state.history):
             raise Conflict(
@@ -228,8 +232,9 @@ class Importer:
         if not head.full_state and (state.csn < head.csn or lacking):
             raise Conflict(
                 "export_does_not_fit",
-                f"The file begins after CSN {head.csn}. This replica, at CSN {state.csn}, lacks some of the writes"
-                " before that point. Import the earlier files first, or export a new file for this replica.",
+                f"The file begins after CSN {head.csn}. This replica holds the commits up to CSN {state.csn}, and lacks"
+                " some of the writes that come before the file. Import the earlier files first, or export a new file"
+                " for this replica.",
                 needed={"csn": head.csn, "vector": {server: f"{stamp:016d}" for server, stamp in head.vector.items()}},
                 missing={server: f"{stamp:016d}" for server, stamp in lacking.items()},
             )
@@ -261,8 +266,9 @@ class Importer:
         self.report.installed = installed
 
     def _continues(self, state: State, end: StateEnd) -> bool:
-        """Return whether the log here is a prefix of the sender's log, at the full state that `end` describes. Only the
-        newest commits are compared: `end` lists them, and a file cannot answer questions about older ones."""
+        """Return whether the log here is a prefix of the sender's log. `end` describes the sender's log at the moment
+        of the full state. A file cannot answer questions, so only the newest commits are compared: `end` has their
+        ids."""
         place = state.csn - (end.csn - len(end.recent))  # of the last commit here among the recent ones of the file
         is_same = not state.csn or place <= 0 or end.recent[place - 1] == state.last
         return is_same and not missing(end.vector, self._retired, state.committed_vector)
