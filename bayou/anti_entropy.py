@@ -1,38 +1,43 @@
 """One anti-entropy session between two replicas, as a state machine: frames in, frames out (Petersen 1997, section 3).
 
-The session uses the replica's storage through `AntiEntropyStore`. It uses no network and no thread, and its caller
-gives it the clock. Both replicas run the same class. One session serves both directions:
+The session uses the replica's storage through `AntiEntropyStore`. The session uses no network and no thread, and gets
+the clock as an argument. Both replicas run the same class. One session serves both directions:
 
     both            send Hello
     each            sends Batch ... (as many as the window allows), and gets an Ack for each that is stored
     the initiator   sends Done, when everything is sent and acknowledged
     the responder   sends the writes and commits that have appeared meanwhile, then Done
 
-If both hellos ask for a standing session, the session stays open, and neither side sends Done at that point. Either
-side then sends new writes and commits (`send_new`), tells the peer what this side holds (`tell`), and asks whether both
-sides have sent everything (`sync`). A side closes the session with Done (`close`) when its own hello is no longer true
-(`has_changed`).
+If both hellos ask for a standing session, the session stays open. Then the sides do not send Done when everything is
+sent. Instead, either side sends new writes and commits (`send_new`), tells the peer what this side holds (`tell`), and
+asks whether both sides have sent everything (`sync`). If the hello of one side is no longer true (`has_changed`), that
+side closes the session with Done (`close`).
 
-The sender plans its batches from the vectors of the receiver. Another session may change the receiver, so that a batch
-does not fit any more. Then the receiver's Ack says what the receiver holds now, and the sender makes a new plan.
+The sender plans its batches from the vectors of the receiver. Meanwhile, another session may change the receiver. Then
+a batch may not fit any more. In this case, the receiver's Ack says what the receiver holds now, and the sender makes a
+new plan.
 
-A receiver gets the full state (StateChunk ... StateFinish) instead of batches in three cases: it lacks commits that are
-no longer in the sender's log; its history did not prevail; or it is so far behind that the full state takes less time.
-The receiver first compares the two logs (bayou/comparison.py), and then installs the full state. Its next Ack asks for
-a new plan.
+A receiver gets the full state (StateChunk ... StateFinish) instead of batches in three cases:
 
-An acknowledged frame is stored for good, except in the two cases described at the end. So a session may break at any
-point. The next session continues from what each side then holds.
+    1. The receiver lacks commits that are no longer in the sender's log.
+    2. The sender's history prevails, and revokes commits of the receiver.
+    3. The receiver is so far behind that the full state takes less time.
+
+The receiver first compares the two logs (bayou/comparison.py), and then installs the full state. The next Ack of the
+receiver asks for a new plan.
+
+An acknowledged frame is stored for good, except in the two cases of the last two paragraphs. So a session may break at
+any point. The next session continues from what each side then holds.
 
 A peer may be faulty. bayou/trust.py says what a replica refuses to believe. For example, the peer's hello may claim
 writes of this replica that this replica does not hold. Then this side searches the peer's batches for one of these
-writes. It acknowledges the batches, but stores nothing, and it sends no writes. Such a session ends with a refusal,
-unless a full state has given this replica a new id.
+writes. Meanwhile this side acknowledges the batches, but stores nothing and sends no writes. The session ends with a
+refusal, unless a full state has given this replica a new id.
 
 A copy of a data folder may have used a server id a second time. Then a write of the peer and a different write of this
 replica may follow the same write of that server. If the peer's write is tentative, this side acknowledges the batches,
 but stores nothing more. This side goes on sending, because one of its commits may decide between the two writes. When
-it has nothing left to send, it refuses the session.
+nothing is left to send, this side refuses the session.
 """
 
 from __future__ import annotations
@@ -80,9 +85,11 @@ PLANS_MAX = 20  # new plans without progress; then this side refuses the session
 
 @dataclass(slots=True)
 class Report:
-    """The result of a session, or of a standing session since the last `take_report`. `sent` counts the writes and
-    pages that the peer acknowledged. `received` counts the writes that changed something here, and the pages that were
-    staged here."""
+    """The result of a session. The report of a standing session covers the time since the last `take_report`.
+
+    `sent` counts the writes and pages that the peer acknowledged. `received` counts the writes that were stored or
+    committed here, and the pages that were staged here.
+    """
 
     peer: str = ""
     sent: int = 0
@@ -125,14 +132,16 @@ def malformed(frame: Frame, problem: str) -> ProtocolError:
 
 
 class Session:
-    """One end of a session.
+    """One side of a session.
 
     `applications` has the tag (NAME/VERSION) of each application whose writes this replica can play, and a hash of its
     rules. `clock_us` returns the wall clock, in microseconds since 1970. The hello gives `settings` to the peer; the
     session itself does not use them. With `signing`, this side signs its commits and full states, and the peer must
-    sign too. All sessions of a replica share one `arrivals`. With `arrivals`, the session stays open if the peer
-    agrees. All sessions of a replica also share one `offered`: the ids of peers that were offered a full state and have
-    not received all of it.
+    sign too.
+
+    All sessions of a replica share one `arrivals`. With `arrivals`, the session stays open if the peer agrees. All
+    sessions of a replica also share one `offered`: the ids of peers that were offered a full state and have not
+    received all of it.
 
     `is_requested` says that a person asked for the session. The hello tells the peer so.
     """
@@ -275,7 +284,7 @@ class Session:
 
     @property
     def is_open(self) -> bool:
-        """True for a standing session that has not ended and that this side is not closing."""
+        """True if this is a standing session that has not ended, and this side is not closing the session."""
         return self._stands and not self.finished and not self._is_closing and not self._sent_done
 
     @property
@@ -285,7 +294,7 @@ class Session:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether this side needs a frame of the peer to go on or to end."""
+        """True if this side cannot go on or end before the peer sends a frame."""
         has_answers = not self._outgoing.has_in_flight and self._syncs_answered == self._syncs
         is_idle = self._stands and self._verdict is Verdict.AGREE and self._finish is None
         return not (is_idle and has_answers and not self._sent_done)
@@ -297,7 +306,7 @@ class Session:
 
     @property
     def pause_s(self) -> float:
-        """How long this side waits, in seconds, before it passes on a write that has just arrived here."""
+        """The pause, in seconds, before this side passes on a write that has just arrived here."""
         return self._outgoing.pause_s
 
     @property
@@ -314,8 +323,8 @@ class Session:
         return frames if self.finished else [*frames, *self._send_on()]
 
     def tell(self, state: State) -> list[Frame]:
-        """Return a frame that tells the peer what this replica holds in this state. Return no frame if the peer knows
-        it already."""
+        """Return the frame that tells the peer what this replica holds in this state. Return no frame if there is
+        nothing new to tell."""
         if not self.is_open or self._verdict is not Verdict.AGREE or self._is_claimed:
             return []
         assert self._peer is not None
@@ -335,8 +344,8 @@ class Session:
         return self._syncs, self.send_new()
 
     def has_changed(self, state: State) -> bool:
-        """Return whether the hello that this side sent differs from `state`. Only the server id, the birth, the
-        history, the retirement and the applications of the log count."""
+        """Return whether `state` differs from the hello that this side sent. Only five fields are compared: `server`,
+        `birth`, `history`, `retired` and `log_applications`."""
         said = self._said
         return said is not None and (
             (said.server, said.birth, said.history, said.retired, said.log_applications)
@@ -367,7 +376,8 @@ class Session:
         return report
 
     def held(self) -> Reach | None:
-        """Return what the peer holds. Return None if this is not certain, for example while frames are in flight."""
+        """Return what the peer holds. Return None if this side is not certain, for example while frames are in
+        flight."""
         is_certain = self._peer is not None and not self._outgoing.has_in_flight and self.report.error is None
         return self._outgoing.reach.copy() if is_certain and self._verdict is Verdict.AGREE else None
 
@@ -446,7 +456,8 @@ class Session:
         return self._send_on()
 
     def _lacks(self, hello: Hello, state: State) -> bool:
-        """Return whether the peer's last commit proves that the two logs differ, at that commit or before it."""
+        """Return whether the peer's last commit proves that the two logs differ. The difference may be at that commit
+        or at an earlier one."""
         if not 0 < hello.csn <= state.csn:
             return False
         answer = self._store.answer(Question((hello.csn,)))
@@ -484,9 +495,12 @@ class Session:
         return self._take_chunk(frame) if isinstance(frame, StateChunk) else self._take_finish(frame)
 
     def _take_waiting(self) -> list[Frame]:
-        """Take the parts of a full state that have waited, and return the frames to send. If this replica has got
-        commits since the first part came, ask for a new plan instead. Do the same if this side is ending the
-        session."""
+        """Take the parts of a full state that wait for the end of another session's full state. Return the frames to
+        send.
+
+        In two cases, ask for a new plan instead: this replica has got commits since the first part came, or this side
+        is ending the session.
+        """
         if not self._waiting or (self.is_open and not self._may_take_state()):
             return []
         waiting, self._waiting = self._waiting, []
@@ -554,8 +568,9 @@ class Session:
     def _received(self, selection: Selection) -> tuple[Received, Item | None]:
         """Store a selection. Return the result, and the first item that was not stored.
 
-        Store nothing if the peer claims, without proof, to hold writes that this replica has lost. Also store nothing
-        if the selection has commits of a history that may differ from the history here. Then the status is `diverged`.
+        Nothing is stored in two cases. If the peer claims, without proof, to hold writes that this replica has lost,
+        the status is `taken`. If the selection has commits of a history that may differ from the history here, the
+        status is `diverged`.
         """
         if self._is_claimed:
             return Received("taken", 0, 0, 0, 0, 0, 0), None
@@ -575,8 +590,8 @@ class Session:
         return Refuse(status, _REFUSALS[status])
 
     def _has_lost_write(self, selection: Selection) -> bool:
-        """Return whether the selection proves that this replica has lost writes of its own. The proof is one of these
-        writes, with its body."""
+        """Return whether the selection proves that this replica has lost writes of its own. Only a lost write with its
+        body is a proof."""
         own = f"@{self._server}"
         if not any(item.id.endswith(own) and item.body for item in selection.items):
             return False
@@ -587,18 +602,18 @@ class Session:
         return self._store.state().server == self._server
 
     def _is_new_to_primary(self, history: str) -> bool:
-        """Return whether this replica is the primary, and neither hello of this session had this history. A primary
-        must compare a new history with its own history before it gives way."""
+        """Return whether this replica is the primary and neither hello of this session named this history. A primary
+        yields to a new history only after a comparison of the two histories, in the next session."""
         assert self._peer is not None
         return history not in {self._history, self._peer.history} and self._store.state().is_primary
 
     def _precedes_the_birth(self) -> bool:
-        """Return True if this replica does not know the birth of the cluster and the peer's hello did not name it.
-        Without the birth, this replica cannot tell which history the commits of a batch belong to."""
+        """Return True if this replica does not know the birth of the cluster, and the peer's hello did not name the
+        birth. Without the birth, this replica cannot tell which history the commits of a batch belong to."""
         return self._peer is not None and not self._peer.birth and not self._store.state().birth
 
     def _store_all(self, selection: Selection) -> tuple[Received, Item | None]:
-        """Store a batch, in several transactions if needed, because the store bounds the size of each."""
+        """Store a batch. The store limits the size of a transaction, so a large batch needs several transactions."""
         added = 0
         while True:
             received = self._store.receive(selection, self.report.peer)
@@ -630,15 +645,15 @@ class Session:
         return self._compare()
 
     def _is_of_a_known_birth(self, birth: str) -> bool:
-        """Return whether this replica may take a full state with this birth. The birth must be the one that this
-        replica knows. If this replica knows none, or yields to the peer, it may also be the birth of the peer."""
+        """Return whether this replica may take a full state with this birth. The birth that this replica knows is
+        always allowed. The birth of the peer is allowed if this replica knows no birth, or yields to the peer."""
         assert self._peer is not None
         ours = self._store.state().birth
         return birth == ours or (birth == self._peer.birth and (not ours or self._verdict is Verdict.YIELD))
 
     def _take_content(self, frame: Frame, problem: str | None) -> list[Frame] | None:
-        """Take a frame with writes or pages, or with a question or an answer about the log. Return None for any other
-        frame, and for a frame that is not allowed now."""
+        """Take a Batch, StateChunk, StateFinish, Question or Answer, and return the frames to send. Return None for any
+        other frame, and for a frame that is not allowed now."""
         match frame:
             case Batch() | StateChunk() | StateFinish() if not self._got_done:
                 return self._take_data(frame, problem)
@@ -650,7 +665,7 @@ class Session:
         return None
 
     def _compare(self) -> list[Frame]:
-        """Ask the next question about the two logs. If none is left, install the full state."""
+        """Ask the next question about the two logs. If no question is left, install the full state."""
         assert self._comparison is not None
         question = self._comparison.next_question()
         if question is not None:
@@ -688,8 +703,9 @@ class Session:
     def _replan(self, plan: int, unknown: Item | None = None) -> Ack:
         """Return an Ack that asks the peer for a new plan.
 
-        `unknown` is a notification of a write that this replica does not hold. If the vector here covers that write,
-        the id of its server was used twice. Then the Ack asks for all writes of that server after its committed writes.
+        `unknown` is a notification of a write that this replica does not hold. The vector here may cover that write all
+        the same. Then the server id of the write was used twice, and the Ack asks for all writes of that server after
+        its committed writes.
         """
         self._plan_of_peer = plan + 1
         self._waiting = []
@@ -721,8 +737,8 @@ class Session:
         return self._send_on()
 
     def _send_on(self) -> list[Frame]:
-        """Return the next frames, as many as the window has room for. Done is the last one, if nothing is left to send
-        and this side may end."""
+        """Return the next frames, as many as the window has room for. If nothing is left to send and this side may end
+        the session, the last frame is Done or a Refuse."""
         outgoing, sealing = self._outgoing, self._outgoing.sealing
         if self._verdict is Verdict.PREVAIL and not sealing.can_give_state():
             return self._refuse(refuse_to_give_state(self._label, self.report.peer))

@@ -16,14 +16,15 @@ _NAMES_MEMBERSHIP = f'"app":"{MEMBERSHIP}"'.encode()  # inside a text of a write
 
 
 def had_no_effect(outcome: str) -> bool:
-    """Return whether a logged write with this outcome did nothing. It was acknowledged, but a later play found a state
-    that the write does not expect. A `duplicate` does not count, because its request had its effect before."""
+    """Return whether a logged write with this outcome did nothing. A write is acknowledged after its first play, and a
+    later play may end with such an outcome. For `duplicate`, return False: another write of the same request has had
+    the effect."""
     return outcome.partition(" ")[0] not in {*DONE, "duplicate"}
 
 
 def membership_write(body: bytes) -> Write | None:
-    """Return the write with these canonical bytes if it belongs to the protocol's own application; None if it does not.
-    For speed, a body without the name of that application is not decoded."""
+    """Decode the canonical bytes of a write. Return None if the write does not belong to the protocol's own
+    application. For speed, only a body that contains the name of that application is decoded."""
     if _NAMES_MEMBERSHIP not in body:
         return None
     write = Write.decode(body)
@@ -31,8 +32,9 @@ def membership_write(body: bytes) -> Write | None:
 
 
 def refusal_of_judge(outcome: str) -> str | None:
-    """Return a judge's reason for forbidding a write that has this outcome; None if no judge forbade it. An outcome
-    `forbidden` without a detail comes from the application of the write, and not from a judge."""
+    """Return the reason for which a judge forbade the write; None if no judge forbade the write. The reason is the
+    detail of the outcome `forbidden`. An outcome `forbidden` without a detail comes from the application of the write,
+    and not from a judge."""
     status, _, detail = outcome.partition(" ")
     return detail if status == "forbidden" and detail else None
 
@@ -91,12 +93,12 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class FeedRevision:
-    """The newest version of a thing, such as a reservation, that a feed of this replica has shown.
+    """The newest revision of a thing in a feed of this replica. A thing is, for example, a reservation.
 
     number     grows with each change
-    changed_s  when it last changed, in seconds since 1970
-    here       False once the thing is gone
-    text       what the feed shows of the thing; if it is gone, what the feed showed last
+    changed_s  time of the last change, in seconds since 1970
+    here       whether the feed still shows the thing
+    text       the text that the feed shows of the thing, or showed last
     """
 
     number: int
@@ -107,19 +109,19 @@ class FeedRevision:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The history of a page. `notes` has the note that the application made at each commit, by CSN. `tentative` has the
-    tentative writes that declare the page, in order, each with its outcome."""
+    """The history of a page. `notes` maps a CSN to the note that the application made at that commit. `tentative` has
+    the tentative writes that declare the page, in order, each with its outcome."""
 
     notes: Mapping[int, str]
     tentative: tuple[tuple[Write, str], ...]
 
 
 class Change(NamedTuple):
-    """How a transaction changed a write.
+    """What a transaction changed about a write.
 
-    csn  its CSN if it is committed now
-    was  its outcome before; None if the write is new here
-    now  its outcome after
+    csn  the CSN of the write after the transaction; None if the write is tentative
+    was  the outcome before the transaction; None if the write is new here
+    now  the outcome after the transaction
     """
 
     write: str
@@ -131,11 +133,11 @@ class Change(NamedTuple):
 
 class Undone(NamedTuple):
     """A tentative write that a transaction rolled back. The transaction then played the write in its new place, or set
-    it aside.
+    the write aside.
 
-    csn  its CSN if it was played as a commit
-    was  its outcome before
-    now  its outcome after; None if it was set aside
+    csn  the CSN, if the write was played as a commit; otherwise None
+    was  the outcome before the transaction
+    now  the outcome after the transaction; None if the write was set aside
     """
 
     write: str
@@ -146,8 +148,8 @@ class Undone(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
-    """A write whose outcome changed here in a replay. `others` has the outcomes, by write id, of all other writes that
-    the same transaction played. One of these writes caused the replay."""
+    """A write whose outcome changed here in a replay. `others` has all other writes that the same transaction changed:
+    write id -> new outcome."""
 
     at: datetime
     write: str
@@ -168,9 +170,12 @@ class LogEntry:
 @dataclass(frozen=True, slots=True)
 class LuaApplication:
     """An application in the form that the store plays. `lua` is the path of its Lua file; docs/write-an-application.md
-    says what the file returns. `older` maps earlier versions to their Lua files, since writes of these versions may
-    still be in a log. If `is_judge` is true, the application judges each commit, also the commits of other
-    applications: it decides whether the user may make the write."""
+    says what the file returns. `older` maps earlier versions to their Lua files, because a log may still have writes of
+    these versions.
+
+    If `is_judge` is true, the application judges the commits of all applications: it decides whether the user may make
+    the write.
+    """
 
     name: str
     version: int

@@ -1,13 +1,13 @@
 """Records what has just arrived at a replica from its peers.
 
 In a standing session, a replica passes on the writes of other servers only after a pause. During the pause, the peer
-may get a write from the server that accepted it. The peer then says that it holds the write, and this replica does not
-send it. So each body travels to each replica about once.
+may get a write from the server that accepted the write. Then the peer says that it holds the write, so this replica
+need not send the write. So each body travels to each replica about once.
 
-Each session finds out how long its pause must be. After each pause it sends a frame. If the peer already had all writes
-of the frame, the next pause is longer; otherwise it is shorter. For a peer that gets writes only from this replica, the
-pause soon becomes as short as possible. In a large or slow cluster, replicas do not send each other writes that all of
-them have.
+Each session finds out how long its pause must be. The session sends a frame after each pause. If the peer already had
+all writes of the frame, the next pause is longer; otherwise the next pause is shorter. For a peer that gets writes only
+from this replica, the pause soon becomes as short as possible. In a large or slow cluster, the pause becomes long
+enough, and replicas do not send each other writes that all of them have.
 
 A replica takes a full state from one peer at a time. The parts of two full states would only replace each other.
 """
@@ -38,8 +38,9 @@ class _Arrival:
 
 
 class Arrivals:
-    """What has arrived at one replica in the last `PAUSE_S_MAX` seconds. `pause_s` is the shortest pause of a session;
-    with 0, nothing waits. Any thread may call any method. `now_s` is a clock in seconds that never falls back."""
+    """Remembers what has arrived at one replica in the last `PAUSE_S_MAX` seconds. `pause_s` is the shortest pause of a
+    session, in seconds. If `pause_s` is 0, no write waits. Any thread may call any method. `now_s` is a clock in
+    seconds that never falls back."""
 
     def __init__(self, pause_s: float, now_s: Callable[[], float] = time.monotonic) -> None:
         self.pause_s = pause_s
@@ -49,7 +50,7 @@ class Arrivals:
         self._state_taker: weakref.ref[object] | None = None
 
     def note(self, selection: Selection) -> None:
-        """Note that these writes have arrived."""
+        """Record that these writes have just arrived."""
         if not self.pause_s:
             return
         stamps: dict[str, int] = {}
@@ -63,15 +64,16 @@ class Arrivals:
             self._arrivals.append(_Arrival(self._now_s(), csn, stamps))
 
     def next_pause_s(self, pause_s: float, *, in_vain: bool) -> float:
-        """Return the next pause of a session whose last pause was `pause_s`. `in_vain` says whether the peer already
-        had all writes of the frame that followed that pause."""
+        """Return the next pause of a session, in seconds. `pause_s` is the last pause. The session has sent a frame
+        after this pause. `in_vain` is true if the peer already had all writes of the frame."""
         if in_vain:
             return min(pause_s * LONGER, PAUSE_S_MAX)
         return max(pause_s * SHORTER, self.pause_s)
 
     def without_recent(self, selection: Selection, pause_s: float) -> Selection:
-        """Return the selection without the items that arrived in the last `pause_s` seconds. Items that must come after
-        one of these are left out too: later commits, and later writes of the same server."""
+        """Return the selection without the items that arrived in the last `pause_s` seconds. If a write is left out,
+        all later writes of the same server are left out too. If a commit is left out, all later commits are left out
+        too."""
         since_s = self._now_s() - pause_s
         with self._lock:
             self._drop_old()
@@ -100,8 +102,8 @@ class Arrivals:
         return selection if len(kept) == len(selection.items) else replace(selection, items=tuple(kept))
 
     def may_take_state(self, session: object) -> bool:
-        """Return whether this session may take a full state. If so, no other session may take one until `end_state` is
-        called for this session, or the session object no longer exists."""
+        """Return whether this session may take a full state. If the answer is yes, the other sessions must wait. They
+        wait until `end_state` is called for this session, or until the session object no longer exists."""
         with self._lock:
             taker = self._state_taker() if self._state_taker is not None else None
             if taker is None:
@@ -109,7 +111,7 @@ class Arrivals:
             return taker in {None, session}
 
     def end_state(self, session: object) -> None:
-        """Note that this session takes no full state now."""
+        """Let other sessions take a full state, if this session was taking a full state."""
         with self._lock:
             if self._state_taker is not None and self._state_taker() is session:
                 self._state_taker = None

@@ -1,9 +1,9 @@
-"""Compares the logs of two replicas before one of them, the receiver, installs the full state of the other one, the
+"""Compares the logs of two replicas before a full state is installed. The receiver installs the full state of the
 sender.
 
-The vectors of the two replicas are not enough for this. If a copy of a data folder has used a server id again, two
-different writes may have the same place. So the receiver asks the sender two things: which commits of the receiver the
-sender also has, and which other writes of the receiver the sender has never held.
+The vectors of the two replicas are not enough for the comparison. If a copy of a data folder has used a server id
+again, two different writes may have the same place. So the receiver asks the sender two things. Which commits of the
+receiver does the sender also have? Which other writes of the receiver has the sender never held?
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ CSNS_MAX = 32  # in one question; each answer divides what is left by this
 
 
 class Comparison:
-    """The questions of the receiver of a full state, and what the answers have shown.
+    """The comparison as the receiver of a full state sees it: the questions to the sender, and what the answers have
+    shown.
 
-    The argument `common_csn` is the last CSN that the two logs can share according to their histories; None if the
-    histories are the same. After the last answer, the attribute `common_csn` is the last CSN that the two logs are
-    known to share.
+    The argument `common_csn` is the last CSN that the two logs can share, judging by their histories. The argument is
+    None if the histories are the same.
+
+    The attribute `common_csn` is the last CSN that the two logs can share, judging by the answers so far. After the
+    last answer, the two logs are known to share that CSN.
     """
 
     def __init__(self, store: AntiEntropyStore, common_csn: int | None) -> None:
@@ -36,7 +39,8 @@ class Comparison:
         self._ids: list[str] | None = None  # to ask for; None while the common CSN is not known
 
     def result(self, *, takes_birth: bool) -> Compared:
-        """Return what is known once the last question is answered. For `takes_birth` see Compared."""
+        """Return what the comparison has shown. Call this method after the last answer. For `takes_birth` see
+        Compared."""
         return Compared(self.common_csn, tuple(self.lacking), tuple(self.asked), takes_birth)
 
     def next_question(self) -> Question | None:
@@ -75,8 +79,9 @@ class Comparison:
 
 
 def is_other(ours: Answer, theirs: Answer, number: int) -> bool:
-    """Return whether two logs differ at a commit or before it. `ours` and `theirs` describe commits with the same CSNs,
-    and `number` is the index of the commit in both. Return False if one of the two does not know that commit."""
+    """Return whether two logs differ at a commit or before that commit. `ours` and `theirs` describe commits with the
+    same CSNs, and `number` is the index of the commit in both. Return False if `ours` or `theirs` does not name the
+    commit."""
     commits = ours.commits[number], theirs.commits[number]
     digests = [(answer.digests or ("",) * len(answer.commits))[number] for answer in (ours, theirs)]
     return all(commits) and (commits[0] != commits[1] or (all(digests) and digests[0] != digests[1]))

@@ -77,8 +77,8 @@ class Conflict(Refusal):
 
 
 class Behind(Refusal):
-    """This replica does not hold everything that the client session has seen. Some of it may not have arrived here yet,
-    or the session may belong to another cluster."""
+    """This replica does not hold everything that the client session has seen. The missing writes may not have arrived
+    here yet, or the client session may belong to another cluster."""
 
 
 class TooLarge(Refusal):

@@ -193,8 +193,8 @@ def _selection(selection: Selection) -> str | None:
 
 
 def _pages(pages: StatePages) -> str | None:
-    """Return what is wrong with the JSON text of these pages; None if nothing is. The check is strict because Redis
-    reads this text with its own parser."""
+    """Return what is wrong with the JSON text of these pages; None if nothing is wrong. The check is strict because
+    Redis reads this text with its own parser."""
     if pages.count > ITEMS_MAX:
         return f"a part has more than {ITEMS_MAX} pages"
     try:
@@ -283,8 +283,8 @@ def _is_seal(seal: Seal) -> bool:
 
 
 def _history(text: str, birth: str | None = None, csn: int = CSN_MAX) -> str | None:
-    """Return what is wrong with a history; None if it is valid. The epochs must be numbered 0, 1, 2 and so on. An epoch
-    may not begin before the previous one, and not after the CSN `csn`. A history may have no epochs.
+    """Return what is wrong with a history; None if the history is valid. The epochs must be numbered 0, 1, 2 and so on.
+    An epoch must not begin before the previous epoch begins, or after the CSN `csn`. A history may have no epochs.
 
     If `birth` is a server id, this server must have begun the first epoch, with CSN 1. If `birth` is empty, the history
     must have no epochs.

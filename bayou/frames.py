@@ -11,16 +11,15 @@ from bayou.state import Vector
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first frame of each side. It names the sender, and says what the sender holds. Most fields are those of
+    """The first frame of each side. A hello names the sender, and says what the sender holds. Most fields are those of
     bayou.state.State.
 
     applications      for each application whose writes the sender can play: its tag, and a hash of its rules
-    log_applications  the tags of all writes that the sender's log has ever held
     clock             the sender's wall clock, in microseconds since 1970
     settings          the settings that should be the same at every replica, by name
-    standing          whether the sender asks for a standing session; the session is one if both sides ask for it
+    standing          whether the sender asks for a standing session; the session stays open if both sides ask for this
     requested         whether a person asked for the session
-    digest            the digest of the sender's log up to `csn`; '' if it is not known
+    digest            the digest of the sender's log up to `csn`; '' if the digest is not known
     """
 
     protocol: int
@@ -46,8 +45,8 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some writes, in the order in which the receiver must store them. `plan` is the number of the sender's plan: it
-    grows each time that the receiver asks for a new plan."""
+    """Some writes, in the order in which the receiver must store them. `plan` is the number of the sender's plan. This
+    number grows each time that the receiver asks for a new plan."""
 
     plan: int
     selection: Selection
@@ -55,11 +54,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class StateChunk:
-    """A part of the sender's full state. `number` counts the parts of a plan from 0. `commits` are some of the newest
-    commits, with consecutive CSNs; the receiver puts them into its log.
+    """A part of the sender's full state. `number` counts the parts of a plan from 0. `commits` has some of the newest
+    commits of the log, with consecutive CSNs. The receiver puts these commits into its own log.
 
-    If `first` is true, the state begins with this part, and the receiver discards the parts that it has staged before.
-    In the middle of a plan, this happens if the sender has installed another state and begins again.
+    If `first` is true, the state begins with this part, and the receiver discards all parts that it has staged before.
+    A state may begin again in the middle of a plan, for example because the sender has installed another state.
     """
 
     plan: int
@@ -108,11 +107,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The receiver's answer to a frame. If `replan` is false, the frame is stored.
+    """The receiver's answer to a frame. If `replan` is false, the frame is stored. `was_known` is true if the receiver
+    held every write of the frame before. Even then, the frame may have brought the commits of these writes.
 
     If `replan` is true, the receiver asks for a new plan. Then `csn` and `vector` say what the receiver holds now, and
-    `retired_servers` says which retired servers it knows. If `was_known` is true, the receiver already had every write
-    of the frame. The receiver may still have lacked the commits of these writes.
+    `retired_servers` says which retired servers the receiver knows.
     """
 
     plan: int
@@ -125,10 +124,11 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """In a standing session: tells the peer what the sender holds now, so that the peer does not send these writes.
+    """Tells the peer, in a standing session, what the sender holds now. So the peer need not send these writes and
+    commits.
 
-    `csn` is the sender's CSN. `vector` has only the entries that have changed since the sender last told the peer.
-    `retired_servers` is complete.
+    `csn` is the sender's CSN. `vector` has only the entries that have changed since the sender last told the peer what
+    it holds. `retired_servers` is complete.
     """
 
     csn: int
@@ -138,12 +138,10 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """In a standing session: confirms that its receiver has acknowledged everything that its sender held at an earlier
-    moment.
+    """Tells the peer, in a standing session: the peer now has everything that the sender held at an earlier moment.
 
-    A Sync is a question or an answer. The receiver of a question sends an answer with the same number. A question
-    confirms what its sender held when `Session.sync` was called. An answer confirms what its sender held when the
-    question arrived.
+    A Sync is a question or an answer. The receiver of a question sends an answer with the same number. The moment of a
+    question is the call of `Session.sync`. The moment of an answer is the arrival of the question.
     """
 
     number: int

@@ -20,11 +20,11 @@ from bayou.write import Write, prev_of
 def state_frames(
     store: AntiEntropyStore, plan: int, count_max: int, bytes_max: int
 ) -> Iterator[StateChunk | StateFinish]:
-    """Yield the frames of the full state: the pages, then the lists, then the newest commits of the log. The lists come
-    after the pages, so that they have every entry that the pages need.
+    """Yield the frames of the full state: the pages, then the lists, then the newest commits of the log. The lists are
+    read after the pages, so that the lists have every entry that the pages need.
 
-    If this replica installs another state meanwhile, or drops some of these commits from its log, the frames begin
-    again with a part whose `first` is true.
+    This replica may meanwhile install another state, or drop some of these commits from its log. Then the frames begin
+    again, with a part whose `first` is true.
     """
     number = 0
     while True:
@@ -53,8 +53,8 @@ class Staging:
     """Stores the parts of one full state. Each part is stored once and in order, because a missing part would make the
     state inconsistent.
 
-    `is_empty` is true until a part has a page. If `is_checked` is true, `digest` is the running hash of the parts, and
-    list entries are kept back until `store_lists` is called, because the store cannot remove an entry.
+    `is_empty` is true until a part has a page. If `is_checked` is true, `digest` is the running hash of the parts. Then
+    list entries stay in memory until `store_lists` is called, because the store cannot remove a list entry.
     """
 
     def __init__(self, store: AntiEntropyStore, *, is_checked: bool) -> None:
@@ -68,7 +68,7 @@ class Staging:
         self.number = ""  # of the staging in the store; empty before the first part
 
     def problem_of(self, frame: StateChunk | StateFinish) -> str | None:
-        """Return why this frame cannot follow the parts that were taken so far; None if it can."""
+        """Return why this frame cannot follow the parts that were taken so far; None if this frame can follow."""
         if frame.number > self._taken or (isinstance(frame, StateFinish) and frame.number < self._taken):
             return "a part of the full state is missing"
         begun = self.number or (isinstance(frame, StateChunk) and frame.first)
@@ -78,8 +78,8 @@ class Staging:
         return None if fits else "the commits of the full state do not end with its last commit"
 
     def take(self, chunk: StateChunk) -> bool:
-        """Store a part; ignore a part that is stored already. Return False if the store has begun another staging
-        meanwhile, or if the commits of the part do not follow those of the earlier parts."""
+        """Store a part. Ignore a part that is stored already. Return False in two cases: the store has begun another
+        staging, or the commits of the part do not follow the commits of the earlier parts."""
         if chunk.number < self._taken:
             return True
         log = _StagedLog() if chunk.first else self._log
@@ -98,22 +98,22 @@ class Staging:
         return True
 
     def omitted(self, end: StateEnd) -> Vector:
-        """Return the vector of the commits that are older than those that came with the state."""
+        """Return the vector of the older commits, which did not come with the state."""
         return self._log.vector_before(end.vector)
 
     def forget_lists(self) -> None:
-        """Discard the list entries that were kept back."""
+        """Discard the list entries that are in memory."""
         self._lists = []
 
     def store_lists(self) -> None:
-        """Store the list entries that were kept back."""
+        """Store the list entries that are in memory."""
         if self._lists:
             self._store.stage(self.number, StatePages(), tuple(self._lists))
             self.forget_lists()
 
 
 class _StagedLog:
-    """What is known of the commits that came with a full state. Their CSNs are consecutive, and each commit follows the
+    """Checks the commits that come with a full state. Their CSNs must be consecutive, and each commit must follow the
     previous commit of its server."""
 
     def __init__(self) -> None:
@@ -156,7 +156,8 @@ class _StagedLog:
         return covers and (self._last.id, self._last.csn) == (end.last, end.csn) and not self._retired & {*end.vector}
 
     def vector_before(self, vector: Vector) -> Vector:
-        """Return the vector before the first of these commits. `vector` is the vector after the last one."""
+        """Return the vector of all commits before the first of these commits. `vector` is the vector of all commits up
+        to the last of these commits."""
         before = {**vector, **self._prevs}
         gone = {server for server, prev in self._prevs.items() if not prev} | self._created
         return {server: stamp for server, stamp in before.items() if server not in gone}

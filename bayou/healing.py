@@ -1,9 +1,9 @@
 """Decides what a replica must do after a session has shown that a server id was used twice.
 
-A server id is used twice if a copy of a replica's data runs. It may be an older copy that runs instead of the replica,
-or a copy that runs at the same time. Then two writes may have the same place in the order of their server. If the
-replica is the primary, two committed logs may also have the same epoch. docs/design.md, "A copy that has run", says how
-the replicas become equal again.
+A server id is used twice if somebody runs a copy of a replica's data. The copy may run instead of the replica, or at
+the same time. Then two writes may have the same place in the order of their server. If the replica is the primary, two
+committed logs may also have the same epoch. docs/design.md, "A copy that has run", says how the replicas become equal
+again.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ class Cure(Enum):
 
 
 class Healing:
-    """Decides the cure for one replica from its sessions with each peer. `now_s` is a clock in seconds that never falls
-    back."""
+    """Decides what one replica does after its sessions. `now_s` is a clock in seconds that never falls back."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
@@ -52,14 +51,14 @@ class Healing:
         return Cure.NEW_EPOCH if may_begin and (is_lost or is_contradicted) else None
 
     def note_epoch(self, peer: str) -> None:
-        """Note what a session with this peer has led to. This replica has begun an epoch or, if it is a copy of another
-        replica, has given up its history."""
+        """Record that the sessions with this peer have made this primary begin an epoch, or give up its history. For
+        PAUSE_S seconds, this peer cannot make this replica begin another epoch."""
         self._epochs[peer] = self._now_s()
         self._contradictions.pop(peer, None)
 
     def _is_contradicted(self, report: Report) -> bool:
-        """Count the sessions in a row that contradict this primary: the peer has commits of the present epoch that this
-        primary did not make. Return whether there were enough of these sessions."""
+        """Return whether this peer has contradicted this primary in CONTRADICTIONS sessions in a row, up to this
+        session. A peer contradicts if it has commits of the present epoch that this primary did not make."""
         if not report.has_ended:
             return False
         if report.error is None or not report.has_same_history:

@@ -1,12 +1,13 @@
 """The history of a committed log: a list of epochs. Two replicas compare their histories at the start of a session.
 
 The first epoch begins with the birth of the cluster. Each forced promotion begins another epoch, but a hand-over does
-not. If two committed logs have the same history, one log is a prefix of the other (invariant 2). If the histories
-differ, the history with the greater last epoch prevails. Epochs are compared as (number, promoter). The commits of the
-other replica after the common prefix are revoked.
+not. If two committed logs have the same history, one log is a prefix of the other (invariant 2).
 
-If a replica finds out that it is a copy of another replica, it gets an empty history. An empty history yields to any
-other.
+If two histories differ, the history with the greater last epoch prevails. Epochs are compared as (number, promoter). In
+the log of the other replica, the commits after the common prefix are revoked.
+
+A replica may find out that it runs on a copy of another replica's data. Then this replica gives up its history: the new
+history is empty. An empty history yields to any other history.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from typing import NamedTuple
 
 class Epoch(NamedTuple):
     """One epoch of a history. The server `promoter` began the epoch with the commit `first_csn`. `heals` is true if the
-    epoch was begun because a copy of the primary had run. Then another replica's log of the previous epoch may differ
-    from the promoter's log even before `first_csn`."""
+    primary began the epoch because a copy of its data had run. Then two logs of the previous epoch may differ even
+    before `first_csn`."""
 
     number: int
     promoter: str
@@ -30,8 +31,8 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The facts about one replica that decide the comparison. `met` is true if the replica has met another replica with
-    the same birth."""
+    """What `judge` must know of one replica. `met` is true if the replica has met another replica with the same
+    birth."""
 
     server: str
     birth: str
@@ -85,18 +86,19 @@ def heals(one: str, other: str) -> bool:
 
 def _last(epochs: list[Epoch]) -> tuple[int, str]:
     """Return the number and the promoter of the last epoch. The history with the greater pair prevails. A history
-    without epochs gets a pair that is less than any other, so a copy that has given up its history yields."""
+    without epochs gets the least pair, so this history yields to any other."""
     return epochs[-1][:2] if epochs else (-1, "")
 
 
 def _end(epochs: list[Epoch], shared: int, csn: int) -> int:
-    """Return the last CSN that a log has in its first `shared` epochs. The whole log ends at `csn`."""
+    """Return the last CSN of the first `shared` epochs of a log. `csn` is the last CSN of the whole log."""
     return min(epochs[shared].first_csn - 1, csn) if shared < len(epochs) else csn
 
 
 def _judge_births(mine: Holding, theirs: Holding) -> Verdict:
-    """Decide between two different births. A replica that has met nobody yields to one that has met others. If both
-    have met nobody, the replica with the greater id yields. If both have met others, there can be no session."""
+    """Decide between two replicas with different births. If only one of the replicas has `met` another replica of its
+    birth, that replica prevails. If neither has, the replica with the greater server id yields. If both have, there can
+    be no session."""
     if mine.met and theirs.met:
         return Verdict.REFUSE
     if mine.met != theirs.met:
