@@ -38,8 +38,8 @@ Handler = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path. The name of the handler is the operation id, so the name must be unique. The
-    docstring of the handler is the summary.
+    """One method of one path. The name of the handler is the operation id, so the name must be unique. The docstring
+    of the handler is the summary.
 
     The first parameter of the handler is a Request[QUERY, BODY]. QUERY and BODY are the models that the query and the
     body of a request must fit. If one of these models is None, that part of the request is ignored.
@@ -53,8 +53,8 @@ class Endpoint:
     body_is_required      if False, a request without a body is treated as if its body were {}
     is_refused_when_busy  if False, even a client that sends too many requests may use the endpoint
     in_session            if True, the endpoint keeps the guarantees of the client's session
-    for_cluster_pages     if True, web pages of other replicas may use the endpoint; an endpoint with the method POST
-                          allows this only in a cluster without roles
+    for_cluster_pages     if True, web pages of the cluster's other replicas may use the endpoint; if the method is
+                          POST, this is allowed only in a cluster without roles
     is_endless            if True, the answer is a stream without an end
     """
 

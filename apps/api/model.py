@@ -149,14 +149,14 @@ _SENTENCES = {  # pydantic's kind of error -> the sentence for a user; braces ho
 
 def _first(errors: Sequence[ErrorDetails]) -> ErrorDetails:
     """Return the error to report. A misspelt field makes two errors: an unknown field and a missing one. The unknown
-    field is reported, because it says more."""
+    field is reported, because this error says more."""
     first = errors[0]
     unknown = (one for one in errors if one["type"] == "extra_forbidden" and one["loc"][:-1] == first["loc"][:-1])
     return next(unknown, first) if first["type"] == "missing" else first
 
 
 def _bad_input(error: ErrorDetails, members: Mapping[str, Any], model: type[Model]) -> BadInput:
-    """Return the BadInput for an error of pydantic. Its `field` is a path such as slots.0.start."""
+    """Return the BadInput for an error of pydantic. The `field` of the BadInput is a path such as slots.0.start."""
     steps = list(_path(error["loc"], members))
     field = ".".join(steps)
     sentence = _SENTENCES.get(error["type"])
@@ -188,7 +188,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _path(steps: Sequence[str | int], value: Any) -> Iterator[str]:
     """Yield the names and indexes that lead to a value in the client's JSON. For a union, pydantic adds the name of the
-    alternative; this function leaves it out."""
+    alternative. This function leaves that name out."""
     for step in steps[:-1]:
         if isinstance(step, int) or (isinstance(value, dict) and step in value):
             yield str(step)

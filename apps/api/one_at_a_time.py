@@ -1,5 +1,5 @@
-"""A lock for large requests. A replica answers only one of these requests at a time, because several would use the
-whole processor."""
+"""A lock for large requests. A replica answers only one of these requests at a time, because several at a time would
+use the whole processor."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ RETRY_AFTER_S = 5
 
 class OneAtATime:
     """A lock for a `with` block that answers a large request. Another thread waits for the lock for at most WAIT_S.
-    Most requests are answered in that time. After WAIT_S, `with` raises Away `busy`, because each waiting request
-    occupies a thread. `what` names the large request in the error message."""
+    Then `with` raises Away `busy`. The wait is short, because each waiting request occupies a thread. `what` names the
+    large request in the error message."""
 
     def __init__(self, what: str) -> None:
         self._what = what

@@ -17,7 +17,7 @@ BodyT = TypeVar("BodyT")
 class Caller:
     """The person who makes a request.
 
-    name  empty if the request gives no name; a request that writes must give a name
+    name  may be empty if the request does not write
     role  `guest`, `user` or `manager`; always `user` if the replica has `auth: none`
     """
 

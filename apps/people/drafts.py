@@ -12,7 +12,7 @@ RULES = Rules("people/1", check="may_manage", merge="keep_first")
 
 
 def draft_of(actor: str, request: str | None, at: datetime, op: str, name: str, **args: str) -> Draft:
-    """Return the draft in which `actor` requests the operation `op` (add, role, token or revoke) on the person `name`.
-    `args` are the other arguments of the operation; see people.lua."""
+    """Return the draft of the operation `op` (add, role, token or revoke) on the person `name`. `actor` is the user who
+    requests the operation. `args` are the other arguments of the operation; see people.lua."""
     pages = {person_page(name)} | ({person_page(actor)} if actor != OPERATOR else set())
     return new_draft(RULES, op, {"name": name, **args}, pages, user=actor, at=at, request=request)

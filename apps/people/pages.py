@@ -1,4 +1,4 @@
-"""The page of a person: its name and the meaning of its fields. Only people.lua writes it."""
+"""The page of a person: the name of the page, and the meaning of the fields. Only people.lua writes this page."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class SongsQuery(ListQuery, ViewQuery):
 
 
 def song_name(text: str) -> str:
-    """Return the name of a song from a path. Raise BadInput if it is invalid."""
+    """Return the name of a song from a path. Raise BadInput if the name is invalid."""
     try:
         return readable_name(text, SONG_MAX)
     except ValueError as reason:

@@ -1,8 +1,8 @@
 """The canonical form in which a write carries queries and statements. query.lua and changes.lua describe this form.
 
 An operand is a value or a parameter. The text :NAME stands for the parameter NAME. A step may have several
-alternatives, which give the parameter different values. If a value is a text that begins with a colon, its operand has
-a second colon in front.
+alternatives, which give the parameter different values. A value may be a text that begins with a colon. The operand of
+such a value has a second colon in front.
 """
 
 from __future__ import annotations

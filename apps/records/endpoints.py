@@ -68,7 +68,7 @@ def endpoints(service: Service) -> list[Endpoint]:
             "/writes/{write}",
             records.show_write,
             {200: PRESENT_STATE},
-            {"write": "The id of a write, as the answer to POST /records gives it."},
+            {"write": "The id of a write, from the answer to POST /records."},
             {404: ("write_unknown", "write_dropped")},
         ),
         Endpoint("GET", "/writes/merged", records.list_merged, {200: MERGED}),
@@ -330,7 +330,7 @@ def _no_effect(write: Write, outcome: str, stood: str) -> str | None:
 
 def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
     """Return the refusal for a write whose request id was used before. `detail` is the detail of the earlier write's
-    outcome. `first` is the earlier write; None if the log no longer holds it."""
+    outcome. `first` is the earlier write; None if the log no longer holds this write."""
     step, _, alternative = detail.partition(".")
     was = f"step {detail} of its merge procedure" if step else "its update"
     earlier = {

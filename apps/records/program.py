@@ -1,7 +1,7 @@
 """Turns the body of a request into the arguments of a write and the pages that the write declares.
 
 A write carries its update, its dependency check and its merge procedure (Terry 1995, sections 4.1 and 4.2), as data.
-Only the replica that gets the request parses its SQL; all replicas play the canonical form.
+Only the replica that gets the request parses the SQL. All replicas play the canonical form.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ NO_ALTERNATIVE: Mapping[str, Value] = {}
 
 @dataclass(slots=True)
 class Program:
-    """The canonical form of a write: `args` are the arguments of the write, and `pages` are all pages that its steps
-    may read or change."""
+    """The canonical form of a write. `args` are the arguments of the write. `pages` are all pages that the steps of the
+    write may read or change."""
 
     args: Json
     pages: list[str]

@@ -79,8 +79,8 @@ class Source:
 
     def parameter(self, relation: Relation, attribute: str, name: str) -> Operand:
         """Return the operand for `:name`. For a parameter of the whole request, the operand is the value of the
-        parameter. For a parameter of the alternatives, the operand stays `:name`. Each value of this parameter must fit
-        the type of the attribute."""
+        parameter. For a parameter of the alternatives, the operand stays `:name`. Raise BadInput if a value of the
+        parameter does not fit the type of the attribute."""
         self.used.add(name)
         if name in self.values:
             return literal(self.stored(relation, attribute, self.values[name]))

@@ -142,8 +142,8 @@ def room(name: str, listed: RoomSettings | None, closed: Closed = ()) -> dict[st
 
 
 def calendar(period: RoomSlot, days: Sequence[PageViews], view: str, zone: ZoneInfo) -> list[dict[str, Any]]:
-    """Return the reservations of a room in a period, in time order. A reservation that crosses midnight is included
-    once. `days` are the room's pages for that period."""
+    """Return the reservations of a room in a period, sorted by time. A reservation that crosses midnight is included
+    once. `days` are the room's pages for the days of the period."""
     committed = {start: value for day in days for start, value in day.committed.items()}
     shown = committed
     if view != "committed":
@@ -236,7 +236,7 @@ def not_as_wanted(entry: LogEntry, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
 
 def outcome_for(write: Write | None, outcome: str, identifier: str) -> str:
     """Return the part of a write's outcome that is about one reservation. `write` is None if the log no longer holds
-    the write; then the whole outcome is returned."""
+    the write. Then the whole outcome is returned."""
     if write is None or "occurrences" not in write.args:
         return outcome
     return {part.id: part.outcome for part in parts_of(write, outcome)}.get(identifier, outcome.partition(" ")[0])
@@ -262,7 +262,7 @@ def _described(write: Write, part: WritePart) -> dict[str, Any]:
 
 
 def slot_of(outcome: str) -> RoomSlot | None:
-    """Return the slot that an outcome gave to a reservation; None if it gave none."""
+    """Return the slot that an outcome gave to a reservation; None if the outcome gave no slot."""
     status, _, detail = outcome.partition(" ")
     return decode_detail(detail) if status in WITH_SLOT else None
 
