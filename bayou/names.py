@@ -1,6 +1,6 @@
-"""The patterns of all names, each defined once. Match a pattern with `fullmatch`.
+"""The patterns of names, each defined once. Match a pattern with `fullmatch`.
 
-The names of rooms and songs have their own rules in apps/, because the protocol does not need them.
+The protocol does not know rooms and songs. So the rules for the names of rooms and songs are in apps/.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BIDI_CONTROLS = {"\u061c", "\u200e", "\u200f", *map(chr, range(0x202A, 0x202F)),
 
 
 def fold_spaces(text: str) -> str:
-    """Return the text in Unicode's composed form (NFC), with a plain space for each kind of space."""
+    """Return the text in Unicode's composed form (NFC). Each kind of space becomes a plain space."""
     return "".join(" " if unicodedata.category(sign) == "Zs" else sign for sign in unicodedata.normalize("NFC", text))
 
 
@@ -41,7 +41,7 @@ def on_one_line(text: str) -> str:
 
 
 def label_in(server: str) -> str | None:
-    """Return the label in a minted server id, LABEL~NONCE; None for the id of a created server."""
+    """Return the label of a minted server id (LABEL~NONCE); None for the id of a created server."""
     label, tilde, _ = server.partition("~")
     return label if tilde and ":" not in label else None
 

@@ -1,4 +1,4 @@
-"""The contents of frames (writes, and parts of a full state), and the results that a store returns for them."""
+"""The contents of frames (writes, and parts of a full state), and the results of the store's methods."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RECENT_MAX = 1_000  # ids of commits that are known after their writes were drop
 @dataclass(frozen=True, slots=True)
 class Item:
     """One write of a batch. `csn` is None if the write is tentative. A commit without a body is a notification: the
-    receiver holds the write already, and needs only its CSN."""
+    receiver holds the write already, and needs only the CSN."""
 
     id: str
     csn: int | None
@@ -56,9 +56,9 @@ class StoredSeal:
 
 @dataclass(frozen=True, slots=True)
 class Succession:
-    """A commit with which another server became the primary: its CSN, the canonical bytes of the write, and a seal of
-    the server that made the commit. The seal is None if none is known. `deposed` is the id of the server that was the
-    primary before; empty if it is not known."""
+    """A commit that named another primary. `csn` is the CSN of this commit, and `body` has the canonical bytes. `seal`
+    is a seal of the server that made the commit; None if no seal is known. `deposed` is the id of the previous primary;
+    empty if the id is not known."""
 
     csn: int
     body: bytes
@@ -68,8 +68,8 @@ class Succession:
 
 @dataclass(frozen=True, slots=True)
 class StateProof:
-    """A primary's signature over its full state. `successions` are the commits of the state that named another primary,
-    as far as the signer knows them."""
+    """A primary's signature over its full state. `successions` are the commits of the state that named another primary.
+    The signer may not know all these commits."""
 
     certificate: bytes
     signature: bytes
@@ -78,12 +78,12 @@ class StateProof:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Writes that a peer lacks: first commits in CSN order, then tentative writes. `after_csn` and `after_id` are the
-    CSN and the id of the commit before the first commit of the selection.
+    """Writes that a peer lacks. The commits come before the tentative writes, and are in CSN order. `after_csn` and
+    `after_id` are the CSN and the id of the commit before these commits.
 
-    `history` is the history of the sender's log, as canonical JSON. It is sent because one CSN may belong to different
-    writes in two histories. `seals` prove the commits; without TLS there are none. Each seal covers the commits after
-    those of the previous seal, up to its own CSN.
+    `history` is the history of the sender's log, as canonical JSON. The receiver needs the history, because two
+    histories may give the same CSN to different writes. `seals` prove the commits; without TLS there are no seals. Each
+    seal covers the commits after the previous seal, up to the CSN of the seal.
     """
 
     after_csn: int
@@ -106,21 +106,24 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The result of a batch at the receiver. `taken` items of the batch are now stored. `new` of them changed
-    something, and `added` of them are writes that the receiver did not hold before.
+    """The result of a batch at the receiver. `taken` is how many items of the batch the receiver holds now. `new` is
+    how many of these items changed something. `added` is how many of these items are writes that the receiver did not
+    hold before.
 
-    status  taken     everything is stored
-            more      the transaction reached its size limit; store the rest in another transaction
-            hole      the next write does not follow the writes held here; make a new plan
-            unknown   a notification names a write that is not held here; make a new plan
-            fork      two different writes follow the same write; store nothing more; refuse the session when
-                      everything is sent
-            bound     a fork, and this replica cannot set aside its own writes after the fork, because one of them
-                      creates or retires a server or names a primary; refuse the session
-            own       a fork of this server's own writes: this server needs a new id; refuse the session
-            diverged  the committed logs differ; refuse the session
-            foreign_commit   this replica is the primary, and did not make the next commit; refuse the session
-            early_promotion  a tentative write opens an epoch that is not known here; refuse the session
+    The status is one of these. After each status from `diverged` on, the receiver refuses the session at once:
+
+    taken            the receiver holds the whole batch
+    more             the transaction reached its size limit; another transaction must store the rest
+    hole             the next write does not follow the writes held here; the sender must make a new plan
+    unknown          a notification names a write that is not held here; the sender must make a new plan
+    fork             two different writes follow the same write, or have the same id; the receiver first sends all
+                     writes that the sender lacks, and then refuses the session
+    diverged         the committed logs differ
+    own              a fork of this server's own writes; this server needs a new id
+    bound            a fork, and the writes after the fork cannot be set aside here, because one of them creates or
+                     retires a server or names a primary
+    foreign_commit   this replica is the primary, and did not make the next commit
+    early_promotion  a tentative write opens an epoch that is not known here
     """
 
     status: str
@@ -134,9 +137,9 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class StatePages:
-    """`count` committed pages of a full state, in the form in which stores exchange pages.
+    """Committed pages of a full state. `count` is the number of pages.
 
-    `text` is JSON: [[name, CSN, [field, value, ...]], ...]. The CSN is text. It belongs to the last commit that changed
+    `text` is JSON: [[name, CSN, [field, value, ...]], ...]. The CSN is a text: the CSN of the last commit that changed
     the page.
     """
 
@@ -154,7 +157,7 @@ class ListPart:
 
 @dataclass(frozen=True, slots=True)
 class LoggedCommit:
-    """A commit of the log, with the outcome of its play: STATUS DETAIL."""
+    """A commit of the log. `outcome` is the outcome of the commit, as STATUS DETAIL."""
 
     id: str
     csn: int
@@ -164,12 +167,15 @@ class LoggedCommit:
 
 @dataclass(frozen=True, slots=True)
 class StateEnd:
-    """The end of a full state. It describes the sender at the moment of the state: the CSN, the vector of the commits,
-    the history as canonical JSON, and in `recent` the ids of the newest commits, at most RECENT_MAX. The receiver gets
-    few writes with the state. With these ids, it can still compare its log with the logs of other replicas.
+    """The end of a full state. The end describes the sender at the moment of the state.
 
-    `commits` is the number of commits that come with the state: the newest ones of the log. `before` is the id of the
-    commit before them. `digest` is the digest of the log up to the commit `before`, or '' if it is not known.
+    vector   the vector of the commits
+    history  the history as canonical JSON
+    recent   the ids of the newest commits, at most RECENT_MAX. With these ids, the receiver compares its log with other
+             logs, because few writes come with the state.
+    commits  how many commits come with the state. These commits are the newest ones of the log.
+    before   the id of the commit before these commits
+    digest   the digest of the log up to the commit `before`; '' if the digest is not known
     """
 
     csn: int
@@ -187,8 +193,8 @@ class StateEnd:
 
 @dataclass(frozen=True, slots=True)
 class StateSize:
-    """How large the full state of a replica is at the CSN `csn`: the number of pages, and of the commits that come with
-    them."""
+    """The size of a replica's full state at the CSN `csn`: the number of pages, and the number of commits that come
+    with the pages."""
 
     csn: int
     pages: int
@@ -210,12 +216,12 @@ class StatePart:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What is known of two logs before a full state is installed (bayou/comparison.py).
+    """What is known of two logs before a full state is installed (bayou/comparison.py). "Here" means at the receiver.
 
-    common_csn   the last CSN that the two logs share; None if the histories are the same and nothing was asked
+    common_csn   the last CSN that the two logs share; None if the histories are the same and the logs were not compared
     lacking      ids of writes here that the sender has never held
-    asked        ids of all writes here that the sender was asked about; None if the state comes from a file
-    takes_birth  whether the state may have another birth, because this replica yields to the sender
+    asked        ids of all writes here that the receiver asked the sender about; None if the state comes from a file
+    takes_birth  true if the birth in the state may differ from the birth here
     """
 
     common_csn: int | None = None
@@ -226,15 +232,14 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The result of an installation. The status is `installed`, `superseded`, `stale` or `foreign_commit`; see
-    AntiEntropyStore.install.
+    """The result of an installation. The status is `installed`, or a status that AntiEntropyStore.install explains.
 
-    kept        how many writes were kept, because the new state does not cover them
-    revoked     the writes that were committed here and are tentative again
-    set_aside   the writes that no longer have a place in the order; this replica will make them again
-    lost        the writes that no longer have a place in the order, and cannot be made again because they create or
-                retire a server or name a primary
-    lost_pages  the pages that were changed by revoked commits, if the log no longer held these commits
+    kept        how many writes of this replica were kept, because the new state does not cover these writes
+    revoked     ids of the writes that were committed here and are tentative again
+    set_aside   ids of the writes that no longer have a place in the order, and that this replica will make again
+    lost        ids of the writes that no longer have a place in the order and cannot be made again. Each of these
+                writes creates or retires a server or names a primary.
+    lost_pages  names of the pages that revoked commits had changed, if the log no longer held these commits
     """
 
     status: str

@@ -15,12 +15,12 @@ from bayou.write import prev_of
 
 @dataclass(slots=True)
 class Reach:
-    """The writes that the receiver will hold once it has stored everything in flight. The sender continues after these
+    """The writes that the receiver will hold when it has stored everything in flight. The sender continues after these
     writes.
 
-    Invariant: the receiver will hold at least the commits up to `csn`, and the writes that `vector` covers. `vector`
-    covers the writes of these commits too. bayou/vectors.py says what a missing entry means. `retired` has the minted
-    ids of servers whose retirement the receiver knows.
+    Invariant: the receiver will hold the commits up to `csn`, and the writes that `vector` covers. The receiver may
+    hold more writes. `vector` also covers the writes of these commits; bayou/vectors.py explains a missing entry.
+    `retired` has the minted ids of servers whose retirement the receiver knows.
     """
 
     csn: int
@@ -37,11 +37,10 @@ class Reach:
                 self.csn = item.csn
 
     def note_received(self, selection: Selection) -> None:
-        """Add a selection that the receiver itself has sent. So the receiver holds these writes.
+        """Add a selection that came from the receiver. The receiver holds these writes.
 
-        Only writes that follow this reach without a gap are added, because a gap may hide the creation of a server.
-        After such a gap, the entry of the creator would say that the created server has retired. Then the writes of the
-        created server would not be sent.
+        Only writes that follow this reach without a gap are added. A gap may hide the creation of a server. Without the
+        creation, the created server would count as retired (bayou/vectors.py), and its writes would not be sent.
         """
         for item in selection.items:
             stamp, origin = split_id(item.id)
@@ -59,8 +58,8 @@ class Reach:
         self.csn = max(self.csn, end.csn)
 
     def note_holds(self, holds: Holds) -> None:
-        """Add the commits and writes that the receiver holds according to `holds`. The CSN and the vector of `holds`
-        are of the same moment, as in a hello."""
+        """Add the commits and writes that the receiver holds according to `holds`. The receiver must have read the CSN
+        and the vector of `holds` at the same moment."""
         self.vector |= {server: stamp for server, stamp in holds.vector.items() if stamp > self._held(server)}
         self.csn = max(self.csn, holds.csn)
         self.retired = holds.retired_servers
@@ -81,8 +80,8 @@ class Reach:
         return complete(self.vector, self.retired, server)
 
     def _advance(self, stamp: int, origin: str, body: bytes) -> None:
-        """Raise the entry of the server that made a write. If the write creates a server, also add an entry for the new
-        server. Otherwise the entry of the creator would say that the new server has retired."""
+        """Set the entry of the write's origin to the stamp of the write. If the write creates a server, also add an
+        entry for the created server. Without an entry, the created server would count as retired (bayou/vectors.py)."""
         self.vector[origin] = stamp
         write = membership_write(body)
         if write is not None and write.op == "create":

@@ -29,8 +29,8 @@ from bayou.trust import refuse_unsigned, refuse_unsigned_state
 
 
 class Unheld(Exception):
-    """The commits of a batch cannot be checked. `item` is a notification whose write is not held here. If `item` is
-    None, the batch does not follow the log here."""
+    """The commits of a batch cannot be checked. `item` is a notification of a write that this replica does not hold.
+    `item` is None if the batch does not follow the log of this replica."""
 
     def __init__(self, item: Item | None = None) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Unheld(Exception):
 
 @dataclass(slots=True)
 class _Found:
-    """What a batch has brought: seals, and commits that name another primary."""
+    """The seals of a batch, and the commits of the batch that name another primary."""
 
     seals: list[StoredSeal] = field(default_factory=list)
     successions: list[Succession] = field(default_factory=list)
@@ -60,9 +60,13 @@ class SealCheck:
     def commits(self, selection: Selection, source: str) -> Refuse | None:
         """Check the commits of a batch, and store their seals. `source` is the label of the sender.
 
-        Return a Refuse in three cases: the sender's log does not continue the log here; a write has another body than
-        the write with the same id here; or a commit that is new here is not signed by its primary. Raise Unheld if the
-        commits cannot be checked.
+        Return a Refuse in three cases:
+
+        - The sender's log does not continue the log of this replica.
+        - This replica holds a different write with the same id.
+        - A commit is new to this replica, and the primary has not signed this commit.
+
+        Raise Unheld if the commits cannot be checked.
         """
         state = self._store.state()
         items = [item for item in selection.items if item.csn is not None]
@@ -87,11 +91,12 @@ class SealCheck:
         return None
 
     def state(self, finish: StateFinish, staging: Staging, source: str) -> Refuse | None:
-        """Check a full state. `staging` has its parts, and `finish` has the proof. Return a Refuse if the state is not
-        signed by the primary that it names, or if nothing proves that this server is the primary.
+        """Check a full state. `staging` has the parts of the state, and `finish` has the proof. Return a Refuse if the
+        state is not signed by the primary that the state names. Also return a Refuse if nothing proves that the named
+        server is the primary.
 
-        If the last commit is a hand-over, the previous primary may sign too. A state without any commit or page needs
-        no proof; its list entries are ignored.
+        If the last commit is a hand-over, the previous primary may sign the state too. A state without any commit or
+        page needs no proof; the list entries of such a state are ignored.
         """
         if finish.end.csn == 0 and staging.is_empty:
             staging.forget_lists()
@@ -119,8 +124,8 @@ class SealCheck:
         return refuse_unsigned_state(state.label, source, reign.label or label_in(end.primary) or end.primary)
 
     def _check(self, selection: Selection, bodies: Sequence[bytes], state: State, found: _Found) -> None:
-        """Check the commits of a selection that are new to a replica in this state. Add their seals to `found`, and
-        also the commits that name another primary. Raise _Unsigned at the first commit that is not signed."""
+        """Check the commits of a selection, except the commits up to the CSN of `state`. Add their seals to `found`.
+        Also add the commits that name another primary. Raise _Unsigned at the first commit that is not signed."""
         reign, csn, left = self._reign(state), selection.after_csn, list(bodies)
         for seal in selection.seals:
             part, left = left[: max(seal.csn - csn, 0)], left[max(seal.csn - csn, 0) :]
@@ -155,23 +160,23 @@ class SealCheck:
             raise _Unsigned(reign.label)
 
     def _is_signed(self, seal: Seal, csn: int, digest: bytes, maker: Reign, state: State) -> bool:
-        """Return whether `maker` has signed the seal. `csn` is the CSN of the last commit that came with the seal, and
-        `digest` is the running hash at this commit. The seal itself has the hashes of the later commits that it
-        covers."""
+        """Return whether the primary of the reign `maker` has signed the seal. `csn` is the CSN of the last commit that
+        came with the seal, and `digest` is the running hash up to that commit. The seal has the hashes of the later
+        commits."""
         if not maker.label or len(seal.after) != (seal.csn - csn) * HASH_BYTES:
             return False
         text = text_of_commits(state.cluster, maker.epochs, seal.csn, folded_hashes(digest, seal.after))
         return self._signing.signer_of(seal.certificate, seal.signature, text) == maker.label
 
     def _reign(self, state: State) -> Reign:
-        """Return the reign of the first commit after those that `state` has."""
+        """Return the reign of the commit that follows the commits of `state`."""
         label = label_in(state.primary) or self._store.primary_label() or ""
         return Reign(state.primary, label, tuple(decode(state.history)))
 
 
 def _continues(state: State, history: str) -> bool:
-    """Return whether a log with this history can continue the committed log of a replica in this state.
-    storage/lua/commands/receive.lua has the same rule."""
+    """Return whether a log with this history can continue the commits of `state`. storage/lua/commands/receive.lua has
+    the same rule."""
     ours, theirs = decode(state.history), decode(history)
     later = theirs[len(ours) :]
     return theirs[: len(ours)] == ours and (not later or later[0].first_csn > state.csn)

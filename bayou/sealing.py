@@ -1,8 +1,9 @@
-"""The sender's side of seals: a store's writes with the seals that prove their commits.
+"""The sender's side of seals: chooses a store's writes, and adds the seals that prove the commits.
 
-A primary signs what it sends, once for each batch. Every other replica passes on the seals that it has stored. It may
-have no seal for the next commit, because that commit was made before TLS was switched on. Then the replica sends the
-commit as a tentative write. The receiver gets the commit from the primary. Only the primary can sign a full state.
+A primary signs the commits that it sends, once for each batch. Every other replica passes on the seals that it has
+stored. Such a replica may have no seal for the next commit, for example because the commit was made before TLS was
+switched on. Then the replica sends the commit as a tentative write, and the receiver gets the commit from the primary.
+Only the primary can sign a full state.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ class Sealing:
         self.passed_csn, self.is_incomplete = None, False
 
     def can_give_state(self) -> bool:
-        """Return whether a receiver takes a full state from this replica.
+        """Return whether this replica can give a full state that a receiver accepts.
 
-        Without TLS, this is always so. With TLS, this replica must be the primary or, if the last commit is a
-        hand-over, the previous primary. A state without commits may come from any replica. If two clusters begin at
-        once, one of them learns the birth of the other from such a state.
+        Without TLS, every replica can give such a state. With TLS, only the primary can sign a full state. If the
+        last commit is a hand-over, the previous primary can sign too. A state without commits needs no signature: if
+        two clusters begin at once, one of them learns the birth of the other from such a state.
         """
         if self._signing is None:
             return True
@@ -64,12 +65,12 @@ class Sealing:
         return _reign_at(self._reigns(state.history, state.primary), state.csn)[2] == self._signing.label
 
     def select(self, reach: Reach, count_max: int, bytes_max: int, choose: Choose | None = None) -> Selection | None:
-        """Return the next writes for a receiver, with seals. `choose` may leave out writes that the store has selected.
-        Without TLS, there are no seals.
+        """Return the next writes for a receiver. With TLS, the selection has seals. `choose` may leave out writes that
+        the store has selected.
 
         Return None if this replica must send the full state. If the receiver needs the full state and this replica
-        cannot give it, return an empty selection and set `is_incomplete`. If this replica can neither prove the next
-        commits nor give the full state, return the commits as tentative writes.
+        cannot give it, set `is_incomplete` and return an empty selection. If this replica has no proof of the next
+        commits and cannot give the full state, return these commits as tentative writes.
         """
         bounds = count_max, bytes_max
         if self.passed_csn is None:
@@ -96,7 +97,7 @@ class Sealing:
                 return replace(selection, items=items)
 
     def state_frames(self, plan: int, count_max: int, bytes_max: int) -> Iterator[StateChunk | StateFinish]:
-        """Yield the frames of the full state, as bayou/full_state.py does; with TLS, the last one has a proof."""
+        """Yield the frames of the full state (bayou/full_state.py). With TLS, the last frame has a proof."""
         digest = BEGINNING
         for frame in state_frames(self._store, plan, count_max, bytes_max):
             if self._signing is None:
@@ -112,8 +113,8 @@ class Sealing:
         return Selection(reach.csn, "", ())
 
     def _as_tentative(self, items: Iterable[Item]) -> tuple[Item, ...]:
-        """Return the items without their CSNs, up to the first commit that names a primary. That commit stays out: as a
-        tentative write it would be refused, or be committed a second time."""
+        """Return the items without their CSNs. Stop before the first commit that names a primary: as a tentative write,
+        this commit would be refused or committed a second time. Leave out notifications."""
         found = []
         for item in items:
             if item.csn is not None and item.body and primary_write(item.body):
@@ -148,8 +149,13 @@ class Sealing:
         return replace(selection, seals=tuple(seals))
 
     def _signed(self, selection: Selection, span: tuple[int, int, int], cluster: str, signing: Signing) -> Seal | None:
-        """Return a new seal over commits of this replica; None if the log has just dropped them. `span` has three CSNs:
-        of the last commit before the reign, of the last commit before the seal, and of the last commit of the seal."""
+        """Return a new seal over commits of this replica; None if the log has just dropped some of these commits.
+        `span` has three CSNs:
+
+        begin     the last CSN before this replica's reign
+        position  the last CSN before the commits that are sent with the seal
+        upto      the CSN of the seal
+        """
         begin, position, upto = span
         start = max(begin, position - position % BLOCK)
         earlier = self._store.commits(start, position)
@@ -166,11 +172,11 @@ class Sealing:
         return Seal(upto, before, b"", signing.certificate, signing.sign(text))
 
     def _stored(self, history: str, position: int, last_csn: int, *, is_first: bool) -> Seal | None:
-        """Return a stored seal that covers the commit after `position`; None if no seal can be used. `last_csn` is the
-        CSN of the batch's last commit.
+        """Return a stored seal that covers the commit after the CSN `position`; None if there is no such seal.
+        `last_csn` is the last CSN of the batch.
 
-        A seal may also cover commits after `last_csn`. Such a seal can only be the first seal of a batch (`is_first`).
-        Otherwise it waits for the next batch.
+        A seal may also cover commits after `last_csn`. Such a seal is used only as the first seal of a batch
+        (`is_first`). Otherwise the next batch uses the seal.
         """
         for seal in self._store.seals(position + 1):
             epochs = epochs_at(history, seal.csn)
@@ -187,8 +193,8 @@ class Sealing:
         return None
 
     def _reigns(self, history: str, primary: str) -> Reigns:
-        """Return the reigns of a log, in CSN order. If a replica has promoted itself, the commit that opens the epoch
-        has a reign of its own. So this commit gets its own seal. The later commits are the next reign."""
+        """Return the reigns of a log, in CSN order. In a forced promotion, the commit that opens the epoch has a reign
+        of its own. So this commit gets its own seal. The later commits are the next reign."""
         epochs = decode(history)
         label = label_in(epochs[0].promoter) or "" if epochs else ""
         found: list[tuple[float, str]] = []
@@ -226,8 +232,8 @@ class Sealing:
 
 
 def _reign_at(reigns: Reigns, csn: int) -> tuple[float, float, str]:
-    """Return the reign in which this commit was made: the last CSN before the reign, the last CSN of the reign, and the
-    label of the primary."""
+    """Return three facts about the reign of the commit `csn`: the last CSN before the reign, the last CSN of the reign,
+    and the label of the primary."""
     begin: float = 0
     for end, label in reigns:
         if csn <= end:

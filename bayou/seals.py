@@ -1,16 +1,18 @@
 """Seals: with TLS, a primary signs its commits with the key of its certificate, and no replica takes unsigned commits.
 
 A seal covers commits of one primary, up to the CSN of the seal. The primary computes a running hash over the bytes of
-these commits, in CSN order. It signs this hash together with the CSN, the cluster and the epochs of the log. Other
-writes or another order would give another hash. So a seal binds the writes, their order, their CSNs and the epoch.
+these commits, in CSN order. The primary signs this hash together with the CSN, the cluster and the epochs of the log.
+Other writes or another order would give another hash. So a seal fixes the writes, their order, their CSNs and the
+epoch.
 
-A running hash begins with BEGINNING. A replica may pass on only some of the commits that a seal covers. Then it sends
-the running hash before the first of these commits (`before`), and the hashes of the commits after the last one
-(`after`).
+A running hash begins with BEGINNING. A replica may send only some of the commits that a seal covers. Then the replica
+also sends two things. `before` is the running hash before the first commit that is sent. `after` has the hashes of the
+commits after the last commit that is sent.
 
-A primary changes with a commit. In a hand-over, the previous primary makes this commit. In a forced promotion, the new
-primary makes and signs this commit, which is the first one of an epoch. `Reign` follows these commits, so a receiver
-always knows who must have signed the next commit. bayou/sealing.py makes seals, and bayou/seal_check.py checks them.
+A commit changes the primary. In a hand-over, the previous primary makes and signs this commit. In a forced promotion,
+the new primary makes and signs this commit, and the commit begins an epoch. `Reign` follows these commits, so a
+receiver always knows who must have signed the next commit. bayou/sealing.py makes seals, and bayou/seal_check.py checks
+them.
 """
 
 from __future__ import annotations
@@ -35,9 +37,9 @@ BEGINNING = bytes(HASH_BYTES)  # the running hash before the first commit
 class Signing:
     """The keys and certificates that the protocol uses. `label` and `certificate` are those of this replica.
 
-    `sign` returns this replica's signature of a text. `signer_of` takes a certificate, a signature and a text, and
-    returns the label in the certificate. It returns None if the certificate is not of this cluster, or if the signature
-    does not fit.
+    `sign` returns this replica's signature of a text. `signer_of` takes a certificate, a signature and a text. The
+    result is the label in the certificate. The result is None if the certificate does not belong to this cluster, or if
+    the signature is not a signature of the text.
     """
 
     label: str
@@ -48,19 +50,22 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Reign:
-    """The primary at one place in the log, and the epochs that have begun up to there. `server` and `label` are those
-    of the primary. The commits of one reign are signed by one primary."""
+    """The primary that makes and signs a commit, and the epochs that have begun with this commit or before it. One
+    primary makes all commits of a reign.
+
+    `server` and `label` are the id and the label of the primary. `label` is empty if it is not known.
+    """
 
     server: str
     label: str
     epochs: tuple[Epoch, ...]
 
     def of_commit(self, csn: int, body: bytes) -> tuple[Reign, Reign]:
-        """Return the reign of the commit `csn`, and the reign of the next commit. `self` is the reign that follows from
-        the commits before `csn`. `body` has the canonical bytes of the commit `csn`.
+        """Return the reign of the commit `csn`, and the reign of the next commit. `self` is the reign that the commits
+        before `csn` lead to. `body` has the canonical bytes of the commit `csn`.
 
         The rules are those of storage/lua/engine/membership.lua. The two reigns differ only if the commit is a
-        hand-over. The commit that opens an epoch belongs to the reign of its promoter.
+        hand-over. A commit that opens an epoch belongs to the reign of the replica that has promoted itself.
         """
         write = primary_write(body)
         if write is None:
@@ -84,7 +89,7 @@ def primary_write(body: bytes) -> Write | None:
 
 
 def epochs_at(history: str, csn: int) -> tuple[Epoch, ...]:
-    """Return the epochs of a history that have begun with the commit `csn` or before it."""
+    """Return those epochs of a history that begin with the commit `csn` or an earlier commit."""
     return tuple(epoch for epoch in decode(history) if epoch.first_csn <= csn)
 
 
@@ -94,7 +99,8 @@ def folded(digest: bytes, bodies: Iterable[bytes]) -> bytes:
 
 
 def folded_hashes(digest: bytes, hashes: bytes) -> bytes:
-    """Return the running hash after more commits, like `folded`. `hashes` has their hashes, one after the other."""
+    """Return the running hash after more commits, as `folded` does. `hashes` has the hashes of these commits, one after
+    the other."""
     for at in range(0, len(hashes), HASH_BYTES):
         digest = hashlib.sha256(digest + hashes[at : at + HASH_BYTES]).digest()
     return digest
@@ -111,15 +117,16 @@ def text_of_commits(cluster: str, epochs: Iterable[Epoch], csn: int, digest: byt
 
 
 def text_of_state(cluster: str, digest: bytes, end: StateEnd) -> bytes:
-    """Return the text that a primary signs for its full state. `digest` is the running hash of its parts."""
+    """Return the text that a primary signs for its full state. `digest` is the running hash of the parts of the
+    state."""
     epochs = [list(epoch) for epoch in decode(end.history)]
     fields: Mapping[str, object] = asdict(end) | {"history": epochs, "vector": sorted(end.vector.items())}
     return _text("full state", [cluster, digest.hex(), sorted(fields.items())])
 
 
 def folded_part(digest: bytes, part: StateChunk) -> bytes:
-    """Return the running hash of the parts of a full state up to this part. `digest` is the running hash up to the
-    previous part; it is ignored if this is the first part."""
+    """Return the running hash of a full state's parts up to `part`. `digest` is the running hash up to the previous
+    part. If `part` is the first part, `digest` is ignored."""
     lists = json.dumps([[entries.name, *entries.entries] for entries in part.lists]).encode()
     commits = json.dumps([[one.id, one.csn, hash_of(one.body).hex(), one.outcome] for one in part.commits]).encode()
     contents = b"".join(hashlib.sha256(content).digest() for content in (part.pages.text, lists, commits))

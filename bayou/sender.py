@@ -1,4 +1,5 @@
-"""The sending side of a session: which frames go to the peer next, and which of them the peer has acknowledged."""
+"""The sending side of a session: chooses the next frames for the peer, and records which frames the peer has
+acknowledged."""
 
 from __future__ import annotations
 
@@ -40,9 +41,11 @@ class Due(Enum):
 
 @dataclass(slots=True)
 class _Goal:
-    """A Sync that waits until the peer holds the commits up to `csn` and the writes that `vector` covers. `frames` is
-    the number of frames that this side had sent when all these commits and writes were sent; None until then. The peer
-    holds them once it has acknowledged this number of frames."""
+    """A Sync that waits until the peer holds the commits up to `csn` and the writes that `vector` covers.
+
+    `frames` is None until this side has sent all these commits and writes. Then `frames` is the number of frames that
+    this side had sent by that time. The Sync waits until the peer has acknowledged this number of frames.
+    """
 
     sync: Sync
     csn: int
@@ -52,8 +55,13 @@ class _Goal:
 
 @dataclass(frozen=True, slots=True)
 class _InFlight:
-    """A frame in flight. `count` is its number of writes or pages, and `size_bytes` is its approximate size.
-    `has_waited` is true if it passes on writes that waited here. `ends_state` is true for the end of a full state."""
+    """A frame in flight.
+
+    count       the number of writes or pages in the frame
+    size_bytes  the approximate size of the frame
+    has_waited  true if the frame passes on writes of other servers that may have waited here (bayou/arrivals.py)
+    ends_state  true if the frame is the end of a full state
+    """
 
     count: int
     size_bytes: int
@@ -62,19 +70,20 @@ class _InFlight:
 
 
 class Outgoing:
-    """The frames with writes or pages that one side of a session sends, as many as the window has room for.
+    """Chooses the frames with writes or pages that one side of a session sends. A window limits how many bytes are in
+    flight.
 
-    reach            what the peer holds once everything in flight has arrived
-    plan             the number of the present plan; it grows each time that the peer asks for a new plan
-    plans_in_vain    how many new plans the peer has asked for since it last acknowledged a frame
-    is_caught_up     true if nothing is left to send; a standing session sets it to False to look for new writes
-    is_holding_back  true if writes that have just arrived here wait, because the peer may get them from others
-    is_outdated      true if this session cannot send the next writes, because their history began after the hellos
+    reach            the writes that the peer holds once everything in flight has arrived
+    plan             the number of the present plan; the number grows each time that the peer asks for a new plan
+    plans_in_vain    how many new plans the peer has asked for since the peer last acknowledged a frame
+    is_caught_up     true if nothing is left to send; a standing session sets this to False to look for new writes
+    is_holding_back  true if writes that have just arrived here wait, because the peer may get these writes from others
+    is_outdated      true if this session cannot send the next writes: this replica got their history after the hellos
     is_state_taken   true if the peer's last Ack has shown that the peer holds the full state of the last StateFinish
-    questions_left   how many questions the peer may ask; only between the end of a full state and its Ack
+    questions_left   how many questions the peer may ask; more than 0 only between the end of a full state and its Ack
     pause_s          how long writes that have just arrived here wait, in seconds
 
-    With `arrivals`, the session may stay open. Then writes that have just arrived here may wait. Nothing waits until
+    With `arrivals`, the session may stay open, and writes that have just arrived here may wait. No write waits until
     everything was sent once. For `offered`, see Session.
     """
 
@@ -109,8 +118,8 @@ class Outgoing:
         self._state_vector: Vector = {}  # of the last StateFinish
 
     def begin(self, peer: str, reach: Reach, state: State, histories: tuple[str, str]) -> None:
-        """Begin to send to the peer with the server id `peer`, which holds what `reach` says. `state` is the state of
-        this side, and `histories` are those of the two hellos."""
+        """Begin to send to the peer with the server id `peer`. `reach` says what the peer holds, and `state` is the
+        state of this side. `histories` has the histories of the two hellos."""
         self._peer, self.reach, self._histories = peer, reach, histories
         self._server, self._csn = state.server, state.csn
 
@@ -121,11 +130,12 @@ class Outgoing:
 
     @property
     def goals(self) -> int:
-        """How many Syncs wait, because the peer does not yet hold everything that they confirm."""
+        """The number of Syncs that wait until the peer holds more writes."""
         return len(self._goals)
 
     def next_frames(self, due: Due, *, stands: bool, must_send_all: bool) -> list[Frame]:
-        """Return the next frames, as many as the window has room for. Nothing is held back if `must_send_all`."""
+        """Return the next frames, as many as the window has room for. `stands` is true in a standing session. With
+        `must_send_all`, no write waits."""
         frames: list[Frame] = []
         self.is_caught_up = self.is_caught_up and stands
         self.is_holding_back = False
@@ -179,11 +189,11 @@ class Outgoing:
         return 0
 
     def add_goal(self, sync: Sync, state: State) -> None:
-        """Send this Sync once the peer holds what is in `state`."""
+        """Add a Sync that waits until the peer holds the commits and the writes of `state`."""
         self._goals.append(_Goal(sync, state.csn, state.vector))
 
     def reached(self, *, is_claimed: bool) -> list[Sync]:
-        """Return the Syncs to send now, because the peer holds everything that they confirm.
+        """Return the Syncs to send now, because the peer holds everything that these Syncs confirm.
 
         `is_claimed` is true if the peer claims, without proof, to hold writes that this replica has lost. Then this
         side sends no writes, so the Syncs do not wait for any writes.
@@ -203,16 +213,16 @@ class Outgoing:
         return reached
 
     def _note_size(self, batch: _InFlight) -> None:
-        """Note whether this batch reached a limit. After a batch that reached the limit of bytes, the limit doubles.
-        The first batches are small, so that some arrive over a slow link that often breaks."""
+        """Record whether this batch was full. After a batch that reached the limit of bytes, double this limit. The
+        first batches are small, because a slow link may break before a large batch has arrived."""
         has_bytes = batch.size_bytes >= self._batch_bytes
         self._is_last_full = has_bytes or batch.count >= BATCH_COUNT_MAX
         if has_bytes:
             self._batch_bytes = min(BATCH_BYTES_MAX, 2 * self._batch_bytes)
 
     def _has_room(self) -> bool:
-        """Return whether another frame may be sent. If SMALL_FRAMES_MAX frames are in flight, this is allowed only
-        after a full batch. So a slow receiver gets fewer and larger batches."""
+        """Return whether another frame may be sent. The window must have room. If SMALL_FRAMES_MAX frames are in
+        flight, the last frame must also have been full. So a slow receiver gets fewer and larger batches."""
         has_few = len(self._in_flight) < SMALL_FRAMES_MAX or self._is_last_full
         return has_few and sum(frame.size_bytes for frame in self._in_flight) < self._window_bytes
 
@@ -240,18 +250,21 @@ class Outgoing:
         return Batch(self.plan, selection)
 
     def _is_new(self, history: str) -> bool:
-        """Return whether this replica got this history after the hellos, for example by a forced promotion. The peer
-        does not know the history yet, so a write that opens one of its epochs might look like a forgery. The hello of
-        the next session names the history."""
+        """Return whether this replica got the history `history` after the hellos, for example by a forced promotion.
+
+        The peer does not know this history yet. So the peer might refuse the write that opens a new epoch. The hello of
+        the next session has the history.
+        """
         return history not in self._histories and all(prevails(history, one) for one in self._histories)
 
     def _is_far(self) -> bool:
-        """Return whether to offer the full state instead of the log. This is useful if the peer lacks many commits, and
-        sending the state takes less than half as long as sending the log. The state is offered only at the start of a
-        plan, and only once in a session. If the peer cannot take the state, the session goes on with the log.
+        """Return whether to offer the full state instead of the log. Two conditions must be true: the peer lacks many
+        commits, and sending the state takes less than half as long as sending the log. The state is offered only at the
+        start of a plan, and only once in a session. If the peer cannot take the state, the session goes on with the
+        log.
 
         If the session breaks before the whole state has arrived, the next session sends the log. An interrupted state
-        begins again, so over a link that often breaks, only the log is sure to make progress.
+        begins again from the start. Over a link that often breaks, only the log is sure to make progress.
 
         With TLS, the state is not offered. A receiver of the log can prove the commits to others, but a receiver of the
         state cannot.

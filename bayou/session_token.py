@@ -1,24 +1,23 @@
-"""Session guarantees (Terry 1994): what a client has read and written, as a token that the client carries.
+"""Session guarantees (Terry 1994): a token says what a client has read and written, and the client carries the token.
 
-A client session has two vectors: one of the writes that the session has read, and one of the writes that it has made.
-There are four guarantees:
+A client session has two vectors. One vector covers the writes that the session has read. The other vector covers the
+writes that the session has made. There are four guarantees:
 
     RYW  read your writes      a read needs a view that covers what the session has written
     MR   monotonic reads       a read needs a view that covers what the session has read
     WFR  writes follow reads   a write needs a replica that covers what the session has read
     MW   monotonic writes      a write needs a replica that covers what the session has written
 
-The transaction of the read or of the write checks this with CompleteV (bayou/vectors.py).
+The transaction that reads or writes checks the guarantees with CompleteV (bayou/vectors.py).
 
-A token also names the birth of its cluster, in a short form. If a cluster is started again with new data, it has
-another birth, and never gets the writes that the token names. So a replica refuses a token with another birth, because
-waiting would not help. A new replica may not know the birth yet. A token gets the birth from the first replica that
-knows it.
+A token also has the birth of its cluster, in a short form. A cluster that is started again with new data has another
+birth, and never gets the writes of an old token. So a replica refuses a token with another birth, because waiting would
+not help. A new replica may not know the birth yet. A token gets the birth from the first replica that knows the birth.
 
 A token grows with each server that its session has seen, even if the server has retired. So a long token is folded: one
-entry `#NUMBER/PROMOTER` -> CSN replaces the entries of committed writes. This entry names an epoch, and stands for all
-commits up to that CSN. A folded token asks for more than before: a replica may hold the writes but not yet their
-commits. So a short token is not folded.
+entry `#NUMBER/PROMOTER` -> CSN replaces the entries of committed writes. This entry names an epoch, and covers all
+commits up to the CSN. A folded token asks for more than before: the replica must hold the commits of the writes, not
+only the writes. So a short token is not folded.
 """
 
 from __future__ import annotations
@@ -56,9 +55,12 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a client session has read and written. `read` has the greatest stamp of each server in all views that the
-    session has read. `write` has, for each server that has accepted writes of the session, the stamp of the newest of
-    these writes. `birth` is the birth of the cluster in its short form; empty while unknown."""
+    """What a client session has read and written.
+
+    read   for each server, the greatest stamp in all views that the session has read
+    write  for each server that has accepted writes of the session, the stamp of the newest of these writes
+    birth  the birth of the cluster, in a short form; empty while unknown
+    """
 
     read: Vector = field(default_factory=dict)
     write: Vector = field(default_factory=dict)
@@ -86,11 +88,11 @@ class Token:
         return replace(self, birth=_short(birth)) if birth else self
 
     def folded(self, committed: Vector, csn: int, history: str) -> Token:
-        """Return the token with its committed entries folded into one, if it is long. Raise TooLarge if the result is
-        still too long.
+        """Return a short token as it is, and a long token with one entry in the place of its committed entries. Raise
+        TooLarge if the result is still too long.
 
-        The arguments describe the replica that serves the session: the vector of its commits, its CSN, and its history
-        as JSON.
+        The arguments describe the replica that serves the session. `committed` is the vector of the replica's commits,
+        and `history` is the replica's history as JSON.
         """
         if max(len(self.read), len(self.write)) <= ENTRIES_MAX:
             return self
@@ -109,7 +111,7 @@ class Token:
             raise TooLarge(
                 "session_too_large",
                 "This client session has seen tentative writes of more servers than its session token can hold."
-                " Send no token, which begins a new client session, or try again when the writes are committed.",
+                " Send no token to begin a new client session, or try again when the writes are committed.",
                 bytes_max=TOKEN_BYTES_MAX,
             )
         return small
@@ -151,7 +153,8 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def read_guarantees(text: str) -> frozenset[str]:
-    """Parse a list of guarantees such as `RYW,MR`, in any order; it may be empty. Raise BadInput for any other text."""
+    """Parse a list of guarantees such as `RYW,MR`, in any order. The list may be empty. Raise BadInput for any other
+    text."""
     names = frozenset(name.strip().upper() for name in text.split(",") if name.strip())
     if unknown := names - set(GUARANTEES):
         raise BadInput(
@@ -163,8 +166,8 @@ def read_guarantees(text: str) -> frozenset[str]:
 
 
 def _covers(committed: Vector, csn: int, epochs: Sequence[Epoch], server: str, stamp: int) -> bool:
-    """Return whether a replica with these commits covers an entry of a token. A minted id that is not in `committed`
-    counts as not covered: its server may have retired, or may not be known here."""
+    """Return whether a replica with these commits covers an entry of a token. Return False for a minted id without an
+    entry in `committed`: this server may have retired, or the replica may not know this server."""
     if not server.startswith(EPOCH_SIGN):
         return complete(committed, (), server) >= stamp
     for at, epoch in enumerate(epochs):

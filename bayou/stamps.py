@@ -1,8 +1,8 @@
-"""Stamps and write ids, which order the tentative writes.
+"""Stamps and write ids. They order the tentative writes.
 
-A stamp is a number of microseconds. It comes from a Lamport clock that stays near real time (Terry 1995, section 4.3).
-Outside Python it is a text of 16 digits, because Lua's JSON keeps only 14. A write id is `STAMP@SERVER`. All stamps
-have 16 digits. So the bytewise order of write ids is the order of (stamp, server).
+A stamp is a number of microseconds from a Lamport clock that stays near real time (Terry 1995, section 4.3). Outside
+Python, a stamp is a text of 16 digits, because Lua's JSON keeps only 14 digits of a number. A write id is
+`STAMP@SERVER`. All stamps have 16 digits. So the bytewise order of write ids is the order of (stamp, server).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ AHEAD_US_MAX = 365 * DAY_US  # how far a stamp may be ahead of the wall clock of
 
 
 def stamp_text(stamp: int) -> str:
-    """Return a stamp as the text of 16 digits that JSON, Lua and Redis hold."""
+    """Return a stamp as a text of 16 digits. JSON, Lua and Redis use this form."""
     return f"{stamp:0{STAMP_DIGITS}d}"
 
 
@@ -34,11 +34,12 @@ def split_id(identifier: str) -> tuple[int, str]:
 
 
 def moment(stamp: int) -> str:
-    """Return a stamp, or a wall clock in microseconds since 1970, as a time that people can read, in UTC."""
+    """Return the time of a stamp, in UTC, as a text for people. `stamp` may also be a wall clock in microseconds since
+    1970."""
     return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=stamp):%Y-%m-%d %H:%M} UTC"
 
 
 def created_at(server: str) -> int:
-    """Return the stamp at which a server was created. It is T for a created id `T:X`, and 0 for a minted id."""
+    """Return the stamp at which a server was created: T for a created id `T:X`, and 0 for a minted id."""
     stamp, colon, _ = server.partition(":")
     return int(stamp) if colon else 0

@@ -10,20 +10,20 @@ Vector = Mapping[str, int]  # server id -> the newest stamp of that server that 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of a replica at one moment. Invariant 1: `vector` covers `committed_vector`, entry by entry;
-    bayou/vectors.py says what a missing entry means.
+    """The state of a replica at one moment. Invariant 1: `vector` covers `committed_vector`, entry by entry.
+    bayou/vectors.py explains a missing entry.
 
     birth             server id of the cluster's first primary; empty while unknown
-    met               whether this replica has met another replica with the same birth
+    met               true if this replica has met another replica with the same birth
     primary           server id of the primary; empty while unknown
     history           the epochs as JSON; see bayou/history.py
     last              id of the last committed write
-    log_applications  the tags of the applications whose writes the log has ever held; in a new cluster also the tag of
-                      the newest version of each application
+    log_applications  the tags of the applications whose writes the log has ever held. A new cluster begins with the tag
+                      of the newest version of each application.
     retired_servers   the minted ids of the servers that are known to have retired
-    retires           whether this server will retire after it has made again all writes that were set aside
+    retires           true if this server will retire once no write is set aside any more
     tentative         how many writes are tentative
-    set_aside         how many writes were taken out of the log and wait until this replica makes them again
+    set_aside         how many writes are set aside
     """
 
     server: str
@@ -53,8 +53,8 @@ class State:
 
     @property
     def has_place(self) -> bool:
-        """Whether new writes under the present server id have a place in the order. They have no place if the server
-        has retired, or if the server was created and its creation is not held here."""
+        """True if new writes under the present server id have a place in the order. False if the server has retired.
+        Also False if the server was created and this replica does not hold the creation."""
         return not self.retired and (":" not in self.server or self.server in self.vector)
 
 

@@ -1,8 +1,8 @@
-"""Refuses frames that are well-formed but must not be believed. A frame may come from a peer or from a file.
+"""Refuses frames that are well-formed, but that a replica must not believe. A frame comes from a peer or from a file.
 
-One faulty peer must not stop the others. So a replica refuses a stamp far beyond its own clock. A peer may also claim
-that this replica has lost some of its own writes. The replica believes this only when the peer sends one of these
-writes. docs/design.md, "Whom a replica trusts", says what is not promised.
+One faulty peer must not stop the other replicas. So a replica refuses a stamp far beyond its own clock. A peer may also
+claim that this replica has lost some of its own writes. This replica believes the claim only when the peer sends one of
+these writes. docs/design.md, "Whom a replica trusts", says what is not promised.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def check_clocks(label: str, now_us: int, hello: Hello) -> Refuse | None:
     return Refuse(
         PeerRefusalCode.CLOCK_DIFFERS,
         f"The clock of {label} says {moment(now_us)}, and the clock of {hello.label} says {moment(hello.clock)}. They"
-        " are more than a year apart. Correct the wrong one; then the next session can succeed.",
+        " are more than a year apart. Correct the wrong clock. Then the next session can succeed.",
     )
 
 
@@ -62,8 +62,9 @@ def check_end(label: str, now_us: int, source: str, end: StateEnd) -> Refuse | N
 
 def _remedy(label: str, source: str) -> str:
     return (
-        f"If the clock of {label} is wrong, correct it. Otherwise a clock was wrong when the write was made, or"
-        f" {source} is faulty. Then start {source} again without its data: it gets back what its peers hold."
+        f"If the clock of {label} is wrong, correct this clock. Otherwise another clock was wrong when the write was"
+        f" made, or {source} is faulty. Then start {source} again without its data: {source} gets back what its peers"
+        " hold."
     )
 
 
@@ -74,10 +75,10 @@ def is_missing_own(state: State, vector_of_peer: int) -> bool:
 
 
 def lost_write(selection: Selection, state: State) -> Item | None:
-    """Return a write of this replica that the replica itself has lost; None if there is none.
+    """Return a write of this replica that the replica has lost; None if the selection has no such write.
 
-    Only a whole write is evidence. It must follow a write that is held here, and must be newer than all writes of this
-    server that are held here.
+    A notification is no evidence, because it has no body. The lost write must be newer than all own writes that this
+    replica holds. The previous write (`prev`) must not be newer than these own writes.
     """
     if state.retired:
         return None
@@ -110,8 +111,8 @@ def refuse_claim(label: str, source: str) -> Refuse:
 
 
 def refuse_partial(label: str, source: str) -> Refuse:
-    """Return the Refuse for a full state of a new epoch whose sender no longer has the commits before that epoch. This
-    replica needs these commits to compare the two logs."""
+    """Return the Refuse for a full state of a new epoch, if the sender no longer has the commits before that epoch.
+    This replica needs these commits to compare the two logs."""
     return Refuse(
         PeerRefusalCode.CANNOT_COMPARE,
         f"A new epoch has revoked commits of {label}. The log of {source} no longer has the commits before that epoch."

@@ -1,6 +1,6 @@
-"""CompleteV (Petersen 1997, section 4.4): what a vector says about a server that has no entry in it.
+"""CompleteV (Petersen 1997, section 4.4): what a vector says about a server without an entry.
 
-storage/lua/engine/vectors.lua has the same rules for transactions. A test compares the two.
+storage/lua/engine/vectors.lua has the same rules for transactions. A test compares the two files.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from bayou.state import Vector
 
 
 def complete(vector: Vector, retired: Collection[str], server: str) -> float:
-    """Return the stamp up to which a vector covers the writes of a server: the server's entry, if there is one.
+    """Return the stamp up to which a vector covers the writes of a server. If the server has an entry, this entry is
+    the result.
 
-    A created server without an entry has an id `T:X`: the server X created it at the stamp T. If the vector covers the
-    write T of X, the server has retired, and the result is infinity. Otherwise the server is unknown, and the result is
-    minus infinity.
+    A created server has an id `T:X`: the server X created this server with the write of the stamp T. Without an entry,
+    there are two cases. If the vector covers the write T of X, the created server has retired, and the result is
+    infinity. Otherwise the created server is unknown, and the result is minus infinity.
 
-    For a minted id without an entry, the result is infinity if `retired` has the id. Otherwise it is 0.
+    For a minted id without an entry, the result is infinity if `retired` has the id. Otherwise the result is 0.
     """
     if server in vector:
         return vector[server]

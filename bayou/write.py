@@ -1,9 +1,10 @@
-"""A write: the immutable record of what a client asked for, and of where and when a server accepted it (Terry 1995,
-section 4).
+"""A write: the immutable record of a client's request. A write also says where and when a server accepted the request
+(Terry 1995, section 4).
 
-A write has the same bytes on every replica: one JSON object in a canonical encoding. The first fields are `stamp`,
-`prev` and `origin`, in this order. The others follow in alphabetical order. Only the transaction that accepts the write
-knows the values of the first three; it puts them before the text that `Draft.encode_body` makes.
+A write has the same bytes on every replica: one JSON object in a canonical encoding. The first three fields are
+`stamp`, `prev` and `origin`. The other fields follow in alphabetical order. Only the transaction that accepts the write
+knows the values of the first three fields. The transaction puts these fields before the text that `Draft.encode_body`
+returns.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Draft:
     app           the application, NAME/VERSION
     check, merge  names of the dependency check and the merge procedure
     pages         all pages that the check, the update or the merge may read or write
-    request       id of the request; a request that is sent again with the same id has no further effect
-    accepted_at   time in ISO 8601 (UTC), for people only; the order comes from the stamp
+    request       id of the request; a second request of the same user with the same id has no further effect
+    accepted_at   time in ISO 8601 (UTC), for people only; the stamp decides the order
     """
 
     app: str
@@ -122,10 +123,10 @@ class Summary(NamedTuple):
     @classmethod
     def of(cls, body: bytes) -> Self:
         """Return the summary of the write with these canonical bytes. Raise ValueError if `Write.decode` would raise
-        it.
+        ValueError.
 
-        A plain write has only text as arguments, and no escaped character. One regular expression reads it in a quarter
-        of the time that decoding and encoding takes.
+        A plain write has only text as arguments, and no escaped character. One regular expression reads a plain write
+        in a quarter of the time that `Write.decode` takes.
         """
         return cls._of_plain(body) or cls._of_any(body)
 
@@ -152,7 +153,7 @@ class Summary(NamedTuple):
 
 
 def prev_of(body: bytes) -> int:
-    """Return `prev` from the canonical bytes of a write. It always has the same position there."""
+    """Return `prev` from the canonical bytes of a write. `prev` has the same position in all writes."""
     return int(body[_PREV_AT : _PREV_AT + STAMP_DIGITS])
 
 

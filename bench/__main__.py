@@ -1,4 +1,4 @@
-"""`make bench`: measure this project, and print one table. A row compares our figure with another figure, the limit.
+"""`make bench`: measure this project, and print one table. Each row compares a figure of this project with a limit.
 
     make bench                       all rows, a few minutes
     make bench ROW=apply,store       some rows
@@ -26,7 +26,7 @@ from bench.workspace import workspace
 def main(arguments: Sequence[str]) -> int:
     """Measure the rows and print the table.
 
-    Return 0, or 1 if a row could not be measured. If a row is unknown, end the program with status 2.
+    Return 0 if all rows were measured, else 1. If a row is unknown, end the program with status 2.
     """
     parser = argparse.ArgumentParser(
         prog="make bench", description="Measure this project and compare each figure with its limit."

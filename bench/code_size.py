@@ -1,11 +1,11 @@
 """Count the product's lines of code in each folder: `python -m bench.code_size [REVISION]`.
 
-Lines of Python, Lua, JavaScript and CSS count, in the top folder and in the folders of FOLDERS. With a REVISION of git,
-the program counts that revision instead of the current files.
+The program counts lines of Python, Lua, JavaScript and CSS in the top folder and in the folders of FOLDERS. With a
+REVISION of git, the program counts that revision instead of the current files.
 
-Blank lines, comments, docstrings and generated code do not count. Examples in the OpenAPI document do not count either:
-an argument, a variable or a key named `example` or `examples`. So better explanations do not look like a larger
-product.
+Blank lines, comments, docstrings and generated code do not count. Examples in the OpenAPI document do not count either.
+An example is an argument, a variable or a key with the name `example` or `examples`. So better explanations do not make
+the product look larger.
 
 The module is in bench/ because it is a measurement, and because modules in bench/ are linted and typed.
 """
