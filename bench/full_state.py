@@ -2,8 +2,8 @@
 
     python -m bench.full_state [RESERVATIONS]        by default 100,000
 
-There are two real replicas, each with its own Redis. One replica is the source: it holds RESERVATIONS reservations and
-has truncated its whole log. The other replica is the receiver: it has accepted a few reservations from clients.
+There are two real replicas, each with its own Redis. The first replica, the source, holds the reservations. Its whole
+log is truncated. The second replica, the receiver, has accepted a few reservations from clients.
 
 There are three attempts. The link goes down during the first attempt. `kill -9` ends the receiver during the second
 attempt. The third attempt completes. Meanwhile, a thread reads the receiver's calendar.
@@ -147,8 +147,8 @@ def _selections(reservations: int) -> Iterator[Selection]:
 
 
 def _own(number: int) -> dict[str, object]:
-    """Return the body of a client's request to the receiver. It asks for one hour in ROOMS[0], earlier than all
-    reservations of the source."""
+    """Return the body of a client's request to the receiver. The request is for one hour in ROOMS[0]. This hour is
+    earlier than all reservations of the source."""
     start = FIRST_DAY + timedelta(hours=number)
     slot = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
     return {"room": ROOMS[0], "slots": [slot], "request": f"own-{number}"}
@@ -236,7 +236,7 @@ def _in_room(reservations: int) -> int:
 
 class _Reader:
     """A thread that reads the receiver's calendar again and again during a `with` block. Each time, the thread counts
-    the source's reservations in the calendar. It appends the count to `seen` if the count has changed, or if a
+    the source's reservations in the calendar. The thread appends the count to `seen` if the count has changed, or if a
     reservation of the receiver is missing."""
 
     def __init__(self, rest: Rest) -> None:

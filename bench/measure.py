@@ -1,6 +1,6 @@
-"""Measures two quantities alternately in one process, and returns the median of each.
+"""Takes several measures in turn (A B A B …) in one process, and returns the median of each measure.
 
-If other work slows the machine down for a while, both quantities change, and their ratio stays the same.
+If other work slows the machine down for a while, all measures get worse, and their ratios stay the same.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ LOADER = "desk~aaaaaa"  # the origin of all loaded writes
 
 
 class WithLog(Processes):
-    """Processes of replicas that send their log even to a peer that lacks very many commits. They run
+    """Processes of replicas that send their log even to a peer that lacks very many commits. Each process runs
     bench/log_server.py instead of server.py."""
 
     def command(self, label: str) -> list[str]:
@@ -68,8 +68,8 @@ class Workspace:
             yield client
 
     def replicas(self, held: Mapping[str, int], **settings: object) -> contextlib.AbstractContextManager[Processes]:
-        """Yield running replicas, the first as primary. `held` maps each label to its number of committed
-        reservations."""
+        """Yield running replicas. The first replica is the primary. `held` maps the label of each replica to the number
+        of its committed reservations."""
         return self.replicas_of(Processes, held, settings)
 
     @contextlib.contextmanager

@@ -5,8 +5,8 @@ apply       The sender sends its log. The limit is the rate of a single process 
             gRPC.
 full-state  The sender has truncated its log, so it sends the full state. The limit is the rate of a sender that sends
             its log.
-far-behind  The sender has the whole log. It sends the full state, because this takes less time. The limit is the time
-            of a sender that sends its log.
+far-behind  The sender has the whole log, but the full state takes less time. So the sender sends the full state. The
+            limit is the time of a sender that sends its log.
 """
 
 from __future__ import annotations

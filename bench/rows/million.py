@@ -116,8 +116,8 @@ def _processor_s(client: Any) -> float:
 
 
 def _figures(processes: Processes, hours: Iterator[int]) -> dict[str, float]:
-    """Measure the replica `one`. Return unit -> figure. `hours` gives a new number for each reservation, so that its
-    hour is free."""
+    """Measure the replica `one`. Return unit -> figure. `hours` counts up, so that each new reservation has a free
+    hour."""
     report("  starting it again, and asking")
     start_s = started(processes)
     loading = loading_s(processes)
@@ -138,8 +138,8 @@ def _figures(processes: Processes, hours: Iterator[int]) -> dict[str, float]:
 
 
 def _questions(processes: Processes, hours: Iterator[int]) -> dict[str, Callable[[], object]]:
-    """Return the questions to the replica `one`: name in the table -> function that asks the question. `hours` gives a
-    new number for each reservation, so that its hour is free."""
+    """Return the questions to the replica `one`: name in the table -> function that asks the question. `hours` counts
+    up, so that each new reservation has a free hour."""
     rest, room = processes.rest("one"), MANY_ROOMS[0]
     day = FIRST_MONDAY.replace(hour=0) + timedelta(days=1)
     whole_day, one_hour = _period(day, 24), _period(day + timedelta(hours=17), 1)

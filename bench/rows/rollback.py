@@ -69,8 +69,8 @@ def measure_near(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _near(client: redis.Redis, count: int) -> Measure:
-    """Return a function that measures how long a replica takes to receive one early write, in seconds. The replica then
-    replays `count` writes of the same page."""
+    """Return a function that measures how long a replica takes to receive one early write, in seconds. The early write
+    makes the replica replay `count` writes of the same page."""
     later = in_one_room(count, "peer~aaaaaa", LATER)
     before = in_one_room(1, "early~aaaaaa", FIRST_STAMP)
     elsewhere = [alone(0, "far~aaaaaa", FIRST_STAMP, 0)]

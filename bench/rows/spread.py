@@ -103,7 +103,7 @@ def sides(workspace: Workspace, client: redis.Redis, replicas: int) -> Iterator[
 
 
 def _take_turns(running: list[Side], numbers: range) -> None:
-    """Let one replica after the other accept a draft, one draft for each number. The next draft has to wait until the
+    """Let one replica after the other accept a draft. There is one draft for each number. Each replica waits until the
     previous write has arrived everywhere."""
     for number in numbers:
         running[number % len(running)].accept(number)

@@ -16,8 +16,8 @@ _NO_CHOICE = re.compile("invalid choice: '(.*?)' \\(choose from")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser that raises Usage for a wrong command line. A plain argparse parser would end the program. The
-    prompt has to go on after a wrong command.
+    """An argparse parser that raises Usage for a wrong command line. A plain argparse parser would end the program, but
+    the prompt has to go on after a wrong command.
 
     The prompt uses these fields to complete words:
 
@@ -76,8 +76,8 @@ class Parser(argparse.ArgumentParser):
             self.options[name] = meaning
 
     def begin_commands(self, dest: str, metavar: str, required: bool = True) -> None:
-        """Allow subcommands, which `add_command` adds. The parsed arguments have the name of the user's subcommand in
-        the attribute `dest`."""
+        """Allow subcommands, which `add_command` adds. The attribute `dest` of the parsed arguments has the name of the
+        subcommand that the user gave."""
         self._below = self.add_subparsers(dest=dest, metavar=metavar, required=required)
 
     def add_command(self, name: str, summary: str, examples: str, group: str = "") -> Parser:

@@ -75,8 +75,8 @@ def read_content(content: bytes) -> Content:
 
 
 class _Tree:
-    """Builds the components from the lines. `_open` has the components that still need their END line. Each of them
-    contains the next one."""
+    """Builds the components from the lines. `_open` has the components whose END line is still to come. Each component
+    in `_open` contains the next component."""
 
     def __init__(self) -> None:
         self.found = Content()

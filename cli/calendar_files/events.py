@@ -40,11 +40,11 @@ class Length:
 
 @dataclass
 class Event:
-    """A VEVENT. The start of an all-day event is a date, and its length has whole days only. The start of any other
-    event is a time with a zone.
+    """A VEVENT. An all-day event starts on a date and lasts for whole days. Any other event starts at a time with a
+    zone.
 
-    `key`, `more` (RDATE) and `without` (EXDATE) may have floating times. A floating time has no zone. It means a time
-    in the zone of the series.
+    `key`, `more` (RDATE) and `without` (EXDATE) may have floating times. A floating time has no zone. It counts as a
+    time in the zone of the series.
 
     timezone  the name of the start's time zone; None if the file gives no zone, or a zone without a name
     key       the start of the occurrence that this event replaces; None if this event replaces no occurrence

@@ -15,9 +15,9 @@ from cli.times import slot_of
 
 @dataclass
 class Tally:
-    """What became of the requests of a plan.
+    """The results of the requests of a plan.
 
-    lost    the error of the request that the replica did not answer, or None; no later request is sent
+    lost    the error if the replica did not answer a request, else None; after this error, no request is sent
     unsent  the number of reservations, changes and cancellations whose request got no answer or was not sent
     """
 
@@ -121,8 +121,8 @@ class Follower:
 
 
 def _time(one: Wanted, first: Wanted) -> Json:
-    """Return an occurrence as an entry of `times` in POST /series. The entry has a room or a purpose only if it differs
-    from the room or the purpose of the first occurrence."""
+    """Return an occurrence as an entry of `times` in POST /series. The entry has no room if the first occurrence
+    has the same room, and no purpose if the first occurrence has the same purpose."""
     own: Json = {}
     if one.room != first.room:
         own["room"] = one.room

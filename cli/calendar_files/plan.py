@@ -3,8 +3,8 @@
 The SEQUENCE of an event says which of two versions is newer. A newer version moves, changes and cancels the
 reservations of older versions. The same version changes nothing, even if somebody has moved a reservation by hand.
 
-A file may move or remove a single occurrence (RECURRENCE-ID, EXDATE, CANCELLED). The plan follows this even if the
-SEQUENCE is the same, because many programs do not raise the SEQUENCE then.
+A file may also change or remove a single occurrence (RECURRENCE-ID, EXDATE, CANCELLED). Many programs do not raise the
+SEQUENCE for such a change. So the plan has such a change even if the SEQUENCE is the same.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Held:
     request   the request id of the reservation; an occurrence of a series has the id of the series, `~` and a date
     made_by   the id of the request that made the reservation or the series
     key       the day that identifies an occurrence of a series; the start day of a single reservation
-    asked     the first choice of the newest request; the reservation may have got another choice
-    sequence  the highest SEQUENCE of the event that an import has followed
+    asked     the first choice of the newest request; the reservation may have another slot
+    sequence  the highest SEQUENCE that an import has followed for this reservation
     by_hand   True if the newest change does not come from an import of this event
     """
 
@@ -81,8 +81,8 @@ class Cancel:
 
 @dataclass(frozen=True)
 class PageCount:
-    """Counts the pages that a write has to declare for a reservation. The merge procedure adds pages: `window_min`
-    minutes before and after the slot, and `other_rooms` rooms."""
+    """Counts the pages that a write has to declare for a reservation. The merge procedure adds the pages of
+    `window_min` minutes before and after the slot, and the pages of `other_rooms` rooms."""
 
     window_min: int = 0
     other_rooms: int = 0
@@ -139,7 +139,7 @@ def plan_of(
     /users/USER/reservations returns them.
 
     Another user may have made a reservation for its owner. Such a reservation does not come from an import. The plan
-    uses it only for an event that was exported from this reservation.
+    compares it only with an event that was exported from it.
     """
     by_base: dict[str, list[Held]] = defaultdict(list)
     by_id: dict[str, Held] = {}

@@ -1,4 +1,4 @@
-"""Shows what an import did or, as a preview, what it would do."""
+"""Shows what an import did. For a preview, it shows what the import would do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The request ids of an import. A request id tells from which event and which version of the event the request comes.
+"""The request ids of an import. A request id shows the event of the request, and the version of this event.
 
 There are three forms:
 

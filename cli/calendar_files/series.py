@@ -39,8 +39,8 @@ class Occurrence:
 
 @dataclass
 class Occurrences:
-    """The occurrences of a series: `kept` has the occurrences that take place, `removed` the others. `removed` maps the
-    key of an occurrence to the SEQUENCE of the event that removes the occurrence."""
+    """The occurrences of a series. `kept` has the occurrences that take place. `removed` maps the key of every other
+    occurrence to the SEQUENCE of the event that removes the occurrence."""
 
     kept: list[Occurrence] = field(default_factory=list)
     removed: dict[date, int] = field(default_factory=dict)
@@ -150,8 +150,8 @@ def _local(when: When) -> datetime:
 
 
 def _placed(local: datetime, like: When) -> When:
-    """Convert a local time to the kind of start that `like` is. If `like` is a time, return a time in the same zone; if
-    `like` is a day, return a day."""
+    """Convert a local time to a start of the same kind as `like`. If `like` is a time, return a time in the same zone.
+    If `like` is a day, return a day."""
     return local.replace(tzinfo=like.tzinfo) if isinstance(like, datetime) else local.date()
 
 
@@ -176,8 +176,8 @@ def _hits(when: When | None, starts: Iterable[When], zone: tzinfo) -> list[When]
     """Return the starts that a RECURRENCE-ID or EXDATE names. A day names all starts on this day. A time names the
     starts at this moment, and the all-day starts on the day of this moment.
 
-    A floating time is first read in the zone of the series. If it names no start there, it is read in the zone of the
-    building.
+    A floating time is a time in the zone of the series. If no occurrence starts at this time, the floating time is a
+    time in the zone of the building.
     """
     all_starts = list(starts)
     if not isinstance(when, datetime):

@@ -294,8 +294,8 @@ def _versions(masters: list[Event]) -> list[Event]:
     """Return the newest versions among several events that have the same UID.
 
     The newest versions are the events with the highest SEQUENCE. If these events have different LAST-MODIFIED times,
-    only the event with the latest time is returned. Otherwise, these events are different events that share the UID.
-    Of events with the same start, the last event in the file is returned.
+    only the event with the latest time is returned. Otherwise, different events share the UID, and all are returned. If
+    some have the same start, only the last one in the file is returned.
     """
     newest = [one for one in masters if one.sequence == max(other.sequence for other in masters)]
     if len({one.changed for one in newest if one.changed}) > 1:
