@@ -86,8 +86,8 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
 
 
 def reserve_listed(context: DraftContext, body: SeriesBody) -> Draft:
-    """Return the draft of a new series whose occurrences are listed. Raise TooLarge or Conflict if the request cannot
-    be granted."""
+    """Return the draft of a new series from a list of occurrences. Raise TooLarge or Conflict if the request cannot be
+    granted."""
     series = f"{context.user}/{context.request}"
     remedy = "Reserve the other occurrences as another series."
     collected = _Collected(series, len(body.times), limit_of(context, body.owner or context.user), remedy)
@@ -270,7 +270,8 @@ def edit(
 
 
 def _pages_of_owners(context: DraftContext, occurrences: Iterable[Occurrence]) -> list[str]:
-    """Return the pages that list the open reservations of the owners of these occurrences."""
+    """Return one page for each owner of these occurrences: the page that lists the owner's open reservations. The
+    result is empty if the policies set no limit of open reservations."""
     owners = {owner_of(one.id, one.reservation) for one in occurrences}
     return [page for owner in sorted(owners) for page in limit_of(context, owner).pages]
 

@@ -1,4 +1,4 @@
-"""Finds when a room is free next, for the refusal of a request whose slot is taken."""
+"""Finds the next free slot in a room. If the slot of a request is taken, the refusal names this free slot."""
 
 from __future__ import annotations
 

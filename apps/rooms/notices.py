@@ -59,8 +59,8 @@ class _Part:
 
     @property
     def is_by_owner(self) -> bool:
-        """Whether the owner asked for the write. This is false for a move back, which carries the owner's name although
-        a manager asked for it."""
+        """True if the owner asked for the write. False for a move back, because a manager asks for a move back in the
+        owner's name."""
         return self.write.user == self.owner and "back" not in self.args
 
     @property

@@ -18,8 +18,8 @@ PAGES_AT_ONCE = 1000  # of a large read, so that Redis answers others in between
 
 
 def rooms_of(room: str) -> list[str]:
-    """Return the names of the rooms that are reserved together as `room`, such as 6.12+6.14. Usually there is one
-    name."""
+    """Return the names of the single rooms in `room`. Usually there is one name. A text such as 6.12+6.14 names several
+    rooms that are reserved together."""
     return room.split(TOGETHER)
 
 
@@ -109,7 +109,7 @@ class Reservation:
 
     @property
     def room(self) -> str:
-        """The room of the slot; without a slot, the room that was asked for."""
+        """The room of the slot. If there is no slot, the requested room."""
         return self.slot.room if self.slot else self.asked[0].room
 
     @property
@@ -144,7 +144,7 @@ class Series:
 
 
 def owner_of(identifier: str, held: Reservation | Series) -> str:
-    """Return who owns the reservation or series with this id."""
+    """Return the owner of the reservation or series with this id."""
     return held.owner or identifier.partition("/")[0]
 
 
@@ -155,7 +155,7 @@ def owned_id(owner: str, name: str) -> str:
 
 
 def user_page(user: str) -> str:
-    """Return the name of the page that lists the open reservations that a user owns."""
+    """Return the name of the page that lists a user's open reservations."""
     return f"user:{user}"
 
 

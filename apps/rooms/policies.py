@@ -113,7 +113,7 @@ class Policies:
 
     def opening(self, room: str, day: date, zone: ZoneInfo) -> int:
         """Return the minute (since 1970) at which a room opens on a local day. A room without opening hours opens at
-        midnight. If `room` names several rooms, return the minute at which the last of them opens."""
+        midnight. If `room` names several rooms, return the latest opening time of these rooms."""
         return local_minute(day, max(self.hours.get(one, (0, DAY_MIN))[0] for one in rooms_of(room)), zone)
 
     def is_open(self, slot: RoomSlot, zone: ZoneInfo) -> bool:

@@ -67,8 +67,8 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
 
 
 def with_until(rule: str, until: date) -> str:
-    """Return the rule with the last date `until`. Raise BadInput if `rule` is empty. The rule may be empty if the dates
-    of the series were listed."""
+    """Return the rule with the last date `until`. Raise BadInput if `rule` is empty. The rule may be empty if the
+    series was made from a list of occurrences."""
     if not rule:
         raise BadInput(
             "bad_input", "The series has no rule to continue. Give the dates to add in `dates`.", field="until"

@@ -1,7 +1,7 @@
 """The models of the bodies and queries of requests about rooms and reservations.
 
-Reading a model converts values to the form that pages have: minutes, normalised names. The models do not check whether
-a room exists, is configured or is free.
+Reading a model converts values to the form that pages have, such as minutes and normalised names. The models do not
+check whether a room exists, is configured or is free.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _reason(text: str) -> str:
 
 
 def parse_date(text: object) -> date:
-    """Parse a local date, YYYY-MM-DD. Raise ValueError with a sentence for the user if it is invalid."""
+    """Parse a local date, YYYY-MM-DD. Raise ValueError with a sentence for the user if the date is invalid."""
     try:
         if isinstance(text, str) and len(text) == 10:
             return date.fromisoformat(text)
@@ -221,8 +221,8 @@ class Occurrence(Slot):
 
 
 class SeriesBody(Model):
-    """The body of POST /series: a series whose occurrences are listed. People can read `rule` as a description. A
-    replica computes dates from `rule` only if a later request extends the series with `until`."""
+    """The body of POST /series: a series as a list of occurrences. `rule` is a text for people. A replica computes
+    dates from `rule` only if a later request extends the series with `until`."""
 
     example: ClassVar = {
         "room": "6.12",

@@ -133,7 +133,7 @@ class Handlers:
         return self.service.read([page], session).pages[page]
 
     def held(self, identifier: str, session: ClientSession) -> tuple[Reservation, bool]:
-        """Return a reservation, and whether it is final. Raise Unknown if it does not exist."""
+        """Return a reservation, and whether the reservation is final. Raise Unknown if there is no such reservation."""
         views = self.views_of(identifier, session)
         reservation = decode_reservation(views.tentative)
         if reservation is None:

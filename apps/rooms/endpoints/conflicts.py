@@ -25,8 +25,8 @@ class Conflicts(Handlers):
 
     def list_conflicts(self, request: Request[ConflictsQuery, None]) -> Answer:
         """List the conflicts: requests that were rejected, that got another slot than their first choice, or that had
-        no effect. `why` says why a request had no effect. The answer covers the newest 200 writes with conflicts that
-        the log still holds. Tentative writes come first, then committed writes."""
+        no effect. `why` says why a request had no effect. The answer covers at most 200 writes with conflicts, the
+        newest in the log. Tentative writes come first, then committed writes."""
         user = request.query.user or ""
         words = answer_values.NOT_AS_WANTED
         entries = [entry for tag in TAGS for entry in self.service.newest_writes(tag, user=user, words=words)]

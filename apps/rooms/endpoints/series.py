@@ -74,7 +74,7 @@ class SeriesHandlers(Handlers):
         return answer, 201 if recorded else 200
 
     def require_series(self, identifier: str, session: ClientSession) -> Series:
-        """Return the series with this id. Raise Unknown if it does not exist."""
+        """Return the series with this id. Raise Unknown if there is no such series."""
         series = decode_series(self.views_of(identifier, session).tentative)
         if series is None:
             raise Unknown(
@@ -177,7 +177,7 @@ class AllSeries(SeriesHandlers):
         ]
 
     def reserve_listed(self, request: Request[None, SeriesBody]) -> tuple[Answer, int]:
-        """Reserve a series whose occurrences are listed. Status 200 means that the same request had already been
+        """Reserve a series from a list of occurrences. Status 200 means that the same request had already been
         accepted."""
         body, session = request.body, request.session
         context = self.context(request.caller, body.request, body.timezone)
