@@ -1,4 +1,4 @@
-"""Runs temporary clusters: the replicas are processes, and the configuration has free ports and a folder of its own."""
+"""Runs temporary clusters. The replicas are processes. Each cluster has free ports and its own folder."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Process(Protocol):
 
 
 class Processes:
-    """The processes of a configuration's replicas, by label.
+    """Starts and stops the replicas of one configuration. Each replica is a process.
 
     `on_output` is called with each line that a replica prints. Several threads call `on_output`. If `color` is true,
     the replicas print in colour.
@@ -82,7 +82,7 @@ class Processes:
         return [sys.executable, str(SERVER), label, "--config", str(self.configuration)]
 
     def launch(self, label: str) -> Process:
-        """Start the process of a replica in a process group of its own, with its output in a pipe."""
+        """Start a replica as a process in its own process group. The output of the replica goes to a pipe."""
         return subprocess.Popen(
             self.command(label),
             stdin=subprocess.DEVNULL,

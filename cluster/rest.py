@@ -28,8 +28,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer. `body` is parsed if it is JSON, else bytes. `session` is the session token; None if there is
-    none."""
+    """An HTTP answer. `body` is the parsed JSON, or bytes if the answer is not JSON. `session` is the session token, if
+    the answer has one."""
 
     status: int
     body: Any

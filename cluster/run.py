@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 def run(script: Path | None, *, in_process: bool, check: Path | None, diagram: Path | None) -> int:
-    """Run a script, and return the exit status. It is 1 if an `expect` failed, if the output differs from the file
-    `check`, or if no line of the script was understood. Otherwise it is 0.
+    """Run a script, and return the exit status. The exit status is 1 if an `expect` failed, if the output differs from
+    the file `check`, or if no line of the script is a command. Otherwise the exit status is 0.
 
     If `diagram` is given, write a space-time diagram of the run to this file, as a web page. Raise Stopped if the user
     stops the program, and OSError if a file cannot be read or written.
@@ -71,7 +71,7 @@ def run(script: Path | None, *, in_process: bool, check: Path | None, diagram: P
 
 
 def _check_writable(diagram: Path) -> None:
-    """Raise OSError if the file cannot be written. This is checked before the script runs, because the script may take
+    """Raise OSError if the file cannot be written. Call this before the script runs, because the script may take
     long."""
     try:
         with diagram.open("a"):

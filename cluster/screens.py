@@ -39,7 +39,7 @@ def height() -> int | None:
 
 
 def show(texts: Iterator[str]) -> None:
-    """Show the texts one after another. The user may go back, and may end the show before its last text.
+    """Show the texts one after another. The user may go back, and may stop before the last text.
 
     Each text is taken from `texts` when it is first shown. No text has a newline at its end.
     """
@@ -65,7 +65,8 @@ def show(texts: Iterator[str]) -> None:
 
 
 def lines_of(text: Sequence[str]) -> int:
-    """Return the number of lines that a text takes on the terminal. A line that is too long takes several."""
+    """Return the number of lines that a text takes on the terminal. A line that is wider than the terminal takes
+    several lines."""
     columns = shutil.get_terminal_size(SIZE_OF_NO_TERMINAL).columns
     lengths = (len(_ESCAPE.sub("", line)) for line in text)
     return sum(max(1, -(-length // columns)) for length in lengths)

@@ -29,7 +29,7 @@ def on_stop(call: Callable[[], object]) -> None:
 
 
 def raise_stopped() -> None:
-    """Raise Stopped. Pass this to `on_stop`."""
+    """Raise Stopped. Pass this function to `on_stop`."""
     raise Stopped
 
 
@@ -38,7 +38,8 @@ def wait_until(
 ) -> State:
     """Call `state` until it returns a true value, and return that value.
 
-    Raise TooLong after `bound_s` seconds; its message contains `awaited`. Raise Stopped once `stopping` is set.
+    Raise TooLong after `bound_s` seconds. The message of TooLong contains `awaited`. Raise Stopped once `stopping` is
+    set.
     """
     deadline = time.monotonic() + bound_s
     asked_to_stop = stopping or threading.Event()

@@ -1,7 +1,7 @@
 """Draws docs/calendar.png, the picture of the calendar page in the README, from a real run: `make picture`.
 
-One of three replicas is cut off, and people reserve on both sides. The picture shows the web page of the replica that
-is cut off, where a user is about to reserve.
+One of three replicas is cut off. People make reservations on this replica and on the others. The picture shows the web
+page of the replica that is cut off, where a user is about to reserve.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Draws docs/terminals.svg, the picture in the README, from a real run: `make picture`.
 
-It starts the replicas of config.yaml with an empty data folder and lets three people use them. Then it draws what the
-four terminals show: the output of each `server.py`, and one user's commands with their results.
+The program starts the replicas of config.yaml with an empty data folder, and lets three people use the replicas. Then
+it draws what the four terminals show: the output of each `server.py`, and one user's commands with their results.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _at_prompt(user: str, label: str, line: str) -> list[str]:
 
 
 def _on_terminal(command: Sequence[str], environment: dict[str, str]) -> str:
-    """Run a command on a terminal of its own, so that it uses colours, and return its output."""
+    """Run a command on a new terminal, so that the command prints in colour. Return the output of the command."""
     ours, its = pty.openpty()
     process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment)
     os.close(its)

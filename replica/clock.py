@@ -1,7 +1,7 @@
 """The clock of a replica: the clock of the machine or, for tests and lessons, a file that holds the time.
 
-If the environment variable BAYOU_CLOCK names a file, each reading of the clock reads that file. The file holds the time
-in microseconds since 1970. A test that writes the file can make the clock run fast, run slow, or stop.
+If the environment variable BAYOU_CLOCK names a file, each call of the clock reads this file. The file holds the time in
+microseconds since 1970. A test that writes the file can make the clock run fast, run slow, or stop.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def utc_now() -> datetime:
 
 
 def chosen_clock() -> Clock:
-    """Return the clock that the environment variable BAYOU_CLOCK chooses. The clock returns aware times in UTC."""
+    """Return the clock that the environment variable BAYOU_CLOCK chooses. The clock returns times with the time zone
+    UTC."""
     name = os.environ.get(CLOCK_VARIABLE)
     if not name:
         return utc_now

@@ -229,8 +229,8 @@ class Player:
 
 
 def _replay_step(step: Mapping[str, Any]) -> str:
-    """Return the text of one step of a replay. A step with `after` played a write again; a step without `after` undid a
-    write."""
+    """Return the text of one step of a replay. In a step with `after`, the server played a write again. In a step
+    without `after`, the server undid a write."""
     stamp, before = stamp_text(step["stamp"]), step["before"]
     if step["op"] is None:
         write = f"the write {stamp}"  # it is no longer in the log

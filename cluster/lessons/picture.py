@@ -1,6 +1,6 @@
 """A picture of a cluster for a projector: the links, and a column for each server with its role, clients and log.
 
-The logs come in the form of REST answers. Each colour stands with a sign of the same meaning, so the picture is clear
+The logs come in the form of REST answers. Each colour is shown with a sign of the same meaning, so the picture is clear
 without colours too.
 """
 
@@ -69,7 +69,7 @@ def small_stamp(write_id: str) -> str:
     """Return the stamp of a write in small digits, in seconds since the beginning of the script.
 
     A number after a plus sign counts microseconds: `₁₇₊₂` is two microseconds after second 17. Such small differences
-    come from Lamport's rule: a server gives a new write a greater stamp than every stamp that the server has seen.
+    come from Lamport's rule: the stamp of a new write is greater than every stamp that the server has seen.
     """
     seconds, _, fraction = stamp_text(split_id(write_id)[0]).partition(".")
     more = int(fraction.ljust(6, "0")) if fraction else 0

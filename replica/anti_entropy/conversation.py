@@ -40,7 +40,7 @@ REPORT_PAUSE_S = 0.05  # before a report that need not be made at once
 OUTBOX_MAX = 64  # messages that the peer has not read
 ENDED = Refuse(PeerRefusalCode.BUSY, "The session has just ended. Try again.")
 SILENT = Refuse(PeerRefusalCode.UNREACHABLE, f"it has not sent everything within {SYNC_S_MAX:.0f} s")
-FAULT = "This replica has an internal error. Its output shows the cause."
+FAULT = "This replica has an internal error. The output of the replica shows the cause."
 LOGGER = logging.getLogger("bayou.replica")
 
 LIGHT_KINDS = {"ack", "holds"}  # of messages that are examined in the event loop

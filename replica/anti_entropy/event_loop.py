@@ -20,7 +20,8 @@ Result = TypeVar("Result")
 
 
 class EventLoop:
-    """An asyncio event loop in a thread of its own. `wait` and `soon` may be called by any other thread."""
+    """An asyncio event loop in a thread of its own. Any thread may call `soon`. Any thread except the thread of the
+    loop may call `wait`."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

@@ -101,8 +101,8 @@ def call_unary(
     timeout_s: float,
     credentials: Credentials | None = None,
 ) -> Reply:
-    """Make one unary call, and return the reply. Raises Away `peer_unreachable` if no reply came; even then, the peer
-    may have done what the call asked for."""
+    """Make one unary call, and return the reply. Raises Away `peer_unreachable` if no reply came. The peer may have
+    carried out the call, although no reply came."""
     with channel_to(address, credentials) as channel:
         call: Any = channel.unary_unary(
             f"/{SERVICE}/{name}",

@@ -39,7 +39,7 @@ SERVER_OPTIONS = [
 BUSY = Refuse(PeerRefusalCode.BUSY, "This replica is busy with another session. Try again in a moment.")
 PAUSED = Refuse(
     PeerRefusalCode.PAUSED,
-    "This replica has manual pace: it runs a session only when a person asks for one. To ask, run `sync`.",
+    "This replica has manual pace: it runs a session only when a person asks for one. To ask for a session, run `sync`.",
 )
 CUT = Refuse(PeerRefusalCode.LINK_CUT, "The link between the two replicas is cut. Heal the link first.")
 
@@ -196,8 +196,8 @@ async def _first(messages: Messages) -> Hello | Refuse | None:
 
 
 def is_of(hello: Hello, label: str) -> bool:
-    """Return whether the label and the server id in a hello fit the replica `label`. The id of a created server
-    contains no label, so it fits every label."""
+    """Return whether a hello may come from the replica `label`. The hello must have this label, and its server id must
+    not contain another label. The id of a created server contains no label."""
     return hello.label == label and label_in(hello.server) in {label, None}
 
 
@@ -211,7 +211,7 @@ def certificate_differs(hello: Hello, expected: str) -> Refuse:
 
 def reader(kind: type[Any]) -> Callable[[bytes], Any]:
     """Return a function that decodes messages of type `kind`. The function decodes malformed bytes as an empty message.
-    The code that checks the message refuses an empty one."""
+    The code that checks the message refuses an empty message."""
 
     def read(data: bytes) -> Any:
         try:

@@ -28,7 +28,7 @@ class Hellos:
         return self._hellos.get(label)
 
     def servers(self) -> dict[str, str]:
-        """Return label -> server id for each replica of this cluster that has said hello."""
+        """Return a map from label to server id, for each replica of this cluster that has sent a hello."""
         hellos = list(self._hellos.items())
         return {label: hello.server for label, hello in hellos if hello.cluster == self._cluster}
 

@@ -13,7 +13,7 @@ def choose_partners(
 ) -> list[str]:
     """Return the labels of the peers to call at each interval and after a write. `peers` are the reachable peers.
 
-    The policy `all` chooses every peer, and `random` chooses one of them. `primary_first` chooses the primary, or a
+    The policy `all` chooses every peer, and `random` chooses a random peer. `primary_first` chooses the primary, or a
     random peer if the primary is not reachable. A tuple of labels chooses the peers that it lists.
     """
     if policy == "all" or not peers:

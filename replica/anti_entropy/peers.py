@@ -20,11 +20,11 @@ class Peers(Protocol):
         """Return one entry for each peer: label, address, link (up | cut), reachable, busy, last_session."""
 
     def servers(self) -> Mapping[str, str]:
-        """Return label -> server id for each replica that this replica has met since it started."""
+        """Return a map from label to server id, for each replica that this replica has met since its start."""
 
     def holders(self, ids: Collection[str]) -> list[str]:
-        """Return the labels of the peers that hold all of these writes, as far as their last sessions have shown.
-        Sessions before the start of this replica do not count."""
+        """Return the labels of the peers that certainly hold all of these writes. Only sessions since the start of this
+        replica can show what a peer holds."""
 
     def sync(self, label: str) -> Report:
         """Run one session until it ends, and return the report of the session. Raises Unknown `peer_unknown` if there

@@ -85,8 +85,9 @@ def retry_pause_s(failures: int) -> float:
 
 
 class Scheduler:
-    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `rules` maps NAME/VERSION of each
-    application that this replica can play to a hash of the application's rules."""
+    """The sessions of one replica. Implements replica.anti_entropy.peers.Peers. `rules` has an entry for each
+    application that this replica can play. The key is NAME/VERSION, and the value is a hash of the application's
+    rules."""
 
     def __init__(
         self,
@@ -424,8 +425,8 @@ class Scheduler:
         return self._pause(peer, await self._call(peer))
 
     def _stands_with(self, label: str) -> bool:
-        """Return whether a session with this peer stays open. It does if `after_write` is set and the policy always
-        chooses this peer."""
+        """Return whether a session with this peer stays open. A session stays open if `after_write` is set and the
+        policy always chooses this peer."""
         partners = self._policy.partners
         if partners == "primary_first":
             return self._policy.after_write and label == self._primary
@@ -485,8 +486,8 @@ class Scheduler:
             self._tasks.start(self._tell_peers())
 
     async def _tell_peers(self) -> None:
-        """Tell the peers what this replica holds. Before that, read the list of peers again, unless it was read less
-        than READ_EVERY_S seconds ago."""
+        """Tell the peers what this replica holds. Before that, read the list of peers again, unless the list was read
+        less than READ_EVERY_S seconds ago."""
         now_s = time.monotonic()
         try:
             if now_s - self._read_at_s > READ_EVERY_S:

@@ -17,8 +17,8 @@ class SessionRegistry:
     """The running sessions of a replica.
 
     If two replicas call each other at the same time, the call of the replica with the smaller label continues. The
-    other call is refused. `is_cut(label)` returns whether the link to that peer is cut. `is_paused()` returns whether
-    only sessions that a person asked for may begin.
+    other call is refused. `is_cut(label)` returns whether the link to the peer `label` is cut. `is_paused()` returns
+    whether only sessions that a person asked for may begin.
 
     Call the methods in the event loop. Only `is_busy` and `standing` may also be called by other threads.
     """
@@ -101,7 +101,7 @@ class SessionRegistry:
         return any(not one.session.is_quiet for one in self._running(peer))
 
     def note_change(self) -> None:
-        """Wake the tasks that wait for a change. Call this when a session has begun, has opened or has ended."""
+        """Wake the tasks that wait for a change. Call this method when a session has begun, has opened or has ended."""
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():

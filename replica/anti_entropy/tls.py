@@ -8,7 +8,7 @@ The setting `tls` names a folder with three files:
 
 The certificate must be valid for the host of the replica's anti-entropy address, both for servers and for clients. The
 files are read once, at the start. The authority must issue certificates for this cluster only, because everybody who
-has one of its certificates counts as a replica.
+has a certificate of this authority is accepted as a replica.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def read_signing(settings: Config, label: str) -> Signing | None:
 
 
 def _check(folder: Path, label: str) -> None:
-    """Check the files before gRPC reads them, since gRPC would only say that it cannot listen."""
+    """Check the files before gRPC reads them. If a file is wrong, gRPC says only that it cannot listen."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     loading = AUTHORITY
     try:
