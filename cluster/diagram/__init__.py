@@ -1,1 +1,1 @@
-"""Space-time diagrams: each replica has a lane with its transactions and its frames."""
+"""Stop all servers. No process of a server is left."""
