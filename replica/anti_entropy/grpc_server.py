@@ -39,7 +39,8 @@ SERVER_OPTIONS = [
 BUSY = Refuse(PeerRefusalCode.BUSY, "This replica is busy with another session. Try again in a moment.")
 PAUSED = Refuse(
     PeerRefusalCode.PAUSED,
-    "This replica has manual pace: it runs a session only when a person asks for one. To ask for a session, run `sync`.",
+    "This replica has manual pace: it runs a session only when a person asks for a session."
+    " To ask for a session, run `sync`.",
 )
 CUT = Refuse(PeerRefusalCode.LINK_CUT, "The link between the two replicas is cut. Heal the link first.")
 
