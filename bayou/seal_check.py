@@ -156,7 +156,7 @@ class SealCheck:
             found.successions += changes
         if left and csn + len(left) > state.csn:
             raise _Unsigned(reign.of_commit(csn + 1, left[0])[0].label)
-        if reign.epochs != epochs_at(selection.history, csn):  # the sender speaks of another epoch than it proves
+        if reign.epochs != epochs_at(selection.history, csn):  # the history names epochs that the commits do not prove
             raise _Unsigned(reign.label)
 
     def _is_signed(self, seal: Seal, csn: int, digest: bytes, maker: Reign, state: State) -> bool:

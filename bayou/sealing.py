@@ -31,7 +31,7 @@ from bayou.seals import (
 )
 from bayou.store import AntiEntropyStore
 
-BLOCK = 64  # a running hash begins at a CSN that is a multiple of this, so that a store can merge the seals after it
+BLOCK = 64  # a running hash begins at a CSN that is a multiple of BLOCK, so that a store can merge the later seals
 
 Choose = Callable[[Selection], Selection]
 Reigns = Sequence[tuple[float, str]]  # (the last CSN of a reign, the label of the primary that made its commits)
@@ -43,7 +43,7 @@ class Sealing:
     def __init__(self, store: AntiEntropyStore, signing: Signing | None) -> None:
         self._store = store
         self._signing = signing
-        self.passed_csn: int | None = None  # commits up to here went as tentative writes, and later ones will
+        self.passed_csn: int | None = None  # commits up to this CSN were sent as tentative writes
         self.is_incomplete = False  # the receiver lacks writes that it gets from the primary only
 
     def begin_again(self) -> None:

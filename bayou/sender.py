@@ -27,7 +27,8 @@ WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
 SMALL_FRAMES_MAX = 8  # frames that may be in flight if they are smaller than a batch may be
 QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
 FAR_COMMITS_MIN = 20_000  # that a peer must lack before the full state may take the place of the log
-FAR_SHARE_MAX = 1.4  # pages and commits of a full state for each missing commit, which takes as long as three of them
+# The pages and commits of a full state, for each missing commit. A missing commit takes as long as three of them.
+FAR_SHARE_MAX = 1.4
 
 
 class Due(Enum):

@@ -83,8 +83,8 @@ class Token:
         return replace(self, write=_greatest(self.write, {server: stamp}))
 
     def born(self, birth: str) -> Token:
-        """Return the token with this birth, a server id. If `birth` is empty, the replica that serves the session knows
-        no birth, and the token stays as it is."""
+        """Return the token with the birth `birth`, a server id. An empty `birth` means that the replica of this client
+        session does not know the birth. Then the token stays as it is."""
         return replace(self, birth=_short(birth)) if birth else self
 
     def folded(self, committed: Vector, csn: int, history: str) -> Token:
@@ -127,8 +127,8 @@ class Token:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Turn a text that `encode` made back into the token; an empty text is an empty token. Raise BadInput
-        `bad_token` for any other text."""
+        """Return the token that this text encodes. An empty text is an empty token. Raise BadInput `bad_token` for any
+        other text."""
         if not text:
             return cls()
         if len(text) > TOKEN_BYTES_MAX or not text.isascii():
@@ -197,7 +197,7 @@ def _vector(vector: Any) -> dict[str, int]:
 def _bad() -> BadInput:
     return BadInput(
         "bad_token",
-        "This session token does not come from a replica. Send the last token that you received, or send none to begin"
-        " a new session.",
+        "This session token does not come from a replica. Send the last token that you received. To begin a new client"
+        " session, send no token.",
         field="Bayou-Session",
     )

@@ -106,7 +106,7 @@ class AntiEntropyStore(Protocol):
         """
 
     def uncommon_ids(self, common_csn: int) -> list[str]:
-        """Return the ids of the tentative writes, and of the commits after `common_csn`."""
+        """Return the ids of all tentative writes, and the ids of the commits after `common_csn`."""
 
     def log_digest(self, csn: int) -> str:
         """Return a digest of all commits up to the CSN `csn`. If two logs have the same digest, they have the same

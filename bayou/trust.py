@@ -28,8 +28,8 @@ def check_clocks(label: str, now_us: int, hello: Hello) -> Refuse | None:
 
 
 def place_of_ahead(selection: Selection, now_us: int) -> int | None:
-    """Return the position of the first write whose stamp is more than a year beyond the clock; None if there is none.
-    Notifications do not count: their writes are here already."""
+    """Return the index of the first write whose stamp is more than a year beyond the clock `now_us`; None if there is
+    none. Notifications do not count, because their writes are already here."""
     bound = stamp_text(now_us + AHEAD_US_MAX)
     if max((item.id for item in selection.items), default="") <= bound:
         return None
@@ -69,8 +69,8 @@ def _remedy(label: str, source: str) -> str:
 
 
 def is_missing_own(state: State, vector_of_peer: int) -> bool:
-    """Whether a peer claims to hold writes of this replica that the replica itself does not hold. This is a claim, not
-    evidence. `vector_of_peer` is the entry for this replica in the peer's vector."""
+    """True if a peer claims to hold writes of this replica that this replica does not hold. The claim is not evidence.
+    `vector_of_peer` is this replica's entry in the vector of the peer."""
     return not state.retired and vector_of_peer > own_stamp(state.vector, state.server)
 
 

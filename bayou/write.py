@@ -103,8 +103,8 @@ class Write(Draft):
 
     @classmethod
     def of_log(cls, body: bytes) -> Self:
-        """Return the write with these canonical bytes, which must come from the log of this replica. They are not
-        checked again, because they were checked before they were logged."""
+        """Return the write with these canonical bytes, which must come from the log of this replica. The bytes are not
+        checked again: this replica checked them before it stored them in the log."""
         fields, _ = _DECODE(body.decode())
         fields["stamp"], fields["prev"] = int(fields["stamp"]), int(fields["prev"])
         fields["pages"] = tuple(fields["pages"])
