@@ -41,8 +41,8 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class StoredSeal:
-    """A seal as a store keeps it. It covers the commits after the CSN `start`, up to `csn`. `before` and `digest` are
-    the running hashes before and after these commits. `epoch` is the id of the server that began the epoch of these
+    """A seal in a store. The seal covers the commits after the CSN `start`, up to `csn`. `before` and `digest` are the
+    running hashes before and after these commits. `epoch` is the id of the server that began the epoch of these
     commits."""
 
     start: int
@@ -139,7 +139,7 @@ class Received:
 class StatePages:
     """Committed pages of a full state. `count` is the number of pages.
 
-    `text` is JSON: [[name, CSN, [field, value, ...]], ...]. The CSN is a text: the CSN of the last commit that changed
+    `text` is JSON: [[name, CSN, [field, value, ...]], ...]. CSN is a text, and belongs to the last commit that changed
     the page.
     """
 

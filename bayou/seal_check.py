@@ -47,7 +47,7 @@ class _Found:
 
 class _Unsigned(Exception):
     """A commit is not signed as it should be. The first argument is the label of the replica that should have signed
-    it."""
+    the commit."""
 
 
 class SealCheck:

@@ -69,8 +69,8 @@ class Sealing:
         the store has selected.
 
         Return None if this replica must send the full state. If the receiver needs the full state and this replica
-        cannot give it, set `is_incomplete` and return an empty selection. If this replica has no proof of the next
-        commits and cannot give the full state, return these commits as tentative writes.
+        cannot give a full state, set `is_incomplete` and return an empty selection. If this replica has no proof of the
+        next commits and cannot give a full state, return these commits as tentative writes.
         """
         bounds = count_max, bytes_max
         if self.passed_csn is None:
@@ -172,7 +172,7 @@ class Sealing:
         return Seal(upto, before, b"", signing.certificate, signing.sign(text))
 
     def _stored(self, history: str, position: int, last_csn: int, *, is_first: bool) -> Seal | None:
-        """Return a stored seal that covers the commit after the CSN `position`; None if there is no such seal.
+        """Return a stored seal that covers the commit after the CSN `position`; None if no stored seal can be used.
         `last_csn` is the last CSN of the batch.
 
         A seal may also cover commits after `last_csn`. Such a seal is used only as the first seal of a batch

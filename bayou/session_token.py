@@ -88,8 +88,8 @@ class Token:
         return replace(self, birth=_short(birth)) if birth else self
 
     def folded(self, committed: Vector, csn: int, history: str) -> Token:
-        """Return a short token as it is, and a long token with one entry in the place of its committed entries. Raise
-        TooLarge if the result is still too long.
+        """Return a short token as it is. In a long token, replace the committed entries by one entry. Raise TooLarge if
+        the result is still too long.
 
         The arguments describe the replica that serves the session. `committed` is the vector of the replica's commits,
         and `history` is the replica's history as JSON.

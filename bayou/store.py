@@ -27,8 +27,8 @@ class AntiEntropyStore(Protocol):
     """The log and the state of one replica.
 
     A method either does everything that its docstring says, or raises an error and changes nothing that a reader can
-    see. If the connection to the storage breaks, the caller cannot know which of the two happened. Then the caller may
-    repeat the call. Any thread may call any method.
+    see. If the connection to the storage breaks, the caller cannot know whether the method has changed something. Then
+    the caller may repeat the call. Any thread may call any method.
     """
 
     def state(self) -> State:
@@ -72,8 +72,8 @@ class AntiEntropyStore(Protocol):
         that changed the page. `count_max` and `bytes_max` limit the pages of this part.
 
         The first cursor is (0, ""). Continue with the cursor of each part until a part has an `end`. A page that
-        changes meanwhile comes again in a later part. If all parts have the same generation, they are the state at the
-        moment that `end` describes.
+        changes meanwhile comes again in a later part. If all parts have the same generation, the parts together are the
+        state at the moment that `end` describes.
         """
 
     def list_parts(self) -> Iterator[tuple[ListPart, ...]]:
@@ -165,5 +165,5 @@ class AntiEntropyStore(Protocol):
         """Return all commits that are known to have named another primary, in CSN order, with their seals."""
 
     def primary_label(self) -> str | None:
-        """Return the label of the primary; None if it is not known. If the primary is a created server, its label comes
-        from the committed membership page."""
+        """Return the label of the primary; None if the label is not known. If the primary is a created server, the
+        label comes from the committed membership page."""
