@@ -4,7 +4,7 @@ The session uses the replica's storage through `AntiEntropyStore`. The session u
 the clock as an argument. Both replicas run the same class. One session serves both directions:
 
     both            send Hello
-    each            sends Batch ... (as many as the window allows), and gets an Ack for each that is stored
+    each            sends Batch ... (as many as the window allows), and gets an Ack for each stored Batch
     the initiator   sends Done, when everything is sent and acknowledged
     the responder   sends the writes and commits that have appeared meanwhile, then Done
 
@@ -174,17 +174,17 @@ class Session:
         self._label = self._server = self._history = ""  # of this replica, when the peer's hello came
         self._is_claimed = False  # the peer claims writes of this replica that are not here
         self._verdict = Verdict.AGREE
-        self._common_csn: int | None = None  # the last CSN of both histories, while that of the peer prevails
+        self._common_csn: int | None = None  # the last CSN that both histories share, if the peer's prevails
         self._must_compare = False  # a copy has run, so the logs may differ before their histories do
         self._outgoing = Outgoing(store, signing, arrivals, set() if offered is None else offered)
         self._plan_of_peer = 0
         self._check = SealCheck(store, signing) if signing else None
         self._staging = Staging(store, is_checked=signing is not None)
         self._waiting: list[StateChunk | StateFinish] = []  # while another session takes a full state
-        self._waiting_csn = 0  # of this replica when the first of these came
+        self._waiting_csn = 0  # this replica's CSN when the first of these parts came
         self._finish: StateFinish | None = None  # the end of a full state, while the logs are being compared
         self._comparison: Comparison | None = None
-        self._late_refusal: Refuse | None = None  # for when everything is sent; until then nothing is taken
+        self._late_refusal: Refuse | None = None  # sent after everything else; until then nothing is stored
         self._sent_done = False
         self._got_done = False
         self._ended = False
@@ -218,9 +218,10 @@ class Session:
         return self.take(self.examine(frame))
 
     def examine(self, frame: Frame) -> Examined:
-        """Check a frame without changing anything. Raise ProtocolError if it is malformed.
+        """Check a frame without changing anything. Raise ProtocolError if the frame is malformed.
 
-        This is the first half of `receive`. Any thread may call it while earlier frames are being taken.
+        This method is the first half of `receive`. Any thread may call this method while earlier frames are being
+        taken.
         """
         if problem := problem_of(frame):
             raise malformed(frame, problem)
@@ -232,7 +233,7 @@ class Session:
     def take(self, examined: Examined) -> list[Frame]:
         """Take a frame that `examine` has returned, and return the frames to send, in order.
 
-        This is the second half of `receive`. Call it in the order in which the frames arrived.
+        This method is the second half of `receive`. Take the frames in the order in which they arrived.
         """
         frame = examined.frame
         if self.finished:
@@ -338,7 +339,7 @@ class Session:
 
     def sync(self) -> tuple[int, list[Frame]]:
         """Ask the peer whether both sides have sent everything. Return the number of the question, and the frames to
-        send. Once `syncs_answered` reaches the number, the peer has answered yes."""
+        send. Once `syncs_answered` has reached this number, the peer has answered yes."""
         self._syncs += 1
         self._outgoing.add_goal(Sync(self._syncs), self._store.state())
         return self._syncs, self.send_new()
@@ -432,7 +433,7 @@ class Session:
         is_missing = is_missing_own(state, hello.vector.get(state.server, 0))
         self._is_claimed = is_missing and self._verdict is not Verdict.PREVAIL
         if prevails(hello.history, state.history):
-            self._common_csn = common  # at most: the peer may have other commits even before
+            self._common_csn = common  # at most this CSN: the logs may differ even before
             self._must_compare = heals(hello.history, state.history)
         elif self._verdict is Verdict.AGREE and self._lacks(hello, state):
             if not prevails(state.history, hello.history):
@@ -495,8 +496,8 @@ class Session:
         return self._take_chunk(frame) if isinstance(frame, StateChunk) else self._take_finish(frame)
 
     def _take_waiting(self) -> list[Frame]:
-        """Take the parts of a full state that wait for the end of another session's full state. Return the frames to
-        send.
+        """Take the waiting parts of a full state, and return the frames to send. The parts have waited because another
+        session was taking a full state.
 
         In two cases, ask for a new plan instead: this replica has got commits since the first part came, or this side
         is ending the session.
@@ -676,7 +677,7 @@ class Session:
         if self._comparison.unknown and self._must_compare:
             if not is_by_primary:
                 return self._refuse(refuse_partial(self._label, self.report.peer))
-            self._comparison.lacking += self._comparison.unknown  # if the sender has one, its request is known there
+            self._comparison.lacking += self._comparison.unknown  # if the sender held one, its request is known there
         return self._install(self._comparison)
 
     def _install(self, compared: Comparison) -> list[Frame]:

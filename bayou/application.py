@@ -23,8 +23,8 @@ def had_no_effect(outcome: str) -> bool:
 
 
 def membership_write(body: bytes) -> Write | None:
-    """Decode the canonical bytes of a write. Return None if the write does not belong to the protocol's own
-    application. For speed, only a body that contains the name of that application is decoded."""
+    """Decode the canonical bytes of a write, and return the write. Return None if the write does not belong to the
+    protocol's own application. For speed, only a body that contains the name of that application is decoded."""
     if _NAMES_MEMBERSHIP not in body:
         return None
     write = Write.decode(body)
@@ -173,8 +173,8 @@ class LuaApplication:
     says what the file returns. `older` maps earlier versions to their Lua files, because a log may still have writes of
     these versions.
 
-    If `is_judge` is true, the application judges the commits of all applications: it decides whether the user may make
-    the write.
+    If `is_judge` is true, the application judges the commits of all applications: it decides whether the user of a
+    write may make this write.
     """
 
     name: str
@@ -185,7 +185,7 @@ class LuaApplication:
 
     @property
     def tag(self) -> str:
-        """NAME/VERSION, which each write of this application carries."""
+        """NAME/VERSION. Each write of this application has this tag."""
         return f"{self.name}/{self.version}"
 
     @property

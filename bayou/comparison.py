@@ -13,7 +13,7 @@ from bayou.frames import Answer, Question
 from bayou.payloads import Compared
 from bayou.store import AntiEntropyStore
 
-CSNS_MAX = 32  # in one question; each answer divides what is left by this
+CSNS_MAX = 32  # in one question; an answer leaves at most 1/CSNS_MAX of the CSNs to ask about
 
 
 class Comparison:
@@ -35,7 +35,7 @@ class Comparison:
         self.unknown: list[str] = []  # ids of writes that the sender may have committed and dropped from its log
         self.asked: list[str] = []  # all ids that the sender was asked about
         self._shared_csn = min(state.osn, self.common_csn)  # what is no longer in the log here counts as shared
-        self._csns: tuple[int, ...] = ()  # of the last question; empty if that asked for ids
+        self._csns: tuple[int, ...] = ()  # of the last question; empty if the last question asked for ids
         self._ids: list[str] | None = None  # to ask for; None while the common CSN is not known
 
     def result(self, *, takes_birth: bool) -> Compared:
@@ -52,12 +52,13 @@ class Comparison:
             self._ids = self._store.uncommon_ids(self.common_csn)
         part, self._ids = self._ids[:QUESTION_IDS_MAX], self._ids[QUESTION_IDS_MAX:]
         self.asked += part
-        # The writes can only be commits after the common ones. A sender that knows the id of the first of these commits
-        # knows those of all later ones, so a write that it does not know was never committed there.
+        # At the sender, these writes can only be commits after the common CSN. If the sender knows the id of the first
+        # commit after the common CSN, the sender knows the ids of all later commits. Then a write that the sender does
+        # not know was never committed there.
         return Question((self.common_csn + 1,), tuple(part)) if part else None
 
     def take(self, answer: Answer) -> bool:
-        """Take the answer to the last question. Return False if its length does not fit the question."""
+        """Take the answer to the last question. Return False if the length of the answer does not fit the question."""
         if not self._csns:
             self.lacking += answer.lacking
             knows_all = any(answer.commits)

@@ -90,8 +90,9 @@ class TooMany(Refusal):
 
 
 class Hung(Refusal):
-    """A write cannot be played, because the Lua of its application does not end. The details name both: `write` is the
-    id of the write (empty if the write has none yet), and `application` is NAME/VERSION."""
+    """A write cannot be played, because the Lua code of its application does not end. The details have the id of the
+    write as `write`, and NAME/VERSION of the application as `application`. If the write has no id yet, `write` is
+    empty."""
 
 
 class Away(Refusal):

@@ -246,7 +246,7 @@ class Importer:
     def _finish(self, frame: StateFinish) -> None:
         state = self._store.state()
         if self._common_csn is None and state.csn >= frame.end.csn:
-            return  # it is not newer; the batches after it may be
+            return  # the state is not newer than the log here, but the batches after the state may be
         if refusal := check_end(state.label, self._clock_us(), self.report.peer, frame.end):
             raise _conflict(refusal)
         if self._common_csn is None and not self._continues(state, frame.end):
@@ -269,7 +269,7 @@ class Importer:
         """Return whether the log here is a prefix of the sender's log. `end` describes the sender's log at the moment
         of the full state. A file cannot answer questions, so only the newest commits are compared: `end` has their
         ids."""
-        place = state.csn - (end.csn - len(end.recent))  # of the last commit here among the recent ones of the file
+        place = state.csn - (end.csn - len(end.recent))  # of the last commit here, counted from 1 in `end.recent`
         is_same = not state.csn or place <= 0 or end.recent[place - 1] == state.last
         return is_same and not missing(end.vector, self._retired, state.committed_vector)
 

@@ -1,4 +1,4 @@
-"""The frames of an anti-entropy session. They are the same for every transport: gRPC, the simulation, a file."""
+"""The frames of an anti-entropy session. The frames are the same for every transport: gRPC, the simulation, a file."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ class StateFinish:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to the sender of a full state, before the state is installed. It asks for the ids of the commits with
-    the CSNs `csns`. It also asks which of the writes `ids` the sender has never held."""
+    """A question to the sender of a full state, before the state is installed. The question asks for the ids of the
+    commits with the CSNs `csns`. The question also asks which of the writes `ids` the sender has never held."""
 
     csns: tuple[int, ...] = ()
     ids: tuple[str, ...] = ()
@@ -93,8 +93,8 @@ class Question:
 class Answer:
     """The answer to a Question. `commits` and `digests` have one entry for each CSN of the question.
 
-    commits  the id of the commit with this CSN; empty if the sender of the answer does not know it
-    digests  the digest of the log up to this CSN; empty if the sender of the answer does not know it
+    commits  the id of the commit with this CSN; empty if the sender of the answer does not know the id
+    digests  the digest of the log up to this CSN; empty if the sender of the answer does not know the digest
     lacking  the ids of the question whose writes the sender of the answer has never held
     unknown  the ids of the question whose writes the sender of the answer may have dropped from its log
     """
@@ -108,7 +108,7 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Ack:
     """The receiver's answer to a frame. If `replan` is false, the frame is stored. `was_known` is true if the receiver
-    held every write of the frame before. Even then, the frame may have brought the commits of these writes.
+    already held every write of the frame. Even then, the frame may have brought the commits of these writes.
 
     If `replan` is true, the receiver asks for a new plan. Then `csn` and `vector` say what the receiver holds now, and
     `retired_servers` says which retired servers the receiver knows.

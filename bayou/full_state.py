@@ -53,8 +53,8 @@ class Staging:
     """Stores the parts of one full state. Each part is stored once and in order, because a missing part would make the
     state inconsistent.
 
-    `is_empty` is true until a part has a page. If `is_checked` is true, `digest` is the running hash of the parts. Then
-    list entries stay in memory until `store_lists` is called, because the store cannot remove a list entry.
+    `is_empty` is true until a part has a page. If `is_checked` is true, `digest` is the running hash of the parts, and
+    list entries stay in memory until `store_lists` is called. The store cannot remove a list entry.
     """
 
     def __init__(self, store: AntiEntropyStore, *, is_checked: bool) -> None:
@@ -98,7 +98,7 @@ class Staging:
         return True
 
     def omitted(self, end: StateEnd) -> Vector:
-        """Return the vector of the older commits, which did not come with the state."""
+        """Return the vector of all commits before the first commit that came with the state."""
         return self._log.vector_before(end.vector)
 
     def forget_lists(self) -> None:
@@ -119,13 +119,13 @@ class _StagedLog:
     def __init__(self) -> None:
         self._last: LoggedCommit | None = None
         self._count = 0
-        self._prevs: dict[str, int] = {}  # server -> the stamp before its first write here
-        self._stamps: dict[str, int] = {}  # server -> the stamp of its last write here
+        self._prevs: dict[str, int] = {}  # server -> `prev` of its first added write
+        self._stamps: dict[str, int] = {}  # server -> the stamp of its last added write
         self._created: set[str] = set()  # servers
         self._retired: set[str] = set()  # servers
 
     def add(self, commits: tuple[LoggedCommit, ...]) -> bool:
-        """Add the next commits. Return False if they do not follow the commits that were added before."""
+        """Add the next commits. Return False if these commits do not follow the commits that were added before."""
         for one in commits:
             stamp, origin = split_id(one.id)
             prev = prev_of(one.body)
@@ -148,7 +148,7 @@ class _StagedLog:
             self._retired.add(write.origin)
 
     def ends_with(self, end: StateEnd) -> bool:
-        """Return whether these commits are the newest ones of the full state that `end` describes."""
+        """Return whether these commits are the newest commits of the full state that `end` describes."""
         if self._last is None or self._count != end.commits:
             return self._count == end.commits
         stamps = {server: stamp for server, stamp in self._stamps.items() if server not in self._retired}
@@ -156,8 +156,8 @@ class _StagedLog:
         return covers and (self._last.id, self._last.csn) == (end.last, end.csn) and not self._retired & {*end.vector}
 
     def vector_before(self, vector: Vector) -> Vector:
-        """Return the vector of all commits before the first of these commits. `vector` is the vector of all commits up
-        to the last of these commits."""
+        """Return the vector of all commits before the first added commit. `vector` is the vector of all commits up to
+        the last added commit."""
         before = {**vector, **self._prevs}
         gone = {server for server, prev in self._prevs.items() if not prev} | self._created
         return {server: stamp for server, stamp in before.items() if server not in gone}

@@ -16,19 +16,19 @@ from bayou.anti_entropy import Report
 from bayou.errors import PeerRefusalCode
 from bayou.state import State
 
-CONTRADICTIONS = 2  # sessions in a row with one peer: one faulty frame must change nothing
-PAUSE_S = 3600.0  # before the same peer can make a primary begin another epoch: a faulty one must not do it for ever
+CONTRADICTIONS = 2  # sessions in a row with one peer, because one faulty frame must change nothing
+PAUSE_S = 3600.0  # before a peer can make the primary begin another epoch; a faulty peer must not do so for ever
 
 
-# `unproven`: the peer has commits in the place of those here, and so does not send the writes that its vector claims.
+# UNPROVEN: the peer has other commits in the place of commits here, so it does not send the writes that it claims.
 _CONTRADICTING = {PeerRefusalCode.DIVERGED, PeerRefusalCode.FOREIGN_COMMIT, PeerRefusalCode.UNPROVEN}
 
 
 class Cure(Enum):
-    """What a replica does after a session."""
+    """What a replica does if its server id was used twice."""
 
-    NEW_ID = "new id"  # another server id, because writes that are not here have the present id
-    NEW_EPOCH = "new epoch"  # the primary goes on under another id, in an epoch to which all other commits give way
+    NEW_ID = "new id"  # take another server id, because a peer holds writes of the present id that are not here
+    NEW_EPOCH = "new epoch"  # go on as the primary under another id, in a new epoch that prevails
 
 
 class Healing:
@@ -58,7 +58,8 @@ class Healing:
 
     def _is_contradicted(self, report: Report) -> bool:
         """Return whether this peer has contradicted this primary in CONTRADICTIONS sessions in a row, up to this
-        session. A peer contradicts if it has commits of the present epoch that this primary did not make."""
+        session. A peer contradicts this primary if the peer has commits of the present epoch that this primary did not
+        make."""
         if not report.has_ended:
             return False
         if report.error is None or not report.has_same_history:

@@ -4,7 +4,7 @@ The first epoch begins with the birth of the cluster. Each forced promotion begi
 not. If two committed logs have the same history, one log is a prefix of the other (invariant 2).
 
 If two histories differ, the history with the greater last epoch prevails. Epochs are compared as (number, promoter). In
-the log of the other replica, the commits after the common prefix are revoked.
+the log whose history does not prevail, the commits after the common prefix are revoked.
 
 A replica may find out that it runs on a copy of another replica's data. Then this replica gives up its history: the new
 history is empty. An empty history yields to any other history.
@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 class Epoch(NamedTuple):
     """One epoch of a history. The server `promoter` began the epoch with the commit `first_csn`. `heals` is true if the
-    primary began the epoch because a copy of its data had run. Then two logs of the previous epoch may differ even
-    before `first_csn`."""
+    primary began the epoch because a copy of the primary's data had run. Then two logs of the previous epoch may differ
+    even before `first_csn`."""
 
     number: int
     promoter: str
@@ -96,9 +96,9 @@ def _end(epochs: list[Epoch], shared: int, csn: int) -> int:
 
 
 def _judge_births(mine: Holding, theirs: Holding) -> Verdict:
-    """Decide between two replicas with different births. If only one of the replicas has `met` another replica of its
-    birth, that replica prevails. If neither has, the replica with the greater server id yields. If both have, there can
-    be no session."""
+    """Decide between two replicas with different births. If `met` is true for only one of them, that replica prevails.
+    If `met` is false for both, the replica with the greater server id yields. If `met` is true for both, there can be
+    no session."""
     if mine.met and theirs.met:
         return Verdict.REFUSE
     if mine.met != theirs.met:

@@ -46,7 +46,7 @@ def _words(text: str) -> str:
 
 
 def unique(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the values. Raise ValueError if one appears twice."""
+    """Return the values. Raise ValueError if a value appears twice."""
     for value in values:
         if values.count(value) > 1:
             raise ValueError(f"{value!r} appears twice; keep one")

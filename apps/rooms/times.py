@@ -1,7 +1,8 @@
 """Converts times between the form that people type and the form that pages hold.
 
-Clients send and get ISO 8601 with an offset from UTC. Pages hold whole minutes since 1970 (UTC), so that the Lua needs
-no time zone. Zones are used only in Python: to show times, and to compute local days and times when a write is made.
+Clients send and get ISO 8601 with an offset from UTC. Pages hold whole minutes since 1970 (UTC), so that the Lua code
+needs no time zone. Zones are used only in Python: to show times, and to compute local days and times when a write is
+made.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def local_date(minute: int, zone: ZoneInfo) -> date:
 
 
 def minute_of_day(minute: int, zone: ZoneInfo) -> int:
-    """Return the local time at a minute since 1970, in minutes since midnight."""
+    """Convert a minute since 1970 to the local time of day, in minutes after midnight."""
     moment = datetime.fromtimestamp(minute * 60, zone)
     return moment.hour * 60 + moment.minute
 
@@ -136,7 +137,7 @@ def zone_named(name: str) -> ZoneInfo | None:
 
 @lru_cache(maxsize=10_000)
 def offset_min(minute: int, zone: ZoneInfo) -> int:
-    """Return local time minus UTC, in minutes, at a minute since 1970."""
+    """Return the zone's offset at a minute since 1970: local time minus UTC, in minutes."""
     offset = datetime.fromtimestamp(minute * 60, zone).utcoffset()
     assert offset is not None, "a time zone has an offset"
     return offset // timedelta(minutes=1)
@@ -162,8 +163,8 @@ def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
 
 def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
     """Return the minute since 1970 at which clocks in `zone` show the local time that a write has recorded. The write
-    has recorded a `minute`, and in `offset` the local time minus UTC at that minute. If the rules of the zone have
-    changed since then, the result differs from `minute`."""
+    has recorded `minute` and `offset`: the zone's offset from UTC at that minute, in minutes. If the rules of the zone
+    have changed since then, the result differs from `minute`."""
     if offset_min(minute, zone) == offset:
         return minute
     wall = datetime(1970, 1, 1) + timedelta(minutes=minute + offset)  # a wall clock has no zone
