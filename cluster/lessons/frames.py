@@ -38,16 +38,16 @@ def frame_blocks(sent: Sequence[Sent], world: World, names: Names, width: int) -
         block = []
 
 
-def pages(blocks: Sequence[Sequence[str]], height: int | None) -> Iterator[list[str]]:
+def screenfuls(blocks: Sequence[Sequence[str]], height: int | None) -> Iterator[list[str]]:
     """Divide blocks into screens of at most `height` lines. A block with more lines gets a screen of its own. If
     `height` is None, all blocks are on one screen."""
-    page: list[str] = []
+    screen: list[str] = []
     for block in blocks:
-        if page and height is not None and len(page) + len(block) > height:
-            yield page
-            page = []
-        page.extend(block)
-    yield page
+        if screen and height is not None and len(screen) + len(block) > height:
+            yield screen
+            screen = []
+        screen.extend(block)
+    yield screen
 
 
 def _content(frame: Frame, names: Names) -> Iterator[str]:
@@ -58,14 +58,13 @@ def _content(frame: Frame, names: Names) -> Iterator[str]:
             for item in selection.items:
                 yield from _item(item, names)
         case Ack():
-            held = (
-                f", V {vector_text(frame.vector, names)}: make a new plan"
-                if frame.replan
-                else ": I have stored your frame for good"
-            )
-            yield f"CSN {frame.csn}{held}."
+            if frame.replan:
+                yield f"CSN {frame.csn}, V {vector_text(frame.vector, names)}: make a new plan."
+            else:
+                yield f"I have stored your frame for good{f', up to CSN {frame.csn}' if frame.csn else ''}."
         case StateChunk():
-            yield f"{frame.pages.count} pages of my committed state, in place of writes that I no longer have."
+            parts = [(frame.pages.count, "pages"), (len(frame.lists), "lists"), (len(frame.commits), "commits")]
+            yield f"A part of my committed state: {', '.join(f'{count} {name}' for count, name in parts if count)}."
         case StateFinish():
             yield "That was the whole state: install it."
         case Done():

@@ -25,7 +25,7 @@ from cluster.language.record_commands import read_file
 from cluster.language.runner import Runner
 from cluster.language.world import Server, client_of
 from cluster.lessons.catalogue import Lesson, NoLesson, Step, find_lesson, lessons
-from cluster.lessons.frames import Sent, frame_blocks, pages
+from cluster.lessons.frames import Sent, frame_blocks, screenfuls
 from cluster.lessons.picture import (
     WRITES_MAX,
     Column,
@@ -99,16 +99,16 @@ class Player:
             self._step(step)
             self._picture()
             yield "\n".join(self._shown)
-            yield from self._frame_pages(number)
+            yield from self._frame_screens(number)
 
-    def _frame_pages(self, number: int) -> Iterator[str]:
+    def _frame_screens(self, number: int) -> Iterator[str]:
         if not self._frames:
             return
         title = f"{paint(f' {self._lesson.name} ', attrs=['reverse', 'bold'])}   the sessions of step {number}"
         blocks = [*frame_blocks(self._frames, self._runner.world, self._runner.names, screens.width())]
         height = screens.height()
-        for page in pages(blocks, height and height - 1):
-            yield "\n".join([title, *page])
+        for lines in screenfuls(blocks, height and height - 1):
+            yield "\n".join([title, *lines])
 
     def note_frame(self, here: str, there: str, frame: Frame) -> None:
         self._frames.append((here, there, frame))

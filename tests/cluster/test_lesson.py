@@ -19,7 +19,7 @@ from cluster.drivers.simulated import SimulatedDriver
 from cluster.language.parser import COMMENT
 from cluster.lessons import catalogue
 from cluster.lessons.catalogue import NoLesson, find_lesson, lessons, read_lesson
-from cluster.lessons.frames import pages
+from cluster.lessons.frames import screenfuls
 from cluster.lessons.lesson import Player, lesson
 from cluster.lessons.picture import Column, Entry, changes, columns, newest_changed, small_stamp
 from tests.support.cluster_command import ClusterCommand, cluster_command
@@ -171,10 +171,10 @@ def test_the_frames_of_a_session_are_shown_with_their_sizes(
     assert max(map(len, found.split("\n"))) <= 80
 
 
-def test_frames_are_put_on_pages_that_fit() -> None:
+def test_frames_are_put_on_screens_that_fit() -> None:
     blocks = [["a"] * 3, ["b"] * 3, ["c"] * 9, ["d"]]
-    assert [len(page) for page in pages(blocks, 7)] == [6, 9, 1]
-    assert [len(page) for page in pages(blocks, None)] == [16]
+    assert [len(lines) for lines in screenfuls(blocks, 7)] == [6, 9, 1]
+    assert [len(lines) for lines in screenfuls(blocks, None)] == [16]
 
 
 def test_the_rules_of_a_write_are_shown_before_it(simulation: SimulatedDriver) -> None:

@@ -210,8 +210,8 @@ def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict
             info("one", 1, one=("up", True)) | {"primary": {"label": "one", "here": False, "gone": True}},
             True,
             "cut",
-            "There is no primary: one was it under an earlier id. An operator must promote a replica by force."
-            " 1 reservation waits to be final.",
+            "There is no primary: the primary was one, under an earlier id. An operator must promote a replica by"
+            " force. 1 reservation waits to be final.",
         ),
         (info("two", 2), True, "cut", "2 reservations wait to be final – commits are made by hand here."),
         (info("one", 0, one=("up", True)), True, "ok", ""),

@@ -18,7 +18,7 @@ export function health(info, up) {
   }
   if (primary.here && tentative) return { level: "cut", text: `${waiting} – commits are made by hand here.` };
   if (primary.gone) {
-    const text = `There is no primary: ${primary.label} was it under an earlier id. An operator must promote a replica by force. `;
+    const text = `There is no primary: the primary was ${primary.label}, under an earlier id. An operator must promote a replica by force. `;
     return { level: "cut", text: `${text}${tentative ? waiting : "You can reserve; it becomes final later"}.` };
   }
   const reached = peers.filter(({ link, reachable }) => link === "up" && reachable !== false).map(({ label }) => label);
