@@ -23,7 +23,7 @@ from cluster.processes import Processes
 
 ROUNDS = 7
 FAR_ROUNDS = 3
-FAR_RESERVATIONS_MIN = 30_000  # of fewer, the log takes less time than the full state with the newest commits
+FAR_RESERVATIONS_MIN = 30_000  # with fewer, the log takes less time than the full state with the newest commits
 WRITES, RESERVATIONS = 50_000, 100_000
 
 

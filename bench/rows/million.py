@@ -37,7 +37,7 @@ SETTINGS = {
     "timezone": ZONE.key,
     "log": {"keep_committed": 1_000_000_000},  # so that only this row truncates it
 }
-GROWN_MAX = 2.0  # a cost that is proportional to what is held would grow tenfold
+GROWN_MAX = 2.0  # a cost that is proportional to the number of reservations would grow tenfold
 TRANSFER_S = 900.0  # as long as a session may last
 MIB = 1 << 20
 USER = "user-0001"

@@ -30,7 +30,7 @@ from storage.store import Store
 
 WRITES = 100
 LEARNING = 30  # writes that are not counted: the sessions find out how long to wait before they pass a write on
-APART = 6  # so many drafts after another one, a draft does not compete with it
+APART = 6  # two drafts whose numbers differ by 6 or more ask for different slots
 WAIT_S = 120.0
 SETTINGS = {"cluster": CLUSTER, "anti_entropy": {"interval_s": 1, "after_write": True, "debounce_ms": 20}}
 

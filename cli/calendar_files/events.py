@@ -18,7 +18,7 @@ PURPOSE_LENGTH_MAX = 200
 ROOM_LENGTH_MAX = 64
 RESERVATION = "X-BAYOU-RESERVATION"  # in feeds of replicas: USER/REQUEST
 NO_PURPOSE = "Reserved"  # what these feeds say of a reservation without a purpose
-METHODS = {"", "PUBLISH", "REQUEST", "CANCEL"}  # of RFC 5546: the methods that say how an event stands
+METHODS = {"", "PUBLISH", "REQUEST", "CANCEL"}  # the methods of RFC 5546 that are no answer and no proposal
 _MOMENT = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.IGNORECASE)
 _DURATION = re.compile(r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE)
 _MINUTE = timedelta(minutes=1)
@@ -147,7 +147,7 @@ class Reader:
             return local.date()
         named = self.zones.zone(one.params["TZID"]) if one.params.get("TZID") else None
         if match and match[3]:
-            # The moment is clear. The zone, where there is one, says in which local time it repeats.
+            # The text gives the moment in UTC. The zone only says in which local time the event repeats.
             return local.replace(tzinfo=UTC).astimezone(named or self.own_zone or UTC)
         return local.replace(tzinfo=named or floating)
 

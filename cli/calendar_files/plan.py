@@ -220,7 +220,7 @@ class _Following:
         for pair in pairs:
             self.compare(*pair)
         self.match_the_rest(wanted, held)
-        # Where all move to later times, the last moves first, so that none is in the way of the one before it.
+        # If all move to later times, the last one moves first: another reservation may need its old slot.
         self.changes.sort(key=lambda one: one.wanted.slot.start)
         later = [one for one in self.changes if one.wanted.slot.start > one.held.asked.start]
         self.plan.steps += [one for one in self.changes if one not in later] + later[::-1]
