@@ -23,6 +23,7 @@ from bayou.errors import Conflict
 from cluster.rest import Refused, Rest, Silent
 from cluster.waiting import wait_until
 from replica.config import load
+from storage import identity_file
 from storage.redis.embedded import stop_left_behind
 
 SERVER = Path(__file__).parent.parent / "server.py"
@@ -144,11 +145,18 @@ class Processes:
             running.ended_by(time.monotonic() + STOP_TIMEOUT_S)
             raise NotServing(label, status, self.output(label))
         try:
-            return bool(self.rest(label).get("/replica")["label"] == label)
+            # The program of another cluster may use the address, and its replica may have the same label.
+            return bool(self.rest(label).get("/replica")["id"] == self._id_of(label))
         except Refused as refused:
             return refused.status == UNAUTHORIZED  # it serves, but wants a token
         except Silent:
             return False
+
+    def _id_of(self, label: str) -> str | None:
+        with contextlib.suppress(Conflict):  # the replica says what is wrong with its identity file
+            if known := identity_file.load(self.settings.data / label):
+                return known.id
+        return None
 
 
 class _Running:

@@ -152,6 +152,19 @@ def test_a_port_in_use_is_named(processes: Processes) -> None:
     start(processes)
 
 
+def test_a_replica_of_another_cluster_at_the_address_does_not_count(processes: Processes, tmp_path: Path) -> None:
+    configuration = tmp_path / "elsewhere" / "config.yaml"
+    configuration.parent.mkdir()
+    shutil.copy(processes.configuration, configuration)
+    other = Processes(configuration)
+    other.start("one")
+    try:
+        with pytest.raises(NotServing, match="Address already in use"):
+            other.wait_until_serving("one")
+    finally:
+        other.stop()
+
+
 @pytest.mark.parametrize("is_replaced", [False, True])
 def test_a_replica_whose_folder_is_deleted_stops(processes: Processes, is_replaced: bool) -> None:
     folder = processes.settings.data / "one"
