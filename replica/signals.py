@@ -1,4 +1,4 @@
-"""Requests to stop: Ctrl-C, SIGTERM, a terminal that closes, or a request from within the program."""
+"""Receives requests to stop. A request comes from Ctrl-C, SIGTERM, a terminal that closes, or this program."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 class Stopping:
     """Receives requests to stop. Once an object of this class exists, a signal to stop no longer interrupts the
-    program. Instead, each signal ends one `wait`. Make only one object in a process.
+    program: each signal ends one call of `wait`. Make only one object in a process.
 
-    For each signal, the interpreter at once writes a byte to a pipe, and `wait` reads the byte. A Python signal handler
-    would not be enough. It runs only between two steps of the main thread, so it would not run if the signal arrives
+    For each signal, the interpreter at once writes a byte to a pipe. `wait` reads the byte. A Python signal handler
+    would not be enough: it runs only between two steps of the main thread. It would not run for a signal that arrives
     just before the main thread begins to wait.
     """
 

@@ -1,7 +1,7 @@
 """Reads YAML into plain data, and notes the line of every setting for error messages.
 
-Every scalar stays the text that was typed, so a room named 6.10 does not become the number 6.1. Only an empty value
-becomes None.
+Every simple value stays the text that was typed, so a room named 6.10 does not become the number 6.1. Only an empty
+value becomes None.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ Path = tuple[str | int, ...]  # keys and positions that lead to a setting
 
 
 class YamlProblem(Exception):
-    """The text is not valid YAML, or it is YAML that `read` does not accept. `line` is the line of the problem, counted
-    from 1."""
+    """The text is not valid YAML, or `read` does not accept it. `line` is the line of the problem, counted from 1."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -27,15 +26,16 @@ class Lines(dict[Path, int]):
     """Maps the path of each setting to its line."""
 
     def of(self, path: Path) -> int:
-        """Return the line of a setting; for a missing setting, the line of the setting that should contain it."""
+        """Return the line of a setting. If the setting is missing, return the line of the setting that should contain
+        it."""
         while path and path not in self:
             path = path[:-1]
         return self.get(path, 1)
 
 
 def read(text: str) -> tuple[Any, Lines]:
-    """Return the data and the lines of its settings. Raises YamlProblem if the text is not one YAML document, or has a
-    key twice."""
+    """Return the data of a YAML text, and the lines of all settings. Raises YamlProblem if the text is not one YAML
+    document, or if a key appears twice."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -74,8 +74,8 @@ def _mapping(node: yaml.MappingNode, path: Path, lines: Lines, above: tuple[yaml
 
 
 def path_text(path: Path) -> str:
-    """Return the path of a setting as text, such as `replicas.one.rest` or `rooms[2]`; `the file` for the empty
-    path."""
+    """Return the path of a setting as text, such as `replicas.one.rest` or `rooms[2]`. For the empty path, return `the
+    file`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

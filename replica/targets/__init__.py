@@ -1,2 +1,2 @@
-"""Where notifications go: by mail, to a command, or to a chat or webhook. The setting `notify` in config.yaml names the
-targets."""
+"""The targets to which notifications go: mail servers, commands, chats and webhooks. The setting `notify` in
+config.yaml names the targets."""

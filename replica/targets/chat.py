@@ -1,5 +1,5 @@
-"""Notifications through apprise: to chats, webhooks and phones. Import this module only if a target needs it, because
-apprise takes some 25 MiB of memory."""
+"""Sends notifications to chats, webhooks and phones, with the package apprise. apprise takes about 25 MiB of memory, so
+import this module only if a target needs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LINE_START = re.compile(r"^.* - WARNING - ", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class ChatTarget:
-    """A URL for apprise. `{user}` and `{id}` in it stand for the user and the id of the message."""
+    """A URL for apprise. In the URL, `{user}` stands for the name of the user, and `{id}` for the id of the message."""
 
     url: str = field(repr=False)
 

@@ -1,4 +1,5 @@
-"""Notifications to a command, which gets each message as JSON on its standard input. No shell is involved."""
+"""Sends notifications to a command. The command gets each message as JSON on its standard input. No shell is
+involved."""
 
 from __future__ import annotations
 
@@ -14,14 +15,14 @@ SHOWN_MAX = 200  # characters of what the command says on its standard error
 
 @dataclass(frozen=True, slots=True)
 class CommandTarget:
-    """A program and its arguments. The program must end with status 0 within TIMEOUT_S."""
+    """A program and its arguments. The program must exit with status 0 within TIMEOUT_S."""
 
     arguments: tuple[str, ...]
 
     @classmethod
     def read(cls, given: Any) -> Self:
-        """Return the target for a list of a program and its arguments. Raises ValueError if `given` is not such a list,
-        or if the program cannot be run."""
+        """Return the target for `given`, a list of a program and its arguments. Raises ValueError if `given` is not
+        such a list, or if the program cannot be run."""
         if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
             raise ValueError("`command` must be a list of a program and its arguments, such as [/usr/local/bin/tell]")
         if shutil.which(given[0]) is None:

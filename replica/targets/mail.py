@@ -1,5 +1,5 @@
-"""Notifications by mail, with the standard library. The Message-ID of a mail is made from the id of the message.
-apprise sends mail too, but gives each mail its own Message-ID."""
+"""Sends notifications by mail, with the standard library. The Message-ID of a mail is made from the id of the message.
+apprise can send mail too, but it adds a Message-ID of its own, so each mail would have two."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PORTS = {("mailto", "starttls"): 25, ("mailtos", "starttls"): 587, ("mailtos", "
 @dataclass(frozen=True, slots=True)
 class MailTarget:
     """A mail server, and the addresses for its mails. `tls` is `starttls`, `ssl` or empty. If `tls` is not empty, the
-    link is encrypted and the server's certificate is checked. A `password` needs a `tls` that is not empty."""
+    link is encrypted and the server's certificate is checked. A `password` is allowed only if `tls` is not empty."""
 
     host: str
     port: int
@@ -34,9 +34,14 @@ class MailTarget:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Return the target of a URL mailto://[USER@]HOST[:PORT]?from=…&to=… or
-        mailtos://[USER:PASSWORD@]HOST[:PORT]?from=…&to=…. mailtos means a link with TLS. Such a URL may also have
-        `mode=starttls` or `mode=ssl`. Raises ValueError, with the reason, for any other text."""
+        """Return the target of a URL. The URL has one of two forms:
+
+        mailto://[USER@]HOST[:PORT]?from=…&to=…
+        mailtos://[USER:PASSWORD@]HOST[:PORT]?from=…&to=…
+
+        With mailtos, the link to the server uses TLS. A mailtos URL may also have `mode=starttls`, the default, or
+        `mode=ssl`. Raises ValueError, with the reason, if the text is not a valid URL of a mail target.
+        """
         try:
             url = urlsplit(text)
             pairs = parse_qsl(url.query, keep_blank_values=True, strict_parsing=True)
@@ -86,7 +91,7 @@ class MailTarget:
         return smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_S)
 
     def _mail(self, message: Message) -> EmailMessage:
-        """Return the message as a mail. Raises ValueError if the user's name does not give a valid address."""
+        """Return the message as a mail. Raises ValueError if no valid address can be made from the name of the user."""
         to = self.to.replace(USER, message.user)
         _check_address(to, f"{to!r} is not an address")
         mail = EmailMessage()
@@ -100,7 +105,8 @@ class MailTarget:
 
 
 def _check_address(text: str, problem: str) -> None:
-    """Raise ValueError with the message `problem`, unless the text is a single mail address without a display name."""
+    """Raise ValueError with the message `problem` if the text is not a single mail address. A display name is not
+    allowed."""
     try:
         found = Address(addr_spec=text)
     except (ValueError, IndexError, MessageError):

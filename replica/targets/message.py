@@ -16,8 +16,8 @@ TIMEOUT_S = 15.0  # of each step of an attempt
 class Message:
     """A message for a user. The subject is one line.
 
-    id     identifies the message; messages about the same final outcome of a write for the same user have the same id
-    at     when it was made, as ISO 8601
+    id     identifies the message. Two messages to a user about the same final outcome of a write have the same id.
+    at     the time at which the message was made, as ISO 8601
     about  the id of the thing that the message is about, such as a reservation
     """
 
@@ -37,18 +37,19 @@ class Message:
 
 
 class SendError(Exception):
-    """A message was not sent, or it is not known whether it was. The text says why."""
+    """A message was not sent, or nobody knows whether it was sent. The text of the error says why."""
 
 
 class Target(Protocol):
-    """Where messages go."""
+    """Sends messages to users in one way, for example by mail."""
 
     @property
     def name(self) -> str:
         """The name of the target in the configuration, without secrets."""
 
     def send(self, message: Message) -> None:
-        """Try once to send a message. Raises SendError if it was not sent, or if nobody knows whether it was sent."""
+        """Try once to send a message. Raises SendError if the message was not sent. Also raises SendError if nobody
+        knows whether the message was sent."""
 
 
 def subject_for(message: Message, template: str) -> str:

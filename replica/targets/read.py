@@ -10,8 +10,8 @@ from replica.targets.message import MAIL_FORM, Target
 
 
 def read_target(given: Any) -> Target:
-    """Return the target that `given` describes: a URL such as mailto://…, or a mapping {command: [PROGRAM, ARGUMENT,
-    ...]}. Raises ValueError if `given` is not a valid target. The text of the error contains no secrets."""
+    """Return the target that `given` describes. `given` is a URL such as mailto://…, or a mapping {command: [PROGRAM,
+    ARGUMENT, ...]}. Raises ValueError if `given` is not a valid target. The text of the error contains no secrets."""
     if isinstance(given, dict) and given.keys() == {"command"}:
         from replica.targets.command import CommandTarget  # noqa: PLC0415
 
