@@ -1,16 +1,17 @@
-"""The append-only file of the embedded Redis: checks that it is complete, and cuts off an incomplete end.
+"""The append-only file of the embedded Redis: checks that the file is complete, and cuts off an incomplete end.
 
 If a script changes several keys, Redis appends the changes to the file as one transaction, MULTI … EXEC. A crash may
 cut off the EXEC. Redis' own repair (`aof-load-truncated yes`) then keeps the MULTI, and the next load loses everything
 that was appended after the MULTI. So this module checks the file before each start of Redis.
 
-`redis-check-aof` (the redis-server program under another name) says how many bytes are valid, and this module decides
-whether the rest is a torn end. It cuts off only a torn end, and leaves any other damage to the operator. It does not
-check files that have not changed since Redis last stopped normally, because a check takes half as long as a load.
-This module handles files only, not servers.
+`redis-check-aof` (the redis-server program under another name) says how many bytes are valid. This module decides
+whether the other bytes are a torn end: an unfinished command or transaction at the end of the file. The module cuts off
+only a torn end, and leaves any other damage to the operator. It does not check files that have not changed since Redis
+last stopped normally, because a check takes half as long as a load. This module handles files only, not servers.
 
-Layouts: `appendonly.aof` (Redis 6.2), or `appendonlydir/` with a manifest, a base and increments (Redis 7 and Valkey).
-Valkey cannot read a base of Redis 7.4 or later. Redis cannot read a base of Valkey 9 or later.
+Redis 6.2 uses the single file `appendonly.aof`. Redis 7 and Valkey use the folder `appendonlydir/`, with a manifest, a
+base file and incremental files. Valkey cannot read a base file of Redis 7.4 or later. Redis cannot read a base file of
+Valkey 9 or later.
 """
 
 from __future__ import annotations
@@ -38,11 +39,13 @@ CHECK_TIMEOUT_S = 600
 
 
 def repair(folder: Path, server: Path, before: Callable[[], None]) -> str | None:
-    """Check the append-only file in `folder`, and cut off a torn end. Returns a warning if something was cut off,
-    otherwise None.
+    """Check the append-only file in `folder`, and cut off a torn end. Returns a warning if something was cut off.
+    Otherwise returns None.
 
-    `server` is the redis-server program. `before` is called before anything is changed. Raises Conflict `aof_damaged`,
-    and changes nothing, if a cut could lose acknowledged writes. Raises Away if the check cannot run.
+    `server` is the redis-server program. `before` is called before anything is changed.
+
+    Raises Away if the check cannot run. Raises Conflict `aof_damaged`, and changes nothing, if a cut could lose
+    acknowledged writes. Also raises Conflict `aof_damaged` if redis-check-aof cannot make the cut.
     """
     if _is_unchanged(folder):
         return None
@@ -77,8 +80,8 @@ def _is_unchanged(folder: Path) -> bool:
 
 
 def _file_states(folder: Path) -> dict[str, list[int]]:
-    """Map each file to its inode, size and times. These change whenever a file is written or replaced, because no
-    program can set a ctime back."""
+    """Map each file to its inode, size and times. If a file is written or replaced, at least one of these values
+    changes, because no program can set a ctime back."""
     found = {}
     for file in [*_files(folder), *folder.glob(f"{FOLDER}/{MANIFEST}")]:
         status = file.stat()
@@ -87,8 +90,8 @@ def _file_states(folder: Path) -> dict[str, list[int]]:
 
 
 def written_by(folder: Path) -> tuple[str, str]:
-    """Return which servers can open the data, as (family, version). The family is "Redis", "Valkey", or "" if both can
-    open the data. The version is the oldest one that can open the data, or "" if any version can."""
+    """Return the (family, version) of the servers that can open the data. The family is "Redis" or "Valkey", or "" if
+    both can open the data. The version is the oldest one that can open the data, or "" if any version can."""
     if not _has_manifest(folder):
         return "", ""
     for file in _files(folder):
@@ -132,8 +135,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the redis-server program as another tool. `command` has the name of the tool and the arguments. `answer` is
-    sent to the standard input."""
+    """Run the redis-server program under the name of another tool, such as redis-check-aof. `command` is this name and
+    the arguments. `answer` is sent to the standard input."""
     try:
         return subprocess.run(
             command,
@@ -152,8 +155,8 @@ def _run_check(server: Path, *command: str, answer: str = "") -> subprocess.Comp
 
 
 def good_bytes(file: Path, server: Path) -> int | None:
-    """Return None if the whole file is valid. Otherwise return how many bytes at the beginning of the file are valid;
-    -1 if this number is not known."""
+    """Return None if the whole file is valid. Otherwise return the number of valid bytes at the beginning of the file,
+    or -1 if this number is not known."""
     # The redis-check-aof of Valkey 9 cannot read the snapshots of Valkey 9.
     is_valkeys = _head(file).startswith(SNAPSHOT_OF_VALKEY)
     result = _run_check(server, "redis-check-rdb" if is_valkeys else "redis-check-aof", str(file))
@@ -185,9 +188,10 @@ class _WrongByte(Exception):
 
 
 def _torn(file: Path, good: int) -> bool:
-    """Return whether the bytes from position `good` on are an unfinished command or transaction.
+    """Return whether the bytes from the position `good` to the end of the file are an unfinished command or
+    transaction.
 
-    Zeros may follow these bytes up to the end of the file, because some file systems leave zeros there. The result is
+    Zeros may follow the unfinished command or transaction, because some file systems leave zeros there. The result is
     False if complete transactions follow the damage.
     """
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -228,8 +232,8 @@ def _command(content: mmap.mmap, position: int) -> tuple[bytes, int]:
 
 
 def _number(content: mmap.mmap, position: int, prefix: bytes) -> tuple[int, int]:
-    """Read a line `*N` or `$N`, whose first character is `prefix`. Returns N and the start of the next line. Raises
-    EOFError or _WrongByte as `_command` does."""
+    """Read a line `*N` or `$N`, which begins with `prefix`. Returns N and the start of the next line. Raises EOFError
+    or _WrongByte as `_command` does."""
     line = re.compile(re.escape(prefix) + rb"(\d{1,10})\r\n").match(content, position)
     if line:
         return int(line[1]), line.end()

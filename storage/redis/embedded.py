@@ -1,14 +1,16 @@
-"""The private redis-server of one replica: starts it, adopts one that still runs, waits for its end, and stops it.
+"""The private redis-server of one replica: starts and stops the server, and waits for its end. If a server still runs
+at the start of the replica, this module adopts it.
 
-The server listens only on a unix socket, in a folder that only its owner may enter. It syncs each write to the disk
-before it answers.
+The server listens only on a unix socket, in a folder that only its owner may enter. The server syncs each write to the
+disk before it answers.
 
-The server runs in a session of its own, so that Ctrl-C in a terminal reaches the replica first. If a replica is killed,
-its redis-server keeps running on purpose: the next start adopts it, loses nothing, and need not load the data.
-`stop_left_behind` stops a redis-server that no replica will adopt. A lock on the file `redis.pid` shows whether the
-server runs: the server inherits the lock, and the kernel releases the lock when the server ends. So the replica never
-mistakes another process for its redis-server, even if that process has the same process id. This module knows processes
-and files, but nothing of the namespace.
+The server starts with setsid, so Ctrl-C in a terminal reaches only the replica. The replica then stops the server. If a
+replica is killed, its redis-server keeps running on purpose. The next start adopts that server, loses nothing, and need
+not load the data. `stop_left_behind` stops a redis-server that no replica will adopt.
+
+A lock on the file `redis.pid` shows whether the server runs. The server inherits the lock, and the kernel releases the
+lock when the server ends. So the replica never mistakes another process for its redis-server, even if that process has
+the same process id. This module knows processes and files. It does not know the namespace.
 """
 
 from __future__ import annotations
@@ -49,8 +51,8 @@ _log = logging.getLogger(__name__)
 
 
 class EmbeddedRedis(Source):
-    """The redis-server of one folder. Implements Source. Call `start` first. After `stop`, it cannot be started
-    again."""
+    """The redis-server of one folder. Implements Source. Call `start` first. The server cannot be started again after
+    `stop`."""
 
     name = "the embedded Redis"
     durable = True
@@ -106,7 +108,8 @@ class EmbeddedRedis(Source):
             fcntl.flock(file, fcntl.LOCK_SH)
 
     def stop(self) -> None:
-        """Ask the server to end. If it still runs after STOP_TIMEOUT_S, kill it; this loses no acknowledged write."""
+        """Ask the server to end. If the server still runs after STOP_TIMEOUT_S, kill it. No acknowledged write is
+        lost."""
         with self._changing:
             self._is_stopped = True
             self._stop()
@@ -175,8 +178,8 @@ class EmbeddedRedis(Source):
         return True
 
     def _adopt(self) -> bool:
-        """Use the server that runs here already. Returns False if it does not answer, for example because it is about
-        to end."""
+        """Use the server that runs on this folder already. Returns False if the server does not answer, for example
+        because it is about to end."""
         self._read_record()
         info = self._info_when_loaded()
         if info is None:
@@ -197,8 +200,8 @@ class EmbeddedRedis(Source):
         if settings != needed:
             raise Conflict(
                 "foreign_redis",
-                f"The Redis at {self.socket} does not serve {self.folder}: its settings are {settings}, but they must"
-                f" be {needed}. Stop that Redis.",
+                f"The Redis at {self.socket} has the settings {settings}, but the data in {self.folder} needs {needed}."
+                " Stop that Redis.",
             )
         self._pid = int(info["process_id"])
         if self._process and self._process.pid != self._pid:

@@ -2,9 +2,10 @@
 
 All keys of a namespace are in one slot, so in both cases one Redis process holds the whole namespace. This module asks
 Sentinel or the cluster for the address of that process at the start, and again every second. When another process has
-taken over, connections to the old one are dropped. The new process may lack the last writes of the old one, so the
-replica's id is checked as after a restart (storage/identity_file.py). This module handles only addresses. It uses a
-single key, to find the node that serves the namespace's slot.
+taken over, connections to the former process are dropped. The new process may lack the last writes of the former
+process, so the replica's id is checked as after a restart (storage/identity_file.py).
+
+This module handles only addresses. It uses a single key, to find the node that holds the slot of the namespace.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ def _node(text: str, port_default: int) -> Address:
 
 
 class FailoverSource(AddressedSource):
-    """A Redis in which another process may take over. In a cluster, this class uses the node that holds the slot of
-    `key`. With Sentinel, it uses the master of the service."""
+    """A source whose Redis process changes with a failover. In a cluster, the process is the node that holds the slot
+    of `key`. With Sentinel, the process is the master of the service."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url_parts = read_url(url)
@@ -139,8 +140,8 @@ class FailoverSource(AddressedSource):
 
 
 class _FollowingConnection(redis.Connection):
-    """A connection that follows a failover. Each time the pool hands it out, the connection calls `address` and
-    connects to the address that it gets."""
+    """A connection that follows a failover. Before each use, the connection calls `address`. If the returned address
+    has changed, it connects to the new address."""
 
     def __init__(self, *, address: Callable[[], Address | None], **options: Any) -> None:
         self._address = address

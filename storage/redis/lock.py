@@ -1,8 +1,8 @@
 """The lock of a data folder. Only one process at a time works in the folder: a replica, or a tool that changes its
 data.
 
-The kernel releases the lock when the process ends, for whatever reason, so no lock is ever left behind. This module
-knows only files.
+The kernel releases the lock whenever the process ends, even after a crash. So no lock is left behind. This module knows
+only files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class FolderLock:
         self._descriptor: int | None = descriptor
 
     def is_there(self) -> bool:
-        """Return whether the file that is locked is still in its folder. If not, the folder was deleted or replaced."""
+        """Return whether the locked file is still in its folder. If the file is not there, the folder was deleted or
+        replaced."""
         if self._descriptor is None:
             return False
         try:
@@ -37,17 +38,17 @@ class FolderLock:
             return False
 
     def release(self) -> None:
-        """Release the lock; does nothing the second time."""
+        """Release the lock. A second call does nothing."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def lock_folder(folder: Path, reason: str) -> FolderLock:
-    """Lock `folder`. If it does not exist, create it for its owner alone.
+    """Lock `folder`. If the folder does not exist, create it for its owner alone.
 
     Raises Conflict `already_running` if another process holds the lock. `reason` says what this process does, for
-    example `serves replica one`; it appears in the errors of other processes.
+    example `serves replica one`. If another process then tries to lock the folder, its error shows this reason.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -64,8 +65,8 @@ def lock_folder(folder: Path, reason: str) -> FolderLock:
 
 
 def lock_file(file: Path) -> int | None:
-    """Lock `file`, which is created if it does not exist. Returns its descriptor, which holds the lock until it is
-    closed. Returns None if another process holds the lock."""
+    """Lock `file`. If the file does not exist, create it. Returns a file descriptor. The lock stays until this
+    descriptor is closed. Returns None if another process holds the lock."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,9 +77,10 @@ def lock_file(file: Path) -> int | None:
 
 
 def write_record(descriptor: int, record: Mapping[str, Any]) -> None:
-    """Replace the content of a locked file with a record of its holder, as JSON.
+    """Replace the content of a locked file with a record, as JSON. The record describes the process that holds the
+    lock.
 
-    The record is written in one call: a reader may see the record of an earlier holder, but never a mixture of two
+    The record is written in one call: a reader may see the record of an earlier process, but never a mixture of two
     records.
     """
     os.ftruncate(descriptor, 0)

@@ -153,7 +153,7 @@ def test_only_the_socket_moves_where_the_path_is_too_long(open_one, tmp_path):
     opened.close(clean=True)
     assert not elsewhere.exists()
     elsewhere.mkdir(mode=0o755)
-    with pytest.raises(Conflict, match="does not belong to this user"):
+    with pytest.raises(Conflict, match="is not a private folder of this user"):
         open_one(data=data)
     elsewhere.rmdir()
     assert open_one(data=data).client.get("key") == b"kept"
