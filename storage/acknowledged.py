@@ -1,8 +1,8 @@
-"""Remembers what this process has acknowledged to clients and peers about its namespace. When Redis returns after a
-restart, the namespace must still hold all of this.
+"""Remembers which writes and commits this process has acknowledged to clients and peers. When Redis returns after a
+restart, the namespace must still hold all of them.
 
-Redis keeps its changes in their order. So if the namespace holds the last acknowledged change, it holds all of them,
-and the replica need not take a new id.
+Redis stores the changes in the order in which they were made. So a namespace that holds the last acknowledged change
+holds all acknowledged changes. Then the replica may keep its id.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from bayou.state import State
 
 
 class Acknowledged:
-    """What was acknowledged: the last CSN and, for each server id of this replica, the greatest stamp of its writes and
-    of its committed writes. Any thread may call any method."""
+    """What this process has acknowledged: the last CSN and, for each server id of this replica, two stamps. One is the
+    greatest stamp of the writes, the other is the greatest stamp of the committed writes. Any thread may call any
+    method."""
 
     def __init__(self) -> None:
         self._changing = threading.Lock()
@@ -26,11 +27,11 @@ class Acknowledged:
         self._server = ""
 
     def note_server(self, server: str) -> None:
-        """Note the present id of this replica."""
+        """Record the server id under which this replica writes now."""
         self._server = f"@{server}"
 
     def note_sent(self, ids: Iterable[str]) -> None:
-        """Note writes that are sent to a peer. Writes of other replicas are ignored."""
+        """Record that the writes with these ids are sent to a peer. Ignores writes that other servers accepted."""
         newest = max((identifier for identifier in ids if identifier.endswith(self._server)), default="")
         if newest and self._server:
             stamp, server = split_id(newest)
@@ -46,13 +47,13 @@ class Acknowledged:
             self._csn = max(self._csn, csn)
 
     def forget_commits(self) -> None:
-        """Forget the commits, because a full state has revoked some."""
+        """Forget the last CSN and all committed writes, because a full state has revoked some commits."""
         with self._changing:
             self._committed, self._csn = {}, 0
 
     def is_held(self, state: State) -> bool:
-        """Return whether a namespace in this state holds the last acknowledged CSN, and all acknowledged writes of its
-        server id."""
+        """Return whether a namespace in this state holds the last acknowledged CSN and all acknowledged writes of its
+        server id. A server that has retired needs only the CSN."""
         own = state.server
         accepted, committed = state.vector.get(own, 0), state.committed_vector.get(own, 0)
         is_own_held = accepted >= self._stamps.get(own, 0) and committed >= self._committed.get(own, 0)

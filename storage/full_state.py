@@ -1,5 +1,5 @@
-"""The transfer of full states: one replica reads its state in parts, and another one stages the parts and installs them
-(Petersen 1997, 4.3)."""
+"""Transfers full states. One replica reads its state in parts. The other replica stages the parts and installs the
+state (Petersen 1997, 4.3)."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ KEEP_COMMITS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Says which commits of the log a full state includes: the newest `count` commits, and all commits with a stamp of
-    at least `since_us()`."""
+    """Says how many of the newest commits in the log a full state includes: at least `count`. A full state includes
+    more commits if earlier commits have a stamp of `since_us()` or later (lua/engine/newest.lua)."""
 
     count: int = KEEP_COMMITS
     since_us: Callable[[], int] = lambda: STAMP_MAX
@@ -59,8 +59,7 @@ class Ids(Protocol):
         """Return a new server id that the namespace may take. The id is recorded before this method returns."""
 
     def learn(self, server: Callable[[], str | None]) -> object:
-        """Read the namespace's present id and record this id. Call this method after an installation of a full
-        state."""
+        """Read the namespace's present id and record it. Call this method after a full state was installed."""
 
 
 class FullStateStore(SealStore):
@@ -83,11 +82,11 @@ class FullStateStore(SealStore):
         self._digests = LogDigests(partial(self.run, "read_ids"))
 
     def state_part(self, after: tuple[int, str], count_max: int, bytes_max: int) -> StatePart:
-        """Return one part of the full state: committed pages after the cursor `after` (CSN, page). Pages are ordered by
-        the CSN of the commit that changed them last.
+        """Return one part of the full state: committed pages after the cursor `after`, which is (CSN, page). Pages are
+        ordered by the CSN of the commit that changed them last.
 
-        Atomic. The part ends after `count_max` pages, or with the page that reaches `bytes_max`. Begin at (0, ""), and
-        continue at the cursor of each part until a part has an `end`.
+        Atomic. The part ends after `count_max` pages, or with the page that reaches `bytes_max`. Call this method first
+        with the cursor (0, ""), then with the cursor of the previous part, until a part has an `end`.
         """
         bounds = count_max, bytes_max, self._keep.count, self._keep.since_us()
         end, generation, count, text, csn, name = self.run("read_state_part", *after, *bounds)
@@ -107,12 +106,12 @@ class FullStateStore(SealStore):
     def commits_part(
         self, generation: str, after_csn: int, end: StateEnd, count_max: int, bytes_max: int
     ) -> tuple[LoggedCommit, ...]:
-        """Return the next commits that the full state includes, in CSN order. The first one is the commit after
-        `after_csn`. `end` is the end of the state, and `generation` is the generation of its pages. The part ends after
-        `count_max` commits, or with the commit that reaches `bytes_max`.
+        """Return the next commits that come with the full state, in CSN order. The first is the commit after
+        `after_csn`. `generation` and `end` come from `state_part`. The part ends after `count_max` commits, or with the
+        commit that reaches `bytes_max`.
 
-        Returns no commits if the log no longer holds the first commit of the part, or if another full state was
-        installed here meanwhile.
+        Returns no commits if the log no longer holds the first commit of the part. Also returns none if this replica
+        has installed another full state meanwhile.
         """
         flat = self.run("read_commits", generation, after_csn, end.csn, count_max, bytes_max)
         found = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
@@ -123,7 +122,7 @@ class FullStateStore(SealStore):
 
     def list_parts(self) -> Iterator[tuple[ListPart, ...]]:
         """Yield the entries of all lists, in parts of at most 1,000 entries and 500 lists. Not atomic: entries that are
-        added meanwhile may be missing."""
+        added during the reading may be missing."""
         parts, count = list[ListPart](), 0
         for name, entries in self._list_entries():
             left = iter(entries)
@@ -154,12 +153,13 @@ class FullStateStore(SealStore):
     def stage(
         self, staging: str, pages: StatePages, lists: tuple[ListPart, ...], commits: tuple[LoggedCommit, ...] = ()
     ) -> str | None:
-        """Store a part of a full state in a place that no reader uses yet. For the first part, `staging` is empty. For
+        """Store a part of a full state under keys that no reader uses yet. For the first part, `staging` is empty. For
         each later part, `staging` is the value that the previous call returned.
 
-        Returns None if another staging has begun meanwhile. Then the pages and the commits are not stored. The pages
-        and the commits of a part are stored atomically. The list entries are stored before them, one list at a time.
-        They do no harm if the state is never installed, because lists only grow.
+        The list entries are stored first, one list at a time. Lists only grow, so these entries do no harm if the state
+        is never installed. Then the pages and the commits of the part are stored atomically.
+
+        Returns None if another staging has begun meanwhile. Then the pages and the commits are not stored.
         """
         if not staging:
             self.sweep()
@@ -178,7 +178,7 @@ class FullStateStore(SealStore):
         return [identifier.decode() for identifier in self.run("uncommon", common_csn)]
 
     def answer(self, question: Question) -> Answer:
-        """Answer a question of another replica about the log here."""
+        """Answer the question of another replica about the log of this replica."""
         csns, ids = json.dumps(list(question.csns)), json.dumps(list(question.ids))
         found = self.run("compare", csns, ids)
         commits, lacking, unknown = (tuple(identifier.decode() for identifier in each) for each in found)
@@ -188,7 +188,7 @@ class FullStateStore(SealStore):
         return Answer(commits, lacking, unknown, digests)
 
     def log_digest(self, csn: int) -> str:
-        """Return the digest of the log up to this CSN; '' if it is not known. See storage/log_digests.py."""
+        """Return the digest of the log up to this CSN, or '' if the digest is not known. See storage/log_digests.py."""
         return self._digests.at(csn)
 
     def install(
@@ -200,21 +200,24 @@ class FullStateStore(SealStore):
         successions: Sequence[Succession] = (),
         omitted: Vector | None = None,
     ) -> Installed:
-        """Atomically replace the committed state and the log with the staged ones, and replay the writes that the
-        staged state does not cover.
+        """Atomically replace the committed state and the log with the staged state and log. Replay the writes of this
+        replica that the staged state does not cover.
 
-        `source` is the label of the sender. `successions` has the successions that the sender sent. If commits came
-        with the state, `omitted` is the vector of the commits before them; else it is None. The commits of this replica
-        after `compared.common_csn` are revoked. Writes that have no place in the new order are set aside.
+        `source` is the label of the sender. `successions` are the successions that the sender sent. If commits came
+        with the state, `omitted` is the vector of the commits before them. Otherwise `omitted` is None.
+
+        The commits of this replica after `compared.common_csn` are revoked. Writes that have no place in the new order
+        are set aside. A write without a place is lost instead if it creates or retires a server, or names a primary.
 
         With one of these statuses, nothing has changed:
 
-        superseded      another staging has begun, or this replica holds a write about which it did not ask the sender
-        stale           the staged state is not newer
-        foreign_commit  this replica is the primary, and did not make the commits of the state
+        superseded      Another staging has begun, or this replica holds a write about which it did not ask the sender.
+        stale           The staged state is not newer than the state of this replica.
+        foreign_commit  This replica is the primary, but another server made the commits of the staged state.
 
-        The replica takes the id that `ids` reserved in two cases: it does not keep all its writes under the present id,
-        or the state has writes under the present id that the replica did not hold.
+        The replica takes the id that `ids` reserved in two cases. The first case: not all writes that the replica made
+        under the present id are kept. The second case: the new state has writes under the present id that the replica
+        did not hold.
         """
         common = "" if compared.common_csn is None else compared.common_csn
         proofs = map(json.dumps, succession_texts(successions))

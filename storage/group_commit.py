@@ -1,8 +1,8 @@
 """Group commit: batches requests from many threads into one round trip to Redis.
 
-While a batch is in flight, new requests queue up; when it returns, the first waiting thread becomes the leader and
-sends everything queued as the next batch. A lone request is sent at once; under load a request waits for at most two
-round trips.
+While a batch is in flight, new requests queue up. When the replies to the batch arrive, the first waiting thread
+becomes the leader and sends everything queued as the next batch. A lone request is sent at once; under load a request
+waits for at most two round trips.
 """
 
 from __future__ import annotations

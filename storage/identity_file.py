@@ -1,5 +1,5 @@
-"""The identity file of a replica: its server id, kept outside Redis, and the decision whether the replica may keep that
-id.
+"""The identity file keeps the server id of a replica outside Redis. This module reads and writes the file, and decides
+whether the replica may keep its id.
 
 A server id is never used twice. If a replica may have lost the last writes that it made under an id, it must not use
 that id again: two different writes could then get the same stamp. So the file records what the next start needs to
@@ -29,24 +29,26 @@ NONCE_CHARACTERS = 6
 class IdentityFile:
     """The content of the identity file.
 
-    redis_run_id, redis_version
-                 the Redis that last held the namespace; the same run id at the next start means that Redis kept running
-    clean, mark  whether the replica stopped normally, and a text that describes what the namespace held then
-    repaired     whether the append-only file lost a damaged end since the id was last confirmed; recorded here because
-                 a crash may come between the repair and the decision about the id
-    place        the text of `place_of` when the id was confirmed; empty if it was not recorded
-    next         an id that is reserved for the installation of a full state; recorded before the installation, so that
-                 a crash directly after it loses nothing
-    left         whether the server has retired and all its writes are held by other replicas
+    redis_run_id   the run id of the Redis with which `id` was confirmed. If the next start finds the same run id, Redis
+                   kept running.
+    redis_version  the version of the Redis that used the data last
+    clean          whether the replica stopped normally
+    mark           after a normal stop, a text that describes what the namespace held
+    repaired       whether the end of the append-only file was cut off since `id` was confirmed. This is recorded before
+                   the cut, because a crash may come between the cut and the decision about the id.
+    place          the text of `place_of` when `id` was confirmed; empty if the text was not recorded
+    next           an id that is reserved for the installation of a full state. It is recorded before the
+                   installation, so that it is known even if the replica crashes directly after the installation.
+    left           whether the server has retired and another replica holds all its writes
 
     Only a server that joins a running cluster uses these fields:
 
     rest, anti_entropy  the addresses at which the server listens
-    request             the request id of its creation
-    through             the anti-entropy address of the replica through which it joins
+    request             the request id of the write that creates the server
+    through             the anti-entropy address of the replica that lets the server join
 
-    Until that replica has answered, `id` is empty. Until the first session with that replica has succeeded,
-    `founded_at` is empty.
+    `id` is empty until that replica has answered. `founded_at` is empty until the first session with that replica has
+    succeeded.
     """
 
     id: str
@@ -69,8 +71,9 @@ class IdentityFile:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The id under which the replica may write, or None if it needs a new id. `reason` is a sentence for the operator.
-    With `may_be_copy`, the replica may keep the id only if no peer holds later writes of that id."""
+    """Says whether the replica may keep its id. `id` is the id under which the replica may write, or None if the
+    replica needs a new id. `reason` is a sentence for the operator. With `may_be_copy`, the replica may keep the id
+    only if no peer holds later writes of that id."""
 
     id: str | None
     reason: str
@@ -84,14 +87,14 @@ def mint(label: str, randomness: Callable[[int], bytes] = secrets.token_bytes) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What `decide` needs to know, at a start or when a Redis has come back.
+    """What `decide` needs to know when the replica starts, or when Redis was restarted or replaced.
 
     namespace_id  the id in Redis; None if the namespace is empty
     run_id        the run id of the Redis that runs now
-    mark          what the namespace holds now, in the same form as the mark of a clean stop
+    mark          a text that describes what the namespace holds now, made like `IdentityFile.mark`
     durable       whether Redis is embedded, with `appendfsync always`
     restored      whether the operator says that the data is an older copy
-    is_here       whether the folder is where it was when the id was confirmed
+    is_here       whether the folder is the one in which the id was confirmed; False for a copy of the folder
     is_whole      whether the namespace holds all that this process acknowledged; None at the start of a process
     """
 
@@ -105,8 +108,8 @@ class Findings:
 
 
 def decide(known: IdentityFile | None, found: Findings) -> Decision:  # noqa: PLR0911, PLR0912 - a table, rule by rule
-    """Decide whether the replica may continue to write under its id. `known` is the identity file, or None if there is
-    none. The first rule that applies decides."""
+    """Decide whether the replica may continue to write under its id. `known` is None if there is no identity file. The
+    first rule that applies decides."""
     server = found.namespace_id
     if known is None and server is None:
         return Decision(None, "This replica starts for the first time.")
@@ -117,7 +120,7 @@ def decide(known: IdentityFile | None, found: Findings) -> Decision:  # noqa: PL
     if server is None:
         return Decision(None, f"The namespace is empty, so the writes of {known.id} are missing.")
     if server not in {known.id, known.next}:
-        return Decision(None, f"The identity file names {known.id}, but the namespace is that of {server}.")
+        return Decision(None, f"The identity file names {known.id}, but the namespace belongs to {server}.")
     if found.restored:
         return Decision(None, f"The data was restored from a copy: writes of {known.id} may be missing.")
     if found.is_whole:
@@ -141,8 +144,8 @@ def decide(known: IdentityFile | None, found: Findings) -> Decision:  # noqa: PL
 
 
 def load(folder: Path) -> IdentityFile | None:
-    """Return the identity file of `folder`; None if it does not exist. A file with the name of older versions,
-    FORMER_NAME, is renamed first.
+    """Return the identity file of `folder`, or None if the file does not exist. If older versions left a file
+    FORMER_NAME, that file is renamed first.
 
     Raises Conflict `identity_damaged` if the file cannot be read.
     """
@@ -164,8 +167,8 @@ def load(folder: Path) -> IdentityFile | None:
 
 
 def save(folder: Path, identity: IdentityFile) -> None:
-    """Atomically replace the identity file of `folder`: after a power cut, the file is either the old one or the new
-    one."""
+    """Atomically replace the identity file of `folder`. After a power cut, the folder holds either the old file or the
+    new file."""
     path, fresh = folder / FILE_NAME, folder / f"{FILE_NAME}.new"
     with fresh.open("w", encoding="utf-8") as file:
         json.dump(asdict(identity), file, indent=2)
@@ -177,8 +180,8 @@ def save(folder: Path, identity: IdentityFile) -> None:
 
 
 def place_of(folder: Path) -> str:
-    """Return a text that identifies a folder on this machine; empty if `renew_place` was never called for the folder. A
-    copy of the folder has another text. A folder that is renamed keeps its text."""
+    """Return a text that identifies a folder on this machine. The text is empty if `renew_place` was never called for
+    the folder. A renamed folder keeps its text. A copy of a folder has another text."""
     try:
         changed_ns = (folder / PLACE_NAME).stat().st_ctime_ns
     except FileNotFoundError:
@@ -188,8 +191,8 @@ def place_of(folder: Path) -> str:
 
 
 def renew_place(folder: Path) -> str:
-    """Replace the content of the file `place` of a folder, and return the new text of `place_of`. That text contains
-    the time at which the file was changed last. No program can set this time, so the text of a copy differs."""
+    """Replace the content of the file `place` of a folder, and return the new text of `place_of`. The text contains the
+    time at which the file was changed last. No program can set this time, so a copy of the file has another text."""
     with (folder / PLACE_NAME).open("w", encoding="utf-8") as file:
         file.write(secrets.token_hex(8))  # so that a copy over this folder replaces the file
         file.flush()

@@ -4,8 +4,9 @@ Every key of the replica `one` begins with `bayou:{one}:`. The braces keep a nam
 name that ends in a colon stands for many keys: the name of a page, the id of a server or the name of a list follows the
 colon.
 
-Each full state begins a new generation of committed pages. In a key of KEYS, {} stands for the number of the
-generation. So a new state can be staged while the current pages and log stay as they are.
+Each full state begins a new generation of committed pages. The current pages and log do not change while a new state is
+staged, because the new state has keys of another generation. An empty pair of braces in a key of KEYS stands for the
+number of the generation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Digests of the committed log: for each CSN one text, which depends on all commits up to it.
+"""Digests of the committed log. Each CSN has one digest, a text that depends on all commits up to that CSN.
 
-If two replicas have the same digest at a CSN, their logs are the same up to that CSN. The id of the commit at a CSN
-does not prove this. A copy of a primary may have committed the same write at the same CSN, but after other commits.
+If two replicas have the same digest at a CSN, their logs are the same up to that CSN. It does not suffice to compare
+the ids of the commits at that CSN. A copy of a primary may have committed the same write at the same CSN, but after
+other commits.
 
 The namespace stores the digest at OSN, the CSN of the last commit that was dropped from the log
 (lua/engine/digest.lua). Later digests are computed on request from the ids in the log, and some of them are kept in
@@ -40,8 +41,12 @@ class LogDigests:
         self._newest: _Mark | None = None
 
     def at(self, csn: int, generation: str | None = None) -> str:
-        """Return the digest at a CSN, 40 hexadecimal digits. Return '' if the log does not hold that commit, if an
-        older release has dropped commits of the log, or if the namespace has another generation than the given one."""
+        """Return the digest at a CSN, 40 hexadecimal digits. Return '' if the digest is not known.
+
+        The digest is not known if the CSN is lower than OSN, or higher than the CSN of the newest commit. No digest is
+        known after an older release has dropped commits from the log. If `generation` is given, the digest is not known
+        in a namespace with another generation.
+        """
         with self._lock:
             mark = self._nearest(csn)
             while True:
@@ -68,8 +73,8 @@ class LogDigests:
 
     @staticmethod
     def _end(mark: _Mark, csn: int) -> int:
-        """Return the CSN at which the next read of ids ends: the next multiple of STEP after the mark, but at most
-        `csn`. The digest at each multiple of STEP is kept in memory."""
+        """Return the CSN at which the next read of ids ends. It is the next multiple of STEP after the mark, but at
+        most `csn`. The digest at each multiple of STEP is kept in memory."""
         return min(csn, mark.csn // STEP * STEP + STEP)
 
     def _ids(self, first: int, last: int) -> tuple[bytes, int, bytes, list[bytes]]:

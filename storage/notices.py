@@ -1,8 +1,8 @@
-"""What a replica keeps in Redis about its notifications: the writes that it follows, and the messages to send.
+"""The notifications of a replica in Redis: the writes that the replica follows, and the messages to send.
 
-Each method except `mark` is atomic and may safely be repeated. Only one thread may use these methods: it reads a
-message with `next_waiting`, and removes the message in a later call of `mark`. This module does not interpret the texts
-that it stores.
+Each method except `mark` is atomic and may safely be repeated. Only one thread may use these methods. The thread reads
+a message with `next_waiting`, and then removes the message with `mark`. This module does not interpret the texts that
+it stores.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ SENT_MAX = 10_000  # messages whose ids are kept
 
 @dataclass(slots=True)
 class Progress:
-    """What `NoticeStore.save` records in one transaction.
+    """What `NoticeStore.save` records in one transaction. A change of a tentative write is held back for a while before
+    its user gets a message.
 
-    followed  write id -> a text that says what is known of the write
-    held      write id -> time since which a change of the write is held, in milliseconds since 1970
-    settled   ids of writes that are no longer held
-    forgotten ids of writes that are no longer followed
-    messages  the messages to send, the oldest first
+    followed   write id -> a text that says what is known of the write
+    held       write id -> the time from which a change of the write is held back, in milliseconds since 1970
+    settled    ids of writes whose change is no longer held back
+    forgotten  ids of writes that are no longer followed
+    messages   the messages to send, the oldest first
     """
 
     followed: dict[str, str] = field(default_factory=dict)
@@ -44,8 +45,8 @@ class NoticeStore:
         self._keys = Namespace(label)
 
     def position(self) -> tuple[str, str] | None:
-        """Return the id of the last event that was seen, and the server id at that time; None if no event is
-        recorded."""
+        """Return two ids: the id of the last event that was seen, and the server id of this replica when the event was
+        seen. Return None if no event is recorded."""
         event, server = self._redis.hmget(self._keys.notices, "position", "server")
         return (event.decode(), server.decode()) if event and server else None
 
@@ -63,7 +64,8 @@ class NoticeStore:
         self._redis.delete(self._keys.notices)
 
     def followed(self, ids: Sequence[str]) -> dict[str, str]:
-        """Return what is known of each of these writes, by its id. Writes that are not followed are left out."""
+        """Return a mapping from the id of a write to the text that says what is known of the write. Writes that are not
+        followed are left out."""
         found = self._redis.hmget(self._keys.notices_followed, list(ids)) if ids else []
         return {one: known.decode() for one, known in zip(ids, found, strict=True) if known}
 
@@ -72,13 +74,14 @@ class NoticeStore:
         return [one.decode() for one in self._redis.hkeys(self._keys.notices_followed)]
 
     def held(self, until_ms: int, count_max: int) -> list[str]:
-        """Return the ids of up to `count_max` writes that have been held since `until_ms` or longer, oldest first."""
+        """Return the ids of writes whose change is held back since `until_ms` or an earlier time, the oldest first.
+        Returns at most `count_max` ids."""
         found = self._redis.zrangebyscore(self._keys.notices_held, "-inf", until_ms, start=0, num=count_max)
         return [one.decode() for one in found]
 
     def oldest_held_ms(self) -> int | None:
-        """Return the time since which the oldest held write has been held, in milliseconds since 1970; None if no write
-        is held."""
+        """Return the earliest time from which a change is held back, in milliseconds since 1970. Return None if no
+        change is held back."""
         found = self._redis.zrange(self._keys.notices_held, 0, 0, withscores=True)
         return int(found[0][1]) if found else None
 
@@ -110,9 +113,11 @@ class NoticeStore:
         return found.decode() if found else None
 
     def mark(self, identifier: str, now_ms: int) -> bool:
-        """Mark the oldest waiting message as sent, and return True: the caller must now send it. If a message with the
-        same id was marked before, drop the waiting message and return False. `identifier` must be the id of the oldest
-        waiting message."""
+        """Mark the oldest waiting message as sent, and return True. The caller must then send the message. `identifier`
+        must be the id of this message.
+
+        If a message with the same id was marked before, drop the waiting message and return False.
+        """
         keys = self._keys
         if self._redis.zscore(keys.notices_sent, identifier) is not None:
             self._redis.lpop(keys.notices_waiting)
@@ -129,7 +134,8 @@ class NoticeStore:
         self._redis.delete(self._keys.notices_sending)
 
     def interrupted(self) -> list[str]:
-        """Return the marked messages whose attempt never ended."""
+        """Return the marked messages for which `note_attempt` was never called. The attempt to send them was
+        interrupted."""
         return [one.decode() for one in self._redis.lrange(self._keys.notices_sending, 0, -1)]
 
     def _note_position(self, transaction: Any, event: str, server: str) -> None:

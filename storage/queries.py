@@ -1,7 +1,7 @@
 """The parts of a store that people and operators use: the log, digests, links, the pace of sessions and commits, the
 event stream, and the revisions of feeds.
 
-Nothing here changes the log or a page. Links, events and feed revisions belong to this replica alone.
+This module never changes the log or a page. Links, events and feed revisions belong to this replica alone.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """`oldest_tentative_us` is the stamp of the oldest tentative write, or None if there is none. `memory_bytes` is the
-    memory that Redis uses."""
+    """Two values for the metrics of a replica. `oldest_tentative_us` is the stamp of the oldest tentative write, or
+    None if no write is tentative. `memory_bytes` is the memory that Redis uses."""
 
     oldest_tentative_us: int | None
     memory_bytes: int
@@ -86,13 +86,13 @@ class Queries(ScriptRunner):
         ]
 
     def writes(self, ids: Sequence[str]) -> dict[str, Write]:
-        """Return the writes with these ids; those that are not in the log are left out. Atomic."""
+        """Return the writes with these ids. Ids that are not in the log are left out. Atomic."""
         bodies = self._redis.hmget(self._keys.writes, list(ids)) if ids else []
         return {key: Write.of_log(body) for key, body in zip(ids, bodies, strict=True) if body}
 
     def history(self, page: str) -> History:
-        """Return the history of a page: the notes on its commits, and the tentative writes that declare the page.
-        Atomic."""
+        """Return the history of a page: the notes that commits left on the page, and the tentative writes that declare
+        the page. Atomic."""
         committed, *flat = self.run("read_history", page)
         notes = page_views(text_map(committed), None).notes
         return History(notes, tuple((Write.of_log(body), outcome.decode()) for outcome, body in rows(flat, 2)))
@@ -100,8 +100,8 @@ class Queries(ScriptRunner):
     def log_entry(self, identifier: str) -> LogEntry:
         """Return the write with this id. Atomic.
 
-        Raises Unknown `write_dropped` if the write was committed and then dropped from the log, and `write_unknown` if
-        this replica does not hold it.
+        Raises Unknown `write_dropped` if the write was committed and then dropped from the log. Raises Unknown
+        `write_unknown` if this replica does not hold the write.
         """
         stamp, server = split_id(identifier)
         with self._redis.pipeline(transaction=True) as transaction:
@@ -135,8 +135,8 @@ class Queries(ScriptRunner):
         `words`, the outcome of a write must contain one of these words, such as `rejected`.
 
         Tentative writes come first, then the committed writes that the log still holds. In each of the two groups, the
-        newest write comes first. The method searches only the newest WRITES_READ writes of the log, or OUTCOMES_READ of
-        them if `words` are given.
+        newest write comes first. Without `words`, the method searches only the newest WRITES_READ writes of the log.
+        With `words`, it searches the newest OUTCOMES_READ writes.
         """
         flat = self.run("read_newest", app, user, request, NEWEST_MAX, OUTCOMES_READ if words else WRITES_READ, *words)
         return [
@@ -145,9 +145,11 @@ class Queries(ScriptRunner):
         ]
 
     def moment(self) -> tuple[int, str, dict[str, int]]:
-        """Return the CSN of the newest commit, the generation (the number of the current committed pages; see keys.py)
-        and the vector of all writes, committed and tentative. If a later call returns the same three values, no page
-        has changed in between."""
+        """Return the CSN of the newest commit, the generation, and the vector of all writes. The generation is the
+        number of the current committed pages (storage/keys.py). The vector covers committed and tentative writes.
+
+        If a later call returns the same three values, no page has changed in between.
+        """
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.hmget(self._keys.meta, "csn", "generation")
             transaction.hgetall(self._keys.vector)
@@ -157,8 +159,8 @@ class Queries(ScriptRunner):
     def digest(self) -> Digest:
         """Return the digests of all pages as they were at one moment.
 
-        This method reads the pages in parts, and starts over if anything has changed meanwhile. Raises Away if writes
-        keep coming in.
+        This method reads the pages in parts, and starts again if anything has changed meanwhile. Raises Away if pages
+        keep changing.
         """
         for _ in range(DIGEST_TRIES):
             before = self.moment()
@@ -178,7 +180,8 @@ class Queries(ScriptRunner):
         )
 
     def vitals(self) -> Vitals:
-        """Return the vitals. The two values are read one after the other, so they may come from different moments."""
+        """Return two values for the metrics. The values are read one after the other, so they may come from different
+        moments."""
         oldest = self._redis.zrange(self._keys.tentative, 0, 0)
         memory = self._redis.info("memory").get("used_memory", 0)
         return Vitals(split_id(oldest[0].decode())[0] if oldest else None, memory)
@@ -190,8 +193,8 @@ class Queries(ScriptRunner):
         return {label.decode() for label in self._redis.smembers(self._keys.cut)}
 
     def set_link(self, peer: str, *, up: bool) -> None:
-        """Atomically cut or heal the link to a peer, and add an event. The link keeps this state until the next call,
-        also after a restart."""
+        """Atomically cut or heal the link to a peer, and add an event. The link stays cut or healed until the next
+        call, even after a restart."""
         with self._redis.pipeline(transaction=True) as transaction:
             (transaction.srem if up else transaction.sadd)(self._keys.cut, peer)
             self._add_event(transaction, "link", {"peer": peer, "up": up})
@@ -201,11 +204,12 @@ class Queries(ScriptRunner):
 
     @property
     def pace(self) -> Pace:
-        """`auto` if sessions and commits run by themselves; `manual` if they run only when somebody asks for them."""
+        """The pace of sessions and commits. With `auto`, sessions and commits run by themselves. With `manual`, a
+        session or commit runs only when somebody asks for it."""
         return self._pace
 
     def set_pace(self, pace: Pace) -> None:
-        """Atomically change the pace, and add an event. The pace stays until the next call, also after a restart."""
+        """Atomically change the pace, and add an event. The pace stays until the next call, even after a restart."""
         with self._redis.pipeline(transaction=True) as transaction:
             transaction.hset(self._keys.meta, "pace", pace)
             self._add_event(transaction, "pace", {"pace": pace})
@@ -225,8 +229,9 @@ class Queries(ScriptRunner):
         """Return up to `count_max` pairs (id, event) after the event id `after`, oldest first. Raises Gap if some
         events after `after` are no longer kept.
 
-        If no event has come after `after`, the method waits for an event for up to `block_ms`. If `block_ms` is None,
-        it does not wait. `client` is the client that waits, so its timeout must be longer than `block_ms`.
+        If there is no event after `after` yet, the method waits for one, for up to `block_ms`. If `block_ms` is None,
+        the method does not wait. It uses the Redis client `client` to wait. The timeout of this client must be longer
+        than `block_ms`.
         """
         oldest = self._redis.xrange(self._keys.events, count=1)
         if after != "0-0" and oldest and _event_order(after) < _event_order(oldest[0][0].decode()):
@@ -261,9 +266,9 @@ class Queries(ScriptRunner):
         """Record which things, such as reservations, the feed `name` shows now. Return the revision of each recorded
         thing, including things that the feed no longer shows. Atomic.
 
-        `shown` maps each thing to the text that the feed shows of it (without tabs), and to a time in seconds since
-        1970. When the feed stops showing a thing, the revision of the thing is kept until that time. The revision
-        number of a thing grows with each recorded change, and never falls.
+        `shown` maps each thing to a pair (text, time). The text is what the feed shows of the thing, and has no tabs.
+        The time is given in seconds since 1970. When the feed stops showing a thing, its revision is kept until that
+        time. The revision number of a thing grows with each recorded change, and never falls.
         """
         flat = [part for thing, (text, keep_until_s) in shown.items() for part in (thing, text, keep_until_s)]
         found = self.run("revise_feed", name, now_s, max(now_s - REVISIONS_BEGIN_S, 0), *flat)
@@ -279,9 +284,9 @@ class Queries(ScriptRunner):
     def _pages(
         self, family: str, indexed: Collection[str], names: Sequence[str]
     ) -> Iterator[tuple[str, dict[bytes, bytes], dict[bytes, bytes]]]:
-        """Yield (page, committed fields, fields of the tentative copy) for each of these pages. Only the pages in
-        `indexed` have a tentative copy; for the others, the last item is empty. `family` is the beginning of the keys
-        of committed pages."""
+        """Yield (page, committed fields, tentative fields) for each page in `names`. Only the pages in `indexed` have a
+        tentative copy; for every other page, the tentative fields are empty. `family` is the beginning of the keys of
+        committed pages."""
         for start in range(0, len(names), PAGES_AT_ONCE):
             part = names[start : start + PAGES_AT_ONCE]
             copied = [page for page in part if page in indexed]
@@ -301,8 +306,11 @@ class Queries(ScriptRunner):
 
 
 class _Hash:
-    """The SHA-256 over pages that are added in the order of their names, as JSON [[page, [[field, value], ...]], ...].
-    Empty pages do not count. The pages are not kept, because a replica may hold millions."""
+    """Computes the SHA-256 over pages. The caller adds the pages in the order of their names. Empty pages do not count.
+    The pages are not kept, because a replica may hold millions.
+
+    The hash is over the JSON text [[page, [[field, value], ...]], ...].
+    """
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256(b"[")

@@ -34,7 +34,7 @@ OTHER = SAME | {"run_id": "run-2"}
         (None, None, SAME, False, "first time"),
         (None, OLD, SAME | {"durable": True}, False, "identity file is missing"),
         (CLEAN, None, SAME | {"durable": True}, False, "namespace is empty"),
-        (CLEAN, "two~bbbbbb", SAME, False, "that of two~bbbbbb"),
+        (CLEAN, "two~bbbbbb", SAME, False, "belongs to two~bbbbbb"),
         (IDENTITY, OLD, SAME, True, "has kept running"),
         (IDENTITY, OLD, SAME | {"restored": True}, False, "restored from a copy"),
         (replace(IDENTITY, repaired=True), OLD, SAME, False, "was repaired"),
