@@ -123,12 +123,12 @@ def _partners(value: Any) -> Any:
 
 
 class AntiEntropySettings(Settings):
-    """When sessions start, and with whom.
+    """The settings for sessions that start without a request.
 
-    interval_s   seconds between rounds of sessions; 0: no rounds
-    jitter       the share by which each interval varies
-    after_write  whether a write also starts sessions, after `debounce_ms`
-    partners     all, random, primary_first, or a list of labels
+    interval_s   seconds between rounds of sessions; 0 means no rounds
+    jitter       the share of the interval by which each pause between rounds may vary
+    after_write  whether a new write also starts sessions, `debounce_ms` later
+    partners     the peers for the sessions: all, random, primary_first, or a list of labels
     """
 
     interval_s: Annotated[float, Field(ge=0, le=86_400)] = 5.0
@@ -139,13 +139,13 @@ class AntiEntropySettings(Settings):
 
     @property
     def is_automatic(self) -> bool:
-        """Whether sessions start by themselves, instead of on request only."""
+        """True if some sessions start without a request."""
         return self.interval_s > 0 or self.after_write
 
 
 class LogSettings(Settings):
-    """Which commits stay in the log: the newest `keep_committed`, and those of the last `keep_for_days` days. Without
-    `keep_committed`, only operators truncate the log."""
+    """The settings for the truncation of the log. The newest `keep_committed` commits stay in the log. Writes that were
+    accepted in the last `keep_for_days` days stay too. Without `keep_committed`, only operators truncate the log."""
 
     keep_committed: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
     keep_for_days: Annotated[float, Field(ge=0, le=36_500)] = 7.0
@@ -156,11 +156,11 @@ Header = Annotated[str, _like(HEADER, "the name of a header: it has letters, dig
 
 
 class ProxyLoginSettings(Settings):
-    """How a trusted proxy says which user has logged in there, and what role the user has.
+    """The settings for login through a trusted proxy: the headers that the proxy sends, and the roles of the users.
 
-    user_header    the header that names the user
-    groups_header  the header that lists the user's groups, with commas between them
-    roles          the role of each group; a user who is in several groups has the highest of their roles
+    user_header    the header with the name of the user
+    groups_header  the header with the user's groups, separated by commas
+    roles          the role of each group; a user who is in several of these groups has the highest role
     others         the role of a user who is in none of these groups
     """
 
@@ -171,8 +171,13 @@ class ProxyLoginSettings(Settings):
 
 
 class RequestSettings(Settings):
-    """The limits on requests a second: `user_per_s` for each known user, and `address_per_s` for each address from
-    which unknown users send requests. Ten times as many may come at once. 0 means no limit."""
+    """The limits on the rate of requests; 0 means no limit.
+
+    user_per_s     requests a second from each known user
+    address_per_s  requests a second from the unknown users at one address
+
+    The requests of ten seconds may come at once.
+    """
 
     user_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 100.0
     address_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 400.0
@@ -190,7 +195,7 @@ class Config(Settings):
 
     A relative path in `data` or `tls` is relative to the folder of the configuration file. Without `tls`, links are not
     encrypted. `applications` names the applications that the replicas play; None means all applications. `replicas` has
-    the founders. On a server that has joined the cluster, it also has this server.
+    the founders. On a server that has joined the cluster, `replicas` also has this server.
     """
 
     cluster: Name
@@ -244,13 +249,14 @@ class Config(Settings):
         return f"There is no replica {label!r}; the configuration has {', '.join(self.replicas)}.{hint}"
 
     def redis_of(self, label: str) -> str:
-        """Return the setting `redis` of a replica: its own setting or, if it has none, that of the cluster."""
+        """Return the setting `redis` of a replica. A replica without its own setting uses the setting of the
+        cluster."""
         return self.replica(label).redis or self.redis
 
     def proxies_of(self, label: str) -> Collection[str]:
-        """Return the addresses of the reverse proxies whose header X-Forwarded-For a replica believes. This is the
-        setting `proxies`. If it is empty and the replica has a public name, the proxy is on the same machine. Then
-        return the loopback addresses."""
+        """Return the addresses of the trusted proxies. A replica accepts the header X-Forwarded-For only from these
+        addresses. Without the setting `proxies`, the proxy of a replica with a public name runs on the same machine. So
+        the function returns the loopback addresses for this replica."""
         return self.proxies or (LOOPBACK if self.replica(label).public else ())
 
     @property

@@ -30,9 +30,8 @@ UNLIMITED = RequestSettings(user_per_s=0, address_per_s=0)
 
 
 def create_app(parts: Parts, counters: Counters | None = None, rates: RateLimit | None = None) -> Flask:
-    """Return the WSGI application of one replica. The application counts its answers in `counters`, which also has the
-    other counters of the replica. Without `counters`, the application makes new counters. Without `rates`, requests are
-    not limited."""
+    """Return the WSGI application of one replica. `counters` counts the answers of the application. Without `counters`,
+    the application makes new counters. `rates` limits the requests. Without `rates`, requests are not limited."""
     app = Flask("bayou", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.url_map.strict_slashes = False

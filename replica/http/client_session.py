@@ -1,9 +1,11 @@
 """The client session in HTTP: the headers that carry it.
 
-    Bayou-Session: TOKEN          the session token of the last answer; an empty value begins a session
-    Bayou-Guarantees: RYW,MR      the guarantees for this request; without this header, all four guarantees if the
-                                  request has the header Bayou-Session, else none
-    Bayou-Wait: MS                how many milliseconds the replica may wait for writes that the session has seen
+    Bayou-Session: TOKEN          the session token of the last answer; an empty value begins a client session
+    Bayou-Guarantees: RYW,MR      the guarantees for this request
+    Bayou-Wait: MS                how many milliseconds the replica may wait for writes that the client session has seen
+
+If a request has the header Bayou-Session but not Bayou-Guarantees, the request gets all four guarantees. If a request
+has neither of these headers, the request gets no guarantees.
 
 An answer has a session token if the request had the header Bayou-Session, or if a write was accepted. A refused request
 does not change the token.

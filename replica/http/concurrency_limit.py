@@ -1,5 +1,5 @@
-"""Limits how many things, such as open streams or waiting requests, run at the same time. One limit is for all clients
-together, and one is for each client."""
+"""Limits how many streams or requests run at the same time. There is one limit for all clients together, and one limit
+for each client."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from replica.http.rate_limit import USER
 
 
 class ConcurrencyLimit:
-    """Limits how many things of one kind run at the same time: `count_max` for all clients together, `address_max` for
-    each address, and `user_max` for each known user. If a limit is reached, `acquire` raises TooMany with `code`.
-    `what` is the plural of the thing for the message, such as `streams`. Call `release` once for each `acquire`, or use
-    `holding`, which calls both."""
+    """Limits how many uses of one kind, such as event streams, run at the same time.
+
+    count_max    the limit for all clients together
+    address_max  the limit for each address; 0 means `count_max`
+    user_max     the limit for each known user; 0 means `count_max`
+    code         the code of the error TooMany that `acquire` raises if a limit is reached
+    what         the name of the uses in the error message, such as `streams of events`
+
+    Call `release` once for each call of `acquire`. Or use `holding`, which calls both.
+    """
 
     def __init__(self, count_max: int, code: str, what: str, *, address_max: int = 0, user_max: int = 0) -> None:
         self._count_max = count_max
@@ -39,7 +45,8 @@ class ConcurrencyLimit:
         count_max, whose = (self._count_max, "") if is_full else (of_one, " for you")
         raise TooMany(
             self._code,
-            f"This replica serves at most {count_max} {self._what} at a time{whose}. Try again when one has ended.",
+            f"This replica allows at most {count_max} {self._what}{whose} at the same time. Try again when one has"
+            " ended.",
             count_max=count_max,
         )
 

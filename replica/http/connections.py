@@ -1,9 +1,8 @@
-"""The connections of a web server. Limits the number of connections, and the bytes that the server keeps for a
-connection.
+"""Limits the number of connections of a web server, and the bytes that the server keeps for a connection.
 
-aiohttp limits each header, but not the number of connections. While it answers a request, it also reads up to 32
-further requests of the same connection. So a Connection counts the bytes that arrive, and then passes them on to
-aiohttp.
+aiohttp limits the size of each header, but not the number of connections. While aiohttp answers a request, aiohttp also
+reads up to 32 further requests of the same connection. So a Connection counts the bytes that arrive, and then passes
+them to aiohttp.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ REFUSAL = b"HTTP/1.1 %s\r\nServer: bayou\r\nRetry-After: %d\r\nContent-Length: 0
 
 
 class Connections:
-    """All connections of one server. `proxies` are the addresses of reverse proxies, which may have as many connections
-    as the server has. Only the event loop may use the object."""
+    """All connections of one server. `proxies` has the addresses of reverse proxies. The limit for each address does
+    not apply to these addresses. Only the event loop may use the object."""
 
     def __init__(self, proxies: Collection[str] = ()) -> None:
         self._proxies = proxies
@@ -33,13 +32,13 @@ class Connections:
         self._by_transport: dict[asyncio.BaseTransport, Connection] = {}
 
     def of(self, transport: asyncio.BaseTransport | None) -> Connection | None:
-        """Return the connection with this transport; None if it has ended."""
+        """Return the connection with this transport; None if the connection has ended."""
         return self._by_transport.get(transport) if transport is not None else None
 
     def client_of(self, request: BaseRequest) -> str:
-        """Return the text under which limits count the client: its IPv4 address, or the /64 network of its IPv6
-        address. If the request comes from a proxy, the header X-Forwarded-For gives the address. Without that header,
-        return an empty text."""
+        """Return the text by which limits identify the client: the client's IPv4 address, or the /64 network of the
+        client's IPv6 address. If the request comes from a proxy, the header X-Forwarded-For gives the address. Without
+        that header, return an empty text."""
         address = request.remote or ""
         if address in self._proxies:
             hops = map(str.strip, ",".join(request.headers.getall("X-Forwarded-For", [])).split(","))
@@ -64,9 +63,11 @@ class Connections:
 
 
 class Connection(asyncio.Protocol):
-    """One connection. It passes what arrives on to a protocol that `server` makes. It counts the bytes of an incomplete
-    head, and those of requests that come before the current request is answered. If there are more than
-    AHEAD_BYTES_MAX, the connection is aborted."""
+    """One connection. `server` makes the protocol object of aiohttp, which gets the bytes that arrive.
+
+    The connection counts two kinds of bytes: the bytes of an incomplete head, and the bytes of requests that come
+    before the current request is answered. If the sum is more than AHEAD_BYTES_MAX, the connection is aborted.
+    """
 
     def __init__(self, connections: Connections, server: Callable[[], asyncio.Protocol]) -> None:
         self._connections = connections
@@ -116,11 +117,11 @@ class Connection(asyncio.Protocol):
             self._inner.connection_lost(error)
 
     def expects_body(self) -> None:
-        """Note that the head of a request has come, and that its body follows."""
+        """Stop counting bytes, because the head of a request has come and the body of this request follows."""
         self._ahead = None
 
     def expects_head(self) -> None:
-        """Note that a whole request has come. What comes now belongs to the next request."""
+        """Count bytes again, from 0. A whole request has come, so the bytes that follow belong to the next request."""
         self._ahead = 0
 
 

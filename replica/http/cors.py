@@ -1,13 +1,16 @@
 """The rules for web pages that use this replica through a browser. Without tokens, the replica has no other protection.
 
-- A write from a page of another origin is refused, so that a foreign page cannot reserve in a user's name.
+- A write from a page of another origin is refused. Otherwise a foreign page could make reservations in a user's name.
 - A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`, because the
   cluster page shows all replicas and cuts links of all replicas. Such a page may use an endpoint with the method POST,
   such as a commit, only with `auth: none`, as in a class.
-- A replica that listens only on the loopback address, or asks for no tokens, refuses foreign names in the header Host.
-  Otherwise a foreign page could point its own name at the replica's address, and would then seem to be the replica's
-  own page (DNS rebinding). With tokens, such an attack gains nothing, since browsers send a cookie only to the name
-  that set it. With `auth: proxy`, a browser may send the login to any host name, so foreign names are refused too.
+- The header Host must have `localhost`, an IP address, or a host name from the configuration. Otherwise a foreign page
+  could point the page's own host name at the replica's address (DNS rebinding). Then the foreign page would seem to be
+  the replica's own page.
+
+The rule for the header Host applies to a replica that listens only on the loopback address. It also applies to all
+replicas with `auth: none` or `auth: proxy`. With `auth: proxy`, a browser may send the login to any host name. With
+`auth: tokens`, DNS rebinding gains nothing: browsers send a cookie only to the host name that set the cookie.
 
 Only browsers send the header Origin, so the first two rules do not apply to other programs.
 """
@@ -60,7 +63,8 @@ class CrossSite:
         )
 
     def permission(self, endpoint: Endpoint | None, origin: str) -> Mapping[str, str]:
-        """Return the headers with which a browser lets a page of another replica read the answer."""
+        """Return the headers that let a page of another replica read the answer in a browser. Return no headers if the
+        page may not read the answer."""
         if not self._is_shared(endpoint) or not self._is_of_the_cluster(origin):
             return {}
         return {
