@@ -1,8 +1,8 @@
-"""Submits follow-ups. If a replay has left an accepted write without effect, the application of the write may submit a
-follow-up: another write that does what was promised.
+"""Submits follow-ups. A replay may leave an accepted write without effect. Then the application of the write may submit
+other writes, the follow-ups, which make up for the lost effect.
 
-One thread searches the log at the start, and whenever an outcome has changed. It does not rely on events, so it also
-finds what changed while the replica was down.
+One thread searches the log at the start, and again whenever an outcome has changed. The outcomes are in the log. So the
+thread also finds outcomes that changed while the replica was down.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHANGES = {"moved", "rejected"}
 
 
 class FollowUps:
-    """Submits the follow-ups of the replica `label`."""
+    """Submits the follow-ups of the writes that the replica `label` accepted."""
 
     def __init__(self, label: str, service: Service, applications: Sequence[Application]) -> None:
         self._label = label
@@ -51,12 +51,13 @@ class FollowUps:
             self._thread.join()
 
     def note(self, transaction: Transaction) -> None:
-        """Note that a transaction may have changed outcomes. Returns at once."""
+        """Wake the thread if the transaction has changed the outcome of a write. Returns at once."""
         if any(event.name in CHANGES for event in transaction.events):
             self._wanted.set()
 
     def look(self) -> bool:
-        """Submit a follow-up for each write in the log that needs one now. Returns False if a follow-up was refused."""
+        """Submit the follow-ups of each write in the log that needs them now. Returns False if a follow-up must be
+        submitted again later."""
         is_done = True
         for application in self._applications:
             follow_up = application.follow_up

@@ -1,1 +1,1 @@
-"""The events of a replica: what happens there, for screens and metrics."""
+"""The events of a replica. They tell screens, the terminal and metrics what happens at the replica."""

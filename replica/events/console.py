@@ -129,8 +129,7 @@ class Console:
                 yield texts.get(membership["membership"], "")
 
     def _revoked(self, transaction: Transaction) -> Iterator[str]:
-        """Yield the lines for an installed full state. Revoked reservations matter to users, so each revoked commit of
-        a client has a red line."""
+        """Yield the lines for an installed full state. Each revoked commit of a client has a line in red."""
         yield f"installed the full state of {self.name(str(transaction.source))}"
         for event in transaction.events:
             data = event.data
@@ -230,7 +229,7 @@ def harmless(text: object) -> str:
 
 
 def _request(data: Mapping[str, Any]) -> str:
-    """Return the reservation's id without the name of the user."""
+    """Return the id of the reservation without the user's name at the front."""
     return harmless(str(data["reservation"] or "").removeprefix(f"{data['user']}/"))
 
 

@@ -1,4 +1,4 @@
-"""Counts what happens at a replica after its start, for Prometheus."""
+"""Counts writes, notifications and HTTP answers of a replica since its start. Prometheus reads the counters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0
 
 
 class Counters:
-    """The counters of one replica, all in `registry`. Any thread may count."""
+    """The counters of one replica. `registry` has all counters. Any thread may call the methods."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]

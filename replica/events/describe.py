@@ -18,9 +18,9 @@ class Describer:
     """Describes writes for screens. `describe(write, outcome)` never raises an error. If this replica does not know the
     application, `describe` returns an empty description.
 
-    A description, or each of its `parts`, has the member `why`. If an acknowledged write had no effect, `why` is a
-    sentence that gives the reason. If the application gives no such sentence, this class makes one. If the write had
-    its effect, `why` is None.
+    The description of a client's write has the key `why`. If the description has `parts`, each part has this key
+    instead. If an acknowledged write had no effect, `why` is a sentence that gives the reason. If the application gives
+    no reason, this class gives one. If the write had its effect, `why` is None.
     """
 
     def __init__(self, applications: Sequence[Application]) -> None:

@@ -1,16 +1,19 @@
 """Expands transactions of the store into screen events, write by write.
 
-A screen event has the id `STREAMID.NUMBER`: the id of the transaction, and the number of the event in it. A change of a
-write gives these events, in this order:
+A screen event has the id `STREAMID.NUMBER`: the id of the transaction, and the number of the event in the transaction.
+A change of a write gives these events, in this order:
 
-accepted, received  if the write is new here
+accepted, received  if the write is new at this replica
 moved, rejected     if the outcome of the write changed
 committed           if the write was committed
 
-A write that was made again gives an event `accepted`. If this write had no effect, an event `rejected` follows, because
-its user got the answer that the request is accepted. If a transaction rolls writes back, its first event is `replay`,
-which names these writes. When a full state is installed, each revoked commit gives an event `revoked`. Then an event
-`reset` follows, because anything on a screen may have changed.
+A write that was made again under a new id gives an event `accepted`. If this write has no effect, an event `rejected`
+follows, because the user was told that the request is accepted.
+
+If a transaction rolls writes back, its first event is `replay`. This event names the writes that were rolled back.
+
+When a full state is installed, each revoked commit gives an event `revoked`, unless the write is unknown because the
+log had already dropped the commit. Then an event `reset` follows, because all data on a screen may have changed.
 
 For a listener that only counts, this module can summarise transactions without reading the log.
 """
@@ -58,8 +61,8 @@ class Cursor(NamedTuple):
         return f"{self.moment_ms}-{self.sequence}" + ("" if self.number == NUMBER_LAST else f".{self.number}")
 
     def before_transaction(self) -> str:
-        """Return the id of a stream entry. To continue at the cursor, read the entries after this entry. If the cursor
-        is inside a transaction, this transaction is read again."""
+        """Return the id of a stream entry. All events after the cursor are in the entries after this entry. If the
+        cursor is inside a transaction, the entries include this whole transaction."""
         if self.number == NUMBER_LAST:
             return f"{self.moment_ms}-{self.sequence}"
         if self.sequence > 0:
@@ -77,7 +80,7 @@ class ScreenEvent:
 
     @cached_property
     def encoded(self) -> str:
-        """The `data` as JSON, encoded once for all streams that send it."""
+        """The `data` as JSON. All streams that send the event share this text."""
         return _encode(self.data)
 
 
@@ -87,8 +90,11 @@ def _encode(data: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class ReplayEvent(ScreenEvent):
-    """The event of a replay. `details` returns the members that `data` lacks (see `replay`). A call of `details` takes
-    long, and usually no stream wants the event. So `details` is called only when a stream sends the event."""
+    """The event of a replay.
+
+    `details` returns the keys and values that `data` lacks (see `replay`). A call of `details` takes long, and most
+    replay events are never sent to a stream. So `details` is called only when a stream sends the event.
+    """
 
     details: Callable[[], dict[str, Any]]
 
@@ -101,9 +107,9 @@ class ReplayEvent(ScreenEvent):
 class Transaction:
     """One transaction of the store, with its events in order.
 
-    A transaction may be a summary. Then `events` leaves out the writes that only arrived or were committed. `summed`
-    maps the name of an event to the number of events that were left out. `csns` has the CSNs of the commits that were
-    left out.
+    A transaction may be a summary. A summary has no events for writes that only arrived or were only committed.
+    `summed` maps the name of an event to the number of events that were left out. `csns` has the CSNs of the commits
+    that were left out.
     """
 
     id: str
@@ -127,10 +133,9 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
 
 
 def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
-    """Split the entry of a transaction into two parts. The first part is an entry with the changes that are not plain
-    (see `_is_plain`). The second part summarises the plain changes: the fields `summed` and `csns` of a Transaction.
-    The first part does not name the writes that were rolled back. If the writes of the transaction were made again, the
-    first part has all changes."""
+    """Return the entry without its plain changes (see `_is_plain`), and a summary of the plain changes. The summary
+    consists of the fields `summed` and `csns` of a Transaction. The returned entry does not name the writes that were
+    rolled back. If the writes of the transaction were made again, the entry is returned unchanged."""
     if entry["kind"] == MADE_AGAIN:
         return entry, Counter(), ()
     expanded: list[Change] = []
@@ -160,7 +165,8 @@ def expand(
     identifier: str, entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Transaction:
     """Return an entry of the event stream as a Transaction. `identifier` is the stream id of the entry. `writes` has
-    the writes that the entry names and the log still holds. `label` is the label of this replica."""
+    the writes that the entry names. A write that is no longer in the log is missing there. `label` is the label of this
+    replica."""
     kind = str(entry["kind"])
     if "changes" in entry:
         found = list(_of_changes(entry, writes, describer, label))
@@ -205,10 +211,14 @@ def _of_changes(
 
 
 def replay(entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer) -> dict[str, Any]:
-    """Return what a screen shows of the writes that a transaction rolled back. `undone` lists the writes from the last
-    to the first, as they were undone. `played_again` lists the writes in the order in which they were played again,
-    with their new results. If the transaction rolled back many writes, both lists have only the first of these writes.
-    `left_out` is the number of the other writes."""
+    """Return what a screen shows about the writes that a transaction rolled back.
+
+    undone        the undone writes; the last write comes first, because it was undone first
+    played_again  the writes that were played again, in the order of the replay, with their new results
+    left_out      the number of rolled back writes that are not listed
+
+    If the transaction rolled back many writes, only the first of these writes in the order are listed.
+    """
     undone: Sequence[Undone] = entry.get("undone", ())
     steps = {one.write: _step(one, writes.get(one.write), describer) for one in undone}
     again = sorted(undone, key=lambda one: math.inf if one.csn is None else one.csn)  # commits are played first
@@ -226,9 +236,9 @@ def replay(entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Des
 
 
 def _step(undone: Undone, write: Write | None, describer: Describer) -> dict[str, Any]:
-    """Return the data of a write that was undone. `before` is the result that the write had before it was undone.
-    `what` is the purpose of the write or, if it has none, its operation. If the write is no longer in the log (`write`
-    is None), the data have only its id and its outcome."""
+    """Return the data of a write that was undone. `before` is the result of the write before the rollback. `what` is
+    the purpose of the write. If the write has no purpose, `what` is the operation. If the write is no longer in the
+    log, `write` is None. Then the data have only the id, the stamp and the outcome."""
     step = {"write": undone.write, "stamp": undone.write.partition("@")[0], "outcome": undone.was.partition(" ")[0]}
     if write is None:
         return step | dict.fromkeys(("app", "op", "user", "what", "before"))
@@ -254,8 +264,8 @@ def _of_revoked(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the events of the revoked commits, then a `reset`. The writes in `revoked` are tentative again. The writes
-    in `lost` are gone: the new order has no place for them, and they cannot be made again. Other revoked commits were
-    already dropped from the log, so nobody knows their writes. `lost_pages` names the pages that these commits
+    in `lost` no longer exist: they have no place in the new log, and they cannot be made again. Some revoked commits
+    were already dropped from the log, so their writes are unknown. `lost_pages` names the pages that these commits
     changed."""
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
@@ -269,9 +279,10 @@ def _of_revoked(
 def _data_of(
     start: Mapping[str, Any], write: Write | None, was: str | None, now: str, describer: Describer
 ) -> Iterator[dict[str, Any]]:
-    """Yield the data of the events of one write. The data consist of `start`, of values of the write, and of values
+    """Yield the data for the events of one write. The data have the keys of `start`, values of the write, and values
     from the application's description of the write. If the description has several `parts`, yield data for each part.
-    If the write is no longer in the log (`write` is None), only `start` and the outcome have values."""
+    If the write is no longer in the log, `write` is None. Then only `start` and the outcome are known, and all other
+    values are None."""
     status = now.partition(" ")[0]
     if write is None:
         names = ("app", "op", "user", "request", "reservation", "before", "after", "why")
@@ -302,8 +313,9 @@ def _data_of(
 
 
 def _outcome_event(data: Mapping[str, Any]) -> str | None:
-    """Return the name of the event for a changed outcome. Return None if the result is the same as before, or if `why`
-    gives no reason for a write that was not done, such as a duplicate."""
+    """Return the name of the event for a changed outcome. Return None if the write was done with the same result as
+    before. For a write that was not done, return None if `why` gives no reason. A duplicate, for example, has no
+    reason."""
     if data["outcome"] in DONE:
         return "moved" if data["before"] != data["after"] else None
     return "rejected" if data["why"] else None

@@ -1,8 +1,9 @@
-"""The event feed: one thread reads the store's events, keeps recent ones in memory, and passes them on.
+"""The event feed: one thread reads the store's events, keeps recent events in memory, and passes them to a listener.
 
-The store is read once for all followers. If a read returns very many changes, the feed only counts their events, and
-does not keep them in memory. If a follower's next events are not in memory, the follower reads the store itself. If the
-store has dropped or lost events, followers get a `reset` event. After this event, a screen must load its content again.
+All followers share the events in memory. If one read finds very many changes, the feed only counts the events of these
+changes, and does not keep them in memory. If a follower's next events are not in memory, the follower reads the store.
+If the store has dropped or lost these events, the follower gets a `reset` event. After this event, a screen must load
+its content again.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ WAIT_MIN_S, WAIT_MAX_S = 0.1, 5.0
 
 
 class Position(NamedTuple):
-    """A position in the feed: directly after the event with the cursor `after`. The feed counts its resets. `resets` is
-    this count when the position was made. The next reset makes the position invalid."""
+    """A position in the feed, directly after the event with the cursor `after`. `resets` is the number of resets of the
+    feed before this position was made. The next reset makes the position invalid."""
 
     after: Cursor
     resets: int
@@ -44,8 +45,8 @@ class Position(NamedTuple):
 class EventFeed:
     """The feed of one replica. After `start`, the thread of the feed calls `listener` with each transaction in order.
 
-    The thread reads the store through a client that `blocking_client` makes. All followers that read the store use
-    `client`.
+    `blocking_client` makes the Redis client with which the thread reads the store. Followers read the store with the
+    Redis client `client`.
     """
 
     def __init__(
@@ -78,8 +79,8 @@ class EventFeed:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wake every follower, and ask the thread to end. The thread ends as soon as its present read of the store
-        ends: after up to BLOCK_MS, or when the storage is closed."""
+        """Wake every follower, and ask the thread to end. If the thread is reading the store, the thread ends
+        after this read. The read takes up to BLOCK_MS, or ends when the storage is closed."""
         self._stopping.set()
         with self._changed:
             self._notify()
@@ -100,9 +101,9 @@ class EventFeed:
             return FeedFollower(self, Position(self._last if after is None else after, self._resets))
 
     def entries(self, after: str) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return (id, entry) of up to BATCH_MAX transactions that come after the transaction `after` in the store,
-        oldest first. If the store has already dropped the next transaction, begin with the oldest one that it still
-        has."""
+        """Return up to BATCH_MAX transactions that come after the transaction `after` in the store, oldest first, as
+        pairs (id, entry). If the store has already dropped the next transaction, begin with the oldest transaction in
+        the store."""
         try:
             return [*self._store.events(after, None, BATCH_MAX, self._client)]
         except Gap:
@@ -147,9 +148,9 @@ class EventFeed:
             return not self._is_void(position) and position.after < self._floor
 
     def _read_store(self, after: Cursor, last: Cursor) -> tuple[list[ScreenEvent], Cursor]:
-        """Return the events after `after` and up to `last`, from at most BATCH_MAX transactions. Also return the
-        position after these events. Raises Gap if the store no longer has these events. Many followers have the same
-        position, so the last result is kept for the next call."""
+        """Return the events after `after` and up to `last`, from at most BATCH_MAX transactions. Also return the cursor
+        after these events. Raises Gap if the store no longer has these events. The method keeps its last result for the
+        next call, because many followers have the same position."""
         held = self._read_last
         if held is None or held[0] != (after, last):
             entries = self._store.events(after.before_transaction(), None, BATCH_MAX, self._client)
@@ -174,8 +175,8 @@ class EventFeed:
 
     @contextlib.contextmanager
     def _notifying(self, notify: Callable[[], object]) -> Iterator[None]:
-        """Call `notify` after each change while the context is open. Any thread may make the call, so `notify` must
-        return at once."""
+        """Within the context, call `notify` after each change of the feed. Other threads call `notify` and hold the
+        lock of the feed, so `notify` must return at once."""
         with self._changed:
             self._notified.add(notify)
         try:
@@ -218,8 +219,9 @@ class EventFeed:
             self._reset(Cursor.parse(self._store.last_event()))
 
     def _reconnected(self, broken: bool) -> None:
-        """Reset the feed after a new connection to the store, if `broken` is true or if the store has lost events. The
-        store has lost events if its last event is older than the last event of the feed."""
+        """Reset the feed, if this is necessary after a new connection to the store. A reset is necessary if `broken` is
+        true, or if the store has lost events. The store has lost events if its last event is older than the last event
+        of the feed."""
         last = Cursor.parse(self._store.last_event())
         if broken or last < self._last:
             self._reset(last)
@@ -263,7 +265,7 @@ class EventFeed:
 
 
 class FeedFollower:
-    """Follows the feed for one screen. Only one thread at a time may use it."""
+    """Follows the feed for one screen. Only one thread at a time may use the follower."""
 
     def __init__(self, feed: EventFeed, position: Position) -> None:
         self._feed = feed

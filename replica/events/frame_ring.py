@@ -39,7 +39,7 @@ KINDS = {
 
 
 class FrameRing:
-    """The newest frames that were sent and received. Any thread may use it.
+    """The newest frames that were sent and received. Any thread may call the methods.
 
     New frames are recorded only while `is_wanted` returns true. Older records stay. `is_wanted` must not block.
     """
@@ -61,10 +61,16 @@ class FrameRing:
         return SessionFrames(self, next(self._sessions), peer)
 
     def after(self, at: int, count_max: int) -> list[dict[str, Any]]:
-        """Return up to `count_max` of the records that were made after the time `at`, oldest first. Each record has
-        `at`, `session` (a number that only this replica knows), `peer`, `way` (sent or received), `kind` and `carries`.
+        """Return up to `count_max` records that were made after the time `at`, oldest first. A record has these keys:
 
-        Times are in microseconds since 1970, by the machine's clock. No two records have the same time.
+        at       the time of the record; no two records have the same time
+        session  the number of the session; other replicas do not know this number
+        peer     the label of the other replica
+        way      `sent` or `received`
+        kind     the kind of the frame
+        carries  the content of the frame
+
+        Times are in microseconds since 1970, by the machine's clock.
         """
         with self._lock:
             newer = [*itertools.takewhile(lambda record: record["at"] > at, reversed(self._records))]
@@ -134,7 +140,8 @@ def _carried(frame: Frame) -> dict[str, Any]:
 
 
 def _item(item: Item) -> Mapping[str, Any]:
-    """Return what a record says about a write of a batch: its id, its CSN, and whether the batch has its body."""
+    """Return what a record says about a write of a batch: the id of the write, its CSN, and whether its body is in the
+    batch."""
     return {"write": item.id, "csn": item.csn, "body": bool(item.body)}
 
 

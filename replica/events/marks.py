@@ -1,7 +1,8 @@
-"""The sign and the colour of each state of a write. They mean the same on every terminal of the project.
+"""The sign and the colour of each state of a write. All terminal programs of the project use the same signs and
+colours.
 
 A tentative write is shown in black on yellow, because yellow letters cannot be read on a light terminal.
-cli/output/screen.py has the same signs and colours for the client, which shares no code with replicas.
+cli/output/screen.py defines the signs and colours again for the client, which shares no code with replicas.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ def paint(
     no_color: bool | None = None,
     force_color: bool | None = None,
 ) -> str:
-    """Return the text in a colour of termcolor. A name that begins with `on_` is a background; the text on it is black,
-    and not bold, because many terminals show bold black as grey."""
+    """Return the text in a colour of termcolor. A colour whose name begins with `on_` is a background. Text on a
+    background is black and not bold, because many terminals show bold black as grey."""
     background = color if color is not None and color.startswith("on_") else None
     return colored(
         text,

@@ -1,5 +1,5 @@
-"""Writes lines to a terminal in a thread of its own, so that a terminal that is paused (Ctrl-S) or closed does not
-block the replica."""
+"""Writes lines to a terminal in its own thread. So a terminal that is paused (Ctrl-S) or closed does not block the
+replica."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ CLOSE_TIMEOUT_S = 5.0
 
 
 class Printer:
-    """Prints lines. Call it with a line that ends in a newline; the call returns at once. `close` waits for the
-    remaining lines, but not longer than CLOSE_TIMEOUT_S."""
+    """Prints lines in a thread. A call `printer(line)` returns at once; the line must end in a newline. `close` waits
+    until the remaining lines are printed, but gives up after some seconds."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
