@@ -147,7 +147,7 @@ class PaceBody(Model):
 class TruncateBody(Model):
     example: ClassVar = {"keep": 1000}
 
-    keep: Annotated[int, Field(ge=0, lt=KEEP_MAX, description="How many committed writes stay in the log.")]
+    keep: Annotated[int, Field(ge=0, lt=KEEP_MAX, description="The number of committed writes that stay in the log.")]
 
 
 class RetireBody(Model):
@@ -178,9 +178,11 @@ class InviteBody(Model):
 class PromoteBody(Model):
     example: ClassVar = {"force": True}
 
-    force: Annotated[bool, Field(description="Promote this replica without the present primary.")] = False
+    force: Annotated[
+        bool, Field(description="Make this replica the primary without the help of the present primary.")
+    ] = False
     although_it_answers: Annotated[bool, Field(description="Use `force` even if the present primary answers.")] = False
-    to: str | None = Field(default=None, description="The label of the replica that the primary hands over to.")
+    to: str | None = Field(default=None, description="The label of the replica that becomes the primary.")
 
     @field_validator("to")
     @classmethod
@@ -237,7 +239,7 @@ class Admin:
         self._syncing = ConcurrencyLimit(WAITING_MAX, "too_many_waiting", "requests that wait for a session")
 
     def show_replica(self, _request: Request[None, None]) -> Answer:
-        """Show what this replica is and holds."""
+        """Show the state of this replica: the primary, the members, the version vectors and the peers."""
         state, created = self._store.state(), self._store.members()
         peers = self._peers.status()
         present = {state.label, *[peer["label"] for peer in peers]}
@@ -286,7 +288,9 @@ class Admin:
         entries = self._store.log(after, limit)
         if entries is None:
             raise Unknown(
-                "write_unknown", f"The log does not hold the write {after}. Begin again without `after`.", after=after
+                "write_unknown",
+                f"The log does not hold the write {after}. Send the request without `after`.",
+                after=after,
             )
         return {
             "writes": [self._shown(entry) for entry in entries],
@@ -306,10 +310,10 @@ class Admin:
         }
 
     def list_waiting(self, _request: Request[None, None]) -> Answer:
-        """List the tentative writes that may need help. A write is listed if it has waited for more than ten minutes,
-        or if the replica that accepted it does not answer or was forgotten. Each entry has the user, the request, the
-        time, the replica that accepted the write, and the replicas that are known to hold the write. `help` says what
-        to do. Only the first 1,000 tentative writes in the order are considered."""
+        """List the tentative writes that may need help. These are the writes that have waited for more than ten
+        minutes. The list also has the writes of replicas that cannot be reached or were forgotten. `accepted_by` is the
+        replica that accepted the write. `held_by` has the replicas that are known to hold the write. `help` says what
+        to do. Only the first 1,000 tentative writes are checked."""
         state = self._store.state()
         entries = self._store.log(state.last or None, TENTATIVE_LOOKED_AT)
         if entries is None:  # the last commit was dropped from the log, and all commits before it
@@ -353,8 +357,8 @@ class Admin:
 
     def set_pace(self, request: Request[None, PaceBody]) -> Answer:
         """Let sessions and commits run by themselves (`auto`), or only on request (`manual`). A change to `manual` ends
-        the sessions that nobody has requested. With manual pace, this replica refuses a session that a peer starts by
-        itself, with the code `paused`. A restart does not change the pace."""
+        the sessions that nobody has requested. With manual pace, this replica refuses the sessions that peers start by
+        themselves. The code of this refusal is `paused`. A restart does not change the pace."""
         self._peers.set_pace(request.body.pace)
         if request.body.pace == "auto":
             self._store.catch_up()
@@ -374,7 +378,7 @@ class Admin:
 
 
 class MembershipChanges:
-    """The handlers of membership. A replica without membership, as in a simulation, does not have them."""
+    """The handlers that change the membership. A replica in a simulation has no such handlers."""
 
     def __init__(self, parts: Parts, membership: Membership) -> None:
         self._store, self._peers = parts.store, parts.peers
@@ -386,28 +390,29 @@ class MembershipChanges:
         return {"retired": True, "write": retired.write, "held_by": retired.held_by}
 
     def forget(self, request: Request[None, ForgetBody]) -> Answer:
-        """Forget another replica that is lost for good. The writes of the forgotten replica are kept if any other
-        replica holds them. Without `confirmed` the request is refused, and the refusal says what may be lost."""
+        """Forget another replica that will never come back. The writes of the forgotten replica are kept if any other
+        replica holds them. Without `confirmed`, the request is refused with the code `not_confirmed`. The message says
+        what may be lost."""
         name = request.body.replica
         write = self._membership.forget(name, confirmed=request.body.confirmed)
         return {"label": label_of(name, self._store.members()) or name, "write": write}
 
     def activate(self, request: Request[None, ActivateBody]) -> Answer:
-        """Let clients make writes with this version of an application from now on. All replicas must be able to play
-        it."""
+        """Let clients make writes with this version of an application, once this change is committed. All replicas must
+        be able to play the version."""
         tag = request.body.application
         return {"application": tag, "write": self._membership.activate(tag)}
 
     def invite(self, request: Request[None, InviteBody]) -> Answer:
-        """Make an invitation for a server with this label. With the invitation, the server may join through this
-        replica within an hour. With `auth: none`, a server needs no invitation."""
+        """Make an invitation for a server with this label. The server must join through this replica, within an hour.
+        With `auth: none`, a server needs no invitation."""
         label = request.body.label
         invitation, until = self._membership.invite(label)
         return {"label": label, "invitation": invitation, "until": until.isoformat()}
 
     def promote(self, request: Request[None, PromoteBody]) -> Answer:
-        """Make this replica the primary. If `to` names another replica, this replica must be the primary, and hands
-        over to that replica."""
+        """Make this replica the primary. If `to` names another replica, make that replica the primary instead. Only the
+        present primary can do that."""
         if request.body.force:
             self._membership.force(although_it_answers=request.body.although_it_answers)
         else:
@@ -420,8 +425,8 @@ class MembershipChanges:
 
 
 def _primary(state: State, created: Sequence[Member], servers: Mapping[str, str]) -> Answer:
-    """Describe the primary. `servers` maps the labels of the peers to their ids. `gone` is true if the replica with the
-    primary's label now has another id. Then there is no primary any more."""
+    """Describe the primary. `servers` maps the labels of the peers to their ids. In the answer, `gone` is true if the
+    replica with the primary's label now has another id. Then the cluster has no primary."""
     label = label_of(state.primary, created)
     server = state.server if label == state.label else servers.get(label or "", state.primary)
     return {"id": state.primary or None, "label": label, "here": state.is_primary, "gone": server != state.primary}
@@ -447,18 +452,19 @@ def _what_helps(primary: Answer, peer: Answer | None, absent: Collection[str]) -
         return f"The link to the primary, {label}, is cut. To commit the writes, heal the link: `link heal {label}`."
     if label in absent:
         return (
-            f"The primary, {label}, does not answer. It commits the writes after a session with a replica that holds"
-            f" them. If {label} is lost for good, make another replica the primary: `admin promote --force`."
+            f"The primary, {label}, does not answer. The writes are committed when {label} answers again and has"
+            f" received them. If {label} will never answer again, make another replica the primary:"
+            " `admin promote --force`."
         )
-    return f"The primary, {label}, commits the writes after a session with a replica that holds them: `sync {label}`."
+    return f"The primary, {label}, commits the writes when it has received them. To send them, run `sync {label}`."
 
 
 def _members(
     settings: Config, created: Sequence[Member], present: Collection[str], forgotten: Collection[str]
 ) -> list[dict[str, Any]]:
     """Return the founders and the created servers. The id of a founder is None, because only the founder itself knows
-    it. `present` has the labels of this replica and of its peers. A founder whose label is not in `present` has retired
-    or was forgotten. A created server that has retired is not in `created`, so it is left out."""
+    this id. `present` has the labels of this replica and of its peers. A founder whose label is not in `present` has
+    retired or was forgotten. A retired created server is left out, because `created` does not have this server."""
     lost = set(forgotten).difference(present)
     found: list[tuple[str | None, str, str, str, bool]] = [
         (None, label, str(founder.rest), str(founder.anti_entropy), label not in present)

@@ -1,17 +1,20 @@
 """Authentication and authorisation: who makes a request, and whether their role permits it.
 
-With `auth: none` everybody may do everything. With `auth: tokens` a request has a token. With `auth: proxy` a user can
-also log in at a trusted proxy. Then the proxy adds the name and the groups of the user to each request, and the request
-needs no token (proxy_login.py). There are three ways to send a token:
+With `auth: none` everybody may do everything. With `auth: tokens` a request needs a token. With `auth: proxy` a user
+can also log in at a trusted proxy. Then the proxy adds the name and the groups of the user to each request, and the
+request needs no token (proxy_login.py). There are three ways to send a token:
 
     Authorization: Bearer TOKEN        programs and the command line
     Authorization: Basic NAME:TOKEN    programs that know only names and passwords, such as calendars
     Cookie: bayou_token=TOKEN          the web pages, after PUT /login has set the cookie
 
-Tokens are looked up in the tentative view. So a change of persons that this replica accepts takes effect here at once,
-even while the replica is cut off. The operator's token is in data/LABEL/operator.token, and changes at each start. With
-this token, the operator of the machine can create the first manager. Each endpoint declares the lowest role that may
-use it. An endpoint without a role needs no token.
+Tokens are looked up in the tentative view. When this replica accepts a change of a person, the change takes effect at
+this replica at once. That is so even while the replica cannot reach the other replicas.
+
+The operator's token is in the file data/LABEL/operator.token. The token changes at each start. With this token, the
+operator of the machine can create the first manager.
+
+Each endpoint declares the lowest role that may use the endpoint. An endpoint without a role needs no token.
 """
 
 from __future__ import annotations
@@ -97,9 +100,9 @@ class Security:
 
     def user_of_proxy(self, request: FlaskRequest) -> Caller | None:
         """Return the user that a trusted proxy names in the request. Return None if the request names no user, or if
-        the setting `auth` is not `proxy`. If the user is also a person of this cluster, the user has at most the role
-        of that person. Raises Unauthorized and BadInput as ProxyLogin.user_of does. Raises Forbidden if the person was
-        revoked."""
+        the setting `auth` is not `proxy`. The user may also be a person of this cluster. Then the user gets the lower
+        role of the two: the role from the proxy, or the role of the person. Raises Unauthorized and BadInput as
+        ProxyLogin.user_of does. Raises Forbidden if the person was revoked."""
         user = self._proxy_login.user_of(request) if self._proxy_login else None
         if user is None:
             return None
@@ -114,9 +117,12 @@ class Security:
 
     def add_manager_of_proxy(self, caller: Caller, service: Service) -> None:
         """Add the caller as a person of this cluster, if the caller is a manager who logs in at the proxy and is not a
-        person yet. A manager's write about other people has an effect only if the replicated data says that its user is
-        a manager. So this method submits a write that records the role. Every replica plays that write before the
-        manager's own write. Nobody gets the token of the new person."""
+        person yet.
+
+        Other replicas do not know the role that the proxy gives. They let a manager's write about other people have an
+        effect only if the replicated data name its user as a manager. So this method submits a write that records the
+        role. Every replica plays that write before the manager's own write. Nobody gets the token of the new person.
+        """
         if self._proxy_login is None or caller.role != "manager" or caller.name == OPERATOR:
             return
         if self._person(caller.name)[0] is None:
@@ -125,8 +131,8 @@ class Security:
             service.submit(draft, ClientSession(Token()))  # if a peer has added them meanwhile, it changes nothing
 
     def _person(self, name: str) -> tuple[Person | None, bool]:
-        """Return (person, existed). `person` is the person who has this name now, or None. `existed` says whether the
-        name ever belonged to a person."""
+        """Return the person who has this name now; None if there is no such person. Also return whether a person ever
+        had this name."""
         page = person_page(name)
         fields = self._read([page]).pages[page].tentative
         return decode_person(fields), bool(fields)
@@ -148,8 +154,8 @@ class Security:
         if name is None or person is None or not is_hash_of(person.hash, token):
             raise Unauthorized(
                 "token_wrong",
-                "This replica does not know the token. It was revoked or replaced, or it is so new that it has not"
-                " arrived here yet. A manager can give another token.",
+                "This replica does not know the token. The token was revoked or replaced, or is so new that this"
+                " replica has not received it yet. Ask a manager for another token, or try again later.",
             )
         return Caller(name, person.role)
 
@@ -178,7 +184,7 @@ class Login:
         self._security = security
 
     def show_login(self, request: HttpRequest[None, None]) -> Answer | Response:
-        """Show who the caller is; a browser gets the web page for logging in."""
+        """Show who the caller is. A browser gets the web page for logging in."""
         if wants_page(request):
             return page("login.html", ["'self'"])
         if not self._security.has_roles:
@@ -201,8 +207,9 @@ class Login:
         return {"auth": auth, "user": None}, 200, self._cookie(request, "", 0)
 
     def _cookie(self, request: HttpRequest[Any, Any], token: str, age_s: int) -> dict[str, str]:
-        """Return the header that sets the cookie. Scripts and other sites cannot use the cookie. If the request came to
-        the public name of a replica, browsers send the cookie over TLS only."""
+        """Return the header that sets the cookie. Scripts cannot read the cookie. Browsers do not send the cookie with
+        requests from other sites. If this request came to the public name of a replica, browsers send the cookie over
+        TLS only."""
         secure = request.http.host.partition(":")[0] in self._security.public_names
         return {"Set-Cookie": dump_cookie(COOKIE, token, age_s, httponly=True, samesite="Strict", secure=secure)}
 
@@ -234,8 +241,8 @@ def _name_of(named: str | None) -> str:
 
 
 def new_operator_token(folder: Path) -> str:
-    """Write a new operator's token into the folder of the replica. Only the owner of the file can read it. Returns the
-    hash of the token."""
+    """Write a new operator's token to a file in the folder of the replica. Only the owner of the file can read the
+    token. Returns the hash of the token."""
     token = new_token(OPERATOR)
     path = folder / TOKEN_FILE
     fresh = folder / f"{TOKEN_FILE}.{secrets.token_hex(4)}"
