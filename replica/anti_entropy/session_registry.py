@@ -1,4 +1,4 @@
-"""Records with which peers this replica has a session, so that there is only one session with each peer at a time."""
+"""Records the running sessions of a replica, so that the replica has only one session with each peer at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SessionRegistry:
 
     If two replicas call each other at the same time, the call of the replica with the smaller label continues. The
     other call is refused. `is_cut(label)` returns whether the link to the peer `label` is cut. `is_paused()` returns
-    whether only sessions that a person asked for may begin.
+    whether this replica has manual pace. With manual pace, only sessions that a person asked for may begin.
 
     Call the methods in the event loop. Only `is_busy` and `standing` may also be called by other threads.
     """
@@ -38,8 +38,8 @@ class SessionRegistry:
         self._waiting: list[asyncio.Future[None]] = []
 
     def begin_call(self, peer: str, conversation: Conversation) -> bool:
-        """Record the start of a session that this replica starts. Returns False if there is a session with the peer
-        already, or if this session may not begin now."""
+        """Record the start of a session that this replica starts. Returns False if there is already a session with the
+        peer, or if this session may not begin now."""
         if self.has_session(peer) or not self._may_begin(peer, conversation):
             return False
         self._calls[peer] = conversation
@@ -47,11 +47,11 @@ class SessionRegistry:
         return True
 
     def begin_answer(self, peer: str, conversation: Conversation, *, replaces: bool) -> bool:
-        """Record the start of a session that the peer starts. Returns False if this session may not begin now, or if
-        another session with the peer takes precedence.
+        """Record the start of a session that the peer starts. Returns False if the session may not begin now. Also
+        returns False if another session with the peer must continue.
 
-        With `replaces`, first break off an open session with the peer. The peer has lost that session, because
-        otherwise the peer would not call.
+        With `replaces`, first break off an open standing session with the peer. At the peer, that session has ended
+        already. Otherwise the peer would not start another session.
         """
         if not self._may_begin(peer, conversation):
             return False
@@ -65,8 +65,9 @@ class SessionRegistry:
         return True
 
     async def close(self, wait_s: float) -> None:
-        """Refuse every new session from now on. Close the standing sessions, so that they end by themselves and not
-        with an error. The caller must break off the sessions that still run after `wait_s` seconds."""
+        """Refuse every new session from now on. Close the standing sessions, so that they end without an error. Wait
+        until all sessions have ended, but not for longer than `wait_s` seconds. After this time, the caller must break
+        off the sessions that still run."""
         self._is_closed = True
         await self._close(lambda: [*self._calls.values(), *self._answers.values()], wait_s)
 
@@ -96,8 +97,8 @@ class SessionRegistry:
         return peer in self._calls or peer in self._answers
 
     def is_busy(self, peer: str) -> bool:
-        """Return whether a session with this peer is at work. A standing session is idle if it has nothing to send and
-        waits for no frame. Any thread may call this method."""
+        """Return whether a session with this peer is running and is not idle. A standing session is idle if it has
+        nothing to send and waits for no frame. Any thread may call this method."""
         return any(not one.session.is_quiet for one in self._running(peer))
 
     def note_change(self) -> None:
@@ -130,15 +131,15 @@ class SessionRegistry:
             await asyncio.wait(waiting, timeout=wait_s)
 
     async def pause(self, reason: str, wait_s: float) -> None:
-        """Close the standing sessions, and wait until only sessions that a person asked for are left. Break off the
-        other sessions that still run after `wait_s` seconds."""
+        """End all sessions that may not run with manual pace (see `_is_on_request`). First close the standing sessions.
+        After `wait_s` seconds, break off the sessions that still run."""
         await self._close(self._unrequested, wait_s)
         for conversation in self._unrequested():
             conversation.break_off(PeerRefusalCode.BROKEN_OFF, reason)
 
     async def _close(self, running: Callable[[], Sequence[Conversation]], wait_s: float) -> None:
-        """Close the standing sessions among the sessions that `running` returns. Wait until `running` returns an empty
-        list, but not for longer than `wait_s` seconds."""
+        """Close the standing sessions in the list that `running` returns. Wait until `running` returns an empty list,
+        but not for longer than `wait_s` seconds."""
         deadline_s = time.monotonic() + wait_s
         while (left := running()) and time.monotonic() < deadline_s:
             for conversation in left:
@@ -156,6 +157,6 @@ class SessionRegistry:
 
 
 def _is_on_request(conversation: Conversation) -> bool:
-    """Return whether this session may run while this replica has manual pace. A person must have asked for the session,
-    and this side must not let the session stay open."""
+    """Return whether this session may run while this replica has manual pace. That is so if a person asked for the
+    session, and this side does not let the session stay open."""
     return conversation.session.is_requested and not conversation.session.may_stand

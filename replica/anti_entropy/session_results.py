@@ -26,9 +26,9 @@ AfterSession = Callable[[Report], None]
 class PeerRecord:
     """The results of the sessions with one peer.
 
-    `failures` counts the failed sessions in a row. `last` is what `GET /replica/links` shows about the last session.
-    `held` describes the writes that the peer held when this was last certain. It is certain only while no frame is in
-    flight.
+    `failures` counts the failed sessions in a row. `last` is what `GET /replica` shows as `last_session`. `held`
+    describes the writes that the peer holds. A report gives `held` only while no frame is in flight, because `held` is
+    not certain at other times.
     """
 
     reachable: bool | None = None
@@ -37,8 +37,7 @@ class PeerRecord:
     held: Reach | None = None
 
     def note_still_open(self) -> None:
-        """Set the time of the last result to now, because the standing session is still open and nothing is in
-        flight."""
+        """Set the time of the last result to now. Call this method while a standing session with the peer is idle."""
         if self.last is not None:
             self.last = self.last | {"at": _now()}
 
@@ -48,8 +47,10 @@ class SessionResults:
 
     record_of  returns the record of the peer with the given label; None if there is no such peer
     refresh    reads the peers from the store again
-    after      is called with the report of a session that has ended, and with the report of a standing session that
-               has received something; repairs the cluster, and commits writes if this replica is the primary
+    after      repairs the cluster, and commits writes if this replica is the primary
+
+    `after` is called with the report of each session that has ended. During a standing session, `after` is also called
+    with each report that says that something was received.
     """
 
     def __init__(
@@ -79,8 +80,8 @@ class SessionResults:
     def note(self, label: str, report: Report, seconds: float | None) -> None:
         """Handle the report of a session that has ended. `seconds` is the duration of the session; None if unknown.
 
-        A session that could not begin because a replica was busy changes nothing. If the storage cannot be reached,
-        only the count of failures changes.
+        If a session could not begin because a replica was busy, nothing changes. If the storage cannot be reached, the
+        failures are counted, but the result may not be recorded.
         """
         if report.code == PeerRefusalCode.BUSY:
             if not (report.sent or report.received or report.installed):

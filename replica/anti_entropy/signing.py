@@ -1,8 +1,8 @@
 """Signs with the key of this replica's certificate, and checks the signatures of other replicas (bayou/seals.py).
 
 A certificate of another replica is accepted if one of the certificates of ca.pem has issued it directly. The dates of
-the certificate are not checked, because a log is kept longer than a certificate is valid. TLS checks the dates of the
-certificates that connections use.
+the certificate are not checked here, because a log is kept longer than a certificate is valid. For connections, TLS
+checks these dates.
 """
 
 from __future__ import annotations

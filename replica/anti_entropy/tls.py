@@ -6,9 +6,9 @@ The setting `tls` names a folder with three files:
     LABEL.pem  the certificate of this replica
     LABEL.key  the key of this replica
 
-The certificate must be valid for the host of the replica's anti-entropy address, both for servers and for clients. The
-files are read once, at the start. The authority must issue certificates for this cluster only, because everybody who
-has a certificate of this authority is accepted as a replica.
+The certificate of a replica must name the host of the replica's anti-entropy address. The certificate must be valid for
+a server and for a client. The files are read once, at the start. The authority must issue certificates for this cluster
+only, because everybody who has a certificate of this authority is accepted as a replica.
 """
 
 from __future__ import annotations
