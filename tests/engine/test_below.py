@@ -1,6 +1,6 @@
 """Tests of `pages.below`, which returns the greatest field name of a page that is less than a given text. Names are
-compared bytewise. Some tests call `below` directly, through the operation `search` of the toy application; others
-reserve rooms on days with many reservations."""
+compared bytewise. Some tests call `below` with the operation `search` of the toy application. Other tests reserve rooms
+on days with many reservations, because a reservation calls `below`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def search(replica: Replica, request: str, steps: list[Step]) -> list[str]:
 
 
 def expected(fields: set[str], steps: list[Step]) -> list[str]:
-    """Apply the steps to a Python set of fields. Return the result that the application must give for each step
-    `below`. Python compares texts by code points, which is the order of their UTF-8 bytes."""
+    """Apply the steps to a Python set of fields. Return the expected result of each step `below`. Python compares texts
+    by code points. UTF-8 bytes have the same order."""
     found = []
     for how, text in steps:
         if how == "below":
@@ -95,7 +95,7 @@ class Room:
         self._store.begin(server="below~aaaaaa", cluster="test", first_primary=primary)
 
     def reserve(self, start: int, stop: int) -> str:
-        """Reserve this slot without alternatives. Return the status of the reservation."""
+        """Reserve the room from `start` to `stop` only. Return the status of the reservation."""
         self._now_us += 1000
         request = f"r{self._now_us}"
         wanted = Draft(

@@ -1,5 +1,5 @@
-"""The first primary of a cluster was lost before any other replica had met it. A forced promotion starts the cluster
-again."""
+"""The first primary of a cluster is lost before it has met any other replica. A forced promotion then makes another
+replica the birth of the cluster."""
 
 from __future__ import annotations
 

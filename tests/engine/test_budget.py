@@ -1,5 +1,5 @@
-"""While a write is played, its application may call the functions of `pages` only a limited number of times. With more
-calls, the outcome of the write is `failed`."""
+"""An application may call the functions of `pages` only a limited number of times while it plays a write. If the
+application makes more calls, the outcome of the write is `failed`."""
 
 from __future__ import annotations
 

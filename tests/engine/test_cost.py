@@ -17,9 +17,10 @@ def tentative(replica: Replica, count: int) -> None:
 
 
 def cost_of(others: int, k: int) -> tuple[int, int]:
-    """Return the cost (commands, rolled back) of a write that is ordered before `k` tentative writes of its page.
+    """Let a replica receive a write, and return the cost: (commands of Redis, number of writes rolled back).
 
-    The replica also holds `others` tentative writes on other pages.
+    The replica already holds `k` tentative writes of the same page, which come later in the order. The replica also
+    holds `others` tentative writes on other pages.
     """
     cluster = Cluster(3)
     _, one, two = cluster

@@ -40,8 +40,11 @@ def requests_of(drafts: list[Draft], mode: str) -> list[Any]:
 
 def outcome_of(primary: bool, mode: str, before: list[Draft], drafts: list[Draft], together: bool) -> tuple[Any, Any]:
     """Let a new replica accept the writes `before`, and then the writes `drafts`. If `together` is true, the replica
-    accepts all `drafts` in one transaction. Otherwise, each write has a transaction of its own. Return (data, replies):
-    the data of the replica without events, and the replies to `drafts` without pages."""
+    accepts all `drafts` in one transaction. Otherwise, each write has a transaction of its own.
+
+    Return (data, replies). `data` is the data of the replica except the events. `replies` has the reply to each of
+    `drafts`; the pages are removed from each reply.
+    """
     client = worker_redis(13)
     client.flushdb()
     replica = Replica(client, "one", Clock(), mode)
@@ -66,7 +69,7 @@ def outcome_of(primary: bool, mode: str, before: list[Draft], drafts: list[Draft
 def test_a_batch_has_the_same_result_as_writes_one_by_one(
     primary: bool, mode: str, before: list[Draft], drafts: list[Draft]
 ) -> None:
-    """The order in which pages changed may differ, because a batch is one transaction. Everything else is equal."""
+    """Only the recorded order of the changed pages may differ, because a batch is one transaction."""
     alone, together = (outcome_of(primary, mode, before, drafts, way) for way in (False, True))
     assert together[1] == alone[1]
     held, expected = together[0], alone[0]
@@ -129,7 +132,8 @@ def members_of(one: Draft) -> dict[str, Any]:
 
 
 class Batches:
-    """Records the batches of a GroupCommit. Request 0 is sent alone; requests 1, 2 and 3 wait while it is in flight."""
+    """Records the batches of a GroupCommit. Request 0 is sent alone. Requests 1, 2 and 3 wait while request 0 is in
+    flight."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.all: list[list[int]] = []
@@ -138,7 +142,7 @@ class Batches:
         self.group_commit = GroupCommit(self._send_all)
 
     def answers(self) -> dict[int, int | BaseException]:
-        """Send the requests. Return the reply to each request, or the error that it raised."""
+        """Send the requests. Return the reply to each request. If a request failed, return its error instead."""
         with ThreadPoolExecutor(4) as pool:
             asked = {0: pool.submit(self.group_commit.submit, 0)}
             assert self._in_flight.wait(20)
@@ -168,8 +172,8 @@ def test_requests_queued_while_a_batch_is_in_flight_are_the_next_batch() -> None
 def test_a_faulty_request_fails_alone(error: Exception, failed: set[int], count: int) -> None:
     """The other requests of the batch are sent again, one by one, and succeed.
 
-    If the connection is lost, all requests of the batch fail and none is sent again, because Redis may have carried
-    them out.
+    If the connection is lost, all requests of the batch fail. Redis may have carried out these requests, so no request
+    is sent again.
     """
     batches = Batches(error)
     assert {number for number, answer in batches.answers().items() if answer is error} == failed

@@ -34,15 +34,16 @@ OPS = st.sampled_from(["add", "add", "role", "token", "revoke"])
 def asking(user: str, request: str, how: int) -> DraftContext:
     """Return the context of a request whose user claims to be a manager, whether or not this is true.
 
-    `how` selects the policies.
+    The bits of `how` select the limit on open reservations, the time, the time zone and the version of the rooms
+    application.
     """
     limit, is_older = (None, 3)[how >> 4 & 1], how >> 9 & 3 == 3
     return clients.request_context(user, request, limit, how >> 5, "manager", is_older=is_older)
 
 
 class AnyVersion(Store):
-    """A store in which a test chooses the version that clients write, as during an upgrade of a cluster. `active` is
-    the tag of this version."""
+    """A store for which a test sets the active version of an application, as an upgrade of a cluster does. `active` is
+    the tag of the active version."""
 
     active = ""
 
@@ -190,8 +191,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(at=SERVERS, lost=SERVERS)
     def forget(self, at: int, lost: int) -> None:
-        """Let the server `at` forget the server `lost`. If both are the same server, this server says that it is not
-        lost."""
+        """Let the server `at` forget the server `lost`. If `at` and `lost` are the same server, the server comes back
+        instead."""
         number, other = self._pick(at), self._pick(lost)
         model, store = self.models[number], self.engines[number]
         if model.retired:

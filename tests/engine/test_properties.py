@@ -1,5 +1,5 @@
-"""The invariants hold after each of many random steps: requests, commits and sessions. Sessions may stop halfway, or
-run at the same time."""
+"""The invariants are true after each of many random steps: requests, commits and sessions. Sessions may stop halfway,
+or run at the same time."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def step_of(random: Random) -> tuple[str, int, Any]:
 
 
 class World:
-    """A cluster with open sessions. Its methods carry out the steps of the test."""
+    """A cluster and its sessions. The method `step` carries out one step of the test."""
 
     def __init__(self, commit_mode: str) -> None:
         self.cluster = Cluster(STORES, commit_mode=commit_mode)
@@ -88,10 +88,10 @@ class World:
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["auto", "manual"]), st.randoms(use_true_random=True))
 def test_the_invariants_hold_after_every_step(commit_mode: str, random: Random) -> None:
-    """Invariants 1 to 6, 8, 9, 10 and 13 of docs/design.md hold after each step. At the end, when all links work, all
-    replicas are equal (invariant 14).
+    """Invariants 1 to 6, 8, 9, 10 and 13 of docs/design.md are true after each step. At the end, when all links work,
+    all replicas are equal (invariant 14).
 
-    Python's random generator chooses the steps. If hypothesis chose the steps, fewer sessions would be open at the same
+    Python's random generator chooses the steps. If hypothesis chose the steps, fewer sessions would run at the same
     time.
     """
     with patch.object(sender, "BATCH_COUNT_MAX", 2):

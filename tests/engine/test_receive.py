@@ -1,7 +1,6 @@
-"""A replica receives a batch that does not fit: with a gap, a fork, an unknown notification or another history.
-
-It stores the writes before the first one that does not fit.
-"""
+"""A replica receives a batch that does not fit. Examples are a batch with a gap, with a fork or with a notification of
+an unknown write, and a batch from another committed log. The replica stores only the writes before the first write that
+does not fit."""
 
 from __future__ import annotations
 

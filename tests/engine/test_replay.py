@@ -22,18 +22,18 @@ def cluster() -> Cluster:
 
 
 def early(cluster: Cluster) -> None:
-    """Set the clock back, so that new writes get earlier stamps than all others."""
+    """Set the clock back, so that new writes get earlier stamps than all existing writes."""
     cluster.clock.tick(-100_000_000)
 
 
 def changes(replica: Replica, number: int = -1) -> list[Change]:
-    """Return the changes that the event of one transaction lists. `number` counts the transactions; -1 is the last."""
+    """Return the changes in the event of one transaction. `number` is the index of the event; -1 is the last event."""
     found: list[Change] = replica.events("0-0", 1, 10_000, replica.client)[number][1]["changes"]
     return found
 
 
 def undone(replica: Replica, number: int = -1) -> list[Undone]:
-    """Return the writes that were rolled back, as the event of one transaction lists them."""
+    """Return the rolled-back writes in the event of one transaction. `number` is the index of the event."""
     found: list[Undone] = replica.events("0-0", 1, 10_000, replica.client)[number][1].get("undone", [])
     return found
 
@@ -140,8 +140,8 @@ def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> Non
 
 
 def test_a_page_emptied_by_a_tentative_write_stays_empty(cluster: Cluster) -> None:
-    """Redis deletes a hash when its last field is deleted, but the empty tentative copy must still hide the committed
-    page."""
+    """The tentative copy of a page is a hash in Redis. Redis deletes a hash that has no fields left. Even then, a read
+    must give an empty page, and not the committed page."""
     primary, one, two = cluster
     primary.put(draft("set", "a", ["p"], fields=[["x", "y"]]))
     meet(one, primary)
@@ -345,8 +345,8 @@ def test_a_transaction_ends_after_a_bounded_amount_of_play(cluster: Cluster) -> 
 
 
 def test_a_request_submitted_at_two_replicas_takes_one_slot(cluster: Cluster) -> None:
-    """The request becomes two writes. Whichever of them is committed first, the request takes only one slot (invariant
-    13)."""
+    """The request becomes two writes. The write that is committed second has the outcome `duplicate`. So the request
+    takes only one slot (invariant 13)."""
     primary, one, two = cluster
     one.put(take("a", (DAY, "slot 9")))
     two.put(take("a", (DAY, "slot 10")))

@@ -21,8 +21,8 @@ UPDATE = 'pages.set("page", write.request, "%s")'
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    """Return Lua files by name: `first` has the rules of version 1, and `second` those of version 2. The rules in
-    `other` differ from both."""
+    """Return Lua files by name. `first` has the rules of version 1, and `second` has the rules of version 2. `other`
+    has rules of neither version."""
     found = {name: tmp_path / f"{name}.lua" for name in ("first", "second", "other")}
     for name, path in found.items():
         path.write_text(rules(UPDATE % name))

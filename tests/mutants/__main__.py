@@ -55,8 +55,8 @@ class PythonMutant:
 
 
 def _forget_tentative(reach: Reach, selection: Selection) -> None:
-    """Record only the commits of a sent batch as sent. So the next batch of a standing session sends the tentative
-    writes again."""
+    """Record only the commits of a batch as sent, and not its tentative writes. So the next batch of a standing session
+    has the same tentative writes again."""
     NOTE_SENT(reach, replace(selection, items=tuple(item for item in selection.items if item.csn is not None)))
 
 
@@ -158,7 +158,8 @@ MUTANTS: tuple[Mutant | PythonMutant, ...] = (
 
 @contextlib.contextmanager
 def mutated(mutant: Mutant | PythonMutant) -> Iterator[None]:
-    """Put the fault into all sessions that run in the block, or into the scripts of all stores created in it."""
+    """Put the fault into the code while the `with` block runs. A PythonMutant changes all sessions in the block. A
+    Mutant changes the scripts of all stores that are created in the block."""
     if isinstance(mutant, PythonMutant):
         with patch(mutant.target, mutant.faulty):
             yield
