@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("small_batches")
 
 
 def came_to(meeting: Meeting, end: int) -> list[Item]:
-    """Return all items that this end has received, in order."""
+    """Return all items that the side `end` (0 or 1) of the session has received, in order."""
     return [found for frame in meeting.frames(Batch, end) for found in frame.selection.items]
 
 
@@ -35,8 +35,7 @@ def while_it_lasts(meeting: Meeting, *writers: Replica) -> Meeting:
 
 
 def with_backlog(*replicas: Replica) -> None:
-    """Give each replica 12 writes. With these writes, the session lasts longer than the rounds in which the test adds
-    writes."""
+    """Give each replica 12 writes. So many writes keep the session running while `while_it_lasts` adds more writes."""
     for number in range(12):
         for replica in replicas:
             replica.note(f"{replica.label}-before-{number}", "p")

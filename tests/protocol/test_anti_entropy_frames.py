@@ -1,4 +1,5 @@
-"""One side of a session with a fake store: its window, its plans and its refusals."""
+"""One side of a session with a fake store. The tests check the number of frames in flight, the plans and the
+refusals."""
 
 from __future__ import annotations
 
@@ -74,7 +75,7 @@ def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:
 
 
 def session(store: Any, *, initiator: bool = True) -> tuple[Session, list[Frame]]:
-    """Return a session after the hellos, and the frames that it sent in answer to the peer's hello."""
+    """Return (session, frames). The session has received the peer's hello; `frames` is the answer of the session."""
     made, hello = opened(store, initiator=initiator)
     return made, made.receive(replace(hello, server="peer~aaaaaa", label="peer"))
 
@@ -269,8 +270,9 @@ def test_another_history_ends_the_session() -> None:
 
 
 def test_a_fork_ends_the_session_when_everything_is_sent() -> None:
-    """Two writes of one server have the same `prev`. This side first sends everything that it has. One of the two
-    writes may be committed, and the peer then gets this commit."""
+    """A fork is two writes of one server with the same `prev`. After the fork, this side takes no more writes, but
+    still sends all writes that the peer lacks. If this side holds a commit of one of the two writes, the peer gets this
+    commit."""
     store = FakeStore(items=1)
     made, _ = session(store, initiator=False)
     store.answers = [taken(0, "fork")]

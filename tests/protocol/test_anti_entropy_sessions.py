@@ -25,7 +25,7 @@ def _size(item: Item) -> int:
 
 
 def busy(commit_mode: str = "auto") -> Cluster:
-    """Return three replicas with writes on the same pages. Each holds writes that the others lack."""
+    """Return three replicas with writes on the same pages. Each replica holds writes that the other two lack."""
     cluster = Cluster(3, commit_mode=commit_mode)
     for round_ in range(3):
         for number, replica in enumerate(cluster.replicas):
@@ -89,8 +89,8 @@ def test_commits_of_the_primary_travel_back_in_the_same_session() -> None:
 
 
 def test_a_session_that_the_primary_starts_brings_its_own_commits() -> None:
-    """During a session, the primary may commit writes of the peer. The peer may get these commits only in the next
-    session. None of the commits is lost."""
+    """During a session, the primary commits writes that the peer sends. Some of these commits may reach the peer in the
+    next session, but no commit is lost."""
     cluster = busy()
     primary, one, _ = cluster
     meet(primary, one)
@@ -193,7 +193,7 @@ def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int
 
 
 def test_a_session_makes_a_new_plan_when_a_batch_does_not_fit() -> None:
-    """The first batch is lost, so the second one does not follow the writes that the receiver holds."""
+    """The first batch is lost, so the second batch does not follow the writes that the receiver holds."""
     cluster = Cluster(3, commit_mode="manual")
     primary, one, two = cluster
     for number in range(6):
@@ -342,7 +342,8 @@ def test_a_session_that_cannot_send_a_later_history_does_not_end_as_if_it_had_se
 
 
 def test_a_full_state_includes_pages_that_were_emptied() -> None:
-    """A page that a commit has emptied is part of the full state, because the receiver must clear its copy."""
+    """A page that a commit has emptied is part of the full state. Without this page, the receiver would keep the old
+    fields of the page."""
     cluster = Cluster(2, met=False)
     giver, taker = cluster
     giver.put(draft("set", "made", ["p"], fields=[["x", "y"]]))
@@ -359,8 +360,8 @@ def test_a_full_state_includes_pages_that_were_emptied() -> None:
 
 
 def test_a_full_state_brings_many_lists_in_few_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most users have few reservations. If each part had the entries of one list only, the lists would need more parts
-    than the pages."""
+    """Most users have few reservations. So one part of a full state has the entries of many lists. If each part had
+    only one list, there would be many more parts."""
     monkeypatch.setattr(full_state, "PART_ENTRIES", 20)
     monkeypatch.setattr(full_state, "PART_LISTS", 10)
     cluster = Cluster(2)

@@ -1,6 +1,6 @@
-"""Servers that were created and have retired leave no entry in any vector (Petersen 1997, sections 4.2 and 4.4).
+"""No vector has an entry for a server that was created and has retired (Petersen 1997, sections 4.2 and 4.4).
 
-`python -m tests.support.churn` does the same with 1,000 servers.
+`python -m tests.support.churn` creates and retires 1,000 servers.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A replica that is far behind gets the full state instead of the log. The newest commits come with the full state, so
-that the replica has them in its log."""
+"""A replica that is far behind gets the full state instead of the log. The newest commits come with the full state, and
+the replica puts these commits into its log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEPT = 4
 
 @pytest.fixture(autouse=True)
 def near(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a peer that lacks ten commits count as far behind."""
+    """Let a replica send the full state to a peer that lacks only ten commits."""
     monkeypatch.setattr(sender, "FAR_COMMITS_MIN", 10)
 
 

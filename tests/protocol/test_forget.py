@@ -1,4 +1,5 @@
-"""A forgotten server keeps its entries in the vectors. So its writes are still taken, whichever replica holds them."""
+"""The vectors keep their entries for a forgotten server. So a replica still takes writes of the forgotten server from
+any peer."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def copy_of(replica: Replica) -> Copy:
 
 
 def put(copy: Copy, source: Replica, target: Replica) -> None:
-    """Replace the data of `target` by a copy of the data of `source`."""
+    """Replace the data of `target` with `copy`, which was made of `source`. Only the label of `target` stays."""
     target.forget()
     for key, content in copy:
         target.client.restore(key.decode().replace(source.prefix, target.prefix), 0, content)
@@ -36,8 +36,11 @@ def put(copy: Copy, source: Replica, target: Replica) -> None:
 
 
 def session(one: Replica, other: Replica, healings: Healings, originals: Sequence[Replica] = ()) -> None:
-    """Run a session. Then do for both replicas what a running replica does after a session. If `originals` is not
-    empty, a primary that is not in `originals` is a copy. When the logs differ, the copy takes a new id."""
+    """Run a session. Then heal both replicas, as a running replica does after a session.
+
+    If `originals` is not empty, a primary that is not in `originals` is a copy. Where another primary would begin a new
+    epoch, a copy takes a new id.
+    """
     meeting = Meeting(one, other).run()
     for replica, end in zip((one, other), meeting.ends, strict=True):
         healing = healings.setdefault(replica.label, Healing())
@@ -67,7 +70,7 @@ def settle(replicas: Sequence[Replica], originals: Sequence[Replica] = ()) -> No
 
 
 def slots(replica: Replica) -> dict[str, str]:
-    """Return the committed slots of the page `p`: slot -> who has it."""
+    """Return the committed fields of the page `p`. Each field is a slot; the value names the user and the request."""
     return replica.page("p")[1]
 
 
@@ -89,8 +92,8 @@ def three() -> tuple[Replica, Replica, Replica]:
 
 
 def want(replica: Replica, name: str, count: int, *contested: str) -> set[str]:
-    """Accept `count` writes that each take a slot of their own, and one more write for each contested slot. Return
-    their request ids."""
+    """Let the replica accept `count` writes, each for another free slot, and one more write for each slot in
+    `contested`. Return the request ids of all these writes."""
     made = set()
     for number in range(count):
         replica.take(f"{name}{number}", ("p", f"{name} {number}"))
@@ -278,8 +281,8 @@ def test_two_copies_of_a_primary_at_once(three: tuple[Replica, Replica, Replica]
 
 
 def test_a_primary_that_has_dropped_its_log_since_it_was_rolled_back(three: tuple[Replica, Replica, Replica]) -> None:
-    """The primary cannot say which of the other replicas' commits it also holds. So the other replicas make all the
-    writes of these commits again. Each request still takes only one slot."""
+    """The primary has no log, so it cannot say which commits of the other replicas it also holds. So the other replicas
+    make the writes of all these commits again. Each request still takes only one slot."""
     one, two, other = three
     copy = copy_of(one)
     wanted = want(one, "before", 3, "contested")

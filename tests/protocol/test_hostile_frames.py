@@ -87,8 +87,8 @@ def here() -> Replica:
 
 
 def counted(replica: Replica) -> dict[str, Any]:
-    """Return the stored state without the pages of an incomplete full state. Leave out lists too, because they may have
-    extra entries."""
+    """Return the stored state without the data of an incomplete full state. The result has no lists, because an
+    incomplete full state may already have added entries to lists."""
     generation = replica.client.hget(replica.key("meta"), "generation").decode()  # type: ignore[union-attr]
     staged = re.compile(rf"(c|changed|log|log-writes|log-outcomes)(?!{generation}\b)[0-9]+|lists?\b")
     kept = {key: found for key, found in replica.dump().items() if not staged.match(key)}
@@ -203,7 +203,7 @@ def test_a_frame_beyond_a_bound_is_refused_and_nothing_is_stored(here: Replica, 
 def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | None]) -> None:
     """The commits of a batch must have consecutive CSNs, and tentative writes must follow them.
 
-    A receiver relies on this: it counts CSNs and does not read them.
+    A receiver relies on this order: the receiver counts the commits and does not read their CSNs.
     """
     writes = [write_of(draft("note", f"o{number}", ["p"]), number, number - 1, PEER) for number in (1, 2, 3)]
     selection = batch(*(item(found, csn) for found, csn in zip(writes, csns, strict=False)))
@@ -245,8 +245,8 @@ def test_a_batch_in_another_order_is_refused(here: Replica, csns: list[int | Non
     ids=lambda text: repr(text[:30]),
 )
 def test_malformed_pages_are_refused(here: Replica, text: bytes) -> None:
-    """Python checks the text of pages, and Redis reads it with another JSON parser. So a text that the two parsers read
-    differently is refused."""
+    """Python checks the text of the pages, and Redis reads the same text with another JSON parser. A text is refused if
+    the two parsers may read it differently."""
     before = counted(here)
     chunk = StateChunk(0, 0, True, StatePages(1, text), ())
     session = fed(here, [hello_like(here), chunk], initiator=True)

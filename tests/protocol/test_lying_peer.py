@@ -107,8 +107,8 @@ def in_hello(**changed: Any) -> Lie:
 
 
 def claiming(server: str | None, stamp: int | None = None) -> Lie:
-    """Return a lie: the hello claims that the peer holds the writes of `server` (by default, the victim) up to `stamp`
-    (by default, one stamp more than the victim holds)."""
+    """Return a lie: the hello claims that the peer holds the writes of `server` up to `stamp`. If `server` is None, the
+    victim's id is used. If `stamp` is None, the claim is one more than the stamp in the victim's vector."""
 
     def lie(scene: Scene) -> list[Frame]:
         state = scene.victim.state()
@@ -125,8 +125,9 @@ def after_hello(*lies: Lie) -> Lie:
 def promotion(
     number: int, *, to: str = LIAR, first_csn: int | None = None, opens: bool = True, in_hello: bool = True
 ) -> Lie:
-    """Return a lie: a batch with one commit and with a history that has one more epoch. The commit opens this epoch or,
-    if `opens` is false, is another write. If `in_hello` is true, the hello has the same history."""
+    """Return a lie: a batch with one commit, and with a history that has one more epoch than the victim's history. If
+    `opens` is true, the commit is the promotion that begins this epoch. Otherwise, the commit is an ordinary write. If
+    `in_hello` is true, the hello has the same history."""
 
     def lie(scene: Scene) -> list[Frame]:
         state = scene.victim.state()
@@ -287,7 +288,7 @@ def test_no_lie_deposes_the_primary_moves_its_commits_or_stops_acceptance(
 
 
 def test_a_peer_that_claims_writes_and_sends_none_is_named_as_faulty(scene: Scene) -> None:
-    """The peer also has a new write for the victim. In this session, the victim does not take it."""
+    """The peer also has a new write for the victim. In this session, the victim does not take this write."""
     scene.liar.note("new", "p")
     before = scene.victim.state()
     meeting = Meeting(scene.victim, scene.liar)
@@ -313,8 +314,8 @@ def test_a_peer_that_claims_writes_and_sends_none_is_named_as_faulty(scene: Scen
 def test_a_lost_write_of_its_own_tells_a_replica_of_the_loss_and_comes_back(
     is_primary: bool, writes: int, initiator: bool
 ) -> None:
-    """Before the lost write, the peer sends `writes` other writes that the replica lacks too. 1,200 writes fill more
-    batches than may be in flight."""
+    """The replica has lost `writes` other writes too, and the peer sends them before the lost write. 1,200 writes fill
+    more batches than may be in flight."""
     cluster = Cluster(2)
     primary, other = cluster.replicas
     loser, holder = (primary, other) if is_primary else (other, primary)
@@ -433,7 +434,7 @@ def test_a_clock_that_was_reset_is_named_and_nothing_is_accepted_until_it_is_rig
 
 
 def test_a_replica_that_no_lie_stops_still_yields_to_a_real_promotion(scene: Scene) -> None:
-    """The primary yields to the promotion while it has all its commits. It also yields after it has lost the newest
+    """The primary yields to the promotion, first with all its commits, and then again after the loss of its newest
     commits."""
     put_back = copy_of(scene.victim)
     scene.honest.note("late", "p")

@@ -1,4 +1,4 @@
-"""What puts writes in the same order at every replica: stamps, ids, vectors and the encoding of writes."""
+"""Stamps, ids, vectors and the encoding of writes. With these, all replicas put writes in the same order."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def by_lua(ids: list[str]) -> list[str]:
 @given(st.lists(st.tuples(stamps, servers), unique=True, max_size=20))
 def test_ids_compare_bytewise_as_stamp_and_origin_do_and_lua_agrees(pairs: list[tuple[int, str]]) -> None:
     """The order is by stamp, then by server (Terry 1995, section 4.3). The locale of the Redis server does not change
-    it."""
+    this order."""
     expected = [write_id(*pair) for pair in sorted(pairs, key=lambda pair: (pair[0], pair[1].encode()))]
     ids = [write_id(*pair) for pair in pairs]
     assert sorted(ids, key=str.encode) == expected
@@ -156,7 +156,7 @@ def test_only_canonical_bytes_are_a_write(write: Write, data: st.DataObject) -> 
 
 
 def summary_by_decoding(body: bytes) -> Summary | None:
-    """Return the summary that `Summary.of` must return; None for bytes that it must refuse."""
+    """Return the summary that `Summary.of` must return. Return None if `Summary.of` must refuse the bytes."""
     try:
         write = Write.decode(body)
     except ValueError:

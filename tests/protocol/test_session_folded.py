@@ -1,4 +1,5 @@
-"""A client session that has seen many servers keeps a small token and its guarantees (Terry 1994, section 4)."""
+"""The token of a client session is folded if it names many servers. The token stays small, and the session keeps its
+guarantees (Terry 1994, section 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Sessions that stay open: either side sends new writes as they arrive, and both can confirm that all is sent."""
+"""Standing sessions: each side sends new writes as soon as they arrive. The two sides can also confirm to each other
+that everything has been sent."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from tests.support.invariants import Checker
 
 
 class Standing(Meeting):
-    """A standing session between two replicas. The session has already sent all that the replicas held when it began.
-    `given` is empty, or it has the arrivals at the initiator and the arrivals at the responder."""
+    """A standing session between two replicas. The session has already sent all writes that the replicas held when it
+    began. `given` is empty or has two `Arrivals`: first the initiator's, then the responder's."""
 
     def __init__(self, initiator: Replica, responder: Replica, *given: Arrivals) -> None:
         here, there = given or (Arrivals(0), Arrivals(0))
@@ -43,7 +44,7 @@ class Standing(Meeting):
         return number
 
     def items(self, end: int) -> list[Item]:
-        """Return the items that this end has received."""
+        """Return the items that the side `end` (0 or 1) of the session has received."""
         return [item for frame in self.frames(Batch, end) for item in frame.selection.items]
 
 
@@ -259,8 +260,8 @@ def test_frames_of_standing_sessions_are_refused_in_other_sessions(cluster: Clus
 
 
 def test_a_session_sends_nothing_of_a_history_that_began_after_its_hellos(cluster: Cluster) -> None:
-    """`two` holds a forced promotion, which is tentative there because a later promotion has revoked it. `one` does not
-    know the later promotion, and would regard the revoked promotion as forged."""
+    """`two` holds a forced promotion, and a later promotion that has revoked it. So the revoked promotion is tentative
+    at `two`. `one` does not know the later promotion. So `one` would regard the revoked promotion as forged."""
     primary, one, two = cluster
     primary.note("a", "p")
     for peer in (one, two):

@@ -31,7 +31,7 @@ def size(frame: Frame) -> int:
 
 
 def carry(meeting: Meeting) -> None:
-    """Deliver the frames of a session to end 0 and to end 1, until the link to end 0 has carried LINK_BYTES."""
+    """Deliver the frames of a session to both sides. Stop when LINK_BYTES have gone to side 0."""
     left = LINK_BYTES
     while meeting.waiting:
         end = meeting.waiting[0]
@@ -52,7 +52,7 @@ def test_batches_begin_small_and_grow(cluster: Cluster) -> None:
 
 @pytest.fixture
 def far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a peer that lacks ten commits count as far behind."""
+    """Let a replica send the full state to a peer that lacks only ten commits."""
     monkeypatch.setattr(sender, "FAR_COMMITS_MIN", 10)
     monkeypatch.setattr(sender, "FAR_SHARE_MAX", 10.0)
 
