@@ -1,4 +1,4 @@
-"""The endpoints of operators, and the service that a replica offers to its applications."""
+"""The endpoints for operators, and the service that a replica offers to its applications."""
 
 from __future__ import annotations
 

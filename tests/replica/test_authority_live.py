@@ -1,5 +1,6 @@
 """A user writes at a replica that is cut off. Meanwhile, the other replicas revoke the user, or lower the user's role.
-When the replicas meet, they forbid the writes. The user and the managers see this on the command line."""
+When the replicas meet, the writes get the outcome `forbidden`. The command line shows this to the user and to the
+managers."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ WHY = "ann’s reservation of 6.12, ann/a, had no effect: its user had been revo
 
 
 class Asker:
-    """Sends requests to the replicas with a token, by default the operator's token of the replica."""
+    """Sends requests to the replicas. Each request has a token; by default, the token of the replica's operator."""
 
     def __init__(self, processes: Processes, folder: Path) -> None:
         self._processes, self._folder = processes, folder

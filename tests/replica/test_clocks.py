@@ -115,7 +115,7 @@ def test_a_clock_that_was_ahead_is_named_and_the_option_restored_sets_the_stamps
 
         @contextmanager
         def running(at: str, *options: str) -> Iterator[None]:
-            """Run `one` with its clock at this time."""
+            """Run `one` with its clock at the time `at`."""
             file.write_text(str(microseconds(datetime.fromisoformat(at))), encoding="ascii")
             _, *words = processes.command("one")
             process = Forked([*words, *options], processes.environment | {CLOCK_VARIABLE: str(file)})

@@ -1,4 +1,4 @@
-"""The configuration: which settings are accepted, and that every error names the line and the setting."""
+"""The configuration. Valid settings are accepted, and each error names the line and the setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One end of a session over a stream, against a peer that reads slowly."""
+"""One side of a session over a stream. The peer on the other side reads slowly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SYNCS = OUTBOX_MAX + 10
 
 
 class SlowPeer:
-    """The other end of the stream. It reads nothing until the test sets `reads`."""
+    """The peer at the other side of the stream. The peer reads nothing until the test sets `reads`."""
 
     def __init__(self) -> None:
         self.sends: asyncio.Queue[wire.Frame] = asyncio.Queue()

@@ -1,4 +1,5 @@
-"""GET /replica/diagram: the transactions of the store, and the frames of sessions, if they are recorded."""
+"""GET /replica/diagram: the transactions of the store. If frames are recorded, the answer also has the frames of
+sessions."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ def cluster() -> Cluster:
 
 
 def written(source: Replica, folder: Path, volume_bytes: int = 1) -> list[Path]:
-    """Write an export to files, and return the files. The export is written in small pieces, as it arrives at the
-    command line."""
+    """Write an export to files, and return the files. The test writes small pieces, because the command line also gets
+    an export in small pieces."""
     whole = b"".join(write(export_volumes(source, RULES, 0, {}, volume_bytes)))
     with VolumeWriter(folder / "out") as volumes:
         for at in range(0, len(whole), 1000):
@@ -93,7 +93,8 @@ def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path
 
 
 def exported(source: Replica, folder: Path, volume_bytes: int) -> tuple[list[str], list[str]]:
-    """Write an export, and return the names of its files and the names of the files that it removed."""
+    """Write an export. Return (names of the files of the export, names of the files of an older export that were
+    removed)."""
     with VolumeWriter(folder / "out") as volumes:
         for chunk in write(export_volumes(source, RULES, 0, {}, volume_bytes)):
             volumes.write(chunk)

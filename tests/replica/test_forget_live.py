@@ -38,7 +38,7 @@ def state(replicas: Processes, label: str) -> Any:
 
 
 def member(replicas: Processes, at: str, label: str) -> tuple[bool, bool]:
-    """Return what the replica `at` shows of the replica `label`: (is retired, is forgotten)."""
+    """Ask the replica `at` about the replica `label`. Return (is retired, is forgotten)."""
     (found,) = [one for one in state(replicas, at)["members"] if one["label"] == label]
     return found["retired"], found["forgotten"]
 

@@ -1,4 +1,4 @@
-"""Strangers send requests over a raw socket, well-formed or not. The server answers or refuses each request. The status
+"""Strangers send valid and invalid requests over a raw socket. The server answers or refuses each request. The status
 is never 5xx, and nothing is logged."""
 
 from __future__ import annotations

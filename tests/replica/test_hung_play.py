@@ -1,5 +1,5 @@
-"""An application whose Lua does not end: the request is refused over REST, the refusal names the application, and the
-replica goes on."""
+"""The Lua of an application does not end. The request is refused over REST, and the refusal names the application. The
+replica then answers other requests again."""
 
 from __future__ import annotations
 

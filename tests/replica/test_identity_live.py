@@ -1,4 +1,4 @@
-"""A replica keeps its id after a restart, or takes a new id if its log may lack its last writes."""
+"""A replica keeps its id after a restart. If its log may lack the last writes, the replica takes a new id."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Two:
         return answer.get("state")
 
     def restart(self, label: str, change: Callable[[Path], object]) -> None:
-        """Stop a replica, change its folder, and start it again."""
+        """Stop a replica, change the folder of the replica, and start the replica again."""
         self.processes.stop(label)
         change(self.folder / label)
         self.start(label)
@@ -141,7 +141,7 @@ def test_the_option_restored_brings_a_new_id(tmp_path: Path) -> None:
 
 
 def put_back(copy: Path) -> Callable[[Path], None]:
-    """Return a function that replaces a folder by a copy, as an operator does with a backup."""
+    """Return a function that replaces a folder with `copy`, as an operator restores a backup."""
 
     def replace(folder: Path) -> None:
         shutil.rmtree(folder)
@@ -151,8 +151,8 @@ def put_back(copy: Path) -> Callable[[Path], None]:
 
 
 def roll_back(copy: Path) -> Callable[[Path], None]:
-    """Return a function that replaces a folder by a copy without the replica noticing. Restoring a snapshot of a whole
-    machine does the same."""
+    """Return a function that replaces a folder with `copy`. The replica cannot notice the change. A restored snapshot
+    of the whole machine has the same effect."""
 
     def replace(folder: Path) -> None:
         put_back(copy)(folder)
@@ -298,7 +298,7 @@ def test_a_primary_that_was_rolled_back_and_committed_heals_by_itself(tmp_path: 
 
 def test_two_copies_of_a_primary_that_ran_at_once_heal(tmp_path: Path) -> None:
     """The original and its copy both accept and commit writes, and the copy is not recognised as a copy at its start.
-    The replica at the address in the peers' configuration stays the primary, and the other one gives way."""
+    The replica at the address in the peers' configuration stays the primary. The other replica takes a new id."""
     with two_that_met(tmp_path) as pair:
         pair.restart("one", lambda folder: shutil.copytree(folder, tmp_path / "copy" / "one"))
         settings = yaml.safe_load(pair.processes.configuration.read_text())

@@ -1,4 +1,4 @@
-"""A replica that uses the operator's own Redis takes a new id if its log may lack the last writes."""
+"""A replica uses the operator's own Redis. If the log may lack the last writes, the replica takes a new id."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def two_with_own_redis(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
 
 
 def new_id(pair: Two, before: str, reason: str, label: str = "two") -> str:
-    """Wait until a replica has another id than `before`, and has printed why (`reason`). Return the new id."""
+    """Wait until a replica has another id than `before` and has printed `reason`. Return the new id."""
     after = wait_until(lambda: found if (found := pair.state(label).get("id")) not in {before, None} else None)
     said = f"{reason} This replica goes on as {after}."
     wait_until(lambda: said in pair.processes.output(label))

@@ -1,6 +1,6 @@
 """Reservations after a change of time zones, with real replicas. The change is a corrected `timezone` in the
-configuration, or a time zone with new rules. Afterwards, the local time of some reservations is not the time that their
-users asked for. These reservations are reported, and can be moved back."""
+configuration, or a time zone with new rules. After the change, some reservations have another local time than the user
+asked for. The replica reports these reservations, and an operator can move them back."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def test_new_rules_of_a_time_zone_are_noticed(tmp_path: Path, run: Run) -> None:
 
 
 def _said_at_start(processes: Processes) -> str:
-    """Return what replica `one` has printed since its last start. Stop it first, so that the output is complete, and
-    start it again afterwards."""
+    """Stop replica `one`, so that its output is complete, and start the replica again. Return the output from before
+    the stop."""
     processes.stop("one")
     said = processes.output("one")
     processes.start("one")

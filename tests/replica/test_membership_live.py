@@ -90,8 +90,8 @@ def test_a_label_needs_join_and_another_join_is_refused(tmp_path: Path) -> None:
 
 
 def test_with_tokens_a_server_joins_only_with_an_invitation_of_a_manager(tmp_path: Path) -> None:
-    """The error message of the server says how to get an invitation. An invitation is valid for one label only. A
-    restart of the replica that has made the invitation ends its validity."""
+    """The error message of the server says how to get an invitation. An invitation is valid for one label only. The
+    invitation is no longer valid when the replica that made it restarts."""
     with live(tmp_path, ("one",), anti_entropy=LIVELY, auth="tokens") as processes:
         one = address(processes, "one")
 

@@ -36,11 +36,11 @@ def one() -> Told:
 
 
 class Killed(BaseException):
-    """Raised where the process would end."""
+    """Stands for the end of the process: `Killer` raises this error."""
 
 
 class Killer:
-    """A target that ends the process while it sends a message."""
+    """A target that raises Killed when the replica sends a message to it."""
 
     name = "killer"
 
@@ -241,8 +241,8 @@ def test_after_a_gap_in_the_events_a_write_that_was_tentative_is_still_told(capl
 
 
 def test_what_became_final_in_a_full_state_is_counted_in_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """A full state has pages instead of single writes. So the replica does not know the outcomes of those of its writes
-    that the full state covers."""
+    """A full state has pages instead of single writes. If the full state covers writes of the replica, the replica does
+    not learn the outcomes of these writes."""
     one, two, three = told_replicas("one", "two", "three")
     two.reserve("vish", "a", 9)
     assert two.told() == []

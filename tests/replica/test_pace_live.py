@@ -1,4 +1,4 @@
-"""Manual pace: a replica has sessions, and commits, only when somebody asks for it."""
+"""Manual pace: a replica runs a session or commits writes only when somebody asks for this."""
 
 from __future__ import annotations
 

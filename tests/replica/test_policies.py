@@ -1,4 +1,5 @@
-"""Which peers a replica has, which of them it calls, and which commits it drops from its log automatically."""
+"""Policies: which peers a replica has, which peers the replica calls, and which commits the replica drops from its log
+automatically."""
 
 from __future__ import annotations
 

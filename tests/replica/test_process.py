@@ -31,7 +31,8 @@ VISH = {"Bayou-User": "vish"}
 
 
 class OneReplica:
-    """A replica with its own folder, its own configuration and free ports. It loads its code at each start."""
+    """A replica with its own folder, its own configuration and free ports. Each start is a new Python process, which
+    loads the code again."""
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "config.yaml"

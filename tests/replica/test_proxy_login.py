@@ -1,4 +1,4 @@
-"""`auth: proxy`: a trusted proxy names the user and the user's groups. All else works as with `auth: tokens`."""
+"""`auth: proxy`: a trusted proxy names the user and the user's groups. Everything else works as with `auth: tokens`."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ replicas:
 
 
 class Side(sides_harness.Side):
-    """A replica that believes a proxy which names the user and their groups."""
+    """A replica with `auth: proxy`. The trusted proxy names the user and the user's groups."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store, parse(TEXT, Path("config.yaml")), operator_hash=hash_of(OPERATOR))
 
     def ask(self, method: str, path: str, user: str = "", groups: str = "", **given: Any) -> Any:
-        """Send a request as the proxy does for a user who has logged in there. `headers` and `source` (the address of
-        the sender) may be given."""
+        """Send a request as the proxy does for a user who has logged in at the proxy. `given` may have other `headers`,
+        and `source`, the address of the sender."""
         headers = {"X-Forwarded-User": user, "X-Forwarded-Groups": groups} | given.pop("headers", {})
         sent = {name: value for name, value in headers.items() if value}
         environ = {"REMOTE_ADDR": given.pop("source", PROXY)}
@@ -235,7 +235,7 @@ def answered(address: Address, *headers: tuple[str, str]) -> tuple[int, bytes]:
 @pytest.mark.process
 def test_smuggled_headers_are_refused_or_do_not_count(address: Address) -> None:
     """The client sends headers with the same names as the proxy's headers, or with similar names. The proxy adds its
-    own headers, and does not remove the client's."""
+    own headers, and does not remove the headers of the client."""
     user, groups = ("X-Forwarded-User", "vish"), ("X-Forwarded-Groups", "staff")
     expected = (200, b'{"auth":"proxy","user":"vish","role":"user"}')
     assert answered(address, user, groups) == expected

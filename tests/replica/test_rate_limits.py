@@ -125,7 +125,7 @@ def test_a_user_with_a_token_is_limited_at_all_addresses_together_and_other_user
 
 
 def test_a_class_of_40_behind_one_address_works(tmp_path: Path) -> None:
-    """Each of the 40 pupils loads the page with its files, keeps a stream of events open, and reserves rooms."""
+    """Each of the 40 pupils loads the web page and its scripts, keeps a stream of events open, and reserves rooms."""
     files = [f"/{path.relative_to('web')}" for path in sorted(Path("web/static").rglob("*.js"))]
     with live(tmp_path, ("one",), requests=DEFAULTS) as processes, contextlib.ExitStack() as streams:
         base = f"http://{processes.settings.replica('one').rest}"

@@ -75,8 +75,8 @@ def releases(tmp_path: Path) -> dict[int, Path]:
 
 
 class Load:
-    """Clients that send counting requests, one client at each replica. `counted` has one entry for each successful
-    request: the version of the application that answered, such as counting/1."""
+    """Clients that send requests to the application `counting`, one client at each replica. `counted` has one entry for
+    each successful request: the version of the application that answered, such as counting/1."""
 
     def __init__(self, replicas: Processes) -> None:
         self.counted: list[str] = []
