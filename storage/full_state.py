@@ -41,8 +41,8 @@ KEEP_COMMITS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Says how many of the newest commits in the log a full state includes: at least `count`. A full state includes
-    more commits if earlier commits have a stamp of `since_us()` or later (lua/engine/newest.lua)."""
+    """Says which commits of the log a full state includes. It includes at least the newest `count` commits. It includes
+    more if older commits have a stamp of `since_us()` or later (lua/engine/newest.lua)."""
 
     count: int = KEEP_COMMITS
     since_us: Callable[[], int] = lambda: STAMP_MAX

@@ -1,8 +1,7 @@
 """Digests of the committed log. Each CSN has one digest, a text that depends on all commits up to that CSN.
 
-If two replicas have the same digest at a CSN, their logs are the same up to that CSN. It does not suffice to compare
-the ids of the commits at that CSN. A copy of a primary may have committed the same write at the same CSN, but after
-other commits.
+If two replicas have the same digest at a CSN, their logs are the same up to that CSN. Equal ids of the commits at that
+CSN do not prove this: a copy of a primary may have committed the same write at the same CSN, but after other commits.
 
 The namespace stores the digest at OSN, the CSN of the last commit that was dropped from the log
 (lua/engine/digest.lua). Later digests are computed on request from the ids in the log, and some of them are kept in

@@ -24,7 +24,7 @@ class Progress:
     its user gets a message.
 
     followed   write id -> a text that says what is known of the write
-    held       write id -> the time from which a change of the write is held back, in milliseconds since 1970
+    held       write id -> the time at which a change of the write was held back, in milliseconds since 1970
     settled    ids of writes whose change is no longer held back
     forgotten  ids of writes that are no longer followed
     messages   the messages to send, the oldest first
@@ -74,13 +74,13 @@ class NoticeStore:
         return [one.decode() for one in self._redis.hkeys(self._keys.notices_followed)]
 
     def held(self, until_ms: int, count_max: int) -> list[str]:
-        """Return the ids of writes whose change is held back since `until_ms` or an earlier time, the oldest first.
-        Returns at most `count_max` ids."""
+        """Return the ids of writes whose change was held back at `until_ms` or earlier, the oldest first. Returns at
+        most `count_max` ids."""
         found = self._redis.zrangebyscore(self._keys.notices_held, "-inf", until_ms, start=0, num=count_max)
         return [one.decode() for one in found]
 
     def oldest_held_ms(self) -> int | None:
-        """Return the earliest time from which a change is held back, in milliseconds since 1970. Return None if no
+        """Return the time at which the oldest held change was held back, in milliseconds since 1970. Return None if no
         change is held back."""
         found = self._redis.zrange(self._keys.notices_held, 0, 0, withscores=True)
         return int(found[0][1]) if found else None

