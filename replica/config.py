@@ -176,7 +176,7 @@ class RequestSettings(Settings):
     user_per_s     requests a second from each known user
     address_per_s  requests a second from the unknown users at one address
 
-    The requests of ten seconds may come at once.
+    A client may send the requests of ten seconds at once.
     """
 
     user_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 100.0

@@ -24,7 +24,7 @@ class MakeSession(Protocol):
 @dataclass(frozen=True, slots=True)
 class SessionParts:
     """The parts that all sessions of a replica use. `on_hello` is called with each Hello frame that a peer sends.
-    `pause_s` is the shortest time, in seconds, between two pushes in a standing session."""
+    `pause_s` is the shortest time, in seconds, between two pushes of new writes in a standing session."""
 
     loop: EventLoop
     registry: SessionRegistry

@@ -29,8 +29,8 @@ CANCELLING = {"cancel"}
 
 class Console:
     """Prints what happens at a replica: `show` prints the lines of a transaction, `say` prints one line. If `color` is
-    None, termcolor decides whether to use colours. It looks at the terminal and at the environment variables NO_COLOR
-    and FORCE_COLOR."""
+    None, termcolor decides whether to use colours. For this decision, termcolor looks at the terminal and at the
+    environment variables NO_COLOR and FORCE_COLOR."""
 
     def __init__(
         self,
@@ -171,8 +171,8 @@ class Console:
         return self._paint(*MARKS["tentative" if data["csn"] is None else "committed"])
 
     def _result(self, result: Mapping[str, Any]) -> str:
-        """Return the result of a write as text: the room and slot of a reservation, such as
-        `6.12 2026-12-01 09:00–10:00`, or all values of another application's result."""
+        """Return the result of a write as text. For a reservation, the text has the room and the slot, such as `6.12
+        2026-12-01 09:00–10:00`. For another application, the text has all values of the result."""
         times = self._times(result)
         if times is None:
             return harmless(" ".join(str(value) for value in result.values()))

@@ -439,8 +439,8 @@ def _epoch(history: str) -> Answer | None:
 
 
 def _what_helps(primary: Answer, peer: Answer | None, absent: Collection[str]) -> str:
-    """Say what a user can do so that tentative writes are committed. `primary` describes the primary. `peer` describes
-    the link to the primary. `absent` has the labels of the peers that cannot be reached."""
+    """Return advice for a user who waits for tentative writes to be committed. `primary` describes the primary. `peer`
+    describes the link to the primary. `absent` has the labels of the peers that cannot be reached."""
     label = primary["label"]
     if primary["here"]:
         return "This replica is the primary. To commit the writes, run `commit`."

@@ -48,7 +48,7 @@ def create_app(parts: Parts, counters: Counters | None = None, rates: RateLimit 
 
 
 def tables_of(parts: Parts, counters: Counters, security: auth.Security) -> Tables:
-    """Return all endpoints by owner. An owner is the name of an application, or `replica` for the replica's own
+    """Return the endpoints of each owner. An owner is the name of an application, or `replica` for the replica's own
     endpoints."""
     tables = {found.name: list(found.endpoints(parts.service)) for found in parts.applications}
     own = tables["replica"] = []

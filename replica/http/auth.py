@@ -195,14 +195,14 @@ class Login:
         return _shown(self._security.holder(token)) if token else {"auth": "tokens", "user": None, "role": None}
 
     def log_in(self, request: HttpRequest[None, TokenBody]) -> tuple[Answer, int, dict[str, str]]:
-        """Set the cookie that keeps the token of a user of the web pages."""
+        """Log in on the web pages: set the cookie that keeps the user's token."""
         if not self._security.has_roles:
             return OPEN, 200, {}
         token = request.body.token
         return _shown(self._security.holder(token)), 200, self._cookie(request, token, COOKIE_AGE_S)
 
     def log_out(self, request: HttpRequest[None, None]) -> tuple[Answer, int, dict[str, str]]:
-        """Delete the cookie that keeps the token of a user of the web pages."""
+        """Log out on the web pages: delete the cookie that keeps the user's token."""
         auth = "tokens" if self._security.has_roles else "none"
         return {"auth": auth, "user": None}, 200, self._cookie(request, "", 0)
 

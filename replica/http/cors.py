@@ -30,8 +30,8 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 class CrossSite:
-    """The rules of one replica that listens at `address`. `joined` returns the REST addresses of the created servers,
-    which the configuration does not have."""
+    """The rules of one replica that listens at `address`. `joined` returns the REST addresses of the created servers.
+    The configuration does not have these addresses."""
 
     def __init__(self, settings: Config, address: Address, joined: Callable[[], Iterable[str]]) -> None:
         self._is_named = address.is_loopback or settings.auth != "tokens"
@@ -44,7 +44,7 @@ class CrossSite:
         self._origins |= {f"https://{name}" for name in public}
 
     def check(self, endpoint: Endpoint | None, method: str, host: str, origin: str | None) -> None:
-        """Raise Forbidden `cross_site` for a request that a foreign page must not make."""
+        """Raise Forbidden `cross_site` if the request breaks one of the rules."""
         name = (_parts(f"//{host}").hostname or "").lower()
         if self._is_named and not (name == "localhost" or name in self._names or _is_ip(name)):
             raise Forbidden(
