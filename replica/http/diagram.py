@@ -1,5 +1,5 @@
-"""GET /replica/diagram: this replica's lane of a space-time diagram. The transactions in the lane come from the store,
-and the frames from the records that this replica keeps in memory."""
+"""GET /replica/diagram: this replica's lane of a space-time diagram. The transactions come from the store. The frames
+come from the records that this replica keeps in memory."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def endpoint(parts: Parts) -> Endpoint:
     describer = Describer(parts.applications)
 
     def show_diagram(request: Request[DiagramQuery, None]) -> Answer:
-        """List what a space-time diagram needs of this replica: its transactions and, if they are recorded, the frames
-        of its sessions. To get what came later, send the values of `next` with another request."""
+        """List this replica's data for a space-time diagram: its transactions, and the recorded frames of its sessions.
+        To get later data, send the values of `next` in another request."""
         after, after_frame = request.query.after, request.query.after_frame
         # The frames first: what a frame did here is then among the transactions, or comes with the next answer.
         frames = parts.frames.after(after_frame, FRAMES_AT_ONCE)
@@ -102,7 +102,7 @@ def _transaction(key: str, entry: Mapping[str, Any], marks: _Marks) -> dict[str,
 
 
 class _Marks:
-    """Makes the marks of transactions."""
+    """Makes the marks that a diagram shows for a transaction."""
 
     def __init__(self, writes: Mapping[str, Write], describer: Describer) -> None:
         self._writes = writes
@@ -112,12 +112,13 @@ class _Marks:
         """Yield the marks of a transaction in the order in which the engine works. The engine first rolls writes back,
         then plays new and committed writes, and then replays writes.
 
-        At most MARKS_MAX new and committed writes have their own marks. One more mark counts the other new and
-        committed writes. The same is true for replayed writes.
+        Each of the first MARKS_MAX new or committed writes has its own mark. If there are more such writes, one more
+        mark counts the rest. Each of the first MARKS_MAX replayed writes also has its own mark, and one more mark
+        counts the rest.
 
-        Two marks list writes in `writes`, in the form of the event `replay`. In the mark `rolled_back`, `writes` lists
-        the writes that were undone, then the writes that were played again. In the mark that counts the other replayed
-        writes, `writes` lists these other writes.
+        Only two marks have entries in `writes`. The entries have the form of the event `replay`. The mark `rolled_back`
+        lists the writes that were undone, then the writes that were played again. The mark that counts the rest of the
+        replayed writes lists these writes.
         """
         if entry["kind"] == "revoked":
             yield _mark("installed", 1)

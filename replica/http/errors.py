@@ -51,7 +51,7 @@ RETRIED = {429, 503}
 
 
 def answer_error(error: Exception, method: str, path: str) -> Response:
-    """Return the answer to a request that raised this exception. `method` and `path` are those of the request."""
+    """Return the answer to a request that raised this exception. `method` and `path` describe the request."""
     if isinstance(error, redis.RedisError) and (away := away_of(error)):
         LOGGER.warning("storage away while serving %s %r: %s", method, path, error)
         error = away

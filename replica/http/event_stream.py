@@ -1,9 +1,9 @@
 """GET /events: the events of this replica as server-sent events (the WHATWG standard of HTML, section 9.2). A client
 can resume a stream with the id of the last event that it received.
 
-Flask answers the request for a stream like any other request: with the same authorisation, the same rules for other
-sites and the same errors. Then the web server's event loop sends the stream (see wsgi.py), so an open stream holds no
-thread. A stream ends at once when its client leaves.
+Flask answers the request for a stream like any other request. The authorisation, the errors, and the rules for web
+pages of other sites are the same. Then the web server's event loop sends the stream (see wsgi.py), so an open stream
+uses no thread. A stream ends at once when its client leaves.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ def endpoint(parts: Parts) -> Endpoint:
 
 
 class EventStream:
-    """The body of one open stream. Every server calls `close` when the answer ends (PEP 3333). Only the first call has
-    an effect.
+    """The body of one open stream. The server calls `close` when the answer ends (PEP 3333). A second call of `close`
+    has no effect.
 
-    A stream takes the lock `reading` before it reads the store. So all streams together use at most one thread. Most
-    streams find the events in memory, because another stream has just read them.
+    A stream reads the store only while it holds the lock `reading`, which all streams share. So all streams together
+    use at most one thread. Most streams find the events in memory, because another stream has just read them.
     """
 
     def __init__(self, label: str, follower: FeedFollower, ended: Callable[[], object], reading: asyncio.Lock) -> None:
@@ -87,8 +87,8 @@ class EventStream:
             ended()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Return the body for a server that supports only plain WSGI. The stream ends at once. Then the client
-        reconnects with the id of the last event that it received."""
+        """Return a body that ends at once, for a server that supports only plain WSGI. The client then reconnects with
+        the id of the last event that it received."""
         return iter((self._opening(),))
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:

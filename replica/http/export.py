@@ -146,7 +146,8 @@ class Files:
         return microseconds(self._parts.service.now())
 
     def _take(self, importer: Importer, frame: ExportFrame) -> None:
-        """Import a frame. If the frame shows that this replica has lost the end of its log, take a new id first."""
+        """Import a frame. If the frame shows that this replica has lost the tail of its log, take a new id, and import
+        the frame again."""
         server = self._parts.store.state().server
         try:
             importer.take(frame)
@@ -157,8 +158,7 @@ class Files:
             importer.take(frame)
 
     def _follow(self, reports: list[Report]) -> None:
-        """Do what must follow an import: read the list of peers again, commit if this replica is the primary, and
-        pass the writes on."""
+        """Update the membership after an import. If the import has brought something new, notify the peers."""
         if self._parts.membership is not None:
             self._parts.membership.after_import()
         if any(report.received or report.installed for report in reports):
@@ -166,6 +166,6 @@ class Files:
 
 
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Make the first chunk at once, then return all chunks. A refusal is then raised before the answer begins, so it
-    can still become an error answer."""
+    """Return the chunks, but make the first chunk now. A refusal then comes before the answer begins, so the client can
+    get an error answer."""
     return chain([next(chunks, b"")], chunks)

@@ -1,8 +1,9 @@
 """GET /metrics: the state and the counters of a replica, for Prometheus. docs/operate.md explains each metric.
 
-Gauges are read at each scrape: the state, the peers, the disk. Counters count what has happened since the start. A
-scrape is answered even while the storage is away: then `bayou_storage_up` is 0, and the metrics that come from the
-storage are missing. No metric names a person or a room, so a scrape needs no token.
+Gauges show the state, the peers and the disk. Each scrape reads these values again. Counters count what has happened
+since the replica started. A scrape is answered even if the storage cannot be reached. Then `bayou_storage_up` is 0, and
+the metrics that come from the storage are missing. No metric contains the name of a person or a room, so a scrape needs
+no token.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class _State:
         yield _gauge(
             "bayou_paused", "1 while sessions and commits run only on request.", self._parts.store.pace == "manual"
         )
-        yield _gauge("bayou_retired", "1 once this replica takes no more writes.", state.retired)
+        yield _gauge("bayou_retired", "1 once this replica accepts no more writes.", state.retired)
         epochs = decode(state.history)
         number = epochs[-1].number if epochs else 0
         yield _gauge("bayou_epoch", "Number of the epoch; grows with each forced promotion.", number)

@@ -45,13 +45,14 @@ REQUEST_HEADERS = {
         "The name of the user. With `auth: tokens` or `proxy`, leave this header out: the login gives the name.",
         "vish",
     ),
-    "Bayou-Session": ("The session token of the last answer. An empty value begins a session.", ""),
+    "Bayou-Session": ("The session token of the last answer. An empty value begins a client session.", ""),
     "Bayou-Guarantees": (
-        "The session guarantees for this request: RYW, MR, WFR or MW. Default: all four in a session, else none.",
+        "The session guarantees for this request: RYW, MR, WFR or MW. Default: all four if the request has the header"
+        " Bayou-Session, else none.",
         "RYW,MR",
     ),
     "Bayou-Wait": (
-        "How many milliseconds the replica may wait for writes that the session has seen.",
+        "How many milliseconds the replica may wait for writes that the client session has seen.",
         "2000",
     ),
 }

@@ -1,8 +1,9 @@
 """Login through a trusted proxy (`auth: proxy`): the proxy logs users in, and names them in headers.
 
-Anybody can send such headers, so they are accepted only from the addresses of the proxies. From another address, a
-request with such a header is refused: its sender may use a false name, or the configuration may lack a proxy. A proxy
-must replace the headers that its client sends. If a proxy only adds its own headers, the request is refused too.
+Anybody can send such headers, so this replica accepts the headers only from the addresses of the proxies. A request
+with such a header from another address is refused. Its sender may use a false name, or the configuration may not name
+the proxy. A proxy must replace the headers that its client sends. If a proxy only adds its own headers, the request is
+refused too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ RANKS = {"guest": 1, "user": 2, "manager": 3}
 
 
 class ProxyLogin:
-    """Reads who has logged in at one of the `proxies`, in the headers that the settings name."""
+    """Finds the user who has logged in at a proxy, from the headers of the request. `proxies` are the addresses of the
+    proxies. The settings name the headers."""
 
     def __init__(self, settings: ProxyLoginSettings, proxies: Collection[str]) -> None:
         self.user_header = settings.user_header

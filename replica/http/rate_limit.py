@@ -1,9 +1,9 @@
 """Limits how many requests each client may make. A client is a known user, or an address from which unknown users send
 requests.
 
-The limits are counted in this process, so each replica has its own. A client may make the requests of BURST_S seconds
-at once. After that, the client may make requests at the rate of the limit. A request that uses the processor for long
-counts as several requests.
+Each replica counts the requests in its own process. A client may send as many requests at once as the limit allows in
+BURST_S seconds. After that, the client may send requests at the rate of the limit. A request that uses the processor
+for a long time counts as several requests.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ USER = "user "  # begins the key of a client that is known by its token
 
 
 class RateLimit:
-    """The limits of one replica. A client is given as a text: the prefix `USER` and the user's name, or an address. An
-    empty text has no limit. `clock` returns seconds."""
+    """The limits of one replica. The methods take a client as a text. The text for a known user is the prefix `USER`
+    and the name of the user. The text for any other client is an address. An empty text has no limit. `clock` returns
+    seconds."""
 
     def __init__(self, settings: RequestSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
@@ -35,7 +36,7 @@ class RateLimit:
 
     @property
     def clients(self) -> int:
-        """How many clients are remembered."""
+        """The number of clients that are remembered."""
         return len(self._buckets)
 
     def check(self, client: str) -> None:

@@ -1,6 +1,6 @@
-"""Connects the declared endpoints to Flask: a flask-restful resource for each path, which reads and checks the request.
+"""Connects the declared endpoints to Flask. Each path gets a resource of flask-restful.
 
-Here a request of Flask becomes the Request that handlers get.
+The resource reads and checks the request of Flask, and calls the handler of the endpoint with an HttpRequest.
 """
 
 from __future__ import annotations

@@ -30,12 +30,13 @@ STOP_TIMEOUT_S = 5.0
 
 
 class WebServer:
-    """Serves one address. `start` returns at once. `stop` waits for a limited time until the current requests are
-    answered.
+    """The web server of one address. `start` returns at once. `stop` waits until the current requests are answered, but
+    only for a limited time.
 
-    The server listens at the address `address`. If the given port is 0, the system chooses a port, and `address` has
-    this port. The constructor raises Conflict `address_unusable` if the server cannot listen there. `proxies` are the
-    addresses of reverse proxies. In their requests, the header X-Forwarded-For names the client.
+    The constructor gets the address at which the server listens. If the port of this address is 0, the system chooses a
+    port. The attribute `address` has the chosen port. The constructor raises Conflict `address_unusable` if the server
+    cannot listen at the address. `proxies` are the addresses of reverse proxies. If a request comes from a proxy, its
+    header X-Forwarded-For names the client.
     """
 
     def __init__(self, app: WSGIApplication, address: Address, proxies: Collection[str] = ()) -> None:
@@ -56,8 +57,8 @@ class WebServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, let open requests end, send their answers, and close all connections. Before this call, the
-        streams must have been told to end."""
+        """Stop listening, wait until the current requests are answered, and close all connections. Stop the event feed
+        before this call, so that the event streams end."""
         if self._thread.ident is None:
             self._close()
         elif self._thread.is_alive():

@@ -1,7 +1,7 @@
 """Implements apps.api.service.Service, the interface that a replica offers to the handlers of its applications.
 
-This module enforces the guarantees of the client session, so handlers need not know them. Each transaction that reads
-or accepts first checks whether this replica holds what the session needs.
+This module enforces the guarantees of the client session, so handlers need not know the guarantees. A transaction that
+reads pages or accepts a write first checks whether this replica holds the writes that the client session needs.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ Result = TypeVar("Result")
 
 
 class Change(Protocol):
-    """A position among the events; see replica.events.feed.FeedFollower."""
+    """A position in the sequence of events. FeedFollower in replica/events/feed.py implements this interface."""
 
     @property
     def ended(self) -> bool:
         """Whether no more events will come, because the replica stops."""
 
     def take(self, timeout_s: float) -> object:
-        """Wait for an event after the position, and move the position to that event."""
+        """Wait up to `timeout_s` seconds for an event after the position. Move the position to that event."""
 
 
 class ReplicaService:
-    """Implements apps.api.service.Service. Its methods may also raise Behind or TooMany. `clock` returns aware UTC
-    times.
+    """Implements apps.api.service.Service. A method with a client session may also raise TooMany. `clock` returns the
+    current time as an aware datetime in UTC.
 
-    `follow` returns the current position among the events. A request can wait for the next event after that position.
-    If `follow` returns None, no request waits.
+    `follow` returns the current position in the sequence of events. A request can wait for the next event after that
+    position. If `follow` returns None, no request waits.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class ReplicaService:
         return self._clock()
 
     def submit(self, draft: Draft, session: ClientSession, shown: Sequence[str] = ()) -> Accepted:
-        """Submit a draft in one transaction. Peers are notified if the write was logged.
+        """Accept and play a draft in one transaction. If the write was logged, notify the peers.
 
-        Raises Forbidden if this replica would commit the write at once, as a primary does, but the user was revoked or
-        has too low a role.
+        A replica that commits writes at once, such as a primary, raises Forbidden if the user was revoked or has too
+        low a role.
         """
         needs, birth = session.needs_of_write(), session.birth
         now_us = microseconds(self._clock())
@@ -114,7 +114,7 @@ class ReplicaService:
         return self._store.is_entry(name, entry)
 
     def _require_session(self, session: ClientSession) -> None:
-        """Raise Behind if this replica does not hold all that the session has seen."""
+        """Raise Behind if this replica lacks writes that the client session has seen."""
         if session.birth or session.needs_of_read():
             self.read((), session)
 
@@ -128,8 +128,9 @@ class ReplicaService:
         return self._store.feed_revisions(name, shown, int(self._clock().timestamp()))
 
     def _attempt(self, session: ClientSession, attempt: Callable[[], Result]) -> Result:
-        """Call `attempt`, and return its result. If it raises Behind, this replica lacks writes that the client session
-        has seen. Then call it again after each event, until it succeeds or the session's time to wait is over."""
+        """Call `attempt`, and return its result. If `attempt` raises Behind, this replica lacks writes that the client
+        session has seen. Then call `attempt` again after each event. Raise Behind if no call succeeds within the
+        session's `wait_ms`."""
         wait_ms = session.wait_ms
         change = self._follow() if wait_ms else None
         try:

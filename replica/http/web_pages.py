@@ -1,7 +1,7 @@
 """The web pages and their files: the calendar for people, and the cluster page for lessons.
 
-Each file of web/ is sent unchanged. GET /cluster can also answer with the list of replicas as JSON, because a page
-needs that list before it can ask other replicas.
+Each file of web/ is sent unchanged. GET /cluster can also answer with the list of replicas as JSON. A web page needs
+that list before it can ask other replicas.
 """
 
 from __future__ import annotations

@@ -51,8 +51,9 @@ WSGIApplication = Callable[[Environ, Callable[..., Any]], Any]
 
 
 class WSGIHandler:
-    """Answers requests of aiohttp. `answer` is an aiohttp handler. The WSGI application `app` runs in the `threads`.
-    `address` is the address at which the server listens. `connections` has the connections of the server."""
+    """Answers requests of aiohttp with the WSGI application `app`. aiohttp calls the method `answer`. The application
+    runs in the threads of `threads`. `address` is the address at which the server listens. `connections` are all
+    connections of the server."""
 
     def __init__(self, app: WSGIApplication, threads: Executor, address: Address, connections: Connections) -> None:
         self._app = app
@@ -107,7 +108,7 @@ class WSGIHandler:
                 self._close(answer)
 
     async def _call(self, request: web.BaseRequest, body: IO[bytes], more: Environ) -> _Answer:
-        """Call the application in a thread, and return its answer, which the caller must close."""
+        """Call the application in a thread, and return its answer. The caller must close the answer."""
         environ = self._constant | _environ(request, body) | more
         client = environ[CLIENT] = self._connections.client_of(request)
         answer = _Answer(self._app, self._threads)
@@ -130,7 +131,9 @@ class WSGIHandler:
     @contextlib.contextmanager
     def _large_body(self) -> Iterator[None]:
         if self._large_bodies >= LARGE_BODIES_MAX:
-            text = f"This replica takes at most {LARGE_BODIES_MAX} large bodies at a time. Try again shortly."
+            text = (
+                f"This replica receives at most {LARGE_BODIES_MAX} large request bodies at a time. Try again shortly."
+            )
             raise web.HTTPServiceUnavailable(text=text, headers={**SERVER, "Retry-After": "5"})
         self._large_bodies += 1
         try:
@@ -168,7 +171,7 @@ class WSGIHandler:
 
 
 class _Turns:
-    """Lets each client use CLIENT_THREADS_MAX threads at a time. Further requests of the client wait, and use no
+    """Lets each client use up to CLIENT_THREADS_MAX threads at a time. Further requests of the client wait, and use no
     thread. Call `give` once for each `take`."""
 
     def __init__(self) -> None:
@@ -222,7 +225,8 @@ class _Unread:
 class _Answer:
     """The application's answer to one request. `begin` and `close` run in a thread.
 
-    After `begin`, `piece` is the first part of the body. If `is_closed` is then set, `piece` is the whole body.
+    After `begin`, `piece` is the first part of the body. For an async iterable, `piece` stays empty. If `is_closed` is
+    already true after `begin`, `piece` is the whole body.
     """
 
     def __init__(self, app: WSGIApplication, threads: Executor) -> None:
@@ -308,11 +312,14 @@ async def _receive(request: web.BaseRequest, body: IO[bytes], bytes_max: int) ->
                     expected = body.tell() + PIECE_BYTES
                     deadline.reschedule(loop.time() + PIECE_S)
     except TimeoutError:
-        text = f"The body comes too slowly: {PIECE_BYTES} bytes must come within {PIECE_S:.0f} s. Send it again."
+        text = (
+            f"The body of the request comes too slowly: {PIECE_BYTES} bytes must come within {PIECE_S:.0f} s."
+            " Send the request again."
+        )
         raise web.HTTPRequestTimeout(text=text, headers=SERVER) from None
     except web.RequestPayloadError as error:
         raise web.HTTPBadRequest(
-            text=f"The body cannot be read: {error}. Send the request again.", headers=SERVER
+            text=f"The body of the request cannot be read: {error}. Send the request again.", headers=SERVER
         ) from None
 
 
@@ -358,8 +365,9 @@ def _environ(request: web.BaseRequest, body: IO[bytes]) -> Environ:
 
 @lru_cache(256)
 def _key(name: bytes) -> str | None:
-    """Return the name that a header has in an environ. Returns None for a name with `_`, which could be mistaken for
-    another header, and for Transfer-Encoding, which no longer applies to the body."""
+    """Return the name that a header has in an environ. Return None for a header that the environ leaves out. A name
+    with `_` is left out, because it could be mistaken for the name of another header. Transfer-Encoding is left out,
+    because it no longer applies to the body."""
     text = name.decode("latin-1").upper()
     if "_" in text or text == "TRANSFER-ENCODING":
         return None
