@@ -2,9 +2,10 @@
 target of the setting `notify`.
 
 One thread follows the event stream. It stores its position, the writes that are not final yet and the unsent messages
-in Redis (storage/notices.py), and keeps nothing in memory. So after a restart it continues where it stopped. Messages
-about final outcomes are made at once. A tentative change is held for HOLD_MS first. If the write has its old outcome
-again by then, nobody is notified.
+in Redis (storage/notices.py), and keeps nothing in memory. So after a restart it continues where it stopped.
+
+If an outcome is final, the message is made at once. If an outcome is tentative, the message is made HOLD_MS after the
+change. If the old outcome has come back by then, nobody is notified.
 
 A message is marked as sent before it is sent, and an attempt is never repeated. If the replica ends during an attempt,
 its next start logs a warning about the message.
@@ -47,7 +48,7 @@ STOP_S = 3.0  # how long a stop waits for an attempt
 
 
 class _Known(NamedTuple):
-    """What is known of a followed write. News in apps.api.application explains `accepted` and `told`. `outcome` is the
+    """The outcomes of a followed write. News in apps.api.application explains `accepted` and `told`. `outcome` is the
     newest outcome."""
 
     accepted: str | None
@@ -96,13 +97,16 @@ class Notifications:
             self._thread.join(STOP_S)
 
     def note(self, _: Transaction) -> None:
-        """Note that there is a new event. Returns at once."""
+        """Wake the thread, because there is a new event. Returns at once."""
         self._wanted.set()
 
     def open(self) -> None:
-        """Find the position from which to go on. If the replica has another id than before, its data is a copy or was
-        restored, and its messages may have been sent elsewhere. Then begin after the newest event, as at the first
-        start."""
+        """Set the position in the event stream. If a position was stored under the present id of this replica, continue
+        at that position. If no position was stored, begin after the newest event.
+
+        If a position was stored under another id, also begin after the newest event. The data is then a copy or was
+        restored, and the messages may have been sent elsewhere.
+        """
         position, server = self._notices.position(), self._store.server() or ""
         if position is None or position[1] != server:
             dropped = self._notices.start(self._store.last_event(), server)
@@ -115,14 +119,14 @@ class Notifications:
         self._name_interrupted()
 
     def step(self) -> bool:
-        """Look at the next events and at the changes that were held long enough, and send some messages. Returns
-        whether there is more to do at once."""
+        """Read the next events, make the messages that are due, and send some messages. Returns whether there is more
+        to do at once."""
         self._name_interrupted()
         has_more = self._notices.count_waiting() < WAITING_MAX and (self._look() or self._release())
         return self._send() or has_more
 
     def _due_s(self) -> float:
-        """Return the seconds until the next held write is due, but at most LOOK_S."""
+        """Return the seconds until the next message about a tentative change is due, but at most LOOK_S."""
         oldest_ms = self._notices.oldest_held_ms()
         if oldest_ms is None:
             return LOOK_S
@@ -143,8 +147,8 @@ class Notifications:
         except Gap:
             last = self._store.last_event()
             LOGGER.warning(
-                "Notifications were so late that events were dropped before they were read, so some messages were not"
-                " made. Check that the targets of `notify` answer in time."
+                "Notifications were late: some events were dropped before the replica read these events. So some"
+                " messages were not made. Check that the targets of `notify` answer in time."
             )
             self._catch_up(progress)
             self._notices.save(progress, (last, server))
@@ -166,9 +170,9 @@ class Notifications:
     def _note(
         self, kind: str, change: Change, known: dict[str, _Known], progress: Progress, final: dict[str, _Known]
     ) -> None:
-        """Note one change. If the change is that this replica has accepted a write, begin to follow the write. If the
-        write is not followed, ignore the change. If the write is committed, add the write to `final`, and follow it no
-        longer."""
+        """Process one change of a write. If this replica has just accepted the write, begin to follow the write. If the
+        write is not followed, ignore the change. If the write is committed, add the write to `final`, and stop
+        following the write."""
         before = known.get(change.write)
         if change.was is None and kind in {"accepted", MADE_AGAIN} and not change.is_membership:
             is_answered = kind == "accepted" or not had_no_effect(change.now)
@@ -186,8 +190,8 @@ class Notifications:
             progress.held.setdefault(change.write, self._now_ms())
 
     def _follow_again(self, revoked: Sequence[str], changes: Sequence[tuple[str, Change]], progress: Progress) -> None:
-        """Follow again the revoked writes that this replica accepted. Their users know at most the outcome from before
-        the commit was revoked."""
+        """Follow again the revoked writes that this replica accepted. The users of these writes may know the outcome
+        from before the revocation, but no later outcome."""
         before = {change.write: change.was for _, change in reversed(changes)}  # of its first change
         for identifier in revoked:
             if self._service.label(split_id(identifier)[1]) == self._store.label:
@@ -239,7 +243,8 @@ class Notifications:
     # Held changes.
 
     def _release(self) -> bool:
-        """Make the messages about tentative changes that were held long enough. Returns whether there were any."""
+        """Make the messages about tentative changes that have waited for HOLD_MS. Returns whether there were such
+        changes."""
         ids = self._notices.held(self._now_ms() - HOLD_MS, DUE_MAX)
         if not ids:
             return False
@@ -278,7 +283,7 @@ class Notifications:
         return Message(identifier, at, notice.user, notice.about, on_one_line(notice.subject), notice.text)
 
     def _send(self) -> bool:
-        """Send some messages. Returns whether more are waiting."""
+        """Send some messages. Returns whether more messages are waiting."""
         for _ in range(SENT_MAX):
             text = self._notices.next_waiting()
             if text is None or self._stopping.is_set():
