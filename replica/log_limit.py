@@ -13,7 +13,7 @@ WINDOW_S = 60.0
 
 class LogLimit(logging.Filter):
     """Lets each line of code log at most RECORDS_MAX records within WINDOW_S. The first record of the next window says
-    how many were left out. `clock` returns seconds."""
+    how many records were left out. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

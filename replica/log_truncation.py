@@ -38,8 +38,8 @@ class LogTruncation:
             self._thread.join()
 
     def truncate(self) -> int:
-        """Drop the commits that neither `keep_committed` nor `keep_for_days` protects. Return the number of these
-        commits."""
+        """Drop the commits that neither `keep_committed` nor `keep_for_days` protects. Return how many commits were
+        dropped."""
         if self._policy.keep_committed is None:
             return 0
         return self._store.truncate(self._policy.keep_committed, older_than_us=_oldest_us(self._policy, self._clock))
@@ -54,8 +54,8 @@ class LogTruncation:
 
 
 def keep_of(policy: LogSettings, clock: Clock) -> Keep:
-    """Return which commits a full state includes: those that a truncation would leave in the log. Without
-    `keep_committed`, a full state includes at least the newest KEEP_COMMITS commits."""
+    """Return which commits a full state includes. These are the commits that a truncation would leave in the log. If
+    `keep_committed` is not set, KEEP_COMMITS takes its place."""
     count = KEEP_COMMITS if policy.keep_committed is None else policy.keep_committed
     return Keep(count, lambda: _oldest_us(policy, clock))
 

@@ -1,4 +1,4 @@
-"""The command line of a replica: read the configuration, serve, and stop when asked to."""
+"""The command line of a replica: reads the configuration, starts the replica, and stops the replica at a signal."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ GARBAGE_OBJECTS = 20_000  # new objects before a collection; Python's default is
 
 
 def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
-    """Run a replica. Returns the exit status: 0 after an orderly stop, 1 if it cannot start or cannot go on, 2 for a
-    wrong command line."""
+    """Run a replica. Returns the exit status: 0 after an orderly stop, 1 if the replica cannot start or cannot go on, 2
+    for a wrong command line."""
     asked = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     _raise_file_limit()
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str], applications: Sequence[Application]) -> int:
 
 
 def _raise_file_limit() -> None:
-    """Let this process open as many files as it may need. Shells usually allow 1024, and macOS 256."""
+    """Let this process open as many files as it may need. The usual limit is 1024 files, or 256 files on macOS."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft < wanted:
@@ -149,7 +149,7 @@ def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[st
     if replica.store.pace == "manual":
         rows["pace"] = console.warning("manual, as before the start: it sends and commits only on request; `pace auto`")
     joined = f", joined through {console.name(replica.joined_through)}" if replica.joined_through else ""
-    retired = ", which has retired and takes no more writes" if state.retired else ""
+    retired = ", which has retired and accepts no more writes" if state.retired else ""
     yield f"Bayou replica {console.name(replica.label)} of {settings.cluster}{joined}{retired}"
     for name, text in rows.items():
         yield f"  {name:<13} {text}"

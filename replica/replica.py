@@ -1,6 +1,7 @@
-"""One running replica: this module makes, starts and stops its parts, in order.
+"""One running replica: this module makes, starts and stops the parts of a replica.
 
-A replica keeps no state of its own in memory: it may be killed at any time, and nothing acknowledged is lost.
+A replica keeps no state of its own in memory. So the replica may be killed at any time, and nothing acknowledged is
+lost.
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ class StartOptions:
 
 
 class Replica:
-    """One replica. The constructor opens the storage and decides the id; `start` begins to serve. If the constructor or
-    `start` raises Refusal, everything that was opened is closed. `left` is called when the replica has retired and may
-    be stopped for good."""
+    """One replica. The constructor opens the storage and decides the id. `start` starts the threads and the servers. If
+    the constructor or `start` raises an error, the storage is closed. `left` is called when the process should end,
+    because the replica has retired or has lost its data folder."""
 
     def __init__(
         self,
@@ -134,16 +135,16 @@ class Replica:
             undo.pop_all()
 
     def _note_newest_at_birth(self) -> None:
-        """In a new cluster, let clients use the newest version of each application from the beginning. The first
-        primary records these versions as versions of its log. The other replicas learn the versions in their first
-        session."""
+        """In a new cluster, let clients use the newest version of each application from the beginning. For this, the
+        first primary records that its log may have writes of these versions. The other replicas learn the versions in
+        their first session."""
         state = self.store.state()
         tags = [application.tag for application in self._applications if application.older]
         if tags and state.is_primary and state.csn == 0 and state.tentative == 0:
             self.store.note_log_applications(tags)
 
     def start(self) -> None:
-        """Begin to serve; returns at once."""
+        """Start all parts of the replica. Returns at once."""
         with contextlib.ExitStack() as undo:
             undo.callback(self.stop)
             self._watchdog.start()
@@ -157,10 +158,10 @@ class Replica:
             undo.pop_all()
 
     def stop(self) -> None:
-        """Stop streams, sessions, requests and storage, in this order. Open requests are answered.
+        """Stop event streams, sessions, requests and storage, in this order. The requests that have begun are answered.
 
-        If Redis does not answer, this method waits up to SILENCE_S_MAX seconds. Then it stops without recording the
-        mark of a clean stop. Such a stop takes at most STOP_S_MAX seconds.
+        If Redis does not answer, this method waits up to SILENCE_S_MAX seconds, and then stops without recording the
+        mark of a clean stop. A stop without Redis takes at most STOP_S_MAX seconds.
         """
         deadline = time.monotonic() + SILENCE_S_MAX
         if self._storage.is_silent(NOTICED_S):
@@ -206,8 +207,8 @@ class Replica:
         self._say(self._identity.resolve(store, is_whole=is_whole) or "Redis was restarted; nothing is lost.")
 
     def _resolve_emptied(self) -> None:
-        """Decide the id again after the namespace was emptied while Redis kept running. Any thread may notice the empty
-        namespace, so a new thread decides the id."""
+        """Decide the id again after the namespace was emptied while Redis kept running. Any thread may call this
+        method, so a new thread makes the decision."""
 
         def resolve() -> None:
             with contextlib.suppress(RedisError):  # the next request finds it again
@@ -217,12 +218,12 @@ class Replica:
         threading.Thread(target=resolve, name="emptied", daemon=True).start()
 
     def _end_without_folder(self) -> None:
-        """End the replica, because its data folder was deleted or replaced. If it continued to acknowledge writes, they
-        could be lost."""
+        """Stop the replica, because its data folder was deleted or replaced. If the replica continued to acknowledge
+        writes, these writes could be lost."""
         folder = self._settings.data / self.label
         self._say(
             f"The data folder {folder} was deleted or replaced while the replica ran, so the replica stops. Start the"
-            " replica again: it uses the data that is in the folder now, and its peers send the writes that they hold."
+            " replica again. The replica then uses the data in the folder, and gets the writes that its peers hold."
         )
         self.has_failed = True
         self._left()
@@ -250,6 +251,7 @@ def _check_playable(label: str, state: State, rules: Collection[str]) -> None:
     if unplayable := sorted(set(state.log_applications) - {MEMBERSHIP, *rules}):
         raise Conflict(
             "other_applications",
-            f"The log of {label} holds writes of {', '.join(unplayable)}, which this release cannot play. Start a"
-            " release that has these applications, such as the one that ran before.",
+            f"The log of {label} holds writes of applications that this release cannot play:"
+            f" {', '.join(unplayable)}. Start a release that has these applications, such as the release that ran"
+            " before.",
         )

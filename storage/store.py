@@ -42,7 +42,7 @@ SESSION_FOREIGN = "session_foreign"  # the code of a refusal
 
 _REFUSED = {
     # status of lua/commands/accept.lua: (code, message)
-    "retired": ("retired", "This replica has retired and takes no more writes. Use another replica."),
+    "retired": ("retired", "This replica has retired and accepts no more writes. Use another replica."),
     "not_joined": (
         "not_joined",
         "This replica does not hold the write that created it. Run a session with the replica through which it joined."

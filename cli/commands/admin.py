@@ -43,7 +43,7 @@ def _retire(context: Context, arguments: Namespace) -> None:
     end = "it stops once a peer has its writes"
     if holder := answer.get("held_by"):
         end = f"{context.label(holder)} holds all its writes, so it stops"
-    context.screen.line(f"{context.here} has retired and takes no more writes; {end}")
+    context.screen.line(f"{context.here} has retired and accepts no more writes; {end}")
 
 
 def _forget(context: Context, arguments: Namespace) -> None:

@@ -1,8 +1,8 @@
 """The commands of membership: creation, retirement, hand-over and forced promotion (Petersen 1997, sections 4 and 5).
 
-Each command is a write that one replica accepts. This module decides when a replica may accept it. A hand-over needs
-two replicas: the next primary has a session with the current primary, asks it to hand over, and fetches the commit of
-the hand-over in another session.
+Each command is a write that one replica accepts. This module decides when a replica may accept such a write. A
+hand-over needs two replicas. The next primary runs a session with the current primary, and asks the current primary to
+hand over. Then the next primary fetches the commit of the hand-over in another session.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """The result of a retirement. `held_by` is the label of a replica that holds all writes of the retired replica. It
-    is None while no other replica holds all of them."""
+    """The result of a retirement. `held_by` is the label of a replica that holds all writes of the retired replica. If
+    no replica holds all these writes yet, `held_by` is None."""
 
     write: str
     held_by: str | None
@@ -97,10 +97,10 @@ class Membership:
     # Commands of operators.
 
     def retire(self, heir: str | None) -> Retired:
-        """Stop accepting writes, and leave the cluster when another replica holds all writes of this replica. A primary
-        first hands over to another replica.
+        """Stop accepting writes. Leave the cluster as soon as another replica holds all writes of this replica. If this
+        replica is the primary, first hand over to another replica.
 
-        `heir` is the label of the replica that becomes the primary and that receives the writes. If it is None, a
+        `heir` is the label of the replica that becomes the primary and that receives the writes. If `heir` is None, a
         reachable replica is chosen.
         """
         with self._one_at_a_time():
@@ -116,7 +116,7 @@ class Membership:
             if state.is_primary:
                 self._hand_over_to_one_of([heir] if heir else self._peers.reachable())
             write = self._store.retire(self._now_us())
-            self._say("This replica has retired and takes no more writes.")
+            self._say("This replica has retired and accepts no more writes.")
             reachable = self._peers.reachable()
             holder = self._leave_writes_to_one_of([heir] if heir in reachable and heir else reachable)
             if holder is None:
@@ -130,11 +130,15 @@ class Membership:
         return self._invitations.invite(label)
 
     def forget(self, name: str, *, confirmed: bool) -> str:
-        """Forget another replica that will never come back. `name` is its label or its id. Returns the id of the write.
+        """Forget another replica that will never come back. `name` is the label or the id of that replica. Returns the
+        id of the write that records this.
 
-        The version vectors keep the entry of the forgotten replica, so the other replicas still pass its writes on.
-        Without `confirmed`, raises Conflict `not_confirmed`, which says what may be lost. Also raises Conflict if
-        `name` is this replica or the primary, or if the named replica answers or was forgotten before.
+        The version vectors keep the entry of the forgotten replica. So the other replicas still pass on the writes of
+        the forgotten replica.
+
+        Raises Conflict `not_confirmed` if `confirmed` is false. The message of this error says which writes may be
+        lost. Raises Conflict if `name` is this replica or the primary. Also raises Conflict if the named replica
+        answers or was forgotten before.
         """
         with self._one_at_a_time():
             state, created = self._store.state(), self._store.members()
@@ -142,7 +146,8 @@ class Membership:
             label = label_of(name, created) or name
             if label == self._label:
                 raise Conflict(
-                    "own_label", f"A replica cannot forget itself. To take {label} out of the cluster: admin retire."
+                    "own_label",
+                    f"A replica cannot forget itself. To let {label} leave the cluster, run `admin retire`.",
                 )
             if label in self._store.forgotten() and label not in self._peers.labels():
                 raise Conflict("forgotten", f"{label} was forgotten already. There is nothing to do.")
@@ -177,9 +182,12 @@ class Membership:
         )
 
     def activate(self, tag: str) -> str:
-        """Accept a membership write that lets clients use the application version `tag` (NAME/VERSION) once the write
-        is committed. Returns the id of the write. Raises BadInput if this replica cannot play that version, or if
-        clients already use a later version. Raises Conflict if some peer is not known to play that version."""
+        """Let clients use the application version `tag` (NAME/VERSION). For this, accept a membership write, and return
+        its id. Clients can use the version when the write is committed.
+
+        Raises BadInput if this replica cannot play the version, or if clients already use a later version. Raises
+        Conflict if the last hello of a peer does not list the version, or if a peer has not said hello yet.
+        """
         with self._one_at_a_time():
             self._check_not_retired(self._store.state())
             if tag not in self._rules:
@@ -225,7 +233,7 @@ class Membership:
     def force(self, *, although_it_answers: bool = False) -> str:
         """Make this replica the primary without the old primary. The commits of the old primary that this replica does
         not hold become void. Returns the new id of this replica. Raises Conflict `primary_answers` if the primary
-        answers, unless `although_it_answers`."""
+        answers and `although_it_answers` is false."""
         with self._one_at_a_time():
             state = self._store.state()
             self._check_not_retired(state)
@@ -247,9 +255,12 @@ class Membership:
     # What follows from sessions and files.
 
     def after_session(self, report: Report) -> None:
-        """Do what must follow a session, or an exchange in a standing session. If the session has shown that an older
-        copy of this replica has run, heal the cluster. Submit again the writes that were set aside. If this replica is
-        a primary that commits automatically, commit its tentative writes."""
+        """Update the membership after a session, or after an exchange in a standing session.
+
+        If the session has shown that an older copy of this replica has run, heal the cluster. Make again the writes
+        that were set aside. If this replica was forgotten, tell the other replicas that this replica still runs. If
+        this replica is a primary that commits automatically, commit its tentative writes.
+        """
         state = self._store.state()
         cure = self._healing.cure(report, state)
         if cure is Cure.NEW_ID:
@@ -268,12 +279,14 @@ class Membership:
         self._catch_up(state)
 
     def _heal_primary(self, peer: str, server: str) -> None:
-        """Heal the cluster after an older copy of this primary has run under the same id, `server`. Then two different
-        committed logs have the same epoch.
+        """Heal the cluster after an older copy of this primary has run under the same id, `server`. Two different
+        committed logs may then have the same epoch. A session with `peer` has shown this.
 
         If this replica is the copy and the original still runs, this replica takes a new id, and the log of the
         original prevails. Otherwise this replica begins a new epoch under a new id, and the log of this replica
-        prevails. In the other log, the commits after the last common commit are revoked. The writes of the other log
+        prevails.
+
+        In the log that does not prevail, the commits after the last common commit are revoked. The writes of that log
         that have no place in the order are made again.
         """
         with self._one_at_a_time():
@@ -297,14 +310,15 @@ class Membership:
             self._peers.notify_new_write()
 
     def _resubmit(self) -> None:
-        """Submit again the writes that were set aside. The order has no place for them, because a server id was used
-        twice. If the id of this replica can make no writes any more, the replica first takes a new id. If the replica
-        has retired, the new id retires when all these writes have been made, even if a crash interrupts this method."""
+        """Make again the writes that were set aside. These writes have no place in the order, because a server id was
+        used twice. If this replica can make no more writes under its id, this replica first takes a new id. If this
+        replica has retired, the new id retires when all these writes have been made. A crash during this method does
+        not prevent this retirement."""
         with self._resubmitting:
             state = self._store.state()
             if state.set_aside and not state.has_place:
                 reason = (
-                    f"{state.server} can make no writes any more, so it cannot make those again that were set aside."
+                    f"{state.server} can make no more writes, so it cannot make again the writes that were set aside."
                 )
                 self._say_new_id(self._identity.renew(self._store, state.server, reason, retires=state.retired))
             left = self._store.resubmit(self._now_us()) if state.set_aside else 0
@@ -315,27 +329,27 @@ class Membership:
                 )
                 self._peers.notify_new_write()
             if left and left != self._left_set_aside:
-                self._say(f"{left} writes that were set aside wait, because the next one cannot be played here.")
+                self._say(
+                    f"{left} writes are still set aside, because this replica cannot play the next of these writes."
+                )
             self._left_set_aside = left
             state = self._store.state()
             if state.retires and not state.retired and not left:
                 self._store.retire(self._now_us())
 
     def after_import(self) -> None:
-        """Read the members and the primary again, because the import may have changed them. Submit again the writes
-        that the import set aside. If this replica is a primary that commits automatically, commit its tentative
-        writes."""
+        """Read the members and the primary again, because the import may have changed them. Make again the writes that
+        the import set aside. If this replica is a primary that commits automatically, commit its tentative writes."""
         self._peers.refresh()
         self._resubmit()
         self._catch_up(self._store.state())
 
     def _return_if_forgotten(self) -> None:
-        """If this replica was forgotten, tell the others that it is not lost."""
+        """If this replica was forgotten, tell the other replicas that this replica still runs."""
         if self._label in self._store.forgotten() and not self._store.state().retired:
             self._store.come_back(self._now_us())
             self._say(
-                "The peers had forgotten this replica, as if it were lost. This replica now tells its peers that it is"
-                " back."
+                "This replica was marked as lost for good (`admin forget`). It now tells its peers that it still runs."
             )
             self._peers.notify_new_write()
 
@@ -346,17 +360,18 @@ class Membership:
         return rpc.unary_calls(self._introduction, self._rules, *answers)
 
     def _held(self, asker: Introduction, is_probe: bool) -> Held:
-        """Answer the call Held of the replica `asker`. The answer says which writes of the asker this replica holds.
-        Unless the call is a probe, it also says whether another process with the asker's id answers at the asker's
-        address."""
+        """Answer the call Held. `asker` is the replica that made the call. The answer says which writes of the asker
+        this replica holds. If `is_probe` is false, the answer also says whether another process with the asker's id
+        answers at the asker's address."""
         state = self._store.state()
         runs = not is_probe and self._answers(asker.label, asker.server, but=asker.process)
         process, stamp = self._identity.process, state.vector.get(asker.server, 0)
         return Held(state.server, stamp, state.csn, runs, process, state.primary, state.history)
 
     def _answers(self, label: str, server: str | None = None, *, but: str = "") -> bool:
-        """Return whether the replica with this label answers at its address. If `server` is given, the replica must
-        also have this id, and `but` must not name its process. Return False if the link to the replica is cut."""
+        """Return whether the replica with this label answers at its address. If `server` is given, that replica must
+        also have the id `server`, and its process must not have the text `but`. Return False if the link to the replica
+        is cut."""
         try:
             address = self._peers.linked_address(label)
             held = rpc.request_held(address, self._introduction(), self._credentials, is_probe=True)
@@ -391,16 +406,16 @@ class Membership:
         return server
 
     def _check_free(self, label: str, but: str = "") -> bool:
-        """Return True if the label is free, and False if its replica was created by the request `but`. Raise Conflict
-        `label_taken` if the label belongs to any other replica."""
+        """Return True if no replica has this label. Return False if the request with the id `but` has created the
+        replica with this label. In all other cases, raise Conflict `label_taken`."""
         other = next((member for member in self._store.members() if member.label == label), None)
         if label in self._settings.founders or (other is not None and other.request != but):
             raise Conflict("label_taken", f"There is a replica {label} already. Choose another label.")
         return other is None
 
     def _hand_over(self, heir: Introduction) -> None:
-        """Make the caller `heir` the primary. This replica must be the primary now, and the caller must have had a
-        session with it just before."""
+        """Make the caller `heir` the primary. This replica must be the primary now. The caller must have had a session
+        with this replica just before."""
         if heir.label not in self._peers.reachable():
             raise Conflict(
                 PeerRefusalCode.LINK_CUT,
@@ -421,8 +436,8 @@ class Membership:
     # The steps.
 
     def _take_over(self, state: State) -> None:
-        """Become the primary. Have a session with the present primary, and ask it to hand over. Then fetch the commit
-        of the hand-over in another session."""
+        """Become the primary. Run a session with the current primary, and ask the current primary to hand over. Then
+        fetch the commit of the hand-over in another session."""
         self._check_not_retired(state)
         primary = self._other_primary(state)
         try:
@@ -445,8 +460,8 @@ class Membership:
         self._say("This replica is the primary now.")
 
     def _other_primary(self, state: State) -> str:
-        """Return the label of the primary, which is another replica. Raises Conflict if no primary is known, if this
-        replica is the primary, or if the replica that was the primary now has another id."""
+        """Return the label of the primary. Raises Conflict if no primary is known, or if this replica is the primary.
+        Also raises Conflict if the replica that was the primary now has another id."""
         primary = label_of(state.primary, self._store.members())
         if primary is None:
             raise Conflict(
@@ -510,8 +525,8 @@ class Membership:
             self._peers.notify_new_write()
 
     def _leave_writes_to_one_of(self, labels: list[str]) -> str | None:
-        """Have a session with one of these replicas, which then holds all writes of this replica. Returns the label of
-        that replica; None if every session failed.
+        """Run sessions with these replicas, one after another, until a replica holds all writes of this replica. Return
+        the label of that replica. Return None if no session succeeds.
 
         A replica that has also retired does not count, because it may end before it passes the writes on.
         """

@@ -1,8 +1,8 @@
 """The id of this replica. It is decided at each start, and after each restart of Redis, before any write is accepted.
 
 The decision depends on the identity file and on the content of the namespace; storage/identity_file.py has the rules. A
-new id is recorded in the identity file before any write is made under the id. The installation of a full state may also
-need a new id. Then this id is recorded before the installation.
+new id is recorded in the identity file before any write is made under the id. Before a full state is installed, a new
+id is reserved in the identity file, because the installation may need a new id.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from storage.store import Store
 
 
 class Identity:
-    """Decides the id of this replica. Implements storage.full_state.Ids. `say` prints a line for the operator about a
-    new id. `process` is a random text for this process. A process that runs a copy of this replica has another text."""
+    """Decides the id of this replica. Implements storage.full_state.Ids. `say` prints a line about a new id for the
+    operator. `process` is a random text that each process chooses. The process of a copy of this replica has another
+    text."""
 
     def __init__(
         self, storage: OpenStorage, settings: Config, label: str, clock: Clock, say: Callable[[str], object]
@@ -74,9 +75,12 @@ class Identity:
         return _new_id(reason, server, was_primary=was_primary)
 
     def _doubt(self, store: Store, server: str) -> str | None:
-        """Ask the peers whether this replica may keep its id, although its data may be an older copy. Returns the
-        reason for a new id; None if there is no reason. A new id is needed if a peer holds later writes or commits of
-        this replica, reaches another replica that runs under the id, or does not answer."""
+        """Ask the peers whether this replica may keep its id, although its data may be an older copy. Return the reason
+        for a new id. Return None if this replica may keep the id.
+
+        A new id is needed if a peer cannot be asked. A new id is also needed if a peer holds later writes or commits of
+        this replica, or if a peer reaches another replica that runs under the id.
+        """
         state, answers = store.state(), self._ask_peers(store, server)
         for label, held in answers.items():
             if held and held.runs_elsewhere:
@@ -90,8 +94,8 @@ class Identity:
         return None
 
     def _ask_peers(self, store: Store, server: str) -> dict[str, Held | None]:
-        """Ask all peers what they hold of this replica, whose id is `server`. Returns the answers by label; None for a
-        peer that cannot be asked."""
+        """Send the call Held to each peer, and return the answers by label. `server` is the id of this replica. The
+        answer of a peer that cannot be asked is None."""
         # Forgotten servers are asked too: one that is not lost after all may hold later writes of this replica.
         peers = peer_addresses(self.settings, self.label, store.state(), store.members(), {}, ())
         own = Introduction(self.settings.cluster_id, server, self.label, self.process)
@@ -109,8 +113,8 @@ class Identity:
             return dict(zip(peers, pool.map(ask, peers.values()), strict=True))
 
     def find_original(self, store: Store) -> str | None:
-        """Ask the peers whether this primary is a copy and the original runs elsewhere. Returns a sentence that says
-        what a peer has answered; None if no answer shows that there is an original."""
+        """Ask the peers whether this primary is a copy whose original still runs. If an answer shows that there is an
+        original, return a sentence about this answer. Otherwise return None."""
         state = store.state()
         for label, held in self._ask_peers(store, state.server).items():
             if held and held.runs_elsewhere:
@@ -123,10 +127,12 @@ class Identity:
     def renew(
         self, store: Store, lost: str, reason: str, *, is_copy: bool = False, retires: bool = False
     ) -> str | None:
-        """Replace the id `lost` by a new id. With `is_copy`, this replica gives up its history, so that the commits of
-        any peer prevail. With `retires`, the new id retires once this replica has made again the writes that were set
-        aside. Returns a line for the operator that begins with `reason`. Returns None if this replica no longer has the
-        id `lost`."""
+        """Replace the id `lost` by a new id. Return a line for the operator that begins with `reason`. If this replica
+        no longer has the id `lost`, change nothing and return None.
+
+        If `is_copy` is true, this replica gives up its history, so the commits of any peer prevail. If `retires` is
+        true, the new id retires when this replica has made again the writes that were set aside.
+        """
         with self._changing:
             state = store.state()
             if state.server != lost:
@@ -179,8 +185,11 @@ class Identity:
         self, store: Store, server: str, *, first_primary: bool, restored: bool = False, manner: str = ""
     ) -> None:
         """Record the id in the identity file, then open the namespace under the id. At a first start, record
-        `founded_at` last. `restored` says that the data is an older copy. Then the stamps of a new id start from the
-        clock, even if a wrong clock has left much later stamps in the log."""
+        `founded_at` last.
+
+        `restored` says that the data is an older copy. A wrong clock may have left late stamps in the log of this copy.
+        So if the last stamp is more than a year beyond the clock, the stamps of a new id start from the clock.
+        """
         cluster, now = self.settings.cluster_id, self._now()
         noted = self._storage.identity_file or IdentityFile(id=server, label=self.label, cluster=cluster, founded_at="")
         if noted.id != server:
@@ -188,7 +197,7 @@ class Identity:
         self._storage.confirm(noted)
         clock_us = microseconds(self.clock()) if restored else None
         if store.begin(server=server, cluster=cluster, first_primary=first_primary, clock_us=clock_us, manner=manner):
-            self._say("The data was in the format of the release before this one. It is in the present format now.")
+            self._say("The data had the format of the previous release. It was converted to the present format.")
         if not noted.founded_at:
             self._storage.confirm(replace(noted, founded_at=now))
 

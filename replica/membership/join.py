@@ -1,9 +1,10 @@
 """How a server that the configuration does not name joins the cluster (Petersen 1997, section 4.4).
 
-    1. The server chooses its addresses and a request id. It records them in its identity file, together with the
-       address of a replica of the cluster.
+    1. The server chooses its addresses and a request id. It records these values in its identity file, together with
+       the address of a replica of the cluster.
     2. The server asks that replica to create it. It records the id that it gets. A second request gets the same id.
-    3. The server opens its namespace under the id and has its first session with that replica. Only then does it serve.
+    3. The server opens its namespace under the id and has its first session with that replica. After this session, the
+       server accepts requests of clients.
 
 If the server is stopped during these steps, the next start continues where it stopped.
 """
@@ -51,8 +52,8 @@ def with_own_address(settings: Config, label: str, options: JoinOptions) -> Conf
     if label in settings.founders:
         if options != JoinOptions():
             raise ConfigError(
-                f"The configuration names {label}, so the options --join, --rest, --anti-entropy and --invitation have"
-                " no meaning for it. Leave them out."
+                f"The configuration names {label}. The options --join, --rest, --anti-entropy and --invitation are only"
+                " for replicas that the configuration does not name. Leave these options out."
             )
         return settings
     known = load(settings.data / label)
@@ -80,8 +81,8 @@ def join(
     """Join the cluster, if this server has not joined yet. Returns the label of the replica that created this server;
     None if this server had joined before.
 
-    Raises Conflict if the server cannot join, and Away if the replica does not answer. After an error, the next start
-    continues where this one stopped.
+    Raises Conflict if the server cannot join. Raises Away if the replica that should create the server does not answer.
+    After an error, the next start continues at the step that failed.
     """
     label, known = store.label, storage.identity_file
     if known is not None and known.founded_at and not known.left:
@@ -111,8 +112,9 @@ def join(
     elif options.join is not None and str(_address_of(settings, options.join)) != known.through:
         raise Conflict(
             "join_pending",
-            f"An earlier start of {label} asked {known.through} to let it join, and that join is not finished. Continue"
-            f" it with --join {known.through}, or delete the folder of {label} and join under another label.",
+            f"At an earlier start, {label} began to join through {known.through}, and this join is not finished."
+            f" Continue the join with --join {known.through}. Or delete the folder of {label}, and join under another"
+            " label.",
         )
     through = read_address(known.through)
     if not known.id:
@@ -136,7 +138,7 @@ def _first_session(
     clock: Clock,
     frames: FrameRing,
 ) -> str:
-    """Have the first session with the replica that has created this server, and return the label of that replica. If
+    """Run the first session with the replica that has created this server, and return the label of that replica. If
     that replica is busy, try again. Raises Away if no session succeeds."""
     met: list[str] = []
     registry = SessionRegistry(label)
@@ -169,8 +171,8 @@ def _first_session(
 
 
 def _addresses(known: IdentityFile | None, options: JoinOptions) -> tuple[Address, Address]:
-    """Return the REST address and the anti-entropy address. Each comes from the options, else from the identity file
-    `known`. If neither gives an address, a free address of this machine is used."""
+    """Return the REST address and the anti-entropy address. An option has precedence over the address in the identity
+    file `known`. If neither gives an address, a free address of this machine is used."""
     noted = (known.rest, known.anti_entropy) if known and not known.left else ("", "")
     given = (options.rest, options.anti_entropy)
     try:

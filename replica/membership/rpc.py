@@ -1,7 +1,7 @@
 """The unary calls of membership between two replicas: Create, HandOver, TakeOver and Held of a_e.proto. This module
 makes the calls and answers them.
 
-commands.py and join.py decide when to make a call. commands.py carries out what a call asks for.
+commands.py and join.py decide when to make a call. When a call arrives, commands.py does the work.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Reply = TypeVar("Reply", wire.CreateReply, wire.PromoteReply, wire.HeldReply)
 
 @dataclass(frozen=True, slots=True)
 class NewServer:
-    """The description that a joining server gives of itself. The addresses are HOST:PORT. If the call is repeated with
-    the same `request`, the server gets the same id."""
+    """What a joining server says about itself. `rest` and `anti_entropy` have the form HOST:PORT. `request` is a
+    request id. If the call Create is repeated with the same `request`, the server gets the same id."""
 
     label: str
     rest: str
@@ -48,7 +48,7 @@ class NewServer:
 @dataclass(frozen=True, slots=True)
 class Introduction:
     """How a replica introduces itself in a call: its cluster, its server id and its label. `process` is a random text
-    that each process chooses when it starts, so a replica and a copy of it differ."""
+    that each process chooses when it starts. So a replica and a copy of this replica have different texts."""
 
     cluster: str
     server: str
@@ -58,10 +58,16 @@ class Introduction:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The answer of another replica to the call Held. `server` is the id of that replica, and `process` its process.
-    `stamp` is the greatest stamp among the caller's writes that the replica holds; 0 if it holds none. `csn` is the
-    last CSN that the replica holds, `history` the history of its log, and `primary` the id of the primary that it
-    knows. `runs_elsewhere` says whether another process with the caller's id answers at the caller's address."""
+    """The answer of a peer to the call Held.
+
+    server          the id of the peer
+    process         the random text of the peer's process
+    stamp           the greatest stamp among the caller's writes that the peer holds; 0 if the peer holds none
+    csn             the last CSN that the peer holds
+    history         the history of the peer's log
+    primary         the id of the primary that the peer knows
+    runs_elsewhere  whether another process with the caller's id answers at the caller's address
+    """
 
     server: str
     stamp: int
@@ -104,8 +110,9 @@ def request_promotion(
 def request_held(
     address: Address, own: Introduction, credentials: Credentials | None, *, is_probe: bool = False
 ) -> Held:
-    """Ask another replica which writes of this replica it holds. With `is_probe`, only ask who it is. Raises Conflict
-    if the other replica refuses, and Away if no answer came."""
+    """Send the call Held to another replica, and return the answer. With `is_probe`, the other replica does not look
+    for another process with the id of this replica, so `runs_elsewhere` is false. Raises Conflict if the other replica
+    refuses, and Away if no answer came."""
     asked = wire.HeldRequest(protocol=PROTOCOL, is_probe=is_probe, **asdict(own))
     reply = _call(address, "Held", asked, wire.HeldReply, credentials)
     names = [field.name for field in fields(Held)]
@@ -120,10 +127,16 @@ def unary_calls(
     take_over: Callable[[Introduction], object],
     held: Callable[[Introduction, bool], Held],
 ) -> Mapping[str, UnaryCall]:
-    """Return the calls that this replica answers. `create` takes a new server and its invitation, and returns the id of
-    the server. `hand_over` makes the caller the next primary. `take_over` makes this replica the next primary after the
-    caller. These three functions may raise Refusal. `held` returns what this replica holds of the caller; its second
-    argument is `is_probe`."""
+    """Return the calls that this replica answers. These arguments are functions that do the work:
+
+    own        returns the introduction of this replica
+    create     takes a new server and its invitation, and returns the id of the server
+    hand_over  makes the caller the next primary
+    take_over  makes this replica the next primary after the caller
+    held       takes the caller and `is_probe`, and returns what this replica holds of the caller
+
+    `create`, `hand_over` and `take_over` may raise Refusal.
+    """
 
     def answering(act: Callable[[Call], Reply], refused: type[Reply]) -> Callable[[Call], Reply]:
         def answer(asked: Call) -> Reply:

@@ -90,7 +90,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     replicas.rest("one").put("/replica/links/three", {"up": True})
     replicas.start("three")
     wait_until(lambda: client("three", "link", "heal", "one", "two").count(": up") == 2)
-    wait_until(lambda: "The peers had forgotten this replica, as if it were lost." in replicas.output("three"))
+    wait_until(lambda: "This replica was marked as lost for good (`admin forget`)." in replicas.output("three"))
     wait_until(lambda: "three, which was forgotten, is back" in replicas.output("one"))
     wait_until(lambda: "✓" in client("one", "status", "alone"))
     wait_until(lambda: "three" in peers(replicas, "one") and "three" in peers(replicas, "two"))
@@ -107,7 +107,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
 def test_refusals_to_forget_a_replica_and_their_cures(replicas: Processes, client: ClientAt) -> None:
     client.reserve("one", "6.12", 9, "r")
     wait_until_equal(replicas)
-    assert "To take one out of the cluster: admin retire. [own_label]" in client(
+    assert "To let one leave the cluster, run `admin retire`. [own_label]" in client(
         "one", "admin", "forget", "one", "--yes"
     )
     assert "[peer_unknown]" in client("one", "admin", "forget", "nine", "--yes")

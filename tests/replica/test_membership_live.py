@@ -85,7 +85,7 @@ def test_a_label_needs_join_and_another_join_is_refused(tmp_path: Path) -> None:
         assert (asked["id"], asked["through"]) == ("", "127.0.0.1:1")
         four.start("--join", "one")
         assert four.status == 1
-        assert "An earlier start of four asked 127.0.0.1:1 to let it join" in four.output
+        assert "At an earlier start, four began to join through 127.0.0.1:1" in four.output
         assert [member["label"] for member in replica(address(processes, "one"))["members"]] == ["one"]
 
 
@@ -155,7 +155,7 @@ def test_a_retired_server_leaves_and_its_label_can_join_again(tmp_path: Path) ->
         answer = ask(four.identity["rest"], "POST", "/replica/retire")
         assert (answer.status_code, answer.json()["held_by"] in {"one", "two"}) == (200, True), answer.text
         assert four.wait() == 0
-        assert "This replica has retired and takes no more writes." in four.output
+        assert "This replica has retired and accepts no more writes." in four.output
         wait_until(lambda: labels(one) == ["two"] and labels(two) == ["one"])
         assert first not in replica(one)["vectors"]["V"]
         assert ask(one, "GET", "/reservations/vish/r1").status_code == 200

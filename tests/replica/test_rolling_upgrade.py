@@ -155,7 +155,7 @@ def test_a_replica_does_not_start_on_a_log_that_it_cannot_play(
     replicas.stop("one")
     monkeypatch.setattr(cluster.processes, "SERVER", ROOT / "server.py")
     replicas.start("one")
-    sentence = "The log of one holds writes of counting/1, which this release cannot play."
+    sentence = "The log of one holds writes of applications that this release cannot play: counting/1."
     wait_until(lambda: sentence in replicas.output("one"))
     monkeypatch.setattr(cluster.processes, "SERVER", releases[2])
     replicas.start("one")
