@@ -162,7 +162,7 @@ def test_without_a_primary_the_list_says_how_to_get_one(replicas: Processes, cli
     wait_until(lambda: "theirs" in client("two", "admin", "waiting"))
     waiting = client("two", "admin", "waiting")
     assert "mine" not in waiting, "it has not waited for long, and its replica is here"
-    assert "If one is lost for good, make another replica the primary: `admin promote --force`." in waiting
+    assert "If one will never answer again, make another replica the primary: `admin promote --force`." in waiting
     client("two", "admin", "promote", "--force")
     assert "No tentative write waits" in client("two", "admin", "waiting")
     assert "✓" in client("two", "status", "theirs")
