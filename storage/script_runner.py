@@ -66,14 +66,15 @@ class ScriptRunner:
             del self.running[thread]
 
     def _note_hung(self, name: str, tag: str) -> None:
-        """Record that a play of this version of an application did not end, so that it is not tried again. `name` is
-        the id of the write, or the hash of a draft."""
+        """Record that the play of a write or of a draft did not end. This replica then does not play the write or the
+        draft again. `name` is the id of the write, or the hash of the draft. `tag` is the version of the
+        application."""
         if self._redis.hset(self._keys.hung, name, f"{tag} {self._rules[tag]}"):
             _log.warning("The Lua of %s did not end, so it was ended. The write: %s", tag, name)
         self._hung = self._hung | {name}
 
     def _load_hung(self) -> None:
-        """Load the records of `_note_hung`. Delete the records of applications whose rules have changed."""
+        """Load the records that `_note_hung` has made. Delete a record if the rules of its application have changed."""
         found = {name.decode(): rules.decode() for name, rules in self._redis.hgetall(self._keys.hung).items()}
         known = {f"{tag} {its_hash}" for tag, its_hash in self._rules.items()}
         for name in [name for name, rules in found.items() if rules not in known]:
@@ -83,13 +84,13 @@ class ScriptRunner:
 
 
 def hung(write: str, tag: str) -> Hung:
-    """Return the refusal of a write whose play does not end. `write` is the write's id; empty for a client's request,
-    which has no id yet."""
+    """Return the refusal of a write or of a client's request whose play does not end. `write` is the id of the write. A
+    request has no id yet: then `write` is empty."""
     played = f"the write {write}" if write else "this request"
     return Hung(
         PeerRefusalCode.PLAY_HUNG,
         f"The Lua of {tag} does not end when it plays {played}. The play changed nothing, and this replica does not"
-        f" repeat it. Start the replicas with a release in which the Lua of {tag} ends.",
+        f" repeat the play. Start the replicas with a release in which the Lua of {tag} ends.",
         write=write,
         application=tag,
     )

@@ -9,10 +9,10 @@ Included files may include other files. Each file is loaded once, after the file
 
 A script consists of these parts, in this order:
 
-1. Only if the command includes engine/play: the applications, as the table Apps, and Judges, the tags of the
-   applications that judge the rights of users (`is_judge`). The applications come first, so that they cannot use the
-   local variables of the engine. The globals of Redis are hidden from the applications. So an application can neither
-   access a key nor read a clock or a random number.
+1. The applications, only if the command includes engine/play. The table Apps has the applications. The list Judges has
+   the tags of the applications that judge the rights of users (`is_judge`). This part is the first part, so that the
+   applications cannot use the local variables of the engine. The globals of Redis are hidden from the applications. So
+   an application can neither access a key nor read a clock or a random number.
 2. Variables for every command: EVENTS_MAX, RECENT_MAX, STAMP_MAX, AHEAD_US_MAX, and the keys `K` and `keys_of`
    (storage/keys.py).
 3. The included files, then the command.
@@ -100,8 +100,8 @@ def rules(application: LuaApplication) -> str:
 
 
 def rules_by_tag(applications: Iterable[LuaApplication]) -> dict[str, str]:
-    """Return tag -> hash of the rules, for each version that these applications can play. The hash leaves out comments.
-    Two replicas that play one tag by different rules would come to different results."""
+    """Return tag -> hash of the rules, for each version that these applications can play. Comments do not change the
+    hash. Replicas compare these hashes, because different rules for one tag give different results."""
     return {
         tag: hashlib.sha256(_COMMENT.sub("", _rules(lua)).encode()).hexdigest()[:HASH_DIGITS]
         for application in applications
@@ -117,8 +117,8 @@ def _rules(lua: Path) -> str:
 
 @cache
 def assembled(root: Path, name: str) -> str:
-    """Return one text for the Lua file `name` of the folder `root`. First come the files that this file includes, then
-    the file itself."""
+    """Return one text: the Lua files that the file `name` includes, and then the file `name` itself. All these files
+    are in the folder `root`."""
     *modules, (_, text) = included(root, name).items()
     return "".join([_module(*module) for module in modules]) + text
 

@@ -36,15 +36,16 @@ class SealStore(Queries):
         return {one: body for one, body in zip(ids, found, strict=True) if body is not None}
 
     def seals(self, csn: int) -> list[StoredSeal]:
-        """Return the first few stored seals that end at this CSN or later, in the order of their ends."""
+        """Return the first stored seals that end at the CSN `csn` or after it, in CSN order. Returns at most CANDIDATES
+        seals."""
         found = self._redis.zrangebyscore(self._keys.seals, csn, "+inf", start=0, num=CANDIDATES)
         return [_decode(StoredSeal, text) for text in found]
 
     def note_seals(self, seals: Iterable[StoredSeal], successions: Iterable[Succession]) -> None:
         """Store seals that were checked, and the seals of these successions.
 
-        A stored seal may end at the CSN at which a new seal begins or ends. If both have the same epoch, and the same
-        running hash at that CSN, the new seal replaces the stored one and covers the commits of both.
+        A new seal may begin or end at the CSN at which a stored seal ends. The new seal replaces the stored seal if
+        both have the same epoch, and the same running hash at that CSN. The new seal then covers the commits of both.
         """
         for seal in seals:
             new, replaced = seal, []

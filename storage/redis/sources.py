@@ -1,5 +1,5 @@
-"""The kinds of Redis that a replica may use: the interface that is common to all, and the two kinds for which this
-program starts no process.
+"""The kinds of Redis that a replica may use. Source is the interface of every kind. AddressedSource and MemorySource
+are kinds for which this program starts no process.
 
 This module knows how each Redis is reached, started and stopped. It does not know whose data the Redis holds.
 """
@@ -46,11 +46,11 @@ def shown_url(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StartHooks:
-    """The version and the callbacks that the embedded Redis needs for its start.
+    """A version and two callbacks that the embedded Redis needs when it starts.
 
     noted_version  the newest version of Redis that has used the data
-    before_start   called before the data is touched, with the version that will use the data
-    before_repair  called before the data is repaired
+    before_start   called with the version of the Redis that starts, before that Redis reads the data
+    before_repair  called before this program repairs the data
     """
 
     noted_version: str
@@ -62,7 +62,7 @@ class Source(ABC):
     """The interface to a Redis of any kind: how to start it, reach it and stop it.
 
     name      the name of this Redis in messages
-    durable   whether every acknowledged write is kept, even if the process of the Redis is killed
+    durable   true if no acknowledged write is lost when the process of the Redis is killed
     sections  the sections of INFO that `identity_in` reads
     """
 
@@ -72,8 +72,8 @@ class Source(ABC):
 
     @abstractmethod
     def start(self, hooks: StartHooks) -> list[str]:
-        """Start the Redis if this program has to start it and it does not run yet. Returns warnings for the
-        operator."""
+        """Start the embedded Redis if it does not run yet. Check a Redis that the operator runs. Returns warnings for
+        the operator."""
 
     @abstractmethod
     def client(self, **options: Any) -> redis.Redis:
@@ -92,23 +92,24 @@ class Source(ABC):
         return identity_in(text), version_of(info)
 
     def await_change(self, suspect: threading.Event) -> None:
-        """Wait until the Redis may have ended, or another process may have taken over.
+        """Wait for a sign that the process of the Redis has ended, or that another process has taken over.
 
-        To end the wait early, set `suspect` and also stop the Redis. Each kind of Redis reacts to only one of the two.
+        To end the wait early, set `suspect` and call `stop`. Some kinds of Redis react only to `suspect`, the others
+        only to `stop`.
         """
         suspect.wait()
 
     def stop(self) -> None:
-        """Stop the Redis for good, if this program has started it."""
+        """Stop the embedded Redis; it cannot be started again. Does nothing for other kinds of Redis."""
         return
 
     def kill(self) -> bool:
-        """Kill the process of the Redis. Returns False if this program did not start that process."""
+        """Kill the process of the embedded Redis. For other kinds of Redis, does nothing and returns False."""
         return False
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Turn an error of Redis in the `with` block into Away."""
+        """Raise Away instead of an error of Redis or of the connection in the `with` block."""
         try:
             yield
         except (redis.RedisError, OSError) as reason:
@@ -167,7 +168,8 @@ class AddressedSource(Source):
 
 
 class MemorySource(Source):
-    """A Redis in the memory of this process (fakeredis), for unit tests and where there is no redis-server."""
+    """A Redis in the memory of this process (fakeredis). It is for unit tests, and for machines without
+    redis-server."""
 
     sections = ()
 
@@ -202,10 +204,10 @@ def _setting(client: redis.Redis, name: str) -> str | None:
 
 
 def identity_in(info: str) -> str:
-    """Return the identity of a Redis from the text of its INFO: the id of its process, and the id of its data's
-    history.
+    """Return the identity of a Redis: the id of its process, and the id of its data's history if `info` has this id.
+    `info` is a text from INFO.
 
-    The history is needed because a Redis may have been a replica of another Redis for some time. When it is promoted
-    again, the process is the same, but the data is not.
+    The id of the process is not enough. A Redis may become a replica of another Redis, and be promoted again. The
+    process is then the same as before, but the data may differ.
     """
     return "-".join(re.findall(r"^(?:run_id|master_replid):(\w+)", info, re.MULTILINE))
