@@ -1,6 +1,6 @@
 """The state of one replica in Redis. Every change is one script of storage/lua/commands, which Redis runs atomically.
 
-These rules hold for every public method of Store and of its base classes. A method is atomic unless its docstring says
+These rules apply to every public method of Store and of its base classes. A method is atomic unless its docstring says
 otherwise. A refusal (bayou.errors) means that nothing changed. A RedisError means that Redis could not be reached or
 returned an error: after a ResponseError nothing has changed; after any other RedisError the change may have been made.
 After any RedisError, it is safe to repeat the call. Any thread may call any method. Stamps, and times whose names end
@@ -45,8 +45,9 @@ _REFUSED = {
     "retired": ("retired", "This replica has retired and accepts no more writes. Use another replica."),
     "not_joined": (
         "not_joined",
-        "This replica does not hold the write that created it. Run a session with the replica through which it joined."
-        " If that replica has lost the write, start this replica again without its data. It then joins again.",
+        "This replica does not hold the write that created this replica. Run a session with the replica through which"
+        " this replica joined. If the other replica has lost the write, start this replica again without its data. This"
+        " replica then joins again.",
     ),
     "is_primary": ("is_primary", "The primary cannot retire. Promote another replica first."),
     "not_primary": (
@@ -54,7 +55,7 @@ _REFUSED = {
         "This replica is not the primary. Only the primary can commit writes or hand over its role. Send the request to"
         " the primary.",
     ),
-    "pending": ("pending", "New writes came in during the hand-over, and must be committed first. Try again."),
+    "pending": ("pending", "The hand-over failed, because new writes arrived meanwhile. Repeat the hand-over."),
 }
 
 
@@ -82,11 +83,11 @@ class _Read(NamedTuple):
 class Store(FullStateStore):
     """The log and the pages of one replica.
 
-    commit_mode  `auto`: a primary commits every write at once when it accepts or receives it; `manual`: a primary
-                 commits only when `commit` is called; `auto` acts like `manual` while the pace is manual
+    commit_mode  `auto`: a primary commits each write at once when it accepts or receives the write. `manual`: a primary
+                 commits only when `commit` is called. While the pace is manual, `auto` means the same as `manual`
     ids          records new server ids outside the namespace (see Ids); None if there is no identity file
     keep         says which commits of the log a full state contains
-    emptied      called when a script finds that the namespace is gone
+    emptied      called when a script finds that the namespace no longer exists
     """
 
     def __init__(
@@ -116,14 +117,14 @@ class Store(FullStateStore):
         """Open the namespace under the id `server`. If the namespace does not exist, create it. If its data has the
         previous format, convert the data to the present format. Returns whether the data was converted.
 
-        first_primary  if the namespace is new, this server becomes the first primary of the cluster
-        clock_us       the wall clock; if the id is new and the last stamp is more than a year beyond this clock, the
-                       stamps of the new id start from this clock
-        manner         `copy`: this replica is a copy of another one. It gives up its history, so the history of any
-                       peer prevails. `retires`: the new id shall retire once no write is set aside any more
+        first_primary  true if this server becomes the first primary of the cluster when the namespace is new
+        clock_us       the wall clock, or None. If the id is new, and the last stamp is more than a year beyond this
+                       clock, the last stamp is set back to this clock
+        manner         `copy`: this replica is a copy of another replica. It gives up its own history, so that the
+                       history of any peer prevails. `retires`: the new id retires when no write is set aside any more
 
-        Raises Conflict `other_release` if the namespace has another format, and `other_cluster` if it belongs to
-        another cluster.
+        Raises Conflict `other_release` if this release cannot read the format of the namespace. Raises Conflict
+        `other_cluster` if the namespace belongs to another cluster.
         """
         birth, clock = "birth" if first_primary else "", "" if clock_us is None else clock_us
         status = self.run("begin", server, self._label, cluster, birth, FORMAT_VERSION, clock, manner)
@@ -131,7 +132,7 @@ class Store(FullStateStore):
             raise Conflict(
                 "other_release",
                 f"The data of {self._label} was written by another release, in a format that this release cannot read."
-                f" Continue with that release. Or start {self._label} without its data: it then gets back what its"
+                f" Use that release. Or start {self._label} without its data. {self._label} then gets back what its"
                 " peers hold.",
             )
         if status not in {b"opened", b"migrated"}:
@@ -184,8 +185,8 @@ class Store(FullStateStore):
         return state
 
     def is_whole(self, state: State) -> bool:
-        """Return whether a namespace in this state holds everything that this store has told clients and peers. See
-        storage/acknowledged.py."""
+        """Return whether a namespace in this state holds the last acknowledged CSN, and all acknowledged writes of its
+        server id. See storage/acknowledged.py."""
         return self._acknowledged.is_held(state)
 
     # Writes of clients.
@@ -193,19 +194,22 @@ class Store(FullStateStore):
     def accept(
         self, draft: Draft, now_us: int, needs: Vector = NOTHING, shown: Sequence[str] = (), birth: str = ""
     ) -> Accepted:
-        """Accept a client's write: give it a stamp, play it, and add it to the log. A primary in `auto` mode commits it
-        at once.
+        """Accept a client's write: give the write a stamp, play it, and add it to the log. A primary in `auto` mode
+        also commits the write at once.
 
-        The write is logged only if its outcome is `updated` or `merged`. Then the result contains the pages in `shown`,
-        as they are after the write. Writes of several threads may share one transaction.
+        The write enters the log only if its outcome is `updated` or `merged`. The result then contains the pages in
+        `shown`. One transaction may accept the writes of several threads. The pages then have the state after all these
+        writes.
 
         `birth` is the short form of the birth in a session token, or empty. Raises Behind if this replica knows another
         birth of its cluster, or if the replica's vector does not cover `needs`.
 
-        Raises Conflict if this replica has retired, if it does not hold its own creation, or if clients may not write
-        this version of the application yet. Raises Conflict `clock_behind` if the log has stamps more than a year
-        beyond `now_us`. Raises TooLarge if the write has too many bytes or pages, and BadInput if no stamp is left.
-        Raises Hung if the play of the write does not end.
+        Raises Conflict if this replica has retired, or if it does not hold the write that created it. Raises Conflict
+        `not_active` if clients may not write this version of the application yet. Raises Conflict `clock_behind` if the
+        log has stamps more than a year beyond `now_us`.
+
+        Raises TooLarge if the write has too many bytes or pages, and BadInput if no stamp is left. Raises Hung if the
+        play of the write does not end.
         """
         if len(set(draft.pages)) < len(draft.pages):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
@@ -247,7 +251,7 @@ class Store(FullStateStore):
         if status == "foreign":
             raise _foreign()
         if status == "clock":
-            raise BadInput("clock", "This replica's clock is beyond the year 2255. Correct it.", field="clock")
+            raise BadInput("clock", "This replica's clock is beyond the year 2255. Correct the clock.", field="clock")
         if status == "clock_behind":
             raise self._clock_behind(reply)
         if status in _REFUSED:
@@ -261,10 +265,11 @@ class Store(FullStateStore):
         return Accepted(reply.get("id"), reply["outcome"], reply.get("committed", False), birth, pages)
 
     def read(self, pages: Sequence[str], needs: Vector = NOTHING, view: str = "tentative", birth: str = "") -> Snapshot:
-        """Return pages in both views, with the vectors of the same moment. A page that does not exist is empty.
+        """Return pages in both views, and the vectors of the same moment. A page that does not exist has no fields. One
+        transaction may read for several threads.
 
-        Raises Behind if `view` (`tentative` or `committed`) does not cover `needs`, or if this replica knows another
-        birth of its cluster. Reads of several threads may share one transaction.
+        Raises Behind if the vector of `view` (`tentative` or `committed`) does not cover `needs`. Also raises Behind if
+        this replica knows another birth of its cluster.
         """
         moment, reply = self._reading.submit(_Read(needs, birth, view, pages))
         if "missing" in reply:
@@ -276,7 +281,8 @@ class Store(FullStateStore):
 
     def _read_all(self, requests: Sequence[_Read]) -> list[tuple[dict[str, Any], Sequence[Any]]]:
         """Return a pair for each request. The first item has the vectors, the CSN, the history and the birth of one
-        moment. The second item has the pages, or the key `missing` or `foreign` if the read must be refused."""
+        moment. The second item has the views of the pages. If the read must be refused, the second item has the key
+        `missing` or `foreign` instead."""
         arguments: list[Any] = []
         for needs, birth, view, pages in requests:
             arguments += _json(vector_texts(needs)), birth, view, json.dumps(list(pages))
@@ -300,19 +306,20 @@ class Store(FullStateStore):
     # Anti-entropy; see also FullStateStore.
 
     def adopt(self, birth: str) -> str:
-        """Record that this replica has met a peer with this birth, the id of the cluster's first primary.
+        """Record that this replica has met a peer with this birth. The birth is the id of the cluster's first primary.
 
-        If this replica knew no birth, it takes over this one, and the result is `adopted`. If it knew this birth
-        already, the result is `known`. If it knows another birth, nothing changes, and the result is `other_birth`.
+        Returns `adopted` if this replica knew no birth before; this replica now knows `birth`. Returns `known` if this
+        replica knew `birth` before. Returns `other_birth` if this replica knows another birth; then nothing changes.
         """
         return str(self.run("adopt", birth).decode())
 
     def receive(self, selection: Selection, source: str) -> Received:
-        """Store a selection from the peer with the label `source`, in order. Stop at the first write that cannot be
-        stored.
+        """Store the writes of a selection, in the order of the selection. Stop at the first write that cannot be
+        stored. `source` is the label of the peer that sent the selection.
 
-        The result has a `status`: whether all writes were stored and, if not, the reason. Writes that this replica
-        already had count as stored. Raises Hung if not even the first write can be stored, because a play does not end.
+        The `status` of the result is `taken` if all writes were stored. Any other status is the reason for the stop.
+        Writes that this replica already had count as stored. Raises Hung if the first write cannot be stored, because a
+        play does not end.
         """
         count = len(selection.items)
         while True:
@@ -342,10 +349,10 @@ class Store(FullStateStore):
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
     ) -> Selection | None:
         """Return the writes that a peer lacks, in the order of sending. The peer holds the commits up to `csn` and the
-        writes that `vector` covers. `retired` are the minted ids whose retirement the peer knows.
+        writes that `vector` covers. `retired` are the minted ids (LABEL~NONCE) whose retirement the peer knows.
 
-        The selection ends after `count_max` writes, or with the write that reaches `bytes_max`. The result is None if
-        the peer lacks a commit that the log no longer holds; then the peer needs the full state.
+        The selection has at most `count_max` writes. It also ends as soon as its writes have `bytes_max` bytes or more.
+        The result is None if the log no longer holds a commit that the peer lacks. The peer then needs the full state.
         """
         arguments = csn, json.dumps(vector_texts(vector)), json.dumps(list(retired)), count_max, bytes_max
         found = self.run("select", *arguments)
@@ -413,9 +420,11 @@ class Store(FullStateStore):
         return self.state().set_aside
 
     def truncate(self, keep: int, *, older_than_us: int | None = None) -> int:
-        """Drop committed writes from the log. Returns their number. Each transaction drops up to 500 writes.
+        """Drop the oldest committed writes from the log. Returns how many writes were dropped. Each transaction drops
+        up to 500 writes.
 
-        The newest `keep` writes stay, and so do writes that were accepted after `older_than_us`.
+        At least the newest `keep` committed writes stay. If `older_than_us` is given, the method stops at the first
+        write with this stamp or a later one.
         """
         bound = stamp_text(older_than_us) if older_than_us is not None else "9" * 16
         total = 0
@@ -443,8 +452,8 @@ class Store(FullStateStore):
         if len(self.state().server) + STAMP_DIGITS + 1 > SERVER_BYTES_MAX:
             raise Conflict(
                 "chain_too_long",
-                f"The id of a new server contains the id of the replica through which it joins. Through {self._label},"
-                " the id would be too long. Join through a replica that the configuration names.",
+                f"A server cannot join through {self._label}, because the id would be too long: the id of a new server"
+                f" contains the id of {self._label}. Join through a replica that the configuration names.",
             )
         args = {"label": label, "rest": rest, "anti_entropy": anti_entropy, "through": self._label}
         accepted = self._accept_membership("create", request, now_us, args)
@@ -482,11 +491,11 @@ class Store(FullStateStore):
         return accepted.id
 
     def active_tag(self, name: str) -> str:
-        """Return the tag of an application's active version, which clients write. This is the version that was
-        activated. If none was activated, it is the oldest version that this replica can play.
+        """Return the tag of an application's active version. Clients write the active version. This is the version that
+        was activated. If none was activated, this is the oldest version that this replica can play.
 
-        If the log may hold writes of a newer version, that version is active instead. It needs no activation: a replica
-        that cannot play it has no sessions with this one.
+        If the log may hold writes of a newer version, the newer version is active without an activation. This is safe:
+        a replica that cannot play the newer version has no sessions with this replica.
         """
         versions = self._versions[name]
         newest = f"{name}/{max(versions)}"
@@ -501,8 +510,8 @@ class Store(FullStateStore):
         return tag
 
     def _check_active(self, tag: str) -> None:
-        """Raise Conflict if clients may not write this version of an application yet. An older version than the active
-        one is accepted, because it may have been active when the write was made."""
+        """Raise Conflict if this version of an application is newer than the active version. An older version is
+        accepted, because that version may have been active when the write was made."""
         name, _, version = tag.partition("/")
         if len(self._versions.get(name, ())) < 2:
             return
@@ -511,7 +520,7 @@ class Store(FullStateStore):
             raise Conflict(
                 "not_active",
                 f"In this cluster, clients may not write {tag} yet: the active version is {active}. When all replicas"
-                f" can play {tag}, activate it: admin activate {tag}.",
+                f" can play {tag}, run `admin activate {tag}`.",
             )
 
     def hand_over(self, to: str, now_us: int) -> None:
@@ -528,10 +537,10 @@ class Store(FullStateStore):
 
     def force(self, server: str, now_us: int, *, heals: bool = False) -> None:
         """Become the primary without asking the old primary. This begins a new epoch, and this replica gets the new id
-        `server`. Set `heals` if the reason is that a copy of this primary has run.
+        `server`. Set `heals` if this promotion is necessary because a copy of this replica has run.
 
         In `auto` mode, the method then commits all tentative writes. Raises Conflict `moved_on` if the epoch changed
-        while this method ran, and `clock_behind` as `accept` does.
+        while this method ran. Raises Conflict `clock_behind` if the log has stamps more than a year beyond `now_us`.
         """
         epoch = history.decode(self.state().history)[-1:]
         number = epoch[0].number + 1 if epoch else 1
@@ -543,7 +552,8 @@ class Store(FullStateStore):
         if reply["status"] != "logged":
             raise Conflict(
                 "moved_on",
-                "Another replica became the primary meanwhile. Check which replica it is before you promote again.",
+                "Another promotion took effect at the same time. Check which replica is the primary before you promote"
+                " again.",
             )
         self.catch_up()
 
@@ -559,7 +569,7 @@ class Store(FullStateStore):
         return Conflict(
             "clock_behind",
             f"The clock of {self._label} says {clock}, but its log has stamps of {newest}, more than a year later."
-            f" If the clock is wrong, correct the clock. If the clock is right, it was far ahead before: start"
+            f" If the clock is wrong, correct the clock. If the clock is right, the stamps are wrong: start"
             f" {self._label} once with --restored.",
         )
 
@@ -593,8 +603,8 @@ def _behind(missing: Mapping[str, str]) -> Behind:
 def _foreign() -> Behind:
     return Behind(
         SESSION_FOREIGN,
-        "Your session began in another cluster, or before this cluster was started over with new data. Send an empty"
-        " Bayou-Session to begin a new session.",
+        "Your session began in another cluster, or before this cluster was started over with new data. Send an"
+        " empty Bayou-Session header to begin a new session.",
     )
 
 

@@ -421,7 +421,7 @@ def test_a_clock_that_was_reset_is_named_and_nothing_is_accepted_until_it_is_rig
             attempt(120_000_000)
         assert conflict.value.code == "clock_behind"
         assert (
-            "If the clock is wrong, correct the clock. If the clock is right, it was far ahead before"
+            "If the clock is wrong, correct the clock. If the clock is right, the stamps are wrong: start"
             in conflict.value.message
         )
     assert replica.state().clock == newest
