@@ -1,6 +1,6 @@
-"""Authority at commit: when a write is committed, the rights of its user are judged again. What counts are the people
-and roles that were committed before the write. In most tests, one replica is cut off and accepts a write. It learns of
-a revocation when the replicas meet."""
+"""Authority at commit: when a write is committed, the rights of its user are judged again. The judgement uses only the
+people and roles that were committed before the write. In most tests, one replica is cut off and accepts a write. This
+replica learns of a revocation when the replicas meet."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Cluster:
 
     @property
     def last(self) -> Any:
-        """The last write of the log. Both replicas must show the same."""
+        """Return the last write of the log, which must be the same at both replicas."""
         shown = [side.ask("GET", "/replica/log?limit=1000", OPERATOR).json["writes"][-1] for side in self.sides]
         assert shown[0] == shown[1]
         return shown[0]

@@ -1,4 +1,5 @@
-"""The times of feeds, as two independent libraries read them. Both take the time zone from the feed itself."""
+"""Tests that two independent libraries read the right times from a feed. Both libraries take the time zone from the
+feed itself."""
 
 from __future__ import annotations
 
@@ -119,9 +120,10 @@ def test_two_libraries_read_the_times_of_a_feed(name: str) -> None:
 
 
 def different_zones(part: int) -> list[str]:
-    """Return one zone for each different description of THREE_YEARS in this part.
+    """Return the zones of this part. If several zones have the same description for THREE_YEARS, return only one of
+    them.
 
-    Each part takes all zones of some offsets, so two parts have no description in common.
+    The offset of a zone decides its part. So zones with the same description are always in the same part.
     """
     alike = {}
     for name in sorted(available_timezones()):
@@ -143,9 +145,9 @@ def test_two_libraries_read_the_times_of_a_feed_in_every_zone(part: int) -> None
 
 @pytest.mark.parametrize("name", ["Africa/Casablanca", "Africa/El_Aaiun", "America/New_York"])
 def test_the_onsets_of_a_description(name: str) -> None:
-    """The description has one onset for each change of the clocks in the time zone database of this machine. This is so
-    even for two changes that are only a month apart. An onset is the moment of a change, as clocks show it before they
-    change."""
+    """The feed describes the time zone with one onset for each change of the clocks. An onset is the local time of a
+    change, by the clocks before the change. The expected changes come from the time zone database of this machine. Two
+    changes may be only a month apart."""
     zone = ZoneInfo(name)
     _, body = feed_in(zone, THREE_YEARS)
     (description,) = Calendar.from_ical(body).walk("VTIMEZONE")
@@ -159,7 +161,7 @@ def test_the_onsets_of_a_description(name: str) -> None:
 
 
 def changes(zone: ZoneInfo, years: tuple[date, date]) -> list[datetime]:
-    """Return the moment of each change of the clocks in these years, as clocks show it before they change."""
+    """Return the local time of each change of the clocks in these years, by the clocks before the change."""
     moment = datetime(years[0].year, 1, 1, tzinfo=UTC)
     found, before = [], moment.astimezone(zone).utcoffset()
     while moment.year <= years[1].year:

@@ -1,5 +1,5 @@
-"""A replica keeps a cancel that it has acknowledged: if the cancel had no effect, because the reservation was moved
-meanwhile, the replica makes the cancel again."""
+"""A replica keeps a cancel that it has acknowledged. The cancel may have no effect, because the reservation was moved
+meanwhile. Then the replica makes the cancel again."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ def reserve(service: FakeService, name: str, *slots: dict[str, str], **more: Any
 
 
 def shifted(service: FakeService) -> dict[str, tuple[str, str, list[str]]]:
-    """Return the reservations that stand at another local time than asked for: id -> (present start, start that was
-    asked for, ids of the overlapping reservations)."""
+    """Return the reservations whose local time is not the one that was asked for. Each id maps to (present start, start
+    that was asked for, ids of the overlapping reservations)."""
     return {
         one["id"]: (one["slot"]["start"], one["shifted"]["start"], one["shifted"]["overlaps"])
         for one in ask(service, "GET", "/local-times")["reservations"]
@@ -49,8 +49,8 @@ def shifted(service: FakeService) -> dict[str, tuple[str, str, list[str]]]:
 
 
 def require_exact_local_times(service: FakeService) -> None:
-    """Assert that the page of each reservation has the right offsets: those of the time zone at the start and at the
-    end of the granted slot."""
+    """Assert that the page of each reservation has the right UTC offsets for the start and for the end of the granted
+    slot."""
     for page, fields in service.tentative.items():
         held = decode_reservation(fields) if page.startswith("reservation:") else None
         if held and held.slot:
@@ -155,7 +155,7 @@ def test_reservations_go_back_in_an_order_in_which_each_makes_room_for_the_next(
 
 
 def in_parts(service: FakeService, **query: Any) -> list[list[str]]:
-    """Read the list part by part, until there is no `next`. Return the ids in each part."""
+    """Read all parts of the list of shifted reservations. Return the ids in each part."""
     found, after = list[list[str]](), ""
     while after is not None:
         answer = ask(service, "GET", "/local-times?" + urlencode({"after": after, **query}))
@@ -201,8 +201,8 @@ def test_a_starting_replica_warns_after_reading_the_next_reservations_only(
 
 
 def test_a_neighbour_that_a_later_part_lists_counts_where_it_moves_to(service: FakeService) -> None:
-    """Each part of the answer covers whole UTC days, so `early` is in a later part than `late`. `late` moves to the
-    slot that `early` has now. But `early` moves away too, so the two do not overlap."""
+    """`early` begins an hour after `late`, on the next UTC day. So the answer lists `early` in a later part. `late`
+    moves to the slot that `early` has now. But `early` moves away too, so the two do not overlap."""
     for name, hour in (("late", 23), ("early", 24), ("next", 25)):
         reserve(service, f"vish/{name}", slot(datetime(2026, 12, 1, tzinfo=UTC) + timedelta(hours=hour)))
     service.timezone = "Europe/London"

@@ -1,4 +1,4 @@
-"""What users are told about their reservations, when, and by which replica."""
+"""The messages to users about their reservations: the texts, the times of sending, and the replica that sends them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""People, tokens and roles. A request without permission is refused when it arrives, or when its write is played."""
+"""People, tokens and roles. A request without permission is refused when the request arrives, or when the write of the
+request is played."""
 
 from __future__ import annotations
 

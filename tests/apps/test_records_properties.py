@@ -1,4 +1,4 @@
-"""Random writes of records: all replicas agree with a model that is written independently in Python."""
+"""Random writes of records. All replicas must agree with a model, which is written independently in Python."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ class Step:
 
 
 def escaped(text: str) -> str:
-    """Return the text as a request must give it in an expected row: with a second colon if it begins with a colon."""
+    """Return the form that a text has in the `expect` of a request. A text that begins with a colon gets a second
+    colon."""
     return f":{text}" if text.startswith(":") else text
 
 

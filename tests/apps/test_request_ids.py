@@ -1,5 +1,5 @@
-"""A request id that is used again. If the request is the same, it is done only once. A different request is refused,
-and the refusal says what the first request asked for."""
+"""Request ids that are used again. If a client repeats the same request, the request is done only once. A different
+request is refused, and the refusal says what the first request asked for."""
 
 from __future__ import annotations
 

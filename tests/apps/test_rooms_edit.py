@@ -1,4 +1,4 @@
-"""Changing only the purpose, of one reservation and of a series."""
+"""Requests that change only the purpose of a reservation or of a series."""
 
 from __future__ import annotations
 

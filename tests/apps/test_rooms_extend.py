@@ -1,4 +1,5 @@
-"""Extending a series: it gets further occurrences, or gets back dates that were left out or cancelled."""
+"""Requests that extend a series. The series gets further occurrences, or gets back dates that were left out or
+cancelled."""
 
 from __future__ import annotations
 

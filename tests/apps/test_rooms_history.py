@@ -159,8 +159,9 @@ def test_a_revoked_commit_disappears_from_the_history() -> None:
 
 
 def test_a_cancel_covers_the_slot_that_a_forced_promotion_gives() -> None:
-    """A forced promotion revokes the commit of `vish/a`, which was cancelled. `neil/b` takes the first choice of
-    `vish/a`. So a replay gives `vish/a` its second choice, on another day. The cancel must free that slot too."""
+    """The reservation `vish/a` is cancelled. Then a forced promotion revokes the commit of `vish/a`, and `neil/b` takes
+    the first choice of `vish/a`. So a replay gives `vish/a` its second choice, on another day. The cancel must free
+    that slot too."""
     one, two, three = sites()
     one.reserve("vish/a", NINE, NEXT_DAY)
     meet(one, three)

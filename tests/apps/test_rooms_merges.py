@@ -16,8 +16,11 @@ from tests.support.rooms_harness import FakeService, Lua, client_of
 
 
 class Building:
-    """The requests of two users at one replica. A slot is written `[DATE ]HH:MM/HH:MM`; the default date is
-    2026-12-01."""
+    """A building with one replica. The methods send requests to that replica, and return short forms of the answers
+    (see `told`).
+
+    A slot is written `[DATE ]HH:MM/HH:MM`; the default date is 2026-12-01.
+    """
 
     def __init__(self, lua: Lua, timezone: str = "UTC", offset: str = "+00:00") -> None:
         self.service = FakeService(lua, timezone)
@@ -318,8 +321,8 @@ def test_a_cancel_finds_a_tentative_reservation_in_any_of_its_slots(building: Bu
 
 def test_a_move_of_a_final_reservation_declares_its_slot_and_a_cancel_all_slots(building: Building) -> None:
     """A cancel declares the pages of all slots of the reservation. After a forced promotion, the reservation could have
-    any of these slots. A move declares only the pages of the current slot and of the new slots. Otherwise each move
-    would declare more pages than the last."""
+    any of these slots. A move declares only the pages of the current slot and of the new slots. If a move declared all
+    slots, each further move would declare more pages."""
     building.reserve("vish/a", "09:00/10:00", "2026-12-02 09:00/10:00")
     building.service.commit()
     building.move("vish/a", "11:00/12:00")

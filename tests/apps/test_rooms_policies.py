@@ -1,5 +1,5 @@
-"""The booking policies. Most are checked when a write is accepted. The limit of open reservations is checked each time
-a write is played."""
+"""The booking policies. A replica checks most policies when it accepts a write. It checks the limit of open
+reservations each time that it plays a write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOW = "2026-11-30 13:00"  # local; the harness says 12:00 UTC
 
 
 class Building:
-    """A building with one replica, which has the given policies. Its methods send requests to that replica.
+    """A building with one replica, which has the given policies. The methods send requests to that replica.
 
     A slot is written `DATE HH:MM/HH:MM`, in the time zone of Brussels.
     """

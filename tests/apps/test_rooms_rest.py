@@ -1,4 +1,4 @@
-"""The REST endpoints of the rooms: their answers, and their refusals by code and field."""
+"""The REST endpoints of the rooms: their answers, and the codes and fields of their refusals."""
 
 from __future__ import annotations
 

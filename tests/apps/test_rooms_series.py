@@ -1,5 +1,5 @@
-"""Series: one write makes all reservations of a rule, and each reservation is checked and merged by itself. Users move
-and cancel one, some or all reservations of a series."""
+"""Series of reservations. One write makes all reservations of a series. Each reservation is checked and merged by
+itself. Users move and cancel one, some or all reservations of a series."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ WEEKLY = "FREQ=WEEKLY;COUNT=4"
 
 
 class Building:
-    """Requests at one replica. A slot is written `DATE HH:MM/HH:MM`, in local time. 1 December 2026 is a Tuesday."""
+    """A building with one replica. The methods send requests to that replica.
+
+    A slot is written `DATE HH:MM/HH:MM`, in local time. 1 December 2026 is a Tuesday.
+    """
 
     def __init__(self, lua: Lua, timezone: str = "Europe/Brussels", offset: str = "+01:00") -> None:
         self.service = FakeService(lua, timezone)
@@ -359,8 +362,8 @@ def test_a_write_that_changed_no_occurrence_is_not_in_its_history(lua: Lua, outc
 
 
 def listed(building: Building, name: str, **more: Any) -> Any:
-    """Reserve a series of two listed occurrences. The occurrence of 1 December is on that day at 9:00, in 6.12. The
-    occurrence of 8 December is on 9 December at 14:00, in 6.13."""
+    """Reserve a series whose request lists each occurrence with its date and its slot. The occurrence of 1 December is
+    on 1 December at 9:00, in 6.12. The occurrence of 8 December is on 9 December at 14:00, in 6.13."""
     times = [
         {"date": "2026-12-08", **building.slot("2026-12-09 14:00/15:00"), "room": "6.13", "purpose": "guests"},
         {"date": "2026-12-01", **building.slot("2026-12-01 09:00/10:00")},

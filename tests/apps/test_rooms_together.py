@@ -25,7 +25,7 @@ def building(lua: Lua) -> Building:
 
 
 def held_in(building: Building, room: str) -> list[str]:
-    """Return the requests on the page of one room, in time order."""
+    """Return the request ids of the reservations on the page of one room, in time order."""
     page = building.service.tentative.get(f"room:{room}/{DAY}", {})
     return [entry.request for entry in decode_room(room, page)]
 
