@@ -1,4 +1,5 @@
-"""The end of a chaos run: wait until the replicas agree, and compare what clients read with the clients' records."""
+"""The end of a chaos run: wait until the replicas agree, and then compare the answers of one replica with the
+acknowledged operations."""
 
 from __future__ import annotations
 
@@ -25,10 +26,10 @@ DONE = {"updated", "merged"}  # outcomes of operations that did something
 
 @dataclass(slots=True)
 class Findings:
-    """What the audit at the end of a run has found: one list for each kind of error, and figures.
+    """The findings of the audit at the end of a run. The audit adds each error to one of the lists.
 
-    `destroyed` lists operations that existed only in a storage that the test destroyed. These are not errors.
-    `outcomes` counts the final outcomes of the acknowledged reserves and moves whose write is known.
+    The list `destroyed` has operations that existed only in a storage that the test destroyed. These are not errors.
+    `outcomes` counts the final outcomes of the acknowledged operations RESERVE and MOVE whose write is known.
     """
 
     lost: list[str] = field(default_factory=list)
@@ -53,10 +54,10 @@ class Findings:
 
 
 def promote_if_no_primary(replicas: Replicas) -> str | None:
-    """If no replica is the primary, promote the one with the highest CSN by force, and return its label.
+    """If no replica is the primary, promote the replica with the highest CSN by force, and return its label.
 
-    Return None if there is a primary. A run may lose its primary: if the log of the primary may lack writes, that
-    replica takes a new id, and is no longer the primary.
+    Return None if there is a primary. A run may lose its primary: a primary whose log may lack writes takes a new id,
+    and is then no longer the primary.
     """
     found = {label: replicas.look(label) for label in replicas.labels}
     if any(look["primary"]["here"] for look in found.values() if look):
@@ -85,8 +86,8 @@ def await_quiet(replicas: Replicas) -> None:
 
 
 def audit(replicas: Replicas, books: Books, users: list[str]) -> Findings:
-    """Compare `books` with what clients can read at one replica: reservations, histories, calendars and records. One
-    replica is enough, because all replicas are equal by then."""
+    """Compare `books` with the answers of one replica: reservations, histories, calendars and records. One replica is
+    enough, because all replicas are equal before the audit."""
     label = replicas.labels[-1]
     held = {found["id"]: found for user in users for found in _reservations(replicas, label, user)}
     placed = defaultdict(list)

@@ -16,7 +16,7 @@ RESERVE, MOVE, CANCEL, INSERT = "reserve", "move", "cancel", "insert"  # the las
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a reserve or a move asked for. `slots` are in order of preference."""
+    """The request of an operation RESERVE or MOVE. `slots` are in order of preference."""
 
     room: str
     slots: tuple[Slot, ...]
@@ -48,8 +48,8 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A write that a client session knew before it made the next write. `guarantee` is MW if the session had made the
-    known write itself, and WFR if the session had only read the known write."""
+    """A write that a client session knew before the session made another write. `guarantee` is MW if the session had
+    made the known write, and WFR if the session had only read the known write."""
 
     guarantee: str
     identifier: str
@@ -94,7 +94,7 @@ class Books:
             return list(self.acknowledged)
 
     def check(self, guarantee: str, holds: bool, problem: str) -> None:
-        """Count a check of a session guarantee, and record an error if the guarantee does not hold."""
+        """Count a check of a session guarantee. If `holds` is False, record `problem` as an error."""
         with self._lock:
             self.guarantees[guarantee] += 1
             if not holds:

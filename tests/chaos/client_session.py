@@ -1,7 +1,7 @@
-"""Remembers what one client session of a chaos run has written and read, and checks the guarantees on its next reads.
+"""Remembers what one client session of a chaos run has written and read. Checks the session guarantees on each read.
 
-The check uses only what a client sees: the histories of reservations. A history names the writes and, if a write is
-committed, its CSN. Session tokens are not used.
+The check uses only what a client sees: the histories of reservations. A history names the writes, and the CSN of each
+committed write. Session tokens are not used.
 """
 
 from __future__ import annotations
@@ -66,11 +66,12 @@ class ClientSession:
         ]
 
     def check_follows(self, after: str, after_csn: int | None, before: Before, history: History | None) -> None:
-        """Check a guarantee on a write of another session. That session knew the write `before` when it made the write
-        `after`. The guarantee is MW or WFR, see Before.
+        """Check the guarantee MW or WFR on two writes. A client session first knew the write `before`, and then made
+        the write `after`; see Before.
 
-        This session has read `after`, and then `history`. So `history` must show the write `before`. If `after` is
-        committed, `before` must have a smaller CSN than `after`.
+        This session has read the write `after`. Then it has read `history`, the history of the reservation of `before`.
+        So `history` must show the write `before`. If `after` is committed, `before` must have a smaller CSN than
+        `after`.
         """
         if before.write not in self._books.lasting:
             return

@@ -1,7 +1,7 @@
 """The clients of a chaos run. Each client repeats a request, at the same or another replica, until it gets an answer.
 
-Two of three clients have a client session with all guarantees, and send its session token to every replica. They check
-the guarantees on what they read (tests/chaos/client_session.py).
+Two thirds of the clients have a client session with all guarantees, and send the session token to every replica. They
+check the guarantees when they read (tests/chaos/client_session.py).
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ class Client:
         body: dict[str, Any] | None,
         wanted: Wanted | None = None,
     ) -> bool:
-        """Repeat a request until it is answered. If it is acknowledged, record it. Return whether it is
-        acknowledged."""
+        """Repeat a request until a replica answers. If the replica acknowledges the request, record the operation.
+        Return whether the request was acknowledged."""
         if body is not None:
             body = {**body, "request": f"r{self._number}" if op == RESERVE else f"{op[0]}{self._number}"}
         if body is not None and wanted is not None:
@@ -154,8 +154,8 @@ class Client:
     def _read(self, http: requests.Session, identifier: str) -> tuple[bool, History | None]:
         """Read the history of a reservation, and check the guarantees of the session.
 
-        Return (is answered, history). `is answered` is False if the run ends first, or if the client begins a new
-        session meanwhile. The history is None if the reservation is unknown.
+        Return (is answered, history). `is answered` is False in two cases: the run ended first, or the client began a
+        new session meanwhile. The history is None if the reservation is unknown.
         """
         session = self._session
         answer, label = self._until_answered(http, "GET", f"/reservations/{identifier}/history", None)
@@ -169,8 +169,8 @@ class Client:
         return True, history
 
     def _read_what_others_knew(self, http: requests.Session) -> None:
-        """Read a write of any session. Then read an earlier write, which that session knew when it made the later
-        one."""
+        """Choose a write of any client session, and an earlier write that this session knew at the time. Read the
+        chosen write first, and then the earlier write. Then check the order of the two writes."""
         identifier, after = self._chance.choice(self._books.followed)
         session = self._session
         answered, history = self._read(http, identifier)
