@@ -101,8 +101,9 @@ def test_a_write_that_fails_when_replayed_changes_nothing(cluster: Cluster, op: 
 
 
 def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
-    """When p arrives, q and r are played again: p shares a page with q, and q shares one with r. s shares no page with
-    them and is not played again."""
+    """Write 0 arrives. Write 1 shares the page p with write 0, write 2 shares the page q with write 1, and write 3
+    shares the page r with write 2. So writes 1, 2 and 3 are played again. Write 4 shares no page with the other writes,
+    and is not played again."""
     _, one, two = cluster
     reached = [two.note("1", "p", "q").id, two.note("2", "q", "r").id, two.note("3", "r").id]
     two.note("4", "s")
@@ -116,7 +117,7 @@ def test_rollback_reaches_writes_through_shared_pages(cluster: Cluster) -> None:
 
 
 def test_the_event_of_a_long_replay_names_its_first_writes(cluster: Cluster) -> None:
-    """The event names the first 20 writes only. So it stays small, however many writes are played again."""
+    """The event names only the first 20 writes that were played again. So the event of a long replay stays small."""
     _, one, two = cluster
     later = [two.note(f"{number:02}", "p").id for number in range(25)]
     early(cluster)
@@ -126,7 +127,8 @@ def test_the_event_of_a_long_replay_names_its_first_writes(cluster: Cluster) -> 
 
 
 def test_writes_before_the_new_one_are_not_played_again(cluster: Cluster) -> None:
-    """The arriving write belongs between two other writes of its page. Only the later of these two is rolled back."""
+    """The arriving write belongs between two other writes of its page. Only the later one of these two writes is rolled
+    back."""
     _, one, two = cluster
     two.note("1", "p")
     cluster.clock.tick()

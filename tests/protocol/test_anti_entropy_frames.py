@@ -67,7 +67,7 @@ def taken(count: int, status: str = "taken", taken: int | None = None) -> Receiv
 
 
 def opened(store: Any, *, initiator: bool = True) -> tuple[Session, Hello]:
-    """Return a session that has sent its hello, and the hello."""
+    """Return (session, hello). The session has sent this hello."""
     made = Session(store, RULES, initiator=initiator, clock_us=lambda: FIRST_US)
     (hello,) = made.start()
     assert isinstance(hello, Hello)

@@ -170,7 +170,8 @@ frame_numbers = st.lists(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(frame_numbers, st.sampled_from(["auto", "manual"]))
 def test_sessions_between_three_may_cross_in_any_way(frames: list[tuple[int, int, bool]], commit_mode: str) -> None:
-    """Three sessions run at once. Frames arrive in any order and some arrive twice; then all links are cut."""
+    """Three sessions run at once. Frames of different sessions arrive in any order, and some frames arrive twice. Then
+    all links are cut."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sender, "BATCH_COUNT_MAX", 2)
         cluster = busy(commit_mode)
@@ -214,7 +215,8 @@ def test_a_session_makes_a_new_plan_when_a_batch_does_not_fit() -> None:
 
 
 def refused(one: Any, other: Any, code: str, sentence: str, **options: Any) -> None:
-    """Assert that both sides end the session with this refusal, and that neither replica has changed."""
+    """Run a session. Assert that both sides end the session with the error `code`, that its message
+    contains `sentence`, and that neither replica has changed."""
     before = one.dump(), other.dump()
     meeting = Meeting(one, other, **options).run()
     for end in meeting.ends:

@@ -151,8 +151,8 @@ def test_a_primary_that_was_rolled_back(
 def test_two_logs_that_differ_and_then_have_the_same_writes(
     three: tuple[Replica, Replica, Replica], truncated: bool
 ) -> None:
-    """The primary hands its role over, and is then rolled back to a state before the hand-over. It commits another
-    write at the CSN of the hand-over. After that, both primaries commit the same writes."""
+    """The primary hands its role over, and is then rolled back to a state before the hand-over. This replica then
+    commits another write at the CSN of the hand-over. After that, both primaries commit the same writes."""
     one, two, other = three
     copy = copy_of(one)
     one.hand_over(two.state().server, one.clock.tick())
@@ -195,7 +195,7 @@ def test_writes_that_a_full_state_covers_and_does_not_have(
     three: tuple[Replica, Replica, Replica], is_by_primary: bool, is_in_file: bool
 ) -> None:
     """One replica has run twice under one id. Only a third replica holds the writes of the first run. The vector of the
-    full state covers the writes of the first run, but the state holds only those of the second run."""
+    full state covers the writes of the first run, but the state holds only the writes of the second run."""
     one, two, other = three
     copy = copy_of(two)
     lost = want(two, "before", 3, "contested")
@@ -296,7 +296,7 @@ def test_a_primary_that_has_dropped_its_log_since_it_was_rolled_back(three: tupl
 
 
 def test_a_retired_server_whose_writes_have_no_place_retires_again(three: tuple[Replica, Replica, Replica]) -> None:
-    """The writes of the retired server are made again under a new id. The new id retires only after that."""
+    """The writes of the retired server are made again under a new id. After that, the new id retires."""
     one, two, _ = three
     copy = copy_of(two)
     wanted = want(two, "before", 2)
@@ -316,7 +316,8 @@ def test_a_retired_server_whose_writes_have_no_place_retires_again(three: tuple[
 
 def test_a_retirement_without_a_place_is_refused_with_what_to_do(three: tuple[Replica, Replica, Replica]) -> None:
     """A server retires, is rolled back, and accepts another write. A replica that holds the retirement seems to hold
-    all writes of the server. So this replica gets the commit of the new write without a body."""
+    all writes of the server. So this replica gets the commit of the new write without a body. The replica lacks the new
+    write, so the session ends with an error."""
     one, two, other = three
     copy = copy_of(two)
     two.retire(two.clock.tick())

@@ -341,7 +341,7 @@ def test_a_lost_write_of_its_own_tells_a_replica_of_the_loss_and_comes_back(
 
 
 def test_another_write_in_the_place_of_its_own_write_tells_a_replica_of_a_loss(scene: Scene) -> None:
-    """After a loss, the replica has made another write in the place of the lost one."""
+    """After a loss, the replica has made another write in the place of the lost write."""
     state = scene.victim.state()
     newest = state.vector[state.server]
     fork = scene.forged(newest + 5, state.server, newest - 1)

@@ -349,7 +349,7 @@ def test_a_replica_that_yields_to_a_promotion_gets_the_state_from_the_new_primar
 
 def test_a_cluster_may_switch_tls_on_later() -> None:
     """When a peer asks for commits that were made before TLS, the primary signs and sends them. Any other replica sends
-    these writes as tentative ones."""
+    these commits as tentative writes."""
     cluster = Cluster(3)
     one, two, three = cluster.replicas
     for number in range(100):

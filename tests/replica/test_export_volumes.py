@@ -79,8 +79,8 @@ def test_a_volume_that_does_not_fit_names_what_is_missing_and_changes_nothing(cl
 
 
 def test_a_volume_of_an_earlier_export_brings_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    """The names FILE* may match the volumes of two exports. If they are imported together, the volumes of the earlier
-    export must change nothing."""
+    """The names FILE* may match the volumes of two exports. If a replica imports the volumes of both exports, the
+    volumes of the earlier export must change nothing."""
     one, two = cluster
     earlier = [file.read_bytes() for file in written(one, tmp_path)]
     one.accept_only("later", "p")

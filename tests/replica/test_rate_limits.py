@@ -34,7 +34,7 @@ DEFAULTS = RequestSettings().model_dump()
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """A replica that takes few requests a second. 127.0.0.9 is the address of its proxy."""
+    """A replica that allows only few requests a second. 127.0.0.9 is the address of its proxy."""
     with live(tmp_path_factory.mktemp("few"), ("one",), proxies=["127.0.0.9"], **FEW) as processes:
         yield processes
 
@@ -60,7 +60,7 @@ class _From(requests.adapters.HTTPAdapter):
 
 
 def used_up(processes: Processes, source: str, headers: Mapping[str, str] | None = None) -> tuple[dict[str, str], Any]:
-    """Send requests until one is refused. Return the headers and the error of the refusal."""
+    """Send requests until the replica refuses a request. Return the headers and the error of the refusal."""
     for _ in range(40 * RATE * BURST_S):
         status, found, answer = ask(processes, "/login", source, headers)
         if status == 429:
