@@ -1,7 +1,8 @@
-"""What a chaos run leaves behind if it is killed: processes, disks, a folder and namespaces. The next run deletes them.
+"""Deletes what a killed chaos run has left behind: processes, disks, a folder and namespaces. The next run calls
+`sweep`.
 
-The name of a run's folder contains the process id of the run. The processes of its replicas name the folder in their
-command or work in it.
+The name of a run's folder contains the process id of the run. A process of a replica works in this folder, or has the
+folder in its command.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ def _delete(folder: Path) -> None:
 
 
 def _kill_processes(folder: Path) -> bool:
-    """Kill the processes that work in a folder or name the folder in their command. Return True if there was no process
-    to kill. A process may start another one just before it is killed, so call this function until it returns True."""
+    """Kill the processes that work in a folder or have the folder in their command. Return True if there was no such
+    process. A process may start another process just before the kill, so the caller repeats the call until the result
+    is True."""
     found = False
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

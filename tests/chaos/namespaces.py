@@ -1,11 +1,12 @@
-"""Network namespaces: each replica of a chaos run has a network of its own, whose packet filter can drop packets that
-the replica receives.
+"""Network namespaces: each replica of a chaos run has its own network. A packet filter in this network can drop packets
+that the replica receives.
 
-A bridge joins the namespaces to the host. On the bridge, the host has one address for the clients, and one for each
-proxy (tests/chaos/network.py). So the source address of a packet tells the filter of a replica which proxy has sent the
-packet. Namespaces need root, `ip` and `nsenter`, and `nft` or `iptables-restore`.
+A bridge connects the namespaces to the host. On the bridge, the host has one address for the clients, and one address
+for each proxy (tests/chaos/network.py). So the source address of a packet shows which proxy has sent the packet.
+Namespaces need root, `ip` and `nsenter`, and `nft` or `iptables-restore`.
 
-All names contain the process id of the run. So a later run can delete what a killed run has left (`sweep`).
+The names of the namespaces and of the host's links contain the process id of the run. So a later run can delete what a
+killed run has left (`sweep`).
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A packet filter. `rules` returns the rules for given losses, as text. `command` is a program that reads this text
-    from its input. The program replaces all rules of a namespace with these rules."""
+    """A packet filter. `rules` returns the rules for given losses, as text. `command` is a program that reads such a
+    text from standard input. The program replaces all rules of a namespace with the rules in the text."""
 
     command: tuple[str, ...]
     rules: Callable[[Loss], str]
@@ -82,19 +83,20 @@ class Namespaces:
         return f"{self._network}.{FIRST_REPLICA + self.labels.index(label)}"
 
     def wire_address(self) -> str:
-        """Give the host another address on the bridge, and return it."""
+        """Give the host another address on the bridge, and return the address."""
         found = f"{self._network}.{FIRST_WIRE + self._wires}"
         self._wires += 1
         _run("ip", "address", "add", f"{found}/24", "dev", _bridge())
         return found
 
     def command(self, label: str) -> list[str]:
-        """Return the words to put before a command, so that it runs in the namespace of a replica."""
+        """Return the first words of a command that runs in the namespace of a replica. The caller adds the command
+        itself."""
         return ["nsenter", f"--net={NAMES / _name(label)}", "--"]
 
     def set_loss(self, label: str, loss: Loss) -> None:
-        """From now on, let a replica lose a share of the packets that it receives from each address in `loss`. This
-        replaces all losses that were set before."""
+        """From now on, drop a share of the packets that a replica receives from each address in `loss`. The new losses
+        replace all earlier losses of the replica."""
         _run(*self.command(label), *self.filter.command, given=self.filter.rules(loss))
 
     def sent_again(self) -> int:

@@ -1,13 +1,13 @@
-"""An unreliable network: TCP proxies between the replicas delay, stall, cut and reset connections. If there are network
-namespaces, packet filters also drop some or all packets, in one direction or in both.
+"""An unreliable network between the replicas. TCP proxies delay, stall, cut and reset connections. With network
+namespaces, packet filters also drop packets, in one direction or in both directions.
 
-A proxy is called a wire. A wire leads from one caller to one listener, and forwards bytes without reading them. The
-state of a wire is called its weather. It changes at random from `start_weather` until `heal`. All wires run in one
-asyncio loop in one thread, which also changes the filters.
+A proxy is called a wire. A wire leads from one caller to one listener, and forwards bytes unchanged. The state of a
+wire is called the weather. The weather changes at random from `start_weather` until `heal`. All wires run in one
+asyncio loop in one thread. The same thread changes the filters.
 
-With namespaces, packets can be dropped in a single direction. Two wires run between replica A and replica B. All
-packets that A receives from B have the address of one of these wires. If the filter of A drops these packets, A
-receives nothing from B, but B still receives what A sends.
+With namespaces, packets can be dropped in a single direction. Two wires run between replica A and replica B. Every
+packet that A receives from B has the address of one of these wires. If the filter of A drops these packets, A receives
+nothing from B. B still receives what A sends.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ ACCEPT_ROUNDS = 5  # of the loop, until a new connection is accepted and carried
 
 
 class Wire:
-    """The proxy for connections from one caller to one listener. It listens at the address `host`, and makes its own
-    connections from this address."""
+    """The proxy for connections from one caller to one listener. The proxy listens at the address `host`, and connects
+    to the listener from the same address."""
 
     def __init__(self, caller: str, listener: str, host: str, target: tuple[str, int], chance: random.Random) -> None:
         self.caller, self.listener, self.host, self.target = caller, listener, host, target
@@ -49,7 +49,7 @@ class Wire:
         self._open: set[asyncio.StreamWriter] = set()
 
     def set_weather(self, weather: str) -> None:
-        """Change the weather now; CUT also resets the open connections."""
+        """Change the weather now. The weather CUT also resets all connections of the wire."""
         self.weather = weather
         self._changed.set()
         self._changed = asyncio.Event()
@@ -57,7 +57,7 @@ class Wire:
             self.reset()
 
     def reset(self) -> None:
-        """Reset all open connections at both ends, without an orderly close."""
+        """Reset all connections of the wire at both ends, without an orderly close."""
         self.resets += len(self._open)
         for writer in list(self._open):
             writer.transport.abort()
@@ -160,7 +160,7 @@ class Network:
         return sum(wire.resets for wire in self.wires)
 
     def drop(self, label: str) -> None:
-        """Reset all open connections from and to this replica."""
+        """Reset all connections from and to this replica."""
         self._run_and_wait(self._drop([wire for wire in self.wires if label in {wire.caller, wire.listener}]))
 
     def _run_and_wait(self, work: object) -> None:
@@ -181,7 +181,7 @@ class Network:
             ]
 
     async def _vary_loss(self, namespaces: Namespaces, label: str) -> None:
-        """At random intervals, choose for each other replica which share of its packets this replica loses."""
+        """At random intervals, choose new losses for the packets that this replica receives from each other replica."""
         chance = self._chances[label]
         while True:
             loss: dict[str, float] = {}

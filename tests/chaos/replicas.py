@@ -1,8 +1,9 @@
-"""The replicas of a chaos run: real server processes, each with its own Redis, on an unreliable network.
+"""The replicas of a chaos run: real server processes on an unreliable network. Each replica has its own Redis.
 
-Where the machine allows it, each replica and its Redis run in a network namespace (tests/chaos/namespaces.py).
+If the machine allows network namespaces, each replica runs with its Redis in its own namespace
+(tests/chaos/namespaces.py).
 
-Every replica has its own configuration file. As the address of each peer, the file gives the address of a proxy to that
+Every replica has its own configuration file. In this file, the address of each peer is the address of a proxy to that
 peer (tests/chaos/network.py). The faults are in tests/chaos/faults.py.
 """
 
@@ -73,7 +74,7 @@ class Replicas:
         self._processes[label].wait_until_serving(label)
 
     def await_answer(self, label: str) -> None:
-        """Wait until a replica answers again after a fault that left its process running."""
+        """Wait until a replica answers again after a fault. The fault must not have ended the replica's process."""
         wait_until(lambda: self.look(label) is not None, SERVING_S_MAX, f"{label} serves again")
 
     def kill_server(self, label: str) -> None:

@@ -1,4 +1,5 @@
-"""One chaos run: start replicas and clients, inject faults, stop the faults, wait until all agree, and check."""
+"""One chaos run: start replicas and clients, inject faults, stop the faults, wait until all replicas are equal, and
+check the result."""
 
 from __future__ import annotations
 
@@ -78,7 +79,8 @@ class Result:
 def run(options: RunOptions, show_progress: Callable[[str], object] = lambda _text: None) -> Result:
     """Run replicas and clients, inject faults, and check the result. `show_progress` receives lines about the progress.
 
-    Raises NotServing or TooLong if a replica does not start, and TooLong if the replicas do not agree after the faults.
+    Raises NotServing or TooLong if a replica does not start. Raises TooLong if the replicas are not equal in time after
+    the faults.
     """
     labels = LABELS[: options.replicas]
     books, stopping = Books(), threading.Event()

@@ -1,4 +1,4 @@
-"""A short run of the chaos test; `make chaos` runs longer."""
+"""A short chaos run. `make chaos` starts a longer run."""
 
 from __future__ import annotations
 
