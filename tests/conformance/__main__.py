@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run(subject: Subject, only: str = "") -> list[str]:
-    """Run the checks, print a line for each, and return the names of those that failed."""
+    """Run the checks, and print a line for each check. Return the names of the checks that failed."""
     failed, skipped = list[str](), list[str]()
     begun_s = time.monotonic()
     wanted = [(number, check) for number, check in CHECKS if only in check.__name__]

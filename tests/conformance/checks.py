@@ -1,8 +1,8 @@
-"""The named checks of the suite, in the order in which they run. Each check is a function that takes the subject. Its
-docstring is the rule that is checked. If the subject breaks the rule, the check raises Failed. The message says what
-the check expected, and what the subject sent.
+"""The named checks of the suite, in the order in which they run. Each check is a function with the subject as its
+argument. The docstring of a check is the rule that the subject must keep. If the subject breaks the rule, the check
+raises Failed. The message says what the check expected, and what the subject sent.
 
-Each check makes its writes at new servers, so that a failed check does not spoil the next one.
+Each check makes its writes at new servers, so that a failed check does not spoil the next check.
 """
 
 from __future__ import annotations
@@ -109,14 +109,14 @@ def wrong_clock_is_refused(subject: Subject) -> None:
 
 @section("4.3")
 def other_birth_is_refused(subject: Subject) -> None:
-    """A peer that has met others under another birth (first primary) is refused with `other_birth`."""
+    """A peer whose hello names another birth (first primary) is refused with `other_birth`."""
     birth = "stranger~aaaaaa"
     _refused_hello(subject, "other_birth", birth=birth, history=f'[[0,"{birth}",1]]')
 
 
 @section("4.2")
 def malformed_hello_is_refused(subject: Subject) -> None:
-    """A malformed hello is refused with `protocol`, or the stream ends; nothing changes."""
+    """After a malformed hello, the subject refuses with `protocol` or ends the stream. Nothing changes."""
     before = subject.look()
     for changes in (
         {"label": "\x1b[2J"},
@@ -137,7 +137,7 @@ def malformed_hello_is_refused(subject: Subject) -> None:
 
 @section("5.1")
 def first_frame_must_be_hello(subject: Subject) -> None:
-    """A stream that does not begin with Hello is refused with `protocol`, or it ends."""
+    """If the first frame is not Hello, the subject refuses with `protocol` or ends the stream."""
     before = subject.look()
     for frame in (wire.Frame(done=wire.Done()), wire.Frame(batch=wire.Batch(history="[]")), wire.Frame()):
         with closing(Talk(subject.address, frame.SerializeToString())) as talk:
@@ -161,7 +161,7 @@ def writes_are_held(subject: Subject) -> None:
 
 @section("6.1")
 def unusual_text_is_held(subject: Subject) -> None:
-    """A write with characters beyond ASCII, quotes, control characters and numbers comes back with the same bytes."""
+    """A write with non-ASCII text, quotes, control characters and numbers comes back with the same bytes."""
     author = Author(subject.fresh("text"))
     given = [author.note('café "quoted" \\ / 🎈 \u2028', check="\b\t\n\x1f\x7f")]
     subject.give(given)
@@ -170,7 +170,7 @@ def unusual_text_is_held(subject: Subject) -> None:
 
 @section("6.1")
 def no_duplicates(subject: Subject) -> None:
-    """A write that is given several times, in one session or in two, is held once and acknowledged each time."""
+    """A write that the subject gets several times is stored once, and acknowledged each time."""
     author = Author(subject.fresh("twice"))
     given = [author.note() for _ in range(2)]
     subject.give([*given, *given[:1]])
@@ -180,7 +180,7 @@ def no_duplicates(subject: Subject) -> None:
 
 @section("6.2")
 def held_writes_are_not_sent(subject: Subject) -> None:
-    """A peer whose vector and CSN cover everything gets nothing, and what it sends does not come back."""
+    """A peer whose vector and CSN cover everything gets no writes. The peer's own writes do not come back."""
     view = subject.look()
     author = Author(subject.fresh("echo"))
     with closing(subject.talk(subject.observer().holding(view.items))) as talk:
@@ -191,7 +191,7 @@ def held_writes_are_not_sent(subject: Subject) -> None:
 
 @section("6.2")
 def only_the_rest_is_sent(subject: Subject) -> None:
-    """A peer that holds the first writes of a server gets the later ones only."""
+    """A peer that holds the first writes of a server gets only the later writes of this server."""
     author = Author(subject.fresh("rest"))
     given = [author.note() for _ in range(4)]
     subject.give(given)
@@ -204,7 +204,7 @@ def only_the_rest_is_sent(subject: Subject) -> None:
 
 @section("6.2")
 def order_of_writes(subject: Subject) -> None:
-    """Commits are sent in CSN order, then tentative writes by stamp; each batch names the commit before it."""
+    """Commits are sent in CSN order, then tentative writes by stamp. Each batch names the commit before the batch."""
     authors = [Author(subject.fresh(f"order-{letter}")) for letter in "ab"]
     subject.give([author.note() for _ in range(3) for author in authors])
     with closing(subject.talk(subject.observer())) as talk:
@@ -226,7 +226,7 @@ def order_of_writes(subject: Subject) -> None:
 
 @section("6.3")
 def gap_is_not_taken(subject: Subject) -> None:
-    """A write whose `prev` is not held is not stored; the Ack asks for a new plan and says what is held."""
+    """A write is not stored if the write named by its `prev` is missing. The Ack asks for a new plan."""
     author = Author(subject.fresh("gap"))
     first, _, third = (author.note() for _ in range(3))
     with closing(subject.talk(subject.observer())) as talk:
@@ -258,7 +258,7 @@ def new_plan_is_taken(subject: Subject) -> None:
 
 @section("6.3")
 def fork_is_refused(subject: Subject) -> None:
-    """A second write of a server with the same `prev` is not stored, and the session ends with `fork`."""
+    """If a server makes two writes with the same `prev`, the second is not stored. The session ends with `fork`."""
     server = subject.fresh("fork")
     one, other = Author(server).note(), Author(server).note()
     subject.give([one])
@@ -299,7 +299,7 @@ def claim_is_not_believed(subject: Subject) -> None:
 
 @section("6.5")
 def malformed_write_is_refused(subject: Subject) -> None:
-    """A write that no replica could play is refused with `malformed`; nothing of its batch is stored."""
+    """A write that no replica could play is refused with `malformed`. No write of the batch is stored."""
     before = subject.look()
     for what, item in _malformed_writes(subject):
         with closing(subject.talk(subject.observer())) as talk:
@@ -376,7 +376,7 @@ def oversized_frame_is_refused(subject: Subject) -> None:
 
 @section("5.3")
 def nothing_after_done(subject: Subject) -> None:
-    """A batch after Done is not stored; it is refused with `protocol`, unless the session has already ended."""
+    """A batch after Done is not stored. The subject refuses the batch with `protocol`, or has ended the session."""
     note = Author(subject.fresh("late")).note()
     with closing(subject.talk(subject.observer())) as talk:
         talk.acks = False  # so that the subject cannot end before the batch
@@ -393,7 +393,7 @@ def nothing_after_done(subject: Subject) -> None:
 
 @section("7.1")
 def commits_are_applied(subject: Subject) -> None:
-    """Notifications of held writes and whole commits of other writes are applied, and later sent in CSN order."""
+    """A notification commits a write that the subject holds. A whole commit also brings the body of the write."""
     author = Author(subject.fresh("commit"))
     known, other = author.note(), author.note()
     subject.give([known])
@@ -411,7 +411,7 @@ def commits_are_applied(subject: Subject) -> None:
 
 @section("7.1")
 def order_of_commits(subject: Subject) -> None:
-    """Commits are in the order of their CSNs, even if their stamps are in another order."""
+    """The subject sends commits in the order of the CSNs, even if the stamps are in another order."""
     first, second = Author(subject.fresh("early")).note(), Author(subject.fresh("later")).note()
     subject.give([first, second])
     view = subject.look()
@@ -422,7 +422,7 @@ def order_of_commits(subject: Subject) -> None:
 
 @section("7.1")
 def commits_are_taken_once(subject: Subject) -> None:
-    """Commits that are given again change nothing, and are acknowledged."""
+    """A commit that the subject gets again is acknowledged, and changes nothing."""
     view = subject.commit_one()
     start = max(0, view.csn - 2)
     before = (start, view.commits[start - 1].id if start else "")
@@ -449,7 +449,7 @@ def commits_come_as_notifications(subject: Subject) -> None:
 
 @section("7.2")
 def unknown_commit_is_not_taken(subject: Subject) -> None:
-    """A notification of a write that the subject lacks is not taken; the Ack asks for a new plan."""
+    """A notification is not taken if the subject lacks the write. The Ack asks for a new plan."""
     note = Author(subject.fresh("unknown")).note()
     view = subject.look()
     with closing(subject.talk(subject.primary_at(view))) as talk:
@@ -463,7 +463,7 @@ def unknown_commit_is_not_taken(subject: Subject) -> None:
 
 @section("7.2")
 def commit_gap_is_not_taken(subject: Subject) -> None:
-    """A commit beyond the next CSN is not taken; the Ack asks for a new plan."""
+    """A commit beyond the next CSN is not taken. The Ack asks for a new plan."""
     note = Author(subject.fresh("skip")).note()
     view = subject.look()
     with closing(subject.talk(subject.primary_at(view))) as talk:
@@ -476,7 +476,7 @@ def commit_gap_is_not_taken(subject: Subject) -> None:
 
 @section("7.2")
 def other_log_is_refused(subject: Subject) -> None:
-    """A batch is refused with `diverged` if its history, or the commit before the batch, differs from the subject's."""
+    """A batch with another history, or after another commit, is refused with `diverged`."""
     view = subject.commit_one()
     note = Author(subject.fresh("other")).note()
     next_one = [commit(note, view.csn + 1, whole=True)]
@@ -503,7 +503,7 @@ def other_last_commit_is_refused(subject: Subject) -> None:
 
 @section("9.1")
 def created_server_may_write(subject: Subject) -> None:
-    """Writes of a created server are taken only after its creation, which adds the server to the vector."""
+    """A created server's writes are taken only after the creation. The creation adds the server to the vector."""
     creator = Author(subject.fresh("creator"))
     address = "127.0.0.1:9"
     made = creator.member("create", label="new", rest=address, anti_entropy=address, through="creator")
@@ -521,7 +521,7 @@ def created_server_may_write(subject: Subject) -> None:
 
 @section("9.2")
 def retired_server_leaves_the_vector(subject: Subject) -> None:
-    """A retirement removes the server from the vector; a minted server id is added to the retired servers."""
+    """A retired server leaves the vector. If the server id is minted, it is added to the retired servers."""
     author = Author(subject.fresh("gone"))
     given = [author.note(), author.member("retire", label="gone")]
     subject.give(given)
@@ -535,7 +535,7 @@ def retired_server_leaves_the_vector(subject: Subject) -> None:
 
 @section("5.4")
 def session_may_break_anywhere(subject: Subject) -> None:
-    """A session may break at any frame: acknowledged writes are held, and a new session brings the others."""
+    """A session may break at any frame. Acknowledged writes stay stored, and a new session brings the rest."""
     for frames in range(1, 8):
         author = Author(subject.fresh(f"break-{frames}"))
         view = subject.look()
@@ -558,8 +558,8 @@ def session_may_break_anywhere(subject: Subject) -> None:
 
 
 def _broken_after(subject: Subject, peer: Peer, batches: Sequence[wire.Batch], frames: int) -> int:
-    """Break off a session after this number of frames. The hellos count as frame 1, the first batch is frame 2, its Ack
-    is frame 3, and so on. Return how many batches were acknowledged."""
+    """Break off a session after this number of frames. The hellos count as frame 1. The first batch is frame 2, the Ack
+    of this batch is frame 3, and so on. Return how many batches were acknowledged."""
     with closing(subject.talk(peer)) as talk:
         for number, batch in enumerate(batches, 1):
             if 2 * number <= frames:
@@ -571,7 +571,7 @@ def _broken_after(subject: Subject, peer: Peer, batches: Sequence[wire.Batch], f
 
 @section("6.6")
 def unacknowledged_writes_are_sent_again(subject: Subject) -> None:
-    """The subject sends Done only after the Ack of its batch; without an Ack, the next session repeats the batch."""
+    """Without an Ack for a batch, the subject does not send Done. The next session brings the same writes again."""
     given = [Author(subject.fresh("again")).note()]
     subject.give(given)
     with closing(subject.talk(subject.observer())) as talk:
@@ -585,7 +585,7 @@ def unacknowledged_writes_are_sent_again(subject: Subject) -> None:
 
 @section("6.6")
 def subject_makes_a_new_plan(subject: Subject) -> None:
-    """After an Ack with replan, the subject sends all that the Ack does not cover, in a plan with the next number."""
+    """After an Ack with replan, the next plan of the subject has all writes that the Ack does not cover."""
     subject.give([Author(subject.fresh("plan")).note()])
     with closing(subject.talk(subject.observer())) as talk:
         talk.acks = False
@@ -624,7 +624,7 @@ def standing_session_passes_on(subject: Subject) -> None:
 
 @section("2.1")
 def new_call_replaces_a_session(subject: Subject) -> None:
-    """A peer that calls again during its standing session gets a new session, as it may have lost the first one."""
+    """A peer that calls again during its standing session gets a new session."""
     with closing(_standing(subject)), closing(_standing(subject)) as talk:
         refusal = talk.finish()
         expect(refusal is None and talk.is_done, "a second session", talk.summary())
@@ -632,7 +632,7 @@ def new_call_replaces_a_session(subject: Subject) -> None:
 
 @section("5.7")
 def sync_is_answered(subject: Subject) -> None:
-    """A Sync is answered after the peer has acknowledged everything that the subject held when the Sync came."""
+    """A Sync is answered only after the peer has acknowledged all writes that the subject held before the Sync."""
     note = Author(subject.fresh("sync")).note()
     with closing(_standing(subject)) as talk:
         talk.acks = False
@@ -682,7 +682,7 @@ def early_promotion_is_refused(subject: Subject) -> None:
 
 @section("5.6")
 def changed_hello_ends_the_session(subject: Subject) -> None:
-    """The subject ends a standing session with Done if its own hello is out of date, for example after a new epoch."""
+    """A standing session ends with Done if the subject's hello gets out of date, for example by a new epoch."""
     with closing(_standing(subject)) as talk:
         _open_epoch(subject)
         talk.until(lambda: talk.is_done or talk.refusal, "Done")
@@ -691,7 +691,7 @@ def changed_hello_ends_the_session(subject: Subject) -> None:
 
 @section("7.3")
 def epoch_is_taken(subject: Subject) -> None:
-    """A commit that opens an epoch is taken from a peer whose history has the epoch; the subject adopts the history."""
+    """A commit that opens an epoch is taken if the peer's history has the epoch. The subject adopts the history."""
     epochs = _open_epoch(subject)
     came = [epoch[:3] for epoch in json.loads(subject.look().hello.history)]
     expect(came == epochs, f"the history {epochs}", f"{came}")
@@ -713,7 +713,7 @@ def _open_epoch(subject: Subject) -> list[list[Any]]:
 
 @section("6.2")
 def long_log_comes_in_batches(subject: Subject) -> None:
-    """More than 500 writes, or more than 4 MiB, are sent in several batches, each write once."""
+    """More than 500 writes, or more than 4 MiB, are sent in several batches. Each write is sent once."""
     author = Author(subject.fresh("long"))
     given = [author.note(check="x" * 60_000) for _ in range(72)] + [author.note() for _ in range(440)]
     for first, end in pairwise((0, 36, 72, 400, len(given))):
@@ -729,7 +729,7 @@ def long_log_comes_in_batches(subject: Subject) -> None:
 
 @section("8")
 def full_state_is_taken_whole(subject: Subject) -> None:
-    """A full state is installed, and sent to peers that lack its commits; a minimal replica may refuse full states."""
+    """A full state is installed, and sent to peers that lack commits. A minimal replica may refuse full states."""
     view = subject.look()
     author = subject.primary.author
     missed = [commit(author.note(), view.csn + number, whole=True) for number in (1, 2)]

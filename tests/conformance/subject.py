@@ -1,4 +1,4 @@
-"""The implementation under test. The suite learns about it through sessions alone."""
+"""The implementation under test. The suite learns about the implementation only through sessions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LABEL = "conformance"
 
 
 class Skipped(Exception):
-    """A check is about an optional part of the protocol, which the subject leaves out. The message names the part."""
+    """A check tests an optional part of the protocol that the subject does not have. The message names the part."""
 
 
 class NotReady(Exception):
@@ -53,7 +53,8 @@ class View:
 
 
 class Subject:
-    """The subject at an anti-entropy address. The suite plays the first primary of its cluster, and other replicas."""
+    """The subject at an anti-entropy address. The suite plays the first primary of the subject's cluster, and other
+    replicas."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -98,15 +99,14 @@ class Subject:
         return Peer(Author(server), server.partition("~")[0], birth, f'[[0,"{birth}",1]]')
 
     def primary_at(self, view: View, commits: Sequence[wire.Item] = ()) -> Peer:
-        """Return a peer that plays the primary. The peer holds the writes in `view`, as the subject does, and then
-        `commits`."""
+        """Return a peer that plays the primary. The peer holds the writes in `view`, and also `commits`."""
         primary = self.primary
         found = Peer(primary.author, primary.label, primary.birth, primary.history)
         return found.holding(view.items).holding(commits)
 
     def talk(self, peer: Peer, **changes: Any) -> Talk:
-        """Begin a session as this peer, and wait for the subject's hello, a refusal or the end. Try again while the
-        subject refuses because it is busy."""
+        """Begin a session as this peer. Wait until the subject sends a hello or a refusal, or ends the stream. Try
+        again while the subject refuses because it is busy."""
         ends_s = time.monotonic() + BUSY_S_MAX
         while True:
             talk = Talk(self.address, hello_of(peer, self.hello, changes).SerializeToString())
@@ -153,8 +153,8 @@ class Subject:
         return int(json.loads(view.hello.history)[-1][0])
 
     def expect_held(self, items: Iterable[wire.Item], but_not: Iterable[wire.Item] = ()) -> View:
-        """Raise Failed unless the subject holds `items`, each once and with these bytes, and none of `but_not`. Return
-        all that it holds."""
+        """Raise Failed unless the subject holds each write of `items` once, with the same bytes, and no write of
+        `but_not`. Return all that the subject holds."""
         view = self.look()
         ids = [item.id for item in view.items]
         for item in items:

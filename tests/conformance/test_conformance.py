@@ -1,7 +1,8 @@
-"""The conformance suite passes against our replica and the minimal one, and names the rules that a faulty replica
-breaks.
+"""Our replica and the minimal replica pass the conformance suite. For a faulty replica, the suite names the rules that
+the replica breaks.
 
-The minimal replica is independent of our Redis and Lua, and takes part in a cluster of our replicas."""
+The minimal replica is independent of our Redis and Lua, and takes part in a cluster of our replicas.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +44,8 @@ def minimal(log: Log, session_type: type[Session] = Session, address: str = "127
 
 @contextlib.contextmanager
 def ours(folder: Path, labels: tuple[str, ...], *started: str, **settings: Any) -> Iterator[Processes]:
-    """Configure a cluster with these labels, and run the replicas in `started`. The cluster has the applications
-    records and members only."""
+    """Configure a cluster with these labels, and run the replicas in `started`. The cluster has only the applications
+    `records` and `members`."""
     configuration = write_configuration(folder, labels, {"applications": ["records"], **settings})
     processes = ForkedProcesses(configuration)
     try:

@@ -20,8 +20,8 @@ DEFINE = {"content": CONTENT, "hash": HASH, "name": "notes"}
 
 
 class Author:
-    """A server that makes writes, one after another. The stamp of a write is the present time plus `ahead_us`, or the
-    last stamp plus one if that is greater."""
+    """A server that makes writes, one after another. The stamp of a write is the present time plus `ahead_us`, but at
+    least the last stamp plus one."""
 
     def __init__(self, server: str, start: int = 0) -> None:
         self.server = server
@@ -59,7 +59,7 @@ class Author:
         ahead_us: int = 0,
         **members: str,
     ) -> wire.Item:
-        """Make a tentative write, with its body. `members` replaces members of the write's JSON object."""
+        """Make a tentative write, with its body. `members` gives new values for keys of the write's JSON object."""
         prev, self.stamp = self.stamp, max(self.stamp + 1, time.time_ns() // 1000 + ahead_us)
         write = {
             "stamp": f"{self.stamp:016d}",
@@ -79,7 +79,8 @@ class Author:
 
 
 def commit(item: wire.Item, csn: int, *, whole: bool = False) -> wire.Item:
-    """Return the commit of a write: a notification, unless it is `whole`."""
+    """Return the commit of a write. The commit has the body of the write if `whole` is True; else it is a
+    notification."""
     return wire.Item(id=item.id, csn=csn, body=item.body if whole else b"")
 
 

@@ -70,7 +70,7 @@ def serve(log: Log, address: str, session_type: type[Session] = Session) -> tupl
 
 
 def _frame(data: bytes) -> wire.Frame:
-    """Decode a frame. Return an empty frame, which is malformed, if the bytes are not a frame."""
+    """Decode a frame. If the bytes are not a frame, return an empty frame, because the session refuses empty frames."""
     try:
         return wire.Frame.FromString(data)
     except Exception:

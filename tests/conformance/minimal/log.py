@@ -1,4 +1,4 @@
-"""The log of a minimal replica, and the rules by which it takes writes: sections 4, 6 and 7 of docs/protocol.md.
+"""The log of a minimal replica, and the rules for storing writes: sections 3.3, 6, 7 and 9 of docs/protocol.md.
 
 A minimal replica plays no write, and so it has no pages. Anti-entropy needs only the writes and their order.
 """
@@ -87,8 +87,8 @@ class Log:
         return identifier(write)
 
     def take(self, batch: wire.Batch) -> tuple[str, str]:
-        """Store the writes of a batch in order, and stop at the first write that cannot be stored. Return (the problem,
-        the id of that write), or two empty texts if all writes are stored."""
+        """Store the writes of a batch one after another, and stop at the first write that cannot be stored. Return (the
+        problem, the id of that write), or two empty texts if all writes are stored."""
         with self.lock:
             before = len(self.bodies), len(self.committed)
             previous = batch.after_id

@@ -1,5 +1,5 @@
-"""One session of a minimal replica: section 5 of docs/protocol.md. A minimal replica starts no sessions, and only
-answers those that peers start.
+"""One session of a minimal replica: sections 4 and 5 of docs/protocol.md. A minimal replica starts no session. It
+answers the sessions that peers start.
 
 At most one batch is in flight, so there is no window.
 """
@@ -137,8 +137,8 @@ class Session:
         self.csn, self.vector, self.retired = hello.csn, dict(hello.vector), set(hello.retired_servers)
 
     def _judge_history(self, hello: wire.Hello) -> None:
-        """Refuse the peer if neither of the two committed logs begins with the other one. Such replicas need a full
-        state, and a minimal replica neither takes nor gives full states."""
+        """Refuse the peer if neither committed log is the beginning of the other log. Two such replicas need a full
+        state, but a minimal replica neither takes nor gives full states."""
         ours, theirs = self.log.history, json.loads(hello.history)
         csn, shared = len(self.log.committed), min(len(ours), len(theirs))
         if not shared:
@@ -192,8 +192,8 @@ class Session:
         yield wire.Frame(ack=self._replan(plan))
 
     def _cut_ahead(self, batch: wire.Batch) -> str:
-        """Cut a batch before the first write whose stamp is too far ahead. Return the id of that write; empty if
-        there is none."""
+        """Find the first write of a batch whose stamp is too far ahead. Remove this write and the rest of the batch.
+        Return the id of the found write, or an empty text if there is no such write."""
         far = (n for n, one in enumerate(batch.items) if one.body and split(one.id)[0] > self.clock_us + YEAR_US)
         place = next(far, None)
         if place is None:
@@ -215,8 +215,8 @@ class Session:
             raise Refusal("malformed", f"{item.id} does not match its bytes, or the peer lacks its application.")
 
     def _note_received(self, batch: wire.Batch) -> None:
-        """Note that the peer holds the writes of a batch, up to the first gap. The peer has sent this batch, or is
-        about to get it. Later batches leave these writes out."""
+        """Record that the peer holds the writes of a batch, up to the first gap. The batch comes from the peer or goes
+        to the peer. Later batches to the peer leave these writes out."""
         for item in batch.items:
             stamp, origin = split(item.id)
             if item.body and stamp > self._reached(origin):

@@ -1,4 +1,4 @@
-"""Writes, names and frames: what docs/protocol.md says about their form, in sections 4 and 8."""
+"""The form of names, frames and writes: sections 3.1, 4.2, 5.5, 6.1 and 6.5 of docs/protocol.md."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FIELDS = {"stamp", "prev", "origin", "accepted_at", "app", "args", "check", "mer
 
 
 def canonical(write: Mapping[str, Any]) -> bytes:
-    """Return the canonical bytes of a write: stamp, prev and origin, then the other members in alphabetical order."""
+    """Return the canonical bytes of a write: stamp, prev and origin, then the other keys in alphabetical order."""
     head = ("stamp", "prev", "origin")
     ordered = [(name, write[name]) for name in (*head, *sorted(set(write) - set(head)))]
     members = (f"{_json(name)}:{_json(value)}" for name, value in ordered)
@@ -104,7 +104,7 @@ def problem_of(frame: wire.Frame) -> str | None:
 
 
 def is_history(text: str, csn: int = CSN_MAX) -> bool:
-    """Return whether a text is a valid history in which no epoch begins after the CSN `csn`."""
+    """Return whether a text is a valid history. Only the first epoch may begin after the CSN `csn`."""
     try:
         epochs = json.loads(text)
         right = type(epochs) is list and len(epochs) <= 1000
