@@ -1,5 +1,5 @@
-"""The cases in ../shared/cases/ics: calendar files that other programs read wrongly, and the right result of each
-import. The tests are skipped on a machine that does not have the cases."""
+"""Imports of calendar files that other programs read wrongly, with the right results. The files are in
+../shared/cases/ics. The tests are skipped on a machine without these files."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def replica() -> Iterator[FakeReplica]:
 
 
 class Client:
-    """Runs `client.py vish …` in this process and keeps what it printed."""
+    """Runs `client.py vish …` in this process, and keeps the output."""
 
     def __init__(self, folder: Path, replica: FakeReplica, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys

@@ -30,7 +30,8 @@ def hours(first: int, last: int, day: str = "01") -> dict[str, str]:
 
 
 def moved(day: str, *lines: str, first: int = 14) -> str:
-    """Return an exception event of the series `s`: it moves the 9:00 occurrence of this day to the hour `first`."""
+    """Return an event that replaces one occurrence of the series `s`. The 9:00 occurrence of this day moves to the hour
+    `first`."""
     return event("s", f"RECURRENCE-ID:202612{day}T090000", *lines, **hours(first, first + 1, day))
 
 
@@ -39,9 +40,9 @@ def counts(answer: dict[str, Any]) -> tuple[int, int, int, int]:
 
 
 def after(here: Desk, *events: str, options: tuple[str, ...] = ()) -> tuple[int, int, int, int]:
-    """Import these events. Return how many were (added, changed, cancelled, already there).
+    """Import these events. Return the counts (added, changed, cancelled, already there).
 
-    The import must succeed, and do what its preview has announced. A second import must change nothing.
+    The import must succeed, with the same counts as a dry run before the import. A second import must change nothing.
     """
     content = calendar(*events)
     preview = here.take(content, "--dry-run", *options)[1]

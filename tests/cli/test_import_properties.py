@@ -1,5 +1,4 @@
-"""An import follows its file: in whatever order the versions of an event are imported, the newest version decides what
-is reserved."""
+"""The versions of an event may be imported in any order. The newest version decides what is reserved."""
 
 from __future__ import annotations
 
@@ -38,8 +37,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @st.composite
 def versions(draw: st.DrawFn) -> list[tuple[str, ...]]:
-    """Draw the versions of an event. Each version is a tuple of VEVENTs: the event, then exceptions. The slot of an
-    exception never overlaps another occurrence."""
+    """Draw the versions of an event. Each version is a tuple of VEVENTs: first the event itself, then events that
+    replace single occurrences. The slot of a replacement never overlaps another occurrence."""
     found = []
     for sequence in range(draw(st.integers(1, 4))):
         start = FIRST + timedelta(days=draw(st.integers(0, 3)), hours=draw(st.sampled_from([8, 9])))

@@ -1,4 +1,4 @@
-"""How calendar files are read, even if they are unusual or damaged. Whatever cannot be read is reported."""
+"""The client reads unusual and damaged calendar files. The client reports what it cannot read."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_file_that_is_not_a_calendar() -> None:
 
 
 def test_a_file_that_is_cut_off() -> None:
-    """Wherever the file is cut off, its complete events are taken, and the damage is reported."""
+    """The file may be cut off at any byte. The complete events are read, and the damage is reported."""
     content = calendar(event("a"), event("b", "SUMMARY:Café", start="20261202T090000", end="20261202T100000"))
     second = content.index(b"UID:b")
     for end in range(content.index(b"END:VEVENT") + len("END:VEVENT\r\n"), len(content) - len("\r\n")):

@@ -26,7 +26,8 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Run]:
-    """Return a function that runs one command with the given text as typed input, and returns (exit status, output)."""
+    """Return a function that runs one command, with the given text as typed input. The function returns (exit status,
+    output)."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("BAYOU_TOKEN", raising=False)
 

@@ -30,7 +30,7 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 
 class Client:
-    """Runs `client.py vish …` in this process and keeps what it printed."""
+    """Runs `client.py vish …` in this process, and keeps the output."""
 
     def __init__(self, configuration: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._configuration = str(configuration)

@@ -1,4 +1,4 @@
-"""The commands for records against real replicas. Their input is the unchanged files of examples/."""
+"""The commands for records against real replicas. The commands read the files of examples/ unchanged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 def run(
     replicas: Processes, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Run:
-    """Return a function that runs one command, and returns its exit status and its output, including errors."""
+    """Return a function that runs one command. The function returns the exit status and the output, including
+    errors."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     def run_command(*words: str, typed: str = "") -> tuple[int, str]:

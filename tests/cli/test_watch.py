@@ -33,7 +33,7 @@ def event_data(request: str, **more: object) -> Json:
 
 @contextmanager
 def watching(replica: FakeReplica, folder: Path, *words: str, chunked: bool = True) -> Iterator[subprocess.Popen[str]]:
-    """Run `client.py vish watch …`, and yield its process when its event stream is open."""
+    """Run `client.py vish watch …`. Yield the process when the client has opened the event stream."""
     replica.chunked = chunked
     environment = {**os.environ, "XDG_STATE_HOME": str(folder), "BAYOU_REPLICA": replica.url}
     with subprocess.Popen(

@@ -54,8 +54,8 @@ class Terminal:
         self._reader.join(BOUND_S)
 
     def claim(self, line: str) -> None:
-        """Find the address of the cluster page in a line of output. Exchange the key in this address for a control
-        token."""
+        """Find the address of the cluster's web page in a line of output. The address contains a key. Exchange this key
+        for a control token."""
         found = ADDRESS.search(line)
         assert found
         self._headers = {"Origin": f"http://{found[1]}"}

@@ -97,8 +97,8 @@ def test_the_greatest_stamp_wins(state: LastWriterWinsMap[int, int], key: int, s
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), ELEMENTS), max_size=12))
 def test_operations_in_any_order_and_more_than_once(seed: int, made: list[tuple[str, bool, int]]) -> None:
-    """Operations arrive in any order, some twice. At the end all replicas are equal and have applied each operation
-    once."""
+    """Operations arrive in any order, and some operations arrive twice. At the end all replicas are equal and have
+    applied each operation once."""
     chosen = random.Random(seed)
     replicas = {name: OperationSet[int](name) for name in "abc"}
     for name, adds, element in made:
@@ -146,8 +146,8 @@ MEETINGS = st.lists(st.tuples(st.sampled_from(["ab", "bc", "ac", ""]), st.sample
 @settings(deadline=None)
 @given(MEETINGS)
 def test_a_stable_write_never_changes_again(steps: list[tuple[str, str, int]]) -> None:
-    """Three servers write and meet in any order. Once one server holds a write as final, the booking of this write
-    never changes at any server. When all servers have met, they are equal and hold all writes as final."""
+    """Three servers write and meet in any order. Once a write is final at one server, the booking of this write never
+    changes at any server. When all servers have met, the servers are equal and all writes are final."""
     logs = {name: StampedLog(name, 0) for name in "abc"}
     logs["a"].exchange(logs["b"], 0)
     logs["b"].exchange(logs["c"], 0)

@@ -26,7 +26,8 @@ PAGE = {"Origin": "http://127.0.0.1:8001"}
 
 
 class Endpoint:
-    """A control endpoint that only records the acts that requests ask for, such as the crash of a replica."""
+    """A control endpoint that only records the requested actions. For example, a request for a crash crashes no
+    replica."""
 
     def __init__(self, *, resets: bool) -> None:
         self.acts: list[tuple[str, str | None]] = []

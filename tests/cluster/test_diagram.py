@@ -51,7 +51,8 @@ class Drawing:
         return found
 
     def marks(self, lane: str) -> list[str]:
-        """Return the marks of a lane from left to right: what happened, and to which write."""
+        """Return the marks in the lane of a replica, from left to right. Each text says what happened, and to which
+        write."""
         found = self.pieces(f".event[data-lane='{lane}']")
         return [f"{mark['what']} {mark['title'].partition(': ')[2]}".strip() for mark in found]
 
@@ -73,7 +74,7 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture
 def drawn(page: Page, simulation_redis: redis.Redis, tmp_path: Path) -> Iterator[Open]:
-    """Return a function that runs a script in a simulated cluster, and opens its diagram."""
+    """Return a function that runs a script in a simulated cluster, and opens the diagram of the run."""
     driver = SimulatedDriver(simulation_redis, records_frames=True)
 
     def draw(script: str) -> Drawing:

@@ -1,4 +1,4 @@
-"""`cluster.py exercise`: each exercise fails as it is given, with a helpful message, and its solution passes."""
+"""`cluster.py exercise`: each unsolved exercise fails with a helpful message, and each solution passes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ OVERLAPS = "start < :stop AND stop > :start"
 def check(
     simulation: SimulatedDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Check:
-    """Return a function that runs the command for one exercise in an empty folder, and returns its exit status and its
-    output."""
+    """Return a function that runs the command for one exercise in an empty folder. The function returns the exit status
+    and the output of the command."""
 
     @contextlib.contextmanager
     def simulated() -> Iterator[SimulatedDriver]:

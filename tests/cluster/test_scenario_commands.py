@@ -78,7 +78,7 @@ def test_only_the_primary_commits_by_hand(simulation: SimulatedDriver) -> None:
 @pytest.mark.parametrize("ends", ["c 0", "0 c"])
 def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
     """restoreConnection moves the client to the server of the new link, even if the client's old link works.
-    breakConnection does nothing if the client does not have that link."""
+    breakConnection has no effect if the client does not have the named link."""
     result = run_script(
         simulation,
         f"{BEFORE}pause\nput d b 2\nrestoreConnection c 1\nget c b\nbreakConnection {ends}\nget c b\n"
@@ -89,9 +89,9 @@ def test_a_client_has_one_link(simulation: SimulatedDriver, ends: str) -> None:
 
 
 def test_an_id_may_be_a_server_and_a_client(simulation: SimulatedDriver) -> None:
-    """If two ids each name a server and a client, a link between the ids connects the servers.
+    """An id may name both a server and a client. A link between two such ids connects the two servers.
 
-    A link between an id and itself connects the client of that id to the server of that id.
+    A link from such an id to itself connects the client of this id to the server of this id.
     """
     result = run_script(
         simulation,
@@ -145,7 +145,8 @@ def test_the_links_of_an_id_that_joins_again_work(simulation: SimulatedDriver) -
 
 
 def test_a_client_that_has_moved_does_not_return(simulation: SimulatedDriver) -> None:
-    """A server that joins again after it has retired gets back its clients, except those that have moved meanwhile."""
+    """A retired server that joins again gets back its clients. The server does not get back a client that has moved, or
+    a client whose link was broken."""
     result = run_script(
         simulation,
         "joinServer 0\njoinServer 1\njoinClient c 1\njoinClient d 1\njoinClient e 1\nbreakConnection e 1\n"
@@ -199,7 +200,7 @@ def test_reservations_over_midnight(simulation: SimulatedDriver) -> None:
 
 
 def test_names_of_reservations(simulation: SimulatedDriver) -> None:
-    """A refused reservation also gets a name. A skipped line gets none."""
+    """A refused reservation also gets a name. A skipped line gets no name."""
     result = run_script(
         simulation,
         f"{BEFORE}reserve c 6.12 {SLOT}\nreserve d 6.12 {SLOT}\nreserve e 6.12 {SLOT}\nreserve d 6.13 {SLOT}\n"
