@@ -40,8 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude all present objects, such as code, from garbage collection. The collector then looks only at objects that
-    tests make."""
+    """Exclude all objects that exist now, such as code, from garbage collection. The collector then looks only at
+    objects that tests make."""
     gc.collect()
     gc.freeze()
 

@@ -38,7 +38,8 @@ def rest(processes: Processes, label: str) -> str:
 
 
 def back_up(processes: Processes, label: str, target: Path) -> Path:
-    """Stop a replica, back up its folder to `target`, and start the replica again. Return the file of the copy."""
+    """Stop a replica, back up its folder to `target`, and start the replica again. Return the path of the backup
+    file."""
     processes.stop(label)
     status, said, errors = run("backup.sh", processes.settings.data / label, target)
     assert (status, errors) == (0, "")

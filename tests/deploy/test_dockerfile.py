@@ -1,4 +1,4 @@
-"""deploy/Dockerfile: the files that it copies are all that a replica and a client need. No image is built here."""
+"""A replica and a client run with only those files that deploy/Dockerfile copies. The tests build no image."""
 
 from __future__ import annotations
 

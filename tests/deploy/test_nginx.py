@@ -58,7 +58,7 @@ http {{
 
 
 class Site:
-    """A replica behind nginx, with the nginx configuration in docs/operate.md. nginx listens at `port`, not at 443. The
+    """A replica behind nginx. nginx has the configuration in docs/operate.md, but listens at `port` instead of 443. The
     file `certificate` has the certificate of nginx."""
 
     def __init__(self, port: int, token: str, certificate: Path) -> None:

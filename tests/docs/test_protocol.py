@@ -1,6 +1,7 @@
-"""docs/protocol.md shows one session in bytes. Our code sends the same bytes, and the bytes mean what the page says.
+"""docs/protocol.md shows one session in bytes. Our code sends the same bytes, and the document explains the bytes
+correctly.
 
-`python -m tests.docs.test_protocol` prints the table of the checks and the session, as the page must show them.
+`python -m tests.docs.test_protocol` prints the table of the checks and the session, in the form of the document.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ def session_frames() -> list[tuple[str, wire.Frame]]:
 
 
 def shown(frame: wire.Frame) -> tuple[str, str]:
-    """Return a frame as the page shows it: (its fields, its bytes in hexadecimal). The fields give only the length of a
-    body, not the body itself."""
+    """Return a frame in the form of the document: (its fields, its bytes in hexadecimal). For a body, the fields give
+    only the length."""
     fields = text_format.MessageToString(frame)
     for item in frame.batch.items:
         line = text_format.MessageToString(wire.Item(body=item.body))
@@ -94,7 +95,7 @@ def shown(frame: wire.Frame) -> tuple[str, str]:
 
 
 def written_session() -> Iterator[str]:
-    """Yield the session as the page shows it."""
+    """Yield the frames of the session in the form of the document."""
     for number, (sender, frame) in enumerate(session_frames(), 1):
         fields, data = shown(frame)
         receiver = "two" if sender == "one" else "one"
@@ -103,7 +104,7 @@ def written_session() -> Iterator[str]:
 
 
 def written_checks() -> str:
-    """Return the table of the checks as the page shows it."""
+    """Return the table of the checks in the form of the document."""
     return "".join(f"| `{check.__name__}` | {number} | {check.__doc__} |\n" for number, check in CHECKS)
 
 
@@ -124,8 +125,8 @@ def test_the_write_is_in_its_session() -> None:
 
 
 def test_the_page_names_every_frame_field_and_refusal_code() -> None:
-    """The page names the version, the service, each kind of frame with its fields, and each code of a refusal. It has
-    each section that a check names."""
+    """docs/protocol.md names the version, the service, each kind of frame with its fields, and each code of a refusal.
+    The document has each section that a check names."""
     assert f"describes version {PROTOCOL}." in DOCUMENT
     assert PROTOCOL == suite.PROTOCOL
     assert f"`{SERVICE}`" in DOCUMENT

@@ -1,4 +1,4 @@
-"""docs/rest.md: its tables list the declared endpoints, and its examples print the output that the page shows."""
+"""docs/rest.md: the tables list the declared endpoints, and the examples print the output that the document shows."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ VARIABLE = re.compile(r"[a-z0-9_-]+~[a-z0-9]{6}|\b[0-9]{16}\b")
 
 
 def test_the_tables_are_the_endpoints(parts: Parts) -> None:
-    """The applications of this project must have a section on the page. An application that somebody else adds need not
-    have one."""
+    """Each application of this project must have a section in docs/rest.md. Applications of other projects need no
+    section."""
     documented = dict(SECTION.findall(DOCUMENT))
     tables = tables_of(parts, Counters(), Security(parts.settings, parts.store.read))
     assert {"replica", "rooms", "playlist", "people", "records"} == set(documented) <= {"replica", *NAMES}
@@ -65,7 +65,7 @@ def test_the_examples_print_what_the_page_says(tmp_path: Path) -> None:
 
 
 def documents(text: str) -> Iterator[Any]:
-    """Return the JSON documents in a text, in order, without the values that differ from run to run."""
+    """Return the JSON documents in a text, one after another. Values that differ from run to run are replaced."""
     rest = VARIABLE.sub("*", text).strip()
     while rest:
         found, end = json.JSONDecoder().raw_decode(rest)

@@ -1,4 +1,4 @@
-"""docs/teaching.md and docs/course.md: their scripts print the output that the page shows, and every command runs."""
+"""docs/teaching.md and docs/course.md: the scripts print the output that the documents show, and every command runs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_command_runs(command: str, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_minutes_of_each_plan_follow_one_another(page: str) -> None:
-    """Each plan of a page begins at 0 and has no gap."""
+    """Each plan in a document begins at minute 0 and has no gap."""
     spans = [(int(start), int(end)) for start, end in re.findall(r"^\| (\d+)–(\d+) \|", PAGES[page], re.M)]
     plans = [span for span in spans if span[0] == 0]
     assert plans
