@@ -25,7 +25,7 @@ from tests.support.toy import RULES, TOY
 
 @pytest.fixture
 def extremes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make random.uniform return its lower bound and its upper bound in turn."""
+    """Replace random.uniform by a function that returns the lower bound and the upper bound alternately."""
     turns = cycle((False, True))
     monkeypatch.setattr("random.uniform", lambda least, most: most if next(turns) else least)
 
@@ -58,7 +58,7 @@ def test_a_peer_that_is_down_is_called_less_and_less_often_however_long_it_is_do
 
 @contextmanager
 def peer_of_another_release(address: Address, *refusals: tuple[str, str]) -> Iterator[None]:
-    """Run a peer that refuses every session. Each refusal takes the next code and message from the list."""
+    """Run a peer that refuses every session. For each session, `refusals` has a code and a message."""
     left = iter(refusals)
 
     def exchange(_messages: Any, _context: grpc.ServicerContext) -> Iterator[wire.Frame]:

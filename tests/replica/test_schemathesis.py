@@ -64,7 +64,10 @@ def test_every_answer_is_described(app: Flask, endpoints: list[Endpoint], mode: 
 
 
 def _may_be_invalid(operation: Any) -> bool:
-    """Return whether the test sends invalid requests for an operation. It does if the operation has a query, a body or
-    a required header. Otherwise, Schemathesis would need hundreds of attempts to find an invalid name in the path or an
-    invalid optional header."""
+    """Return whether the test also sends invalid requests for an operation.
+
+    The test sends invalid requests if the operation has a query, a body or a required header. For other operations,
+    only the path or an optional header can be invalid. Schemathesis would need hundreds of attempts to find such a
+    request.
+    """
     return bool(operation.query or operation.body or any(header.is_required for header in operation.headers))

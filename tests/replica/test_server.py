@@ -105,8 +105,7 @@ def test_requests_that_follow_each_other_on_a_connection_are_answered_in_order(o
 
 
 def test_a_spike_of_requests_is_answered(one: Processes) -> None:
-    """The test sends three times as many requests at once as the server has threads. Many connections to Redis are
-    opened."""
+    """The server has THREADS threads. The test sends three times as many requests at the same time."""
     with ThreadPoolExecutor(3 * THREADS) as clients:
         writes = [clients.submit(reserve, one, 10 + number // 23, number % 23) for number in range(3 * THREADS)]
         reads = [clients.submit(requests.get, url(one, "/replica/log"), timeout=BOUND_S) for _ in range(THREADS)]

@@ -1,4 +1,4 @@
-"""Two replicas have different settings that should be the same: both warn once and continue."""
+"""Two replicas differ in a setting that should be the same for all replicas. Both replicas warn once and continue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BY_HAND = SETTINGS.anti_entropy.model_copy(update={"interval_s": 0.0, "after_wri
 
 @pytest.fixture
 def settings() -> Config:
-    """Return a configuration of `one` and `two` at free addresses. Sessions run only on request."""
+    """Return a configuration with the replicas `one` and `two`, at free addresses. Sessions run only on request."""
     free = map(read_address, free_addresses(4))
     replicas = {label: ReplicaSettings.model_construct(rest=next(free), anti_entropy=next(free)) for label in TWO}
     return SETTINGS.model_copy(update={"replicas": replicas, "anti_entropy": BY_HAND})
@@ -39,7 +39,8 @@ def stores(settings: Config) -> list[Store]:
 
 
 def said_in(settings: Config, stores: Sequence[Store], auth: Sequence[str], caplog: pytest.LogCaptureFixture) -> str:
-    """Run sessions between two replicas with these values of `auth`. Return the warnings of both replicas."""
+    """Run sessions between two replicas, and return the warnings of both replicas. `auth` has the setting `auth` of
+    each replica."""
     sides = [
         Scheduler(settings.model_copy(update={"auth": own}), label, store, RULES)
         for label, store, own in zip(TWO, stores, auth, strict=True)

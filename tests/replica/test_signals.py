@@ -1,5 +1,7 @@
-"""A replica never misses a signal, even one that comes just when it begins to wait. It stops even if Redis does not
-answer."""
+"""A replica never misses a signal, even if the signal comes just when the replica begins to wait.
+
+A replica stops on a signal even if Redis does not answer.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ SILENT = "Redis does not answer. The replica stops within 25 s"
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    """A cluster with one replica, `one`, which the test starts."""
+    """Yield a cluster with one replica, `one`. The test starts this replica."""
     found = Processes(write_configuration(tmp_path, ["one"], {}))
     found.settings.data.mkdir()
     yield found

@@ -1,5 +1,7 @@
-"""Clients that are slow, silent or greedy, over raw sockets: they delay no other clients, and use little memory of the
-replica. Tests that need a second client address use 127.0.0.2, which Linux allows."""
+"""Clients that are slow, silent or greedy. Such clients delay no other clients, and use little memory of the replica.
+
+The tests use raw sockets. Tests that need a second client address use 127.0.0.2, which Linux allows.
+"""
 
 from __future__ import annotations
 
@@ -113,8 +115,8 @@ def test_a_head_of_many_long_headers_is_cut_off() -> None:
 
 
 def test_answers_that_are_not_read_take_a_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients that do not read their answers are cut off, beginning with the client that has waited longest. A client
-    that reads gets its whole answer."""
+    """Some clients do not read their answers. If these answers use too much memory, the server closes the connection of
+    the oldest answer. A client that reads gets its whole answer."""
     monkeypatch.setattr(wsgi, "ANSWERS_BYTES_MAX", 64 * MIB)
     body = bytes(16 * MIB)  # more than the kernel keeps for a connection
 
@@ -133,7 +135,8 @@ def test_answers_that_are_not_read_take_a_bounded_memory(monkeypatch: pytest.Mon
 
 
 def received_within(connection: socket.socket) -> bytes:
-    """Return what the connection has received until it is closed, at most about 16 MiB (one answer)."""
+    """Read until the server closes the connection, or until 16 MiB (the size of one answer) are read. Return the
+    bytes."""
     found, connection_closed = b"", False
     with contextlib.suppress(ConnectionResetError):
         while len(found) < 16 * MIB and not connection_closed:

@@ -154,10 +154,10 @@ def test_a_hello_in_another_name_is_refused(folder: Path, tmp_path: Path) -> Non
 
 
 class Liar:
-    """A replica in the process of the test. It has sessions with real replicas.
+    """A replica that the test runs in its own process. The replica has sessions with real replicas.
 
-    If `certificate` is given, the replica uses the certificate of that label. Otherwise the replica uses its own
-    certificate.
+    The replica uses the certificate of the label `certificate`. If `certificate` is empty, the replica uses the
+    certificate of its own label.
     """
 
     def __init__(self, processes: Processes, folder: Path, label: str, *, certificate: str = "") -> None:
@@ -169,8 +169,8 @@ class Liar:
         self._signing = read_signing(SETTINGS.model_copy(update={"tls": folder}), certificate or label)
 
     def session(self, peer: str, *, signs: bool = True) -> Report:
-        """Run a session with a replica. If `signs` is false, send commits without seals, and take commits without
-        seals."""
+        """Run a session with the replica `peer`. If `signs` is false, the liar sends commits without seals, and accepts
+        commits without seals."""
 
         def make(*, initiator: bool, stands: bool) -> Session:
             assert not stands

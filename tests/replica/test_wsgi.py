@@ -1,6 +1,6 @@
-"""The web server of a replica, with small WSGI applications.
+"""The web server of a replica, tested with small WSGI applications.
 
-The server parses requests and sends answers. A request uses a thread only as long as needed.
+The server parses requests and sends answers. Slow clients do not hold a thread of the server.
 """
 
 from __future__ import annotations
@@ -209,7 +209,8 @@ def test_a_malformed_request_is_refused_and_leaves_nothing_in_the_log(caplog: py
 
 
 class Answering:
-    """A WSGI application with a long answer. It records how much was sent, and whether the answer was closed."""
+    """A WSGI application with a long answer. `sent` counts the pieces of the answer that the server has taken. `closed`
+    is set when the server closes the answer."""
 
     def __init__(self, pieces: int = 1 << 16) -> None:
         self.pieces = pieces

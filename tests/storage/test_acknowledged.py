@@ -1,4 +1,5 @@
-"""The record of what a process has acknowledged, and the check that the namespace still holds all of it."""
+"""`Acknowledged` records the writes and commits that a process has acknowledged. It checks that the namespace still
+holds these writes and commits."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ OWN = "one~aaaaaa"
 
 @pytest.fixture
 def state() -> State:
-    """The state of a namespace with two own writes: stamp 5, committed with CSN 3, and stamp 7, tentative."""
+    """Return the state of a namespace with two own writes. One write has stamp 5 and is committed with CSN 3. The other
+    write has stamp 7 and is tentative."""
     found = Cluster(1).replicas[0].state()
     return replace(found, server=OWN, vector={OWN: 7, "two~aaaaaa": 9}, committed_vector={OWN: 5}, csn=3)
 

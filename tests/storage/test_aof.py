@@ -52,7 +52,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 
 @pytest.fixture
 def copy(recorded: Recorded, tmp_path: Path) -> Callable[[bytes], Path]:
-    """Return a function that copies the recorded data folder, and replaces the bytes of the newest file in the copy."""
+    """Return a function that copies the recorded data folder. The argument of the function becomes the content of the
+    newest file in the copy."""
 
     def make(content: bytes) -> Path:
         folder = tmp_path / "one"

@@ -17,8 +17,8 @@ BASE = "appendonly.aof.1.base.rdb"
 
 
 class Places:
-    """The places where a replica looks for a redis-server: folders below `root`, and two Python packages that contain a
-    server."""
+    """The places where a replica looks for a redis-server. These are folders in `root`, and two Python packages that
+    contain a server."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path, self.python, wheels = root / "path", root / "python", root / "wheels"

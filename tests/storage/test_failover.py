@@ -1,6 +1,7 @@
 """The storage in a Redis that the operator runs: a Redis Cluster of three real nodes, or a master with Sentinel.
 
-The client finds the Redis that has the namespace, even after a failover or after the namespace has moved.
+After a failover, the client finds the Redis that has the namespace. The client also finds this Redis after the
+namespace has moved.
 """
 
 from __future__ import annotations
@@ -241,8 +242,8 @@ def test_a_failover_by_sentinel_is_followed_under_a_new_id(
 def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
     servers: Servers, open_one: Callable[..., OpenStorage]
 ) -> None:
-    """The Redis process is the same as before, and has the same run id. But meanwhile the process was a replica of a
-    second Redis, and copied the data of the second Redis. So the last writes may be lost."""
+    """The first Redis becomes a replica of the second Redis, and copies the data of the second Redis. Then the first
+    Redis becomes a master again. The process and the run id are the same as before, but the last writes may be lost."""
     first, second = servers.start("--appendonly", "yes", count=2)
     url = f"redis://127.0.0.1:{first}/0"
     opened = open_one(url)
@@ -258,9 +259,10 @@ def test_a_process_that_was_a_replica_in_between_counts_as_another_redis(
 
 
 def _open_and_decide(open_one: Callable[..., OpenStorage], url: str) -> tuple[OpenStorage, list[str | None]]:
-    """Open the storage. Return the storage, and a list that grows each time the client finds another Redis.
+    """Open the storage. Return the storage and a list of ids.
 
-    Each entry of the list is the id that the replica may keep, or None if the replica needs a new id.
+    The list gets one entry each time the client finds another Redis. The entry is the id that the replica may keep, or
+    None if the replica needs a new id.
     """
     decided: list[str | None] = []
 

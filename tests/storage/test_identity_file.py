@@ -1,5 +1,7 @@
-"""The identity file and the lock of a replica's folder: when a replica may keep its id, and what a damaged file
-causes."""
+"""The identity file of a replica, and the lock of the replica's folder.
+
+The tests check when a replica may keep its id. They also check that a damaged identity file is refused.
+"""
 
 from __future__ import annotations
 

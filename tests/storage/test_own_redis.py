@@ -1,4 +1,5 @@
-"""The operator's own Redis, or a Redis in memory: what a replica requires of it, and the errors and warnings."""
+"""What a replica requires of the operator's own Redis, and the errors and warnings of the replica. Some tests use a
+Redis in memory."""
 
 from __future__ import annotations
 
@@ -109,8 +110,8 @@ def test_a_redis_that_may_evict_is_refused(open_one, own_redis, tmp_path):
 
 
 def info_reply(**members: object) -> dict[str, object]:
-    """Return a Redis server's usual reply to INFO. `members` replaces entries; an entry with the value None is left
-    out."""
+    """Return the usual reply of Redis to INFO. The arguments replace entries of this reply. An entry with the value
+    None is left out."""
     usual = {"redis_version": "7.2.4", "run_id": "r", "maxmemory_policy": "noeviction", "aof_enabled": 1}
     return {name: value for name, value in (usual | members).items() if value is not None}
 

@@ -110,15 +110,15 @@ def fields(store: Store, page: str = "page") -> set[str]:
 
 
 def meet(one: Store, other: Store, application: LuaApplication) -> str | None:
-    """Run a session between two stores. Return the message of the error that `one` reports; None if it reports no
+    """Run a session between two stores. Return the message of the error that `one` reports, or None if there is no
     error."""
     error = Meeting(one, other, rules_by_tag([application])).run().ends[0].report.error
     return error.message if error else None
 
 
 def test_a_kill_is_caught_only_within_the_line_that_catches_it(server: redis.Redis) -> None:
-    """storage/lua/engine/play.lua relies on this behaviour of Redis to say which write looped. Redis 6.2, Redis 7.0 and
-    Valkey 9.1 behave in this way."""
+    """After a kill, a script goes on only to the end of the line that catches the kill. storage/lua/engine/play.lua
+    relies on this behaviour to say which write looped. Redis 6.2, Redis 7.0 and Valkey 9.1 behave in this way."""
     other = redis.Redis.from_pool(redis.ConnectionPool.from_url(f"unix://{path_of(server)}", protocol=2))
     with ThreadPoolExecutor() as pool:
         for script in (SAME_LINE, NEW_LINE):
@@ -239,7 +239,7 @@ def test_a_full_state_on_which_a_write_that_loops_would_be_played_again_changes_
 def test_a_batch_that_is_only_slow_is_stored(
     storage: OpenStorage, application: LuaApplication, mended: LuaApplication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No write of the batch takes long, but together they take longer than a script may."""
+    """Each write of the batch is fast, but all writes together take longer than SCRIPT_S_MAX."""
     ended: list[str | None] = []
     end_script = storage.end_script
 

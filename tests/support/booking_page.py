@@ -50,7 +50,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 def open_calendar(page: Page, processes: Processes, day: str, more: str = "", user: str = "vish") -> None:
-    """Open the calendar web page at a day as a user, and wait until it shows the reservations of that day."""
+    """Open the calendar web page as the user `user`. Wait until the web page shows the reservations of the day
+    `day`."""
     page.open("about:blank")  # a change after the # in the address does not reload a page
     page.open(f"http://{processes.settings.replica('one').rest}/#day={day}{more}")
     page.wait_for(
@@ -66,7 +67,7 @@ def reserve(processes: Processes, user: str, start: str, end: str, **more: str) 
 
 
 def fill(page: Page, selector: str, value: str) -> None:
-    """Set the value of a field by script, because how a date is typed depends on the language of the browser."""
+    """Set the value of a field by script. To type a date, a test would have to know the language of the browser."""
     page.run(
         "const field = document.querySelector(arguments[0]); field.value = arguments[1];"
         "field.dispatchEvent(new Event('input', { bubbles: true }));",
@@ -86,7 +87,7 @@ def press(page: Page, text: str) -> None:
 
 
 def fill_mover(page: Page, start: str, end: str) -> None:
-    """Open the form that moves the reservation shown in the dialog, and fill in these times. The button `.mover .main`
+    """Open the form that moves the reservation in the dialog, and fill in the new times. The button `.mover .main`
     sends the form."""
     page.wait_for_text("#details", "Move …")
     press(page, "Move …")
