@@ -1,7 +1,7 @@
-"""`make sim` runs many seeds on all cores. It draws the first seed at random, and prints it.
+"""`make sim` runs many seeds on all cores. The first seed is drawn at random and printed.
 
-SEED=n runs one seed and prints its trace. SEEDS= sets the number of seeds, STEPS= the number of steps per seed, BASE=
-the first seed, and SECONDS= the time after which no new seed begins.
+SEED=n runs one seed and prints the trace of the run. SEEDS= sets the number of seeds, and STEPS= sets the number of
+steps per seed. BASE= sets the first seed. SECONDS= sets a time limit: when the time is over, no new seed begins.
 """
 
 from __future__ import annotations

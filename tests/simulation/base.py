@@ -1,4 +1,4 @@
-"""The state of a simulated world, and how the numbers of a step choose a node or a client in it."""
+"""The state of a simulated world. The numbers of a step choose a node or a client in this world."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class WorldBase:
         self._labels = 0
 
     def _installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
-        """Check the other nodes that changed in this step, then the node that has installed a full state.
+        """Check a node that has installed a full state. Before this, check the other nodes that changed in this step.
 
-        The sender of the full state may be among the other nodes and have new commits, so these nodes come first.
+        One of the other nodes may be the sender of the full state. The checker must see the sender's new commits first.
         """
         for node in self.nodes.values():
             if node.store.dirty and node.store is not store:
@@ -126,6 +126,6 @@ class WorldBase:
         self.sessions = [session for session in self.sessions if not session.over]
 
     def _rename(self, node: Node) -> None:
-        """Give the node a new id, because writes that it accepted may be lost."""
+        """Give the node a new id, because writes that the node accepted may be lost."""
         node.store.begin(server=self.mint(node.label), cluster=CLUSTER, first_primary=False)
         self.counts["new ids"] += 1

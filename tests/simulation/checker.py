@@ -57,7 +57,7 @@ class Checker:
     # After each step.
 
     def look(self, node: Node) -> None:
-        """Check all looks at the node since the last call."""
+        """Check each new Look at the node. A Look is new if it was taken after the last call."""
         self._look(node.label, node.store)
 
     def _look(self, label: str, store: FaultyStore) -> None:
@@ -70,10 +70,10 @@ class Checker:
             self._set_aside[label] = look.set_aside
 
     def _learn(self, label: str, look: Look) -> None:
-        """Fetch the writes of the node that the checker has not seen yet, and check them.
+        """Fetch the writes of the node that the checker has not seen yet, and check these writes.
 
-        Each write must have a body, and must be stored under the id in its body. No two writes of a server may follow
-        the same write.
+        Each write must have a body, and must be stored under the id in this body. Two writes of a server must not have
+        the same previous write.
         """
         ids = [identifier for _, identifier, _ in look.committed if identifier not in self.writes]
         ids += [identifier for identifier in look.tentative if identifier not in self.writes]
@@ -152,7 +152,11 @@ class Checker:
         self.acknowledged.add(identifier)
 
     def session_held(self, label: str, needs: dict[str, int], view: str) -> None:
-        """Check that a node which answered a client session holds the writes that the session needs (invariant 12)."""
+        """Check a node that has answered a request of a client session (invariant 12).
+
+        `needs` maps servers to stamps. In the view `view`, the node must hold the writes of each server up to the
+        stamp.
+        """
         state = self._last[label]
         vector = self._vectors[label]
         if view == "committed":
@@ -161,13 +165,16 @@ class Checker:
             self.demand(12, vector.complete(server) >= stamp, label, "served without", server, stamp, view)
 
     def installed(self, store: FaultyStore, before: State, installed: Installed | None) -> None:
-        """Note which writes may be lost after a node has installed a full state.
+        """Record which writes may be lost, after a node has installed a full state.
 
-        `before` is the node's state before the installation, and `installed` is the result. The result must name each
-        revoked commit that the node lost and had not truncated. `compared` checks this later (invariant 9).
+        `before` is the node's state before the installation. `installed` is the result of the installation. If the
+        reply of Redis was lost, `installed` is None.
 
-        A revoked commit that the node had truncated may be lost, and so may the writes in `installed.lost`. If the
-        reply of Redis was lost, `installed` is None, and every revoked commit may be lost.
+        The result must name each revoked commit that the node lost and had not truncated. `compared` checks this rule
+        later (invariant 9).
+
+        Writes in `installed.lost` may be lost. A revoked commit may be lost if the node had truncated the commit. If
+        `installed` is None, every revoked commit may be lost.
         """
         after, followed = store.state(), self._followed.get(store.label)
         self._look(store.label, store)
@@ -184,18 +191,20 @@ class Checker:
         self._excuse(revoked if installed is None else installed.lost)
 
     def compared(self, label: str, *, is_partial: bool) -> None:
-        """Check that the node has named each commit that it lost to a full state. If the sender could not compare the
-        whole log (`is_partial`), commits that are not named may be lost, as docs/design.md says."""
+        """Check that the node has named each commit that it lost when it installed a full state.
+
+        `is_partial` is true if the sender of the full state could not compare the whole log. Then commits that are not
+        named may be lost, as docs/design.md says.
+        """
         unnamed = self._unnamed.pop(label, [])
         self.demand(9, is_partial or not unnamed, label, unnamed, "were committed, and are not named")
         self._excuse(unnamed)
         self.counts["not compared"] += len(unnamed)
 
     def _excuse(self, identifiers: Iterable[str]) -> None:
-        """Note that these writes may be lost.
+        """Record that these writes may be lost.
 
-        A request that was made twice has two writes. While a node holds one of the writes, `destroyed` does not excuse
-        the other. If no node holds a write of the request, all writes of the request may be lost.
+        A request that was made twice has two writes. If no node holds a write of the request, both writes may be lost.
         """
         lost = set(identifiers)
         if not lost:
@@ -217,20 +226,20 @@ class Checker:
     # When storage is destroyed, or a server leaves.
 
     def destroyed(self, label: str, others: Iterable[Node]) -> None:
-        """Excuse each acknowledged write whose request only the node `label` held.
+        """Excuse acknowledged writes that were lost with the storage of the node `label`.
 
-        The storage of this node is destroyed, so invariant 7 (no acknowledged write is lost) does not apply to the
-        write. `others` are the other nodes.
+        A write is excused if none of the other nodes (`others`) holds a write of the same request. Invariant 7 (no
+        acknowledged write is lost) does not apply to excused writes.
         """
         gone = self._requests(label) - set().union(*(self._requests(other.label) for other in others))
         self.excused.update(identifier for identifier in self.acknowledged if self._asked(identifier) in gone)
         self.forget(label)
 
     def _requests(self, label: str) -> set[tuple[str, str]]:
-        """Return the requests of the writes that a node holds.
+        """Return the requests of the writes that a node holds. The result includes the writes that the node has set
+        aside.
 
-        The writes that the node has set aside are included. The node will make them again, with the same requests, and
-        perhaps no other node holds them.
+        The node will make each set-aside write again, with the same request. Perhaps no other node holds this request.
         """
         if label not in self._last:
             return set()
@@ -304,9 +313,9 @@ class Checker:
         """Check these invariants at the end of a run, when all links are healed and all sessions have ended:
 
         7   no acknowledged write is lost
-        14  all nodes are equal, with nothing tentative
-        16  a series that wanted all or nothing got all its slots or changed nothing
-        17  reservations respect the limit on open reservations, and the page of each user lists the open ones
+        14  all nodes are equal, and have no tentative writes
+        16  a series with the option all_or_nothing has all its slots, or nothing was changed
+        17  a write respects its limit on open reservations, and the page of each user lists the user's open reservations
         18  only permitted users changed reservations and people
         """
         first = self._last[nodes[0].label]

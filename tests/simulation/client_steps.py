@@ -20,7 +20,8 @@ NEWEST = 12  # a client changes only its latest reservations
 
 
 class ClientSteps(WorldBase):
-    """Has these steps: `reserve`, `move`, `cancel`, `put`, `get`, `record` and `again` (repeats the last request)."""
+    """Adds these steps to a world: `reserve`, `move`, `cancel`, `put`, `get`, `record` and `again` (repeats the last
+    request)."""
 
     def _do_reserve(self, a: int, b: int, c: int, d: int, e: int) -> str:
         client, node = self._client(a), self._serving(b)
@@ -79,8 +80,7 @@ class ClientSteps(WorldBase):
         return f"{client.name} at {node.label} {view} {snapshot.csn}"
 
     def _near(self, a: int, b: int) -> Node | None:
-        """Return a node for a client. This is mostly the client's usual node, which knows the client's earlier
-        requests."""
+        """Return a node for a client. In three of four cases, this is the client's usual node."""
         return self._serving(b >> 2) if b % 4 == 0 else self._serving(a % len(self.clients))
 
     def _who(self, client: Client, node: Node, moment: int, request: str = "", role: str = "user") -> Who:
@@ -137,13 +137,12 @@ class ClientSteps(WorldBase):
         return text
 
     def _note(self, client: Client, draft: Draft) -> None:
-        """If a draft makes or hands over a reservation or series, record the draft for the client who will be the
-        owner."""
+        """If the draft makes or hands over reservations, record the ids of the reservations for the future owner."""
         owner = next((one for one in self.clients if one.name == draft.args.get("owner")), client)
         if owner is not client or draft.op.startswith("reserve"):
             owner.note(draft)
 
 
 def newest(names: Sequence[str], number: int) -> str:
-    """Return one of the last NEWEST names; `number` decides which one."""
+    """Return one of the last NEWEST names. `number` decides which name."""
     return names[-1 - number % min(NEWEST, len(names))]

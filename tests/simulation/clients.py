@@ -1,4 +1,4 @@
-"""Clients of the simulation: the drafts of their requests, and their client sessions, which move between replicas."""
+"""Clients of the simulation, and the drafts of their requests. A client uses one client session at all replicas."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Client:
     that the client may own. `series` has ids of series. `has_managed` is true if the client was ever a manager at some
     replica.
 
-    `refusals_in_a_row` counts refusals in a row by replicas that lack what the client session has seen.
+    `refusals_in_a_row` counts the refusals with the error Behind since the last answer. A replica refuses a request
+    with Behind if the replica lacks writes that the client session needs.
     """
 
     name: str
@@ -66,10 +67,8 @@ class Client:
             self.token = token
 
     def refused(self) -> None:
-        """Count a refusal by a replica that lacks what the client session has seen.
-
-        After PATIENCE refusals in a row the client begins a new client session.
-        """
+        """Count a refusal with the error Behind. After PATIENCE such refusals in a row, the client begins a new client
+        session."""
         self.refusals_in_a_row += 1
         if self.refusals_in_a_row == PATIENCE:
             self.token, self.refusals_in_a_row = Token(), 0
@@ -179,7 +178,8 @@ def request_context(
     """Return the context of a request. `limit` is the maximum number of open reservations. If `is_older` is true, the
     context is for the older version of the rooms application, which has no local times.
 
-    `moment` decides the time of the request. For one `moment` in four, some reservations have ended by this time.
+    `moment` decides the time of the request. For one in four values of `moment`, some reservations have ended by this
+    time.
     """
     minute = FIRST_MIN + (0, 0, 0, 23 * 60)[moment % 4]
     policies = Policies(open_reservations=limit)

@@ -20,7 +20,7 @@ WANTED = ("all_or_nothing", "best_effort")
 def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
     """Return the draft of a reserve_series.
 
-    Half of the series begin on the day of the single reservations. The others begin a day later, so that they can
+    Half of the series begin on the same day as the single reservations. The other series begin a day later, and can
     conflict only with series.
     """
     name, days = room_name(room), how >> 5 & 1
@@ -57,8 +57,8 @@ def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: 
 def extend(context: DraftContext, of: str, members: Sequence[Occurrence], how: int) -> Draft:
     """Return the draft of an extend_series. The draft adds the one or two dates after the last date of `members`.
 
-    Such a date may be new or cancelled. The date may also be in the series already, although this node does not know
-    that.
+    An added date may be new or cancelled. If this node has not received all writes, the series may already have an
+    added date.
     """
     last = date.fromisoformat(members[-1].day)
     known = {member.day: (member.reservation, member.final) for member in members}

@@ -1,8 +1,9 @@
-"""The committed log of each history, as the model plays it. Every replica with this history must have the same log.
+"""The committed log that every replica with the same history must have. The model computes the outcomes and the pages
+of the log.
 
-A history is identified by the text of its epochs. For each commit, the log holds the outcome, and the vector and the
-pages after the commit. A history may branch off another history. It then begins with the commits of the other history
-up to the branch.
+A history is identified by the text of its epochs. For each commit, the log has the outcome, and also the vector and the
+pages after the commit. A history may branch off another history. The log of the new history then begins with the
+commits of the other history up to the branch.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class CommittedLogs:
     """The logs of all histories that were seen so far.
 
     A history usually has one log. Each time a server goes on with an old copy of its storage, a history may get one
-    more log. `forks` is the number of these times.
+    more log. `forks` counts how often a server has gone on with an old copy.
     """
 
     def __init__(self) -> None:
@@ -102,10 +103,10 @@ class CommittedLogs:
     def of(self, state: State, followed: CommittedLog | None = None) -> CommittedLog:
         """Return the log that a node in this state follows.
 
-        `followed` is the log that the node has followed so far. Return this log again if it fits the state.
+        `followed` is the log that the node has followed so far. If `followed` fits the state, return `followed` again.
 
-        A node that is a copy may have given up its history. Then return the first log, of any history, that has the
-        node's last commit.
+        A node with commits but without epochs is a copy that has given up its history. Then search the logs of all
+        histories, and return the first log that has the node's last commit.
         """
         if followed is not None and state.csn <= followed.csn and not _differing(followed, [(state.csn, state.last)]):
             return followed
@@ -121,11 +122,13 @@ class CommittedLogs:
         before: State | None,
         followed: CommittedLog | None,
     ) -> CommittedLog:
-        """Return the log of the node's history that agrees with the node's commits `known`. These are pairs (CSN, id),
-        from `start_csn` on.
+        """Return the log of the node's history that agrees with the node's commits `known`. A log does not agree if it
+        has another id at the CSN of one of these commits.
 
-        `before` is the node's state at the previous look. `followed` is the log that the node has followed so far. If
-        several logs agree, prefer `followed`. If no log agrees, return a new branch or the first log.
+        `known` has pairs (CSN, id) from `start_csn` on. `before` is the node's state at the previous look. `followed`
+        is the log that the node has followed so far.
+
+        If several logs agree, prefer `followed`. If no log agrees, return a new branch or the first log.
         """
         if state.history == "[]" and state.csn > 0:
             return self.of(state)
@@ -160,8 +163,11 @@ class CommittedLogs:
 
 
 def _has_vectors(line: CommittedLog, state: State) -> bool:
-    """Return whether the log has the same vectors as the node at two points: the node's CSN, and its OSN (its newest
-    truncated commit). A point after the end of the log is not compared."""
+    """Return whether the node's vectors fit the log.
+
+    The committed vector must equal the log's vector at the node's CSN. The omitted vector must equal the log's vector
+    at the node's OSN (the CSN of the newest truncated commit). A CSN after the end of the log is not compared.
+    """
     vectors = (state.osn, state.omitted_vector), (state.csn, state.committed_vector)
     return all(csn > line.csn or line.vectors[csn].stamps == vector for csn, vector in vectors)
 
@@ -175,10 +181,10 @@ OF_NOBODY = {"failed", "duplicate", "differs", "unknown", "forbidden"}
 
 
 def notes(write: Write, csn: int, outcome: str) -> Pages:
-    """Return the notes that a commit leaves on pages, as a map from page to fields.
+    """Return the notes that a commit leaves on pages. The result maps the name of each page to fields.
 
-    A note is a field on a page. The name of the field is # and the CSN. The text of the field says what the write did
-    to the page.
+    Each field is a note. The name of the field is # and the CSN. The text of the field says what the write did to the
+    page.
     """
     status, _, detail = outcome.partition(" ")
     judged = status == "forbidden" and bool(detail)

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Violation(AssertionError):
-    """An invariant does not hold. `number` is its number in docs/design.md."""
+    """The error for a violated invariant. `number` is the invariant's number in docs/design.md."""
 
     def __init__(self, number: int, text: str) -> None:
         super().__init__(f"invariant {number}: {text}")
@@ -15,9 +15,9 @@ class Violation(AssertionError):
 
 
 class Demand:
-    """A callable that checks whether an invariant holds, and counts the checks of each invariant.
+    """A callable that checks an invariant, and counts the checks of each invariant.
 
-    If the invariant does not hold, the call raises Violation. `words` become the message.
+    If the argument `holds` is false, the call raises Violation. `words` become the message of the error.
     """
 
     def __init__(self) -> None:

@@ -32,8 +32,8 @@ LIES: tuple[Callable[[Hello, State], Hello], ...] = (  # the hello of the peer, 
 
 
 class FailureSteps(SessionSteps):
-    """Has these steps: `crash`, `restart`, `pause`, `reply`, `flush`, `tail`, `copy`, `restore`, `rollback`, `birth`,
-    `clock` and `lie`.
+    """Adds these steps to a world: `crash`, `restart`, `pause`, `reply`, `flush`, `tail`, `copy`, `restore`,
+    `rollback`, `birth`, `clock` and `lie`.
 
     The comments in tests/simulation/faults.py explain the steps whose names are not obvious.
     """
@@ -99,7 +99,7 @@ class FailureSteps(SessionSteps):
         return f"{node.label} soon"
 
     def _lose_tails(self) -> None:
-        """Carry out the power cuts that are due. Each one stops a node and drops the last changes of the node's
+        """Carry out the power cuts that are due. Each power cut stops a node, and drops the last changes of the node's
         storage."""
         for node in self.nodes.values():
             if node.power_cut is not None and node.store.scripts_run >= node.power_cut[1]:
@@ -141,8 +141,10 @@ class FailureSteps(SessionSteps):
         return f"{node.label} {'from a copy' if copy else 'empty'} {node.store.state().server}"
 
     def _do_rollback(self, a: int, _b: int, _c: int, _d: int, _e: int) -> str:
-        """Put an old copy of a node's storage back, and let the node go on under the id in the copy. A machine that is
-        set back to a snapshot does the same."""
+        """Replace a node's storage by an old copy. The node goes on under the id in the copy.
+
+        The same happens if an operator sets a machine back to a snapshot.
+        """
         node = self._running(a)
         if node is None or node.copy is None or len(self.nodes) < 2:
             return "nothing"
@@ -187,9 +189,10 @@ class FailureSteps(SessionSteps):
         return f"{node.label} {jump}"
 
     def _correct_clock(self, node: Node) -> str:
-        """Set the clock of a node right, as an operator does.
+        """Correct the clock of a node, as an operator does.
 
-        If the log has stamps so far ahead that peers refuse them, the node starts again without its data.
+        The log may have stamps so far ahead of the clock that peers refuse these stamps. Then the node starts again
+        without its data.
         """
         node.offset_us = 0
         self.scenario.clock(node.label, 0)
@@ -207,11 +210,12 @@ class FailureSteps(SessionSteps):
         self.scenario.note(f"the operator starts {node.label} again without its data")
 
     def _do_lie(self, a: int, b: int, c: int, d: int, _e: int) -> str:
-        """Run a session in which one node, the liar, sends one altered hello, or one forged batch after its hello.
+        """Run a session in which one node, the liar, sends one lie. The lie is an altered hello, or a forged batch
+        after an honest hello.
 
         Check invariant 20: the other node, the victim, keeps its id. If the victim is the primary, the victim also
-        keeps its role and its commits. A victim that was rolled back may lose its id, because the liar may hold writes
-        that the victim has lost.
+        keeps its role and its commits. A victim that was rolled back earlier may lose its id, because the liar may hold
+        writes that the victim has lost.
         """
         pair = self._two(a, b)
         if pair is None:

@@ -1,7 +1,7 @@
 """Draws the steps of a run from a seed. Each seed has its own rates of faults.
 
-A step is a name and five numbers. The numbers choose among the nodes, clients and sessions that exist. So a step is
-valid in any state of the world, and a run stays valid without some of its steps. Therefore a failing run can be shrunk.
+A step is a name and five numbers. The numbers choose among the nodes, clients and sessions that exist. So each step is
+valid in any state of the world. A run stays valid if some of its steps are left out, so a failing run can be shrunk.
 """
 
 from __future__ import annotations
@@ -61,10 +61,11 @@ FAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is drawn from a seed before the first step.
+    """The choices for a run that are drawn from the seed before the first step.
 
-    `hell` is the severity of the faults, and `weights` is the frequency of each kind of step. A peer that lacks `far`
-    commits or more may get a full state in the place of the log. The newest `kept` commits come with a full state.
+    `hell` is the severity of the faults. `weights` has the frequency of each kind of step. If a peer lacks at least
+    `far` commits, the sender may send a full state in the place of the log. The newest `kept` commits come with a full
+    state.
     """
 
     seed: int

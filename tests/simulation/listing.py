@@ -41,8 +41,8 @@ def entries(write: Write) -> set[Entry]:
 
 
 def owned(write: Write) -> set[Entry]:
-    """Return the list entries for the reservations that a write makes or hands over. The lists are those of the
-    owners."""
+    """Return the list entries for the reservations that a write makes or hands over. Each entry belongs to the list of
+    the reservation's owner."""
     subject = write.args.get("reservation") or write.args.get("series", "")
     subject = f"{write.user}/{write.request}" if write.op.startswith("reserve") else subject
     owner, (user, _, request) = write.args.get("owner", write.user), subject.partition("/")

@@ -1,4 +1,7 @@
-"""A session between two nodes, one frame at a time. Both ends are the real state machine; the wires are lists."""
+"""A session between two nodes. The simulation delivers one frame at a time.
+
+Each side of the session is a real `Session`. Queues take the place of the network.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,12 @@ from tests.simulation.nodes import BEGIN_US, RULES, Node
 
 
 class Meeting:
-    """A session between the nodes `nodes`: the initiator, then the responder.
+    """A session between two nodes.
 
-    `wires[end]` has the frames in flight to that end. `now_us` returns the true time. If `stands` is true, both sides
-    want the session to stay open.
+    `nodes` has the initiator, then the responder. In this class, `end` is the number of a side: 0 for the initiator, 1
+    for the responder. `wires[end]` has the frames in flight to this side.
+
+    `now_us` returns the true time. If `stands` is true, both sides want the session to stay open.
     """
 
     def __init__(
@@ -69,7 +74,7 @@ class Meeting:
 
     @property
     def stands(self) -> bool:
-        """True if the session goes on although no frame is in flight."""
+        """True if both sides keep the session open. The session then goes on even if no frame is in flight."""
         return not self.gone and all(end.is_open for end in self.ends)
 
     @property
@@ -83,10 +88,11 @@ class Meeting:
 
     @property
     def echo(self) -> set[str]:
-        """Return the ids of the writes that an end sent back to their sender. Invariant 15 forbids this.
+        """Return the ids of the writes that one side received and then sent back. Invariant 15 forbids a side to send a
+        write back.
 
-        The invariant does not apply if another session brought something to one of the nodes meanwhile. Then return an
-        empty set.
+        The invariant does not apply if one of the nodes has received something in another session meanwhile. Then
+        return an empty set.
         """
         return self._echoed if self._receipts == [node.store.receipts for node in self.nodes] else set()
 
@@ -94,13 +100,13 @@ class Meeting:
         return bool(self.wires[end]) and not self.ends[end].finished and end not in self.gone
 
     def leave(self, end: int) -> None:
-        """Remove this end from the session. The other end still receives the frames that this end has already sent."""
+        """Remove the side `end` from the session. The other side still receives the frames that were already sent."""
         self.gone.add(end)
         self.wires[end].clear()
         self._break(end)
 
     def break_off(self) -> None:
-        """End the session at both ends, as a replica does when a connection breaks."""
+        """End the session on both sides, as a replica does when a connection breaks."""
         for end in (0, 1):
             self._break(end)
 
@@ -109,9 +115,9 @@ class Meeting:
             self.ends[end].refuse(PeerRefusalCode.UNREACHABLE, "the connection broke")
 
     def deliver(self, end: int, *, double: bool = False, encoded: bool = False) -> str:
-        """Deliver the next frame to `end`, and return the kind of the frame.
+        """Deliver the next frame to the side `end`, and return the kind of the frame.
 
-        If `double` is true, the frame is delivered twice. If `encoded` is true, it is first encoded and decoded.
+        If `double` is true, deliver the frame twice. If `encoded` is true, encode and decode the frame first.
         """
         frame = self.wires[end].popleft()
         if encoded:
@@ -141,7 +147,7 @@ class Meeting:
         return type(frame).__name__
 
     def send(self, end: int, frames: Iterable[Frame]) -> None:
-        """Put frames of this end on the wire to the other end."""
+        """Send frames from the side `end` to the other side."""
         if 1 - end in self.gone:  # the end may have another storage by now
             return
         for frame in frames:
@@ -153,10 +159,12 @@ class Meeting:
             self.wires[1 - end].append(frame)
 
     def _check_batch(self, end: int, batch: Batch) -> None:
-        """Check invariant 21 for a batch of this end, and record each violation.
+        """Check invariant 21 for a batch that the side `end` sends. Record each violation.
 
-        Within one plan, the end must send no body twice. The end may send a commit without its body only if the
-        receiver holds the write, or was sent the body before.
+        Within one plan, the sender must send no body twice. The sender may send a commit without its body in two cases:
+        the receiver holds the write, or the sender has sent the body before.
+
+        The second rule is not checked if the receiver's history has changed and the sender does not know this yet.
         """
         sent, there = self._sent[end], self.nodes[1 - end].store.state()
         for item in batch.selection.items:

@@ -1,6 +1,6 @@
-"""A simulated server: a real store in a namespace of its own, with the faults that will happen to it.
+"""Simulated servers. Each server has a real store in its own namespace, and faults happen to this store.
 
-After each step that may have changed a node, the node's state and the new part of its log are read in one round trip.
+After each step that may have changed a node, one round trip reads the node's state and the new part of the node's log.
 """
 
 from __future__ import annotations
@@ -193,7 +193,8 @@ class FaultyStore(Store):
         return installed
 
     def looks(self) -> list[Look]:
-        """Return the looks at this store since the last call, oldest first. The last look has the current state."""
+        """Return the new Looks at this store, the oldest first. A Look is new if it was taken after the last call. The
+        last Look has the current state."""
         self.state()
         pending, self._pending = self._pending, []
         self.dirty = False
@@ -244,13 +245,14 @@ class Node:
     """A server and its storage.
 
     `joined` is true once the server has had its first session. `pause` is the number of steps for which the server does
-    nothing. `has_created` is true if the server has created another server since its copy was made.
+    nothing. `copy` is an old copy of the storage. `has_created` is true if the server has created another server since
+    this copy was made.
 
     `power_cut` describes the next power cut: the copy of the storage that will survive, and the number of the script
     after which the power cut happens. `unsure` is true if the storage has lost its newest writes. Then the server must
     start under a new id.
 
-    `forked` is the id in an old copy of the storage, if the server goes on with that copy under that id.
+    A server may go on with an old copy of its storage, under the id in the copy. `forked` is then this id.
     """
 
     label: str

@@ -19,8 +19,8 @@ FILES_MAX = 20
 
 
 class OperatorSteps(SessionSteps):
-    """Has these steps: `truncate`, `commit`, `create`, `retire`, `forget`, `hand` (hands over), `force` (promotes by
-    force), `export` and `import`."""
+    """Adds these steps to a world: `truncate`, `commit`, `create`, `retire`, `forget`, `hand` (hands over), `force`
+    (promotes by force), `export` and `import`."""
 
     def _do_truncate(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
         node = self._running(a)
@@ -67,7 +67,8 @@ class OperatorSteps(SessionSteps):
     def _do_forget(self, a: int, b: int, _c: int, _d: int, _e: int) -> str:
         """Let an operator forget a node that is down. The operator believes that this node is lost for good.
 
-        The node where the operator does this must not know the lost node as the primary.
+        The operator asks another node to forget the lost node. If that node knows the lost node as the primary, do
+        nothing.
         """
         node = self._serving(a)
         down = [other for other in self.nodes.values() if not other.running]

@@ -1,4 +1,4 @@
-"""Checks what users are promised about rooms, series, policies and people, on pages and on the committed log.
+"""Checks the promises to users about rooms, series, policies and people. The checks read pages and the committed log.
 
 This module does not play any write. It checks that the outcome and the pages of a commit are possible.
 """
@@ -50,7 +50,11 @@ def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
 
 
 def judge_series(demand: Demand, label: str, pages: Pages, identifier: str) -> None:
-    """Check invariant 13: a series has all its occurrences, and each occurrence has its series."""
+    """Check invariant 13 for the id of a series or of an occurrence.
+
+    Each occurrence of a series must have a page. The series of an occurrence must exist, and must have the date of the
+    occurrence.
+    """
     series = decode_series(pages[f"reservation:{identifier}"])
     for member in series.occurrences(identifier).values() if series else ():
         demand(13, bool(pages.get(f"reservation:{member}")), label, identifier, "lacks its occurrence", member)
@@ -63,10 +67,10 @@ def judge_series(demand: Demand, label: str, pages: Pages, identifier: str) -> N
 def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
     """Check these invariants on a committed log, from its beginning:
 
-    16  a series that wanted all or nothing got all its slots or changed nothing
-    17  reservations respect the limit on open reservations, and the page of each user lists the open ones
-    18  only permitted users changed reservations and people; a write of a revoked person, or of a person with too low a
-        role, had no effect
+    16  a series with the option all_or_nothing has all its slots, or nothing was changed
+    17  a write respects its limit on open reservations, and the page of each user lists the user's open reservations
+    18  only permitted users changed reservations and people; a write had no effect if its user was revoked or had too
+        low a role
     """
     roles: dict[str, str | None] = {}  # of everybody who was ever added; None for a person who was revoked
     pages: Pages = {}
@@ -107,7 +111,7 @@ def owners_of(write: Write, before: Pages) -> set[str]:
 
 
 def done_of(write: Write, outcome: str) -> list[bool]:
-    """Return for each change of a write whether the change succeeded.
+    """Return one value for each change of a write. The value is true if the change succeeded.
 
     A write about a series makes one change for each occurrence. Any other write makes one change.
     """
@@ -116,10 +120,10 @@ def done_of(write: Write, outcome: str) -> list[bool]:
 
 
 def judge_authority(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str) -> bool:
-    """Check invariant 18: a write is forbidden exactly if its user's role does not allow it. The commits before the
-    write decide the role.
+    """Check invariant 18: a write is forbidden exactly if its user's role does not allow the write. The commits before
+    the write decide the role.
 
-    Return whether the write is forbidden for this reason.
+    Return whether the write is forbidden because of the role.
     """
     needs_manager = write.op in {"define", "drop"} or write.args.get("by_manager")
     needed = {"manager"} if needs_manager else {"user", "manager"}
@@ -145,11 +149,11 @@ def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, o
 def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str, before: Pages) -> None:
     """Check invariant 18: only the owner may change a reservation, apart from two cases.
 
-    First, a manager may cancel the reservation with a reason. The cancel must declare the manager's page, so that the
-    manager's role can be read.
+    First, a manager may cancel the reservation with a reason. The write must declare the manager's page, because the
+    manager's role is read from this page.
 
-    Second, a write that needs a manager may hand the reservation over, or make a reservation for somebody else.
-    `judge_authority` checks that the user is a manager.
+    Second, a write that needs a manager may hand over the reservation, or make a reservation for somebody else.
+    `judge_authority` checks that the user of the write is a manager.
     """
     needs_manager = bool(write.args.get("by_manager"))
     if write.op.startswith("reserve"):
@@ -166,7 +170,8 @@ def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outc
 
 
 def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, after: Pages) -> None:
-    """Check invariant 16: if a series wants all or nothing, every occurrence has a slot, or nothing has changed."""
+    """Check invariant 16 for a series with the option all_or_nothing. Either every occurrence has a slot, or no slot
+    has changed."""
     if write.args.get("occurrences_wanted") != "all_or_nothing" or " " not in outcome:
         return
     series = f"{write.user}/{write.request}" if write.op == "reserve_series" else write.args["series"]
@@ -182,8 +187,8 @@ def judge_wholeness(demand: Demand, write: Write, outcome: str, before: Pages, a
 
 
 def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None:
-    """Check invariant 17: after a write with a limit has made a reservation, the owner has at most that many open
-    reservations."""
+    """Check invariant 17 for a write that has made a reservation. If the write has a limit, the owner's open
+    reservations must not exceed the limit."""
     limit = write.args.get("limit")
     if limit and write.op.startswith("reserve") and any(done_of(write, outcome)):
         owner = write.args.get("owner", write.user)
@@ -195,7 +200,7 @@ def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None
 def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> None:
     """Check invariant 17: the page of a user lists exactly the user's open reservations.
 
-    If any write about a user's reservations was made without the policy on open reservations, this user is not checked.
+    Do not check a user if a write about the user's reservations was made without the policy on open reservations.
     """
     seen: set[str] = set()
     outside: set[str] = set()

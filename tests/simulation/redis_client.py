@@ -52,8 +52,8 @@ class Wire:
         return rest if kind == b"+" else ResponseError(rest.decode())
 
     def _list(self, count: int) -> list[Any]:
-        """Read a list. Most entries are texts. This function reads texts itself, because one function call for each
-        text would be slow."""
+        """Read the entries of a list. Most entries are texts. This function reads a text itself, because a call of
+        `_parsed` for each text would be slow."""
         found, readline, read = [], self._file.readline, self._file.read
         for _ in range(count):
             line = readline()
@@ -112,7 +112,8 @@ class Wire:
 
 
 class Pipeline:
-    """Commands that are sent together. It has only those methods of redis.client.Pipeline that a store uses."""
+    """Commands that `execute` sends one after another. The class has only the methods of redis.client.Pipeline that a
+    store uses."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire

@@ -84,7 +84,7 @@ class Lab:
 
 @contextlib.contextmanager
 def lab() -> Iterator[Lab]:
-    """Yield a Lab with a private Redis. A save of this Redis has failed, so that a fault can make Redis refuse writing
+    """Yield a Lab with a private Redis. In this Redis, a save has failed. So a fault can make Redis refuse writing
     scripts with the error MISCONF."""
     with private_redis() as client:
         # A folder with the name of its file makes the save fail.

@@ -1,10 +1,10 @@
 """Writes a run as a script of the scenario language.
 
-In a script, replicas exchange all writes over every working link. So the script of a run cuts all links. For each
-session of the run, the script restores a link and cuts the link at once.
+In the language, replicas exchange all writes over every working link. So the script cuts all links of a server when the
+server joins. For each session of the run, the script restores a link and cuts the link again at once.
 
-The language cannot express broken sessions, single frames, repeated requests and storage faults. In the script, these
-are comments.
+The language cannot express broken sessions, single frames, repeated requests and storage faults. The script has
+comments for these.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ GIVEN = ("manager", "manager", *ROLES)
 
 
 class SeriesSteps(ClientSteps):
-    """Has these steps: `reserve_series`, `move_series`, `cancel_series`, `person` and `manage`."""
+    """Adds these steps to a world: `reserve_series`, `move_series`, `cancel_series`, `person` and `manage`."""
 
     def _do_reserve_series(self, a: int, b: int, c: int, d: int, e: int) -> str:
         client, node = self._client(a), self._near(a, b)
@@ -87,9 +87,9 @@ class SeriesSteps(ClientSteps):
         return self._ask(actor, node, e, draft_of(actor.name, request, EPOCH, op, name, **args))
 
     def _do_manage(self, a: int, b: int, c: int, d: int, e: int) -> str:
-        """Let a manager cancel another user's reservation or series, hand it over, or reserve for another user.
+        """Let a manager cancel or hand over another user's reservation or series, or reserve a room for another user.
 
-        If this node has no manager, an ordinary user tries the same and is refused.
+        If this node knows no manager, an ordinary user tries the same and is refused.
         """
         node = self._near(a, b)
         if node is None:

@@ -1,4 +1,5 @@
-"""Steps of sessions and links. Several sessions run at once, one frame per step, and may be cut anywhere."""
+"""Steps of sessions and links. Several sessions run at the same time, and a step `frame` delivers one frame of one
+session. A session may be cut after any frame."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ LIES = {"unproven", "foreign_commit", "early_promotion", "commit_not_signed"}  #
 
 
 class SessionSteps(WorldBase):
-    """Has these steps: `open`, `frame`, `meet`, `cut`, `link` and `heal`. The class also ends sessions as a replica
-    does."""
+    """Adds these steps to a world: `open`, `frame`, `meet`, `cut`, `link` and `heal`. The class also does what a
+    replica does when a session ends."""
 
     def _do_open(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
         pair = self._two(a, b)
@@ -65,9 +66,10 @@ class SessionSteps(WorldBase):
         return f"{text} {kind} to {end}"
 
     def _go_on(self, session: Meeting, end: int, choice: int) -> str:
-        """Let one end of a standing session send new writes, tell what its node holds, or sync.
+        """`choice` decides what the side `end` of a standing session does: send new writes, tell what its node holds,
+        or sync.
 
-        If the hello of this end is out of date, the end closes the session instead.
+        If the hello of the side `end` is out of date, this side closes the session instead.
         """
         node, one = session.nodes[end], session.ends[end]
         text = f"{' '.join(session.pair)} {node.label}"
@@ -89,7 +91,7 @@ class SessionSteps(WorldBase):
         return f"{text} {'tells' if choice == 1 else 'sends'}"
 
     def _follow(self, session: Meeting, end: int) -> None:
-        """Do what a replica does after each frame that it takes in a standing session."""
+        """Do what a replica does after it has received a frame in a standing session."""
         node, report = session.nodes[end], session.ends[end].take_report()
         self.counts["rolled back"] += report.rolled_back
         self.counts["replayed"] += report.replayed
@@ -133,7 +135,7 @@ class SessionSteps(WorldBase):
         return session.error
 
     def _ended(self, session: Meeting) -> None:
-        """Do what a replica does after a session, at both ends, and check the result of the session.
+        """Check the result of a session. At both sides, do what a replica does after a session.
 
         A node whose storage has lost its last writes takes a new id. A node that has retired leaves.
         """
@@ -186,8 +188,8 @@ class SessionSteps(WorldBase):
             self.counts["returned"] += 1
 
     def _heal(self, node: Node, report: Report) -> None:
-        """Give the node a new id, or begin a new epoch, if the session report calls for one of these. Then make again
-        each write that the node has set aside.
+        """Apply the cure that the node needs after a session: a new id, a new epoch, or none. Then make again each
+        write that the node has set aside.
 
         A replica does the same in replica/membership/commands.py.
         """
@@ -217,8 +219,11 @@ class SessionSteps(WorldBase):
             self.checker.look(node)
 
     def _has_original(self, node: Node, state: State) -> bool:
-        """Return whether another primary with the same history can be reached, and has more commits than this node. If
-        both have the same number of commits, the primary with the greater server id counts as the one with more."""
+        """Return whether this node can reach a rival primary that wins against this node.
+
+        A rival has the same history. The primary with more commits wins. If both have the same number of commits, the
+        primary with the greater server id wins.
+        """
         for other in self.nodes.values():
             there = other.store.state()
             is_rival = other is not node and other.runs and self._linked(node, other) and there.is_primary

@@ -1,6 +1,6 @@
-"""Shrinks a failing run by leaving out groups of steps, first large groups and then smaller ones.
+"""Shrinks a failing run. Groups of steps are left out: first large groups, then smaller groups.
 
-A group is left out if the run still fails in the same way without it.
+A group is left out if the shorter run still fails in the same way.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from tests.simulation.world import IDLE
 
 
 def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
-    """Leave out smaller and smaller parts of the run `failed` (delta debugging), and return the shrunk run.
+    """Leave out groups of steps from the run `failed` (delta debugging), and return the shrunk run. The groups become
+    smaller and smaller.
 
     The shrunk run fails in the same way as `failed`. Shrinking ends after `seconds_max` seconds.
     """
@@ -33,8 +34,8 @@ def shrink(lab: Lab, failed: Run, seconds_max: float) -> Run:
 
 
 def _without_idle_ones(run: Run) -> list[Step]:
-    """Return the steps of a run without those that did nothing. The last step is always kept, because it may have no
-    trace."""
+    """Return the steps of a run that did something. The last step is always kept, because the trace may lack this
+    step."""
     last = len(run.steps) - 1
     ends = tuple(f" {text}" for text in IDLE)
     return [step for n, step in enumerate(run.steps) if n == last or not run.trace[n].endswith(ends)]

@@ -1,4 +1,4 @@
-"""The checker excuses a lost write exactly when the simulated faults have destroyed every storage with its request."""
+"""The checker excuses a lost write only if a simulated fault explains the loss."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Three:
         node.store.begin(server=f"{node.label}~zzzzzz", cluster=CLUSTER, first_primary=False)
 
     def end(self) -> None:
-        """Run sessions until all nodes are equal, and check the invariants of a quiet end."""
+        """Run sessions until all nodes are equal. Then check the invariants for the end of a run."""
         for one, other in ((0, 1), (0, 2), (1, 2)) * 3:
             self.meet(one, other)
             for node in self.nodes:
@@ -77,11 +77,10 @@ def three(laboratory: Lab) -> Three:
 
 @pytest.mark.parametrize("is_destroyed", [True, False])
 def test_a_write_that_was_set_aside_is_held_where_it_waits(three: Three, is_destroyed: bool) -> None:
-    """The node that accepted the write was rolled back. Then this node accepted another write in the place of the first
-    one, and the other write was committed.
+    """`s2` has set a write aside, and no other node holds this write. The write may be lost only if `s2` is destroyed.
 
-    So the third node sets the first write aside, and no other node holds the first write. The write may be lost only if
-    the third node is destroyed.
+    `s1` accepts the write, sends the write to `s2`, and is rolled back. Then `s1` accepts a second write in the place
+    of the first write. The second write is committed, so `s2` sets the first write aside.
     """
     copy = dump(three.wire, "s1")
     set_aside = three.put(1, "r1")
@@ -105,8 +104,9 @@ def test_a_write_that_was_set_aside_is_held_where_it_waits(three: Three, is_dest
 
 
 def test_a_write_is_excused_when_the_last_write_of_its_request_is_revoked(three: Three) -> None:
-    """Two nodes have accepted the same request. When the storage of one node is destroyed, nothing is excused, because
-    the other node holds the request. When the write of the other node is revoked too, both writes are excused."""
+    """Two nodes accept the same request, so the request has two writes. When the storage of one node is destroyed, no
+    write is excused, because the other node still holds the request. When the other node's write is revoked, both
+    writes are excused."""
     first = three.put(1, "r1")
     second = three.put(0, "r1")
     three.destroy(1)

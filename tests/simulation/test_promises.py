@@ -1,5 +1,5 @@
-"""The checks in tests/simulation/promises.py find logs and pages that break a promise about series, policies or
-people."""
+"""The checks in tests/simulation/promises.py find errors in logs and pages. Each error breaks a promise about series,
+policies or people."""
 
 from __future__ import annotations
 

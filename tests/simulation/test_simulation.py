@@ -1,6 +1,7 @@
-"""The simulation: a run of fixed seeds, its determinism, and regression tests for what earlier runs found.
+"""Runs of the simulation with fixed seeds, and a test that the same seed gives the same run. Regression tests repeat
+errors that earlier runs found.
 
-`make sim` runs for longer, from a fresh seed.
+`make sim` runs for longer, and draws a random first seed.
 """
 
 from __future__ import annotations
@@ -127,10 +128,10 @@ class Trio:
         return accepted.id
 
     def stage(self, giver: int, taker: int) -> tuple[str, object]:
-        """Send the full state of `giver`, without its log, to `taker`. `taker` stages the state and does not install
-        it.
+        """Send the full state of `giver`, without its log, to `taker`. `taker` stages the full state but does not
+        install it.
 
-        Return the number of the stage, and the last frame of the state.
+        Return the number under which `taker` has staged the full state, and the StateEnd of the full state.
         """
         part = self.stores[giver].state_part((0, ""), 500, 1 << 20)
         number = self.stores[taker].stage("", part.pages, ())
@@ -161,8 +162,11 @@ def test_a_full_state_of_an_older_epoch_does_not_replace_a_newer_one(laboratory:
 
 def test_commits_of_a_peer_whose_hello_had_no_birth_are_not_taken(laboratory: Lab) -> None:
     """A peer says hello before it knows the cluster's first primary (the birth). Then, in another session, this peer
-    receives the birth and a commit. It must not send the commit in the first session. If a faulty peer sends the
-    commit, the receiver must refuse it, because the receiver does not know the history of the commit."""
+    receives the birth and a commit. The peer must not send the commit in the first session.
+
+    A faulty peer may send the commit. The receiver must refuse the commit, because the receiver does not know the
+    commit's history.
+    """
     trio = Trio(laboratory)
     restored, created = (FaultyStore(laboratory.wire, label, "auto", lambda *_: None) for label in ("x", "y"))
     for store in (restored, created):
@@ -246,9 +250,10 @@ def test_a_primary_that_is_replaced_by_a_batch_commits_nothing_of_it(laboratory:
 def test_writes_of_a_retired_server_travel_in_the_session_of_its_creation(
     laboratory: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One session sends the creation of a retired server, and in a later batch the writes of that server.
+    """A new server makes a write and retires. One session sends the creation of this server, and then the write in a
+    later batch.
 
-    These writes cannot wait for another session, because the sender itself may retire after this session.
+    The write cannot wait for another session, because the sender itself may retire after this session.
     """
     monkeypatch.setattr("bayou.sender.BATCH_COUNT_MAX", 1)
     trio = Trio(laboratory)
@@ -278,7 +283,8 @@ def test_writes_of_a_retired_server_travel_in_the_session_of_its_creation(
 def test_a_full_state_that_lacks_a_part_is_not_installed(
     laboratory: Lab, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
-    """A state without one of its pages never existed on any replica, so it must not be installed."""
+    """One part of the full state is lost. No replica ever had a state without this part, so the receiver must not
+    install the other parts."""
     monkeypatch.setattr("bayou.sender.BATCH_COUNT_MAX", 1)
     trio = Trio(laboratory)
     giver, taker = trio.stores[1], trio.stores[2]

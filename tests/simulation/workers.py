@@ -22,8 +22,8 @@ POLL_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """The result of a seed. If the run failed, `failure` has the lines to print about the shrunk run; otherwise it is
-    empty."""
+    """The result of a seed. If the run failed, `failure` has the lines to print about the shrunk run. Otherwise,
+    `failure` is empty."""
 
     seed: int
     counts: Counter[str]
@@ -34,10 +34,11 @@ class SeedResult:
 def run_seeds(
     first: int, count: int, steps: int, workers: int, seconds: float | None = None
 ) -> Generator[SeedResult | None]:
-    """Yield results as seeds end, in any order. Yield None now and then, so that the caller can show the time.
+    """Run the seeds. Yield each result when its seed ends, in any order. Yield None now and then, so that the caller
+    can show the time.
 
-    No seed begins after `seconds`. Closing the generator stops the workers. Raises RuntimeError if a worker has
-    crashed.
+    After `seconds` seconds, no new seed begins. Closing the generator stops the workers. Raise RuntimeError if a worker
+    has crashed.
     """
     context = multiprocessing.get_context("fork")
     came: Any = context.Queue()

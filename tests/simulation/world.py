@@ -25,8 +25,8 @@ WHOLE_EVERY = 60
 
 
 class World(SeriesSteps, FailureSteps, OperatorSteps):
-    """The world of a run. After each step whose number is a multiple of `whole_every`, all keys of the changed nodes
-    are checked."""
+    """The world of a run. After each step whose number is a multiple of `whole_every`, the checker compares all keys of
+    the changed nodes with the model."""
 
     def __init__(self, plan: Plan, wire: Wire, whole_every: int = WHOLE_EVERY) -> None:
         super().__init__(plan, wire)
@@ -115,9 +115,10 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
                     self.counts["two births"] += 1
 
     def _end_forks_of_members(self) -> None:
-        """Start nodes again without their data, as the error message FORK_OF_MEMBERS tells an operator to do.
+        """Start some nodes again without their data, as the error message FORK_OF_MEMBERS tells an operator to do.
 
-        These nodes hold a retirement or a hand-over that has no place in the order. Nothing else heals such a node.
+        Such a node holds a retirement or a hand-over that has no place in the committed log. Nothing else heals the
+        node.
         """
         for label in sorted(self.forks_of_members & set(self.nodes)):
             self._start_without_data(self.nodes[label])
