@@ -315,7 +315,7 @@ class Checker:
         7   no acknowledged write is lost
         14  all nodes are equal, and have no tentative writes
         16  a series with the option all_or_nothing has all its slots, or nothing was changed
-        17  a write respects its limit on open reservations, and the page of each user lists the user's open reservations
+        17  a write respects its limit on open reservations, and each user's page lists the user's open reservations
         18  only permitted users changed reservations and people
         """
         first = self._last[nodes[0].label]

@@ -68,7 +68,7 @@ def judge_commits(demand: Demand, commits: Sequence[Commit]) -> None:
     """Check these invariants on a committed log, from its beginning:
 
     16  a series with the option all_or_nothing has all its slots, or nothing was changed
-    17  a write respects its limit on open reservations, and the page of each user lists the user's open reservations
+    17  a write respects its limit on open reservations, and each user's page lists the user's open reservations
     18  only permitted users changed reservations and people; a write had no effect if its user was revoked or had too
         low a role
     """
