@@ -1,8 +1,8 @@
 """A model of Bayou in plain Python that tests compare with the engine. It follows the papers and uses no Redis or Lua.
 
-A replica is a list of committed writes and a list of tentative ones. Everything else (vectors, views, what a peer
-lacks) is computed from these two lists each time. The applications are modelled at the end of this file, and the
-meeting rooms in tests/support/model_rooms.py.
+A replica is a list of committed writes and a list of tentative writes. Everything else, such as vectors and views, is
+computed from these two lists each time. The models of most applications are at the end of this file. The models of
+rooms and records are in tests/support/model_rooms.py and tests/support/model_records.py.
 Papers: Terry 1995 (write, order, views), Petersen 1997 (anti-entropy, membership).
 """
 
@@ -32,7 +32,7 @@ class Vector:
     gone: frozenset[str] = frozenset()
 
     def cover(self, write: Write) -> None:
-        """Update the vector for the next write of a server."""
+        """Add a write to the vector. The writes of a server must come in the order of their stamps."""
         self.stamps[write.origin] = write.stamp
         if write.app == "members/1" and write.op == "create":
             self.stamps[f"{stamp_text(write.stamp)}:{write.origin}"] = write.stamp
@@ -44,7 +44,7 @@ class Vector:
     def complete(self, server: str) -> float:
         """Return the entry of CompleteV for a server (Petersen 1997, 4.4).
 
-        It is infinity for a retired server, and minus infinity for a server that is not yet created.
+        The entry is infinity for a retired server, and minus infinity for a server that is not yet created.
         """
         if server in self.stamps:
             return self.stamps[server]
@@ -153,7 +153,7 @@ class Replica:
             self.commit_next(write)
 
     def commit_next(self, write: Write) -> None:
-        """Append this write to the committed ones, with the next CSN."""
+        """Commit this write with the next CSN."""
         self.clock = max(self.clock, write.stamp)
         self.committed.append(write)
         self.tentative = [other for other in self.tentative if other.id != write.id]
@@ -165,8 +165,8 @@ class Replica:
         self.osn = max(self.osn, self.csn - keep)
 
     def give(self, peer: Replica) -> None:
-        """Send a peer all writes that it lacks (Petersen 1997, 3 and 4). If the log no longer has some of them, first
-        send the full state together with the log."""
+        """Send all writes that the peer lacks (Petersen 1997, 3 and 4). If some of these writes are no longer in the
+        log, first send the full state and the log."""
         if self.osn > peer.csn:
             peer.committed, peer.osn, peer.primary = self.committed[:], self.osn, self.primary
             peer.clock = max(peer.clock, self.clock)
@@ -198,8 +198,10 @@ def play(write: Write, pages: Mapping[str, dict[str, str]], *, commits: bool) ->
 
 
 def refusal_of(write: Write, pages: Mapping[str, dict[str, str]]) -> str | None:
-    """Return why the committed pages forbid this write to its user (Terry 1995, 6). Return None if the write is
-    allowed."""
+    """Check whether the user may make this write (Terry 1995, 6). `pages` are the committed pages.
+
+    Return the reason for a refusal, or None if the write is allowed.
+    """
     back = write.args.get("back")
     actor = back["by"] if back else write.user
     needs_manager = back or write.args.get("by_manager") or write.op in {"define", "drop"}
@@ -236,7 +238,7 @@ def play_members(desk: Desk, write: Write) -> str:
 
 
 def play_playlist(desk: Desk, write: Write) -> str:
-    """Play a write of the playlist, where the last write to a song wins, and return the outcome."""
+    """Play a write of the playlist, and return the outcome. The last write to a song wins."""
     page = desk.open(f"song:{write.args['song']}")
     requests, mine = page.get("requests", "").split(), f"{write.user}/{write.request}="
     own = mine + checksum(f"{write.op} {write.args.get('url', '')}")

@@ -30,7 +30,7 @@ class Desk:
         return self.changes[page] if page in self.changes else self._pages.get(page, {})
 
     def open(self, page: str) -> dict[str, str]:
-        """Return a copy of a page that the caller may change."""
+        """Return the copy of a page in `changes`. The caller may change this copy."""
         if page not in self.changes:
             self.changes[page] = dict(self.read(page))
         return self.changes[page]

@@ -1,4 +1,7 @@
-"""The model of records. It plays the check and the merge procedure of a write, and follows apps/records/README.md."""
+"""A model of the records application in plain Python. It follows apps/records/README.md.
+
+The model plays the check and the merge procedure of a write.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ Values = Mapping[str, Any]
 
 
 class _Obstacle(Exception):
-    """A step cannot be done. `records` are the reason, each as (mark, relation, values). The mark is `+` for a record
-    that is in the way, and `-` for a record that is missing."""
+    """A step of a write cannot be done. `records` are the records that prevent the step, as (mark, relation, values).
+    The mark `+` means that the record is in the way. The mark `-` means that the record is missing."""
 
     def __init__(self, *records: tuple[str, str, Values]) -> None:
         self.records = records
@@ -126,8 +129,8 @@ def play_records(desk: Desk, write: Write) -> str:
 
 
 def notes_of_records(write: Write, csn: int, outcome: str) -> Pages:
-    """Return the notes that the commit of a write adds. If the outcome is a conflict, there is one note for each
-    relation that the write would have changed. Otherwise there are none."""
+    """Return the notes that the commit of a write adds. A conflict adds one note for each relation in the update of the
+    write. Any other outcome adds no note."""
     status, _, detail = outcome.partition(" ")
     if status != "conflict":
         return {}
@@ -141,8 +144,8 @@ def notes_of_records(write: Write, csn: int, outcome: str) -> Pages:
 
 
 def bound(operand: Any, alternative: Values) -> Any:
-    """Return the value of an operand. `:NAME` stands for a value of the alternative, and `::TEXT` for the text
-    `:TEXT`."""
+    """Return the value of an operand. The operand `:NAME` means the value NAME of the alternative. The operand `::TEXT`
+    means the text `:TEXT`."""
     if not isinstance(operand, str) or not operand.startswith(":"):
         return operand
     return operand[1:] if operand.startswith("::") else alternative[operand[1:]]

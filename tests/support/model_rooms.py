@@ -20,8 +20,10 @@ REQUESTS_MAX = 8  # request ids that a page keeps
 
 @dataclass(frozen=True)
 class RoomSlot:
-    """A time in a room, or in several rooms that are joined by +. `start` and `end` are minutes since 1970-01-01,
-    UTC."""
+    """A time in one or more rooms. `room` has the names of the rooms, joined by `+`.
+
+    `start` and `end` are minutes since 1970-01-01, UTC.
+    """
 
     room: str
     start: int
@@ -49,7 +51,7 @@ class Found:
 
 
 def room_slots(room: str, slots: str) -> list[RoomSlot]:
-    """Parse slots, written `START/END START/END …` with 8 digits each, as slots of this room."""
+    """Parse `START/END START/END …` as slots of this room. Each START and each END has 8 digits."""
     return [RoomSlot(room, *map(int, slot.split("/"))) for slot in slots.split()]
 
 
@@ -93,8 +95,8 @@ def play_rooms(desk: Desk, write: Write) -> str:
 
 
 def reject(desk: Desk, write: Write) -> None:
-    """Play a write that its user is not allowed to make. A reservation or series that the write makes is rejected, and
-    nothing else changes."""
+    """Play a write that the user is not allowed to make. Reject a new reservation, or each reservation of a
+    new series. Any other write changes nothing."""
     new = f"reservation:{write.user}/{write.request}"
     if not write.op.startswith("reserve") or "state" in desk.read(new):
         return
@@ -111,7 +113,10 @@ def reject(desk: Desk, write: Write) -> None:
 
 
 def may_change(desk: Desk, write: Write, owner: str) -> bool:
-    """Return True if the user is the owner, or is a manager who hands over or cancels with a reason."""
+    """Return True if the user may make this change.
+
+    The owner may make any change. A manager may hand over, or cancel with a reason.
+    """
     if write.user == owner:
         return True
     if write.op.startswith("edit"):
@@ -122,7 +127,7 @@ def may_change(desk: Desk, write: Write, owner: str) -> bool:
 
 
 def give(page: dict[str, str], user: str, owner: str) -> None:
-    """Make `owner` the owner of a reservation or series that `user` made. `page` is the page of the reservation or
+    """Write the new owner to the page of a reservation or series. `user` is the user who made the reservation or
     series. The page also keeps the first owner."""
     before = page.get("owner", user)
     if before != owner:
@@ -146,14 +151,17 @@ def remember(page: dict[str, str], write: Write) -> None:
 
 
 def remembered_as(write: Write) -> str:
-    """Return how a page names a request about a reservation or series."""
+    """Return the name of a request on the page of a reservation or series.
+
+    The name includes the user, unless the same user made the reservation or series.
+    """
     maker = str(write.args.get("series" if write.op.endswith("_series") else "reservation")).partition("/")[0]
     return write.request if write.user == maker else f"{write.user}/{write.request}"
 
 
 def what_is_asked(write: Write) -> str:
-    """Return what a change of a reservation or series asks for, as text. Two changes ask for the same if their texts
-    are equal."""
+    """Return a text that describes a change of a reservation or series. Two writes ask for the same change if their
+    texts are equal."""
     args = {**write.args, **write.args.get("occurrences", [{}])[0]}
     if write.op == "extend_series":
         return f"extend/{args['date']}"
@@ -165,9 +173,9 @@ def what_is_asked(write: Write) -> str:
 
 
 def asked_before(page: Mapping[str, str], write: Write) -> str | None:
-    """Check whether the page already has the request id of this write. If not, return None.
+    """Check whether the page already has the request of this write. If not, return None.
 
-    If the earlier write asked for the same, return `duplicate`. Otherwise return `differs`.
+    Return `duplicate` if the earlier write asked for the same change. Otherwise return `differs`.
     """
     known = dict(request.split("=", 1) for request in page.get("requests", "").split(" ") if request)
     if remembered_as(write) not in known:
@@ -207,14 +215,17 @@ class ReservationChange:
         return room_slots(room, slots)
 
     def is_same(self) -> bool:
-        """Return True if the request that made the reservation asked for the same as this write."""
+        """Return True if the first request for the reservation had the same rooms, slots, purpose and owner."""
         made = self.page.get("first") or self.page.get("asked")
         made_for = self.page.get("made_for") or self.page.get("owner") or self.user
         same = made == "\t".join([self.args["room"], self.args["slots"], self.args["purpose"]])
         return same and made_for == self.owner
 
     def obstacle(self) -> str | None:
-        """Return the reason to refuse the change even if the slot is free. Return None if there is no such reason."""
+        """Check everything except free slots and limits.
+
+        Return the outcome if the change is refused or is a repeat. Return None for any other change.
+        """
         state = self.page.get("state", "").partition(" ")[0]
         if self.op == "reserve":
             return ("duplicate" if self.is_same() else "differs") if state else None
@@ -259,7 +270,7 @@ class ReservationChange:
         return bool(held >= limit["open"])
 
     def name_for(self, owner: str) -> str:
-        """Return how the page of an owner names the reservation."""
+        """Return the name of the reservation on the page of this owner."""
         return self.request if owner == self.user else self.identifier
 
     def entries(self, slot: RoomSlot) -> list[tuple[int, int]]:
@@ -294,8 +305,8 @@ class ReservationChange:
         return self.nearest(first) if merge == "nearest_free_time" else None
 
     def with_other_rooms(self, first: RoomSlot) -> RoomSlot | None:
-        """Return the first choice, but with a free room in the place of each room that is taken. Return None if too few
-        rooms are free."""
+        """Return the first choice, with each taken room replaced by a free room. Return None if too few rooms are
+        free."""
         wanted = first.room.split("+")
         free = [
             room
@@ -330,8 +341,8 @@ class ReservationChange:
                 del self.desk.open(page)[f"{self.current_slot.start:08}"]
 
     def take(self, slot: RoomSlot) -> None:
-        """Enter the reservation in the pages of the room, and remove it from its current slot. If the write declares
-        the owner's page, enter the reservation there too."""
+        """Remove the reservation from its current slot, and write it to the room pages of the new slot. If the write
+        declares the page of the owner, write the reservation there too."""
         self.free_current_slot()
         self.enter(slot)
 
@@ -370,7 +381,7 @@ class ReservationChange:
         return self.cancel() if self.op == "cancel" else self.edit()
 
     def edit(self) -> str:
-        """Replace the purpose and the owner on all pages that have them, and return the outcome."""
+        """Change the purpose or the owner of the reservation, or both, and return the outcome."""
         owner, slot, limit = self.args.get("owner"), self.current_slot, self.write.args.get("limit")
         is_open = limit and slot and slot.end > limit["at"]
         if owner and owner != self.owner and is_open and self.holds_limit(owner):
@@ -399,13 +410,13 @@ class ReservationChange:
         return "updated"
 
     def purpose(self) -> str:
-        """Return the purpose that the write gives. If it gives none, as in a move, return the purpose on the page of
+        """Return the purpose in the write. If the write has no purpose, as in a move, return the purpose on the page of
         the reservation."""
         return str(self.args["purpose"] if "purpose" in self.args else self.page["asked"].split("\t", 2)[2])
 
     def note_request(self) -> dict[str, str]:
-        """Write the request to the page of the reservation, and return the page. Also write the other room pages where
-        the reservation may be."""
+        """Write the request to the page of the reservation, and return the page. The page also gets the names that
+        `other_pages` returns."""
         others, purpose, args = self.other_pages(), self.purpose(), self.args
         page = self.note_write()
         if self.op != "reserve" and "asked" in page:
@@ -423,7 +434,7 @@ class ReservationChange:
         return page
 
     def other_pages(self) -> list[str]:
-        """Return the room pages where the reservation may be, except those of the requested slots."""
+        """Return the names of room pages where the reservation may be. Leave out the pages of the requested slots."""
         usual = {page for choice in self.choices for page in choice.pages}
         if not self.in_series:
             return [name for name in self.write.pages if name.startswith("room:") and name not in usual]
@@ -474,7 +485,7 @@ class Series:
         return status if status == "forbidden" else "\t".join([f"{status} {outcomes[0]}", *outcomes[1:]])
 
     def obstacle(self) -> str | None:
-        """Return why the whole write is refused, or None."""
+        """Return the outcome if the whole write is refused or is a repeat. Return None for any other write."""
         page = self.desk.read(f"reservation:{self.id}")
         if self.op == "reserve":
             if "state" not in page:
@@ -491,8 +502,8 @@ class Series:
     def note_series(self) -> None:
         """Record the write on the page of its series.
 
-        A reserve writes the rule and the dates. Every later write adds its request id, and an extension also adds its
-        dates.
+        The write that makes the series stores the rule and the dates. Each later write adds its request. A write that
+        extends the series also adds dates.
         """
         page, args = self.desk.open(f"reservation:{self.id}"), self.args
         page["write"] = self.write.id
@@ -525,8 +536,11 @@ class Series:
             )
 
     def outcomes(self) -> Iterable[str]:
-        """Yield the outcome of each occurrence. First take the slots of all occurrences, because the write may ask for
-        all or nothing."""
+        """Yield the outcome of each occurrence.
+
+        Before the first outcome, try to take a slot for every occurrence. If one occurrence gets no slot, an
+        all-or-nothing write gives back all slots.
+        """
         before = {name: dict(fields) for name, fields in self.desk.changes.items()}
         tried: list[tuple[ReservationChange, Found | str, str | None]] = []
         for change in self.reservation_changes():
