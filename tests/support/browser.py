@@ -1,6 +1,7 @@
 """A headless browser for tests of the web pages. These tests are skipped on a machine without a browser.
 
-Each text is read from the page by one script, because a page may replace an element between two calls of the driver.
+`Page.text` reads a text with one script. With two calls of Selenium, the page could replace the element between the
+calls.
 """
 
 from __future__ import annotations
@@ -69,13 +70,13 @@ class Page:
         return True
 
     def type(self, selector: str, text: str) -> None:
-        """Replace the text of a field by typing."""
+        """Type this text into a field. The old text of the field is deleted."""
         field = self.driver.find_element(By.CSS_SELECTOR, selector)
         field.clear()
         field.send_keys(text)
 
     def press(self, *keys: str, holding: str | None = None) -> None:
-        """Press keys in the focused element, while the key `holding` (such as Shift) is held down."""
+        """Press keys in the focused element. If `holding` names a key, such as Shift, hold this key down meanwhile."""
         actions = ActionChains(self.driver)
         if holding is not None:
             actions.key_down(holding)
@@ -85,7 +86,7 @@ class Page:
         actions.perform()
 
     def drag(self, start: str, end: str) -> None:
-        """Drag the mouse from one element to another; both are CSS selectors."""
+        """Drag the mouse from one element to another. `start` and `end` are the CSS selectors of the elements."""
         first, last = (self.driver.find_element(By.CSS_SELECTOR, selector) for selector in (start, end))
         ActionChains(self.driver).click_and_hold(first).move_to_element(last).release().perform()
 
@@ -108,13 +109,13 @@ class Page:
 
 @contextlib.contextmanager
 def browser(width: int = 1280, height: int = 800, *, calm: bool = False, flags: Sequence[str] = ()) -> Iterator[Page]:
-    """Open a window without cookies, stored data or cache, and close it at the end.
+    """Open a window without cookies, stored data or cache. Close the window at the end of the `with` block.
 
-    With `calm`, the browser asks web pages to show no animations. `flags` are more flags for the browser's command
-    line. A browser with such flags quits at the end.
+    If `calm` is true, the browser asks web pages to show no animations. `flags` are more flags for the command line of
+    the browser. A browser with `flags` quits together with its window.
 
-    Starting and quitting a browser takes more than a second. So, without `flags`, a later window uses the browser of an
-    earlier test that has passed. Windows that are open at the same time belong to different browsers.
+    Starting and quitting a browser takes more than a second. So a window without `flags` uses the browser of an earlier
+    test that has passed. Two windows at the same time belong to different browsers.
     """
     driver = _idle.pop() if _idle and not flags else _start(*flags)
     first = driver.current_window_handle

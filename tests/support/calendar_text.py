@@ -23,8 +23,10 @@ def calendar(*events: str, head: str = "") -> bytes:
 
 
 def event(uid: str, *lines: str, start: str = "20261201T090000", end: str = "20261201T100000") -> str:
-    """Return the lines of an event. `start` and `end` may begin with parameters, as in `TZID=X:20261201T090000`; an
-    empty `end` is left out. A line in `lines` replaces the usual line of the same name."""
+    """Return the lines of an event. `start` and `end` may begin with parameters, as in `TZID=X:20261201T090000`.
+
+    If `end` is empty, the event has no DTEND. The event has a default LOCATION and SUMMARY, unless `lines` has others.
+    """
     ends = [f"DTSTART{_after(start)}"] + ([f"DTEND{_after(end)}"] if end else [])
     given = [line.partition(":")[0].partition(";")[0] for line in lines]
     usual = [line for line in ("LOCATION:6.12", "SUMMARY:Talk") if line.partition(":")[0] not in given]
@@ -44,13 +46,12 @@ def timetable(*events: str, until: date | None = None, part: tuple[int, int] = (
 
 
 def starts(table: Timetable) -> list[str]:
-    """Return the start of each wanted event in the local time of Brussels, such as `12-01 09:00`, in the order of the
-    file."""
+    """Return the start of each event in `table.wanted`, in the local time of Brussels, such as `12-01 09:00`."""
     return [f"{wanted.slot.start.astimezone(BRUSSELS):%m-%d %H:%M}" for wanted in table.wanted]
 
 
 def utc(table: Timetable) -> list[tuple[str, int]]:
-    """Return (start in UTC, minutes) of each wanted event."""
+    """Return (start in UTC, length in minutes) of each event in `table.wanted`."""
     return [
         (f"{one.slot.start.astimezone(UTC):%Y-%m-%dT%H:%M}", int(one.slot.length.total_seconds()) // 60)
         for one in table.wanted
@@ -58,11 +59,11 @@ def utc(table: Timetable) -> list[tuple[str, int]]:
 
 
 def reasons(table: Timetable) -> str:
-    """Return all messages about parts of the file that were left out or read differently, joined by ` | `."""
+    """Return all messages and remarks of a timetable, joined by ` | `."""
     return " | ".join([*(one.why for one in table.skipped), *table.damage, *table.remarks])
 
 
 def zone_of(name: str, *observances: Sequence[str]) -> str:
-    """Return a VTIMEZONE. An observance is (STANDARD or DAYLIGHT, line, line, ...)."""
+    """Return a VTIMEZONE. Each observance is (STANDARD or DAYLIGHT, line, line, ...)."""
     blocks = "\n".join("\n".join([f"BEGIN:{kind}", *lines, f"END:{kind}"]) for kind, *lines in observances)
     return f"BEGIN:VTIMEZONE\nTZID:{name}\n{blocks}\nEND:VTIMEZONE"

@@ -2,8 +2,8 @@
 
     python -m tests.support.churn [SERVERS]        1,000 by default
 
-Most servers are created through another server, which retires first. A retiring server sends its retirement to one
-other server only. Labels are reused.
+Most servers are created through the server that was created just before. The creator retires before the created
+server. A retiring server sends its retirement to one other server only. Labels are reused.
 
 The program prints how much data the founders hold before and afterwards, and exits with status 1 if the founders hold
 more.

@@ -28,7 +28,7 @@ class ClientAt:
         self._configuration, self._folder, self._capsys = str(replicas.configuration), folder, capsys
 
     def __call__(self, at: str, *words: str) -> str:
-        """Return what the command prints, on both outputs."""
+        """Run a command at the replica `at`. Return what the command prints to stdout and stderr."""
         os.environ["XDG_STATE_HOME"] = str(self._folder / at)
         main(["vish", *words, "--config", self._configuration, "--replica", at])
         return "".join(self._capsys.readouterr())

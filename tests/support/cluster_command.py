@@ -30,7 +30,10 @@ def cluster_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
 @pytest.fixture
 def colours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Force colours. termcolor decides once whether to show colours, so clear the decision before and after."""
+    """Force colours.
+
+    termcolor decides only once in a process whether to show colours. So clear this decision before and after the test.
+    """
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     can_colorize.cache_clear()

@@ -1,7 +1,7 @@
 """Replicas in a private Redis, a clock, and anti-entropy sessions in memory, for tests of the engine.
 
-One Redis serves all tests of a worker process. Each `Cluster` has labels of its own and one of the 16 databases.
-Nothing here sleeps or reads a real clock.
+All tests of a worker process share one Redis. Each `Cluster` has unique labels, and uses one of the 16 databases.
+Nothing here sleeps. The replicas of a `Cluster` share one clock, which a test sets.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Clock:
 
 
 class Replica(Store):
-    """A store with shortcuts for tests. For each accepted write, it records the newest stamp in the log before that
-    write. The stamp of the write must be greater (invariant 10)."""
+    """A store with shortcuts for tests. For each accepted write, `put` records the newest stamp that the store had
+    before. The stamp of the write must be greater (invariant 10)."""
 
     def __init__(
         self, client: redis.Redis, label: str, clock: Clock, commit_mode: str = "auto", keep: Keep = KEEP
@@ -68,7 +68,7 @@ class Replica(Store):
         self.accepted: dict[str, int] = {}  # write id -> newest stamp in the log just before
 
     def take(self, request: str, *slots: Slot, user: str = "vish") -> Accepted:
-        """Accept a write that takes the first free one of these slots."""
+        """Accept a write that takes the first free slot of `slots`."""
         return self.put(take(request, *slots, user=user))
 
     def note(self, request: str, *pages: str) -> Accepted:
@@ -84,7 +84,7 @@ class Replica(Store):
         return accepted
 
     def accept_only(self, request: str, *pages: str) -> Accepted:
-        """Accept a note in a single transaction: unlike `note`, do not read the state first."""
+        """Accept a note, like the method `note`, but do not read the state of the store before."""
         return self.accept(draft("note", request, pages), self.clock.tick())
 
     def page(self, name: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -101,7 +101,7 @@ class Replica(Store):
         return [("!" if entry.csn else "") + entry.write.request for entry in self.log(None, 100_000) or ()]
 
     def key(self, family: str, page: str = "") -> str:
-        """Return the Redis key that storage/keys.py names `family`, followed by `page`."""
+        """Return a Redis key of this replica. `family` is an attribute of Namespace. `page` ends the key."""
         found: str = getattr(Namespace(self.label), family)
         return found + page
 
@@ -116,7 +116,7 @@ class Replica(Store):
             self.client.delete(*keys)
 
     def items(self, after_csn: int = 0, vector: Vector | None = None) -> Selection:
-        """Return all writes that a peer with this CSN and vector lacks, without a limit."""
+        """Return all writes that a peer lacks. The peer has the CSN `after_csn` and this vector."""
         return self.select_or_fail(after_csn, vector or {}, 100_000, 1 << 30)
 
     def select_or_fail(self, after_csn: int, vector: Vector, count_max: int, bytes_max: int) -> Selection:
@@ -130,7 +130,7 @@ class Cluster:
     """Replicas in one Redis. The first replica is the primary.
 
     If `met` is true, every other replica has met the primary once. If `signed` is true, commits are signed, as with
-    TLS. `keep` says which commits come with a full state.
+    TLS. `keep` says which commits a full state includes.
     """
 
     def __init__(
@@ -172,7 +172,11 @@ class Cluster:
 
 
 class Meeting:
-    """An anti-entropy session in memory. End 0 is the initiator; `wires[end]` queues the frames sent to that end."""
+    """An anti-entropy session in memory.
+
+    `ends` are the two sides of the session. Side 0 is the initiator, and side 1 is the responder. `wires[end]` is the
+    queue of frames that were sent to this side.
+    """
 
     def __init__(
         self,
@@ -194,14 +198,13 @@ class Meeting:
 
     @property
     def waiting(self) -> list[int]:
-        """Return the unfinished ends (0, 1) that have an undelivered frame."""
+        """Return the sides (0, 1) that are not finished and have an undelivered frame."""
         return [end for end in (0, 1) if self.wires[end] and not self.ends[end].finished]
 
     def step(self, end: int | None = None, *, double: bool = False) -> bool:
-        """Deliver the next frame for `end`, or for the other end if `end` has no queued frame. If `double` is true,
-        deliver the frame twice.
+        """Deliver the next frame to the side `end`. If that side waits for no frame, deliver a frame to the other side.
 
-        Return False if no frame is queued.
+        If `double` is true, deliver the frame twice. Return False if no side waits for a frame.
         """
         waiting = self.waiting
         if not waiting:
@@ -215,20 +218,19 @@ class Meeting:
         return True
 
     def run(self, frames_max: int = 100_000) -> Meeting:
-        """Deliver frames until no frame is left, or until `frames_max` frames were delivered. The second case is like a
-        link that is cut."""
+        """Deliver frames until no frame is left. Stop after `frames_max` frames, as if the link were cut."""
         for number in range(frames_max):
             if not self.step(number % 2):
                 break
         return self
 
     def frames(self, kind: type[Any], end: int | None = None) -> list[Any]:
-        """Return the frames of this type that were delivered to one end, or to both ends if `end` is None."""
+        """Return the frames of this type that were delivered to the side `end`, or to both sides if `end` is None."""
         return [frame for to, frame in self.delivered if isinstance(frame, kind) and end in {None, to}]
 
 
 def clock_of(store: Any) -> Callable[[], int]:
-    """Return the wall clock of a replica of these tests; for any other store, return the clock of this machine."""
+    """Return the clock that the test sets, if the store is a `Replica`. Otherwise return the clock of this machine."""
     return (lambda: store.clock.now_us) if isinstance(store, Replica) else lambda: microseconds(utc_now())
 
 
@@ -240,7 +242,7 @@ def session_of(
     arrivals: Arrivals | None = None,
     offered: set[str] | None = None,
 ) -> Session:
-    """Return one end of a new session."""
+    """Return one side of a new session."""
     return Session(
         store,
         rules,
@@ -253,7 +255,10 @@ def session_of(
 
 
 def fed(here: Replica, sent: Iterable[Frame], *, initiator: bool) -> Session:
-    """Give a session these frames until it ends, as the transport does. Return the session."""
+    """Give these frames to a new session until the session is finished, and return the session.
+
+    A ProtocolError makes the session send a refusal, as in the transport.
+    """
     session = session_of(here, RULES, initiator=initiator)
     session.start()
     for frame in sent:
@@ -267,7 +272,7 @@ def fed(here: Replica, sent: Iterable[Frame], *, initiator: bool) -> Session:
 
 
 def meet(initiator: Any, responder: Any) -> Meeting:
-    """Run a whole session, and assert that both ends finish without an error."""
+    """Run a whole session, and assert that both sides finish without an error."""
     meeting = Meeting(initiator, responder).run()
     assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report
     return meeting

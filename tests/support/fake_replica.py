@@ -1,4 +1,4 @@
-"""A fake replica for tests of the client: it serves the REST interface from memory, and fails on request."""
+"""A fake replica for tests of the client. It answers REST requests from memory, and a test can make it fail."""
 
 from __future__ import annotations
 
@@ -336,8 +336,8 @@ def handler_of(replica: FakeReplica) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def stream(self) -> None:
-            """Send events as they are added. Start after the position in the header Last-Event-ID; without this header,
-            start with the next new event."""
+            """Send events as they are added. Start after the position in the header Last-Event-ID. Without this header,
+            leave out all earlier events."""
             self.close_connection = True
             after = self.headers.get("Last-Event-ID")
             self.send_response(200)

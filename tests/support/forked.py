@@ -3,8 +3,8 @@
 A replica that starts from scratch spends most of its start on loading code. A forked replica runs the same program with
 the same arguments and environment. The program is `server.py`, or a program that a test runs in its place.
 
-A program that needs other versions of our modules has to start from scratch. So do the tests of the commands
-(`server.py`, `cluster.py`).
+A program that needs other versions of our modules has to start from scratch. A program that a test starts with
+`command` (tests/support/live.py) starts from scratch too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _context.set_forkserver_preload(LOADED)
 
 
 class Forked:
-    """The forked process of `PROGRAM ARGUMENTS`. It implements cluster.processes.Process. A Python warning in the
+    """A forked process that runs `PROGRAM ARGUMENTS`. It implements cluster.processes.Process. A Python warning in the
     process is an error."""
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -22,7 +22,7 @@ USER = "vish"
 
 
 class Desk:
-    """Imports files of the user vish, and shows what is reserved."""
+    """Imports calendar files as the user vish, and returns the reservations of vish."""
 
     def __init__(self, side: Side, folder: Path) -> None:
         self.side, self.folder = side, folder

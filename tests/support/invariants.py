@@ -1,4 +1,4 @@
-"""Check the invariants of docs/design.md, by their numbers there, on the replicas of a test.
+"""Check the invariants of docs/design.md on the replicas of a test. The methods have the numbers of the invariants.
 
 Invariants 8 and 13 are checked for the toy application (tests/support/toy.lua), which has slots instead of rooms.
 """
@@ -28,7 +28,7 @@ class Checker:
         self._committed: dict[str, list[tuple[int | None, str]]] = {}
 
     def check(self) -> None:
-        """Read all replicas, and assert every invariant that can be seen from outside."""
+        """Read all replicas, and assert the invariants."""
         looks = [Look(replica) for replica in self.cluster.replicas]
         for look in looks:
             self._1_committed_is_held(look)
@@ -91,7 +91,7 @@ class Checker:
         assert newest == look.state.committed_vector
 
     def _8_and_13_slots(self, look: Look) -> None:
-        """Assert that in each view a slot is held by one request, and a request holds at most one slot."""
+        """Assert that no request has two slots in a view. Two requests cannot have the same slot."""
         for pages in (look.committed_pages, look.tentative_pages):
             held = [
                 value
@@ -110,7 +110,10 @@ class Checker:
         self._committed[look.replica.label] = now
 
     def _10_stamps(self, looks: Sequence[Look]) -> None:
-        """Assert that a new stamp exceeds all earlier ones, and that each write has only one body and one successor."""
+        """Assert that an accepted write has a greater stamp than all writes that its replica had before.
+
+        Also assert that each write has the same body at all replicas, and at most one successor.
+        """
         bodies: dict[str, bytes] = {}
         successors: dict[tuple[str, int], str] = {}
         for entry in itertools.chain.from_iterable(look.log for look in looks):

@@ -48,7 +48,7 @@ class Joined:
 
     @property
     def output(self) -> str:
-        """Return all that this process and earlier processes of the server have printed."""
+        """Return everything that the server has printed, in this process and in earlier processes."""
         return "".join(self._lines)
 
     @property
@@ -88,7 +88,7 @@ class Joined:
 
 @contextlib.contextmanager
 def joined(processes: Processes, label: str) -> Iterator[Joined]:
-    """Return a server that a test starts; kill it and its Redis at the end."""
+    """Yield a server that a test can start. At the end, kill the server and its Redis."""
     server = Joined(processes, label)
     try:
         yield server

@@ -26,8 +26,8 @@ LABELS = ("one", "two", "three")
 def live(folder: Path, labels: Sequence[str] = LABELS, **settings: Any) -> Iterator[Processes]:
     """Start replicas on free ports, each with an embedded Redis in `folder`, and stop all of them at the end.
 
-    The first label is the primary. `settings` go to config.yaml. In the result, `.rest("one")` sends requests to
-    replica `one`, and `.kill("one")`, `.stop("one")` and `.start("one")` act on its process.
+    The first label is the primary. `settings` are added to config.yaml. For example, `processes.rest("one")` sends
+    requests to the replica `one`. `kill("one")`, `stop("one")` and `start("one")` act on the process of this replica.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with running(folder, labels, settings, processes_of=ForkedProcesses) as processes:
@@ -35,13 +35,13 @@ def live(folder: Path, labels: Sequence[str] = LABELS, **settings: Any) -> Itera
 
 
 def wait_until_equal(processes: Processes, *labels: str, bound_s: float = BOUND_S) -> None:
-    """Wait until the pages of these replicas (of all by default) are equal."""
+    """Wait until these replicas have equal pages. Without labels, wait for all replicas."""
     rests = [processes.rest(label) for label in labels or processes.labels]
     wait_until(lambda: len({_digest(rest) for rest in rests}) == 1, bound_s)
 
 
 def link(processes: Processes, one: str, other: str, *, up: bool) -> None:
-    """Cut the link between two replicas (`up=False`) or restore it, at both ends."""
+    """Cut the link between two replicas (`up=False`), or restore the link. Send the request to both replicas."""
     processes.rest(one).put(f"/replica/links/{other}", {"up": up})
     processes.rest(other).put(f"/replica/links/{one}", {"up": up})
 

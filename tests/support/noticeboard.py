@@ -1,4 +1,7 @@
-"""Replicas whose notifications a test runs step by step, with a clock that the test sets and a target in memory."""
+"""Replicas for tests of the notifications. A test sets the clock, and runs the notifications step by step.
+
+The messages go to a target in memory.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,7 @@ class Told(Side):
         self.restart()
 
     def restart(self) -> None:
-        """Start the notifications again. Nothing in memory is left from before, as after the start of a new process."""
+        """Start the notifications again, with nothing in memory, as a new process does."""
         service = ReplicaService(self.settings, self.store, FakePeers(), self.clock)
         client = worker_redis(DATABASE)
         self.notifications = Notifications(
@@ -84,8 +87,8 @@ class Told(Side):
         self.notifications.open()
 
     def told(self, after_s: float = 0) -> list[tuple[str, str]]:
-        """Let this number of seconds pass. Return what users were told since the last call, as pairs (user, first line
-        of the message)."""
+        """Move the clock by `after_s` seconds, and send the messages that are due. Return (user, first line) of each
+        message since the last call."""
         self.clock.tick(after_s)
         while self.notifications.step():
             pass
@@ -106,7 +109,7 @@ class Told(Side):
 
 
 def told_replicas(*labels: str, managers: Sequence[str] = (), users: Sequence[str] = ()) -> list[Told]:
-    """Return replicas with one clock. The first is the primary, and each other replica has met the primary once.
+    """Return replicas that share a clock. The first is the primary, and each other replica has met the primary once.
 
     The cluster has the people `managers` and `users`. If `managers` is not empty, people need tokens.
     """

@@ -1,5 +1,5 @@
-"""Helpers for tests with a Redis that the user runs: start a Redis, copy it, and let the copy answer at the same
-address."""
+"""Helpers for tests without an embedded Redis. They start a Redis as a user does, copy this Redis, and let the copy
+answer at the same address."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Address:
         return f"unix://{self._link}"
 
     def start(self, name: str, master: OwnRedis | None = None) -> OwnRedis:
-        """Start a Redis in a folder of this name; it does not answer at this address yet."""
+        """Start a Redis in a folder of this name. Call `serve` to let this Redis answer at the address."""
         self._started.append(OwnRedis(self._folder / name, master))
         return self._started[-1]
 

@@ -19,8 +19,8 @@ from aiosmtpd.controller import Controller
 
 @dataclass
 class MailServer:
-    """A running mail server. `mails` has the received mails. `recipients` has the recipients of each mail, from its
-    envelope."""
+    """A running mail server. `mails` has the received mails. `recipients` has a list for each mail: the recipients in
+    the envelope of the mail."""
 
     port: int
     mails: list[EmailMessage] = field(default_factory=list)

@@ -345,7 +345,7 @@ class FakePeers:
 
 
 class Harness:
-    """A replica without storage: `app` is its Flask application, and `feed` passes on the events of `store`."""
+    """A replica without storage. `app` is the Flask application, and `feed` is the event feed of `store`."""
 
     def __init__(self, settings: Config = SETTINGS, faults: dict[str, Exception] | None = None) -> None:
         self.settings = settings

@@ -1,7 +1,9 @@
-"""The rooms application without the engine, for tests: its Lua in a private Redis, its pages in Python dictionaries.
+"""The rooms application without the engine, for tests.
 
-`Lua.play` plays one write on pages. FakeService keeps tentative and committed pages, and commits when `commit` is
-called. `client_of` returns Flask's test client for the REST interface over a FakeService.
+The Lua runs in a private Redis. The pages are Python dictionaries.
+
+`Lua.play` plays one write on pages. FakeService has tentative and committed pages, and commits when `commit` is called.
+`client_of` returns Flask's test client for the endpoints of the rooms application.
 """
 
 from __future__ import annotations
@@ -95,7 +97,7 @@ class Lua:
     why: str = ""  # the error message of the last failed play
 
     def play(self, write: Write, pages: Pages) -> tuple[str, list[list[str]]]:
-        """Play a write on the pages, which change in place. Return its outcome and its list entries."""
+        """Play a write, and change `pages` in place. Return the outcome and the list entries of the write."""
         encoded = {**json.loads(write.encode()), "id": write.id}
         seen = {page: pages.get(page, {}) for page in write.pages}
         reply = json.loads(

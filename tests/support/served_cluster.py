@@ -1,7 +1,7 @@
 """A cluster of any number of replicas in this process, for tests of the web pages.
 
-Each replica has the real REST interface, at its own address, and the real store. Sessions run in memory, and only when
-a test or a user asks for one.
+Each replica has the real REST interface, at its own address, and the real store. Sessions run in memory. A session runs
+only when a test or a user asks for it.
 
 Twenty replica processes, each with its own Redis, would occupy a small machine for a minute.
 """
@@ -60,7 +60,7 @@ class ServedReplica:
         self.server = WebServer(app, self.settings.replica(self.label).rest)
 
     def ask(self, method: str, path: str, body: Any = None, user: str = "vish") -> Any:
-        """Send a REST request, which must succeed, and return its answer."""
+        """Send a REST request, assert that the request succeeds, and return the answer."""
         base = f"http://{self.server.address}"
         answer = self.client.open(path, method=method, json=body, headers={"Bayou-User": user}, base_url=base)
         assert answer.status_code < 300, answer.json
@@ -122,7 +122,7 @@ class ServedCluster:
         self.replicas = {store.label: ServedReplica(self, store) for store in stores}
 
     def meet(self, caller: str, answerer: str) -> Report:
-        """Run one session, as if the peers had called each other, and return the report of the caller."""
+        """Run one session, in which the replica `caller` is the initiator. Return the report of the caller."""
         sides = self.replicas[caller], self.replicas[answerer]
         ends = [
             Session(side.store, RULES, initiator=side is sides[0], clock_us=lambda: microseconds(utc_now()))
@@ -148,7 +148,7 @@ class ServedCluster:
         return ends[0].report
 
     def retire(self, label: str, heir: str) -> None:
-        """Let a replica send everything that it holds to the replica `heir`, and leave the cluster."""
+        """Retire a replica. Send all writes of the replica to the replica `heir`, and stop the retired replica."""
         self.replicas[label].store.retire(microseconds(utc_now()))
         self.meet(label, heir)
         self.stop(label)

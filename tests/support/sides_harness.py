@@ -26,8 +26,8 @@ RULES = rules_by_tag(APPLICATIONS)
 
 
 class Side:
-    """One replica with its REST interface. Each replica uses the configuration of replica `one`, whatever its label
-    is."""
+    """One replica with its REST interface. The REST interface always uses the configuration of the replica `one`, even
+    if the store has another label."""
 
     def __init__(
         self,
@@ -58,6 +58,6 @@ def new_stores(settings: Config, database: int, *labels: str) -> list[Store]:
 
 
 def meet(initiator: Store, responder: Store) -> None:
-    """Run a whole anti-entropy session, and assert that both ends finish without an error."""
+    """Run a whole anti-entropy session, and assert that both sides finish without an error."""
     meeting = Meeting(initiator, responder, RULES).run()
     assert all(end.finished and end.report.error is None for end in meeting.ends), meeting.ends[0].report

@@ -1,4 +1,7 @@
-"""Signatures for tests without TLS. A certificate is a label, and a signature is a hash with a secret of the label."""
+"""Signatures for tests without TLS.
+
+The certificate of a replica is its label. A signature is a hash of the signed text and of a secret of the replica.
+"""
 
 from __future__ import annotations
 

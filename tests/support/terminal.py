@@ -1,4 +1,4 @@
-"""A pseudo-terminal in which a test types, and reads what a program shows."""
+"""A pseudo-terminal for tests. A test types text, and reads what a program shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])|\x07")
 
 
 class Terminal:
-    """Runs a program of the project in its own pseudo-terminal. `size` is its lines and columns."""
+    """Runs a program of the project in its own pseudo-terminal. `size` is (number of lines, number of columns)."""
 
     def __init__(
         self, program: str, *words: str, environment: dict[str, str], cwd: Path, size: tuple[int, int] = (40, 100)
@@ -84,8 +84,8 @@ class Terminal:
         return True
 
     def ended(self) -> int:
-        """Wait until the program ends, and return its exit status. Read the output meanwhile, because a program whose
-        output nobody reads would block."""
+        """Wait until the program ends, and return its exit status. Read the output meanwhile: without a reader, the
+        program could block."""
         deadline = time.monotonic() + BOUND_S
         while self.process.poll() is None and time.monotonic() < deadline:
             if select.select([self._master], [], [], 0.05)[0]:

@@ -43,7 +43,7 @@ def draft(op: str, request: str, pages: Sequence[str], user: str = "vish", **arg
 
 
 def take(request: str, *slots: Slot, user: str = "vish") -> Draft:
-    """Return a draft that takes the first free one of these slots; each slot is (page, field)."""
+    """Return a draft that takes the first free slot of `slots`. Each slot is (page, field)."""
     pages = dict.fromkeys([*(page for page, _ in slots), f"request:{user}/{request}"])
     return draft("take", request, list(pages), user, slots=[list(slot) for slot in slots])
 
@@ -60,7 +60,7 @@ def item(write: Write, csn: int | None = None, *, bare: bool = False) -> Item:
 
 
 def batch(*items: Item, after_csn: int = 0, after_id: str = "", history: str = "[]") -> Selection:
-    """Return a selection of these items, which follow the commit with the CSN `after_csn` and the id `after_id`."""
+    """Return a selection of these items. `after_csn` and `after_id` name the commit before these items."""
     return Selection(after_csn, after_id, items, history)
 
 

@@ -12,8 +12,8 @@ from replica.http.server import WebServer
 
 @contextmanager
 def served(app: Callable[..., Any], proxies: Collection[str] = ()) -> Iterator[Address]:
-    """Serve a WSGI application, and yield its address. `proxies` has the addresses of reverse proxies, as in
-    WebServer."""
+    """Serve a WSGI application, and yield the address of the web server. `proxies` are the addresses of reverse
+    proxies."""
     server = WebServer(app, Address("127.0.0.1", 0), proxies)
     server.start()
     try:
