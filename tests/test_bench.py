@@ -1,4 +1,4 @@
-"""Check every benchmark of `make bench` at a hundredth of its size: each returns the expected lines of the table."""
+"""Run every benchmark of `make bench` at a hundredth of its size, and check the lines that the benchmark returns."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 
 def check(name: str, rows: list[Row]) -> None:
-    """Assert that the lines of a benchmark are the expected ones, and that each has a unit and a correct ratio."""
+    """Assert that a benchmark returns the expected lines. Each line must have a unit and a correct ratio."""
     assert [row.row for row in rows] == [name] * LINES.get(name, 1)
     for row in rows:
         assert row.unit

@@ -1,4 +1,4 @@
-"""A class on the cluster page: manual pace, one step at a time, and the actions that each replica offers."""
+"""A class of students on the cluster page: manual pace, single steps, and the actions that each replica offers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cluster page in a real browser, over three real replicas: what it shows of links, conflicts and commits."""
+"""The cluster page in a real browser, over three real replicas. The page shows links, conflicts and commits."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Conflicts on the calendar page in a real browser, over real replicas: how far a reservation has spread, and the panel
-of requests that were rejected or moved."""
+"""Conflicts on the calendar page in a real browser, over real replicas.
+
+The page shows how far a reservation has spread. A panel lists the requests that were rejected or moved.
+"""
 
 from __future__ import annotations
 

@@ -96,7 +96,8 @@ def test_the_week_of_a_room_in_its_time_zone(page: Page, processes: Processes) -
 
 @pytest.mark.parametrize(("day", "skipped"), [("2030-03-31", ["02:00", "02:30"]), ("2030-10-27", [])])
 def test_days_on_which_clocks_change(page: Page, processes: Processes, day: str, skipped: list[str]) -> None:
-    """The hour that clocks skip is marked. A reservation that contains the change is shown with local times."""
+    """The page marks the hour that the clocks skip. For a reservation that contains the clock change, the page shows
+    local times."""
     slot = {"start": f"{day}T00:00:00Z", "end": f"{day}T02:00:00Z"}
     processes.rest("one").post("/reservations", {"room": "6.13", "slots": [slot]}, user="vish")
     open_calendar(page, processes, day)

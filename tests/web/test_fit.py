@@ -1,4 +1,4 @@
-"""The web pages fit: in a real browser, nothing that is measured overlaps, is cut off, or is hard to read."""
+"""Measure the layout of the web pages in a real browser. Nothing may overlap, be cut off, or be hard to read."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def reserve(cluster: ServedCluster, label: str, user: str, room: int, *hours: in
 
 
 def live_through(cluster: ServedCluster) -> None:
-    """Bring the cluster into a state in which the page has everything to show.
+    """Fill the cluster with examples of what the page can show.
 
-    The state has commits, a rejected write, and tentative writes that have reached different replicas. One tentative
-    write waits behind a cut link. With more than three replicas, one replica has retired. The pace is manual.
+    Afterwards there are commits, a rejected write, and tentative writes that have reached different replicas. One link
+    is cut. With more than three replicas, one replica has retired. The pace is manual.
     """
     first, second, third, *others = cluster.replicas
     for label in cluster.replicas:
@@ -146,7 +146,7 @@ class Screen:
         page.wait_for("document.querySelector('#waiting li') !== null")
 
     def fill(self, cluster: ServedCluster) -> None:
-        """Draw the diagram once. Then make the page show a replay, and the notice that a reservation is refused."""
+        """Fill the page: let the page show a replay, draw the diagram, and show the notice of a refused reservation."""
         page = self.page
         first, second, third, *_ = cluster.replicas
         cluster.meet(third, second)
@@ -162,7 +162,7 @@ class Screen:
         wait_until(lambda: page.run(VECTORS, self.held) == [])
 
     def problems(self) -> list[str]:
-        """Return the faults of the page as it is now: faults of its layout, and vector components that it fails to
+        """Return the present faults of the page: faults of the layout, and vector components that the page does not
         show."""
         return [*self.page.run(MEASURE, DIAGRAM), *self.page.run(VECTORS, self.held)]
 
@@ -213,7 +213,7 @@ def test_the_page_of_the_rooms_fits() -> None:
 
 
 def wait_for_facts(page: Page, label: str, *words: str) -> None:
-    """Wait until the tile of a replica ends with these facts, and each fact fits in one line."""
+    """Wait until `words` are the last facts in the tile of a replica. Each of these facts must fit in one line."""
     facts = f"return [...document.querySelectorAll('.node[data-label=\"{label}\"] .facts span')].map("
     facts += "(each) => each.getClientRects().length === 1 && each.innerText)"
     wait_until(lambda: page.run(facts)[-len(words) :] == list(words))

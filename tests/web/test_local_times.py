@@ -1,6 +1,6 @@
 """The calendar page in a real browser, after `timezone` in the configuration was corrected.
 
-The page marks each reservation whose local time is no longer the one that was asked for.
+The page marks each reservation that is now at another local time than the user asked for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The web pages as files: what they may load and reach, and which files are served."""
+"""The web pages as files: what a page may load, where it may send requests, and which files a replica serves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 
 class Client(FlaskClient):
-    """A test client that reads each answer completely, as a server does, so that files are closed."""
+    """A test client that reads each answer completely. Otherwise files would stay open."""
 
     def open(self, *arguments: Any, **options: Any) -> Any:
         return super().open(*arguments, **{"buffered": True, **options})

@@ -52,7 +52,7 @@ COUNTS = "↶ 2 undone · ↷ 2 replayed, from one"
 
 
 def conflict(page: Page, processes: Processes) -> None:
-    """Let `one` accept a write first. Then let `two` accept two writes that will give way to the write of `one`."""
+    """Let `one` accept a write. Then let `two` accept two writes that move when the write of `one` arrives."""
     begin(page, processes)
     reserve(processes, "one", "vish", 9)
     reserve(processes, "two", "priyal", 9, 10)

@@ -1,4 +1,7 @@
-"""The calendar page in a real browser at one replica: a cancel is held back for ten seconds, and can be undone."""
+"""The calendar page in a real browser at one replica. The page waits ten seconds before it sends a cancel.
+
+During this time, the user can undo the cancel.
+"""
 
 from __future__ import annotations
 
