@@ -26,7 +26,8 @@ _NOTE = re.compile(r"#([0-9]{1,16})")
 
 class ScriptRunner:
     """Runs scripts on one replica's namespace in one Redis. `emptied` is called when a script finds that the namespace
-    is gone. `running` has the start time (time.monotonic) of each running script, by the id of its thread."""
+    no longer exists. `running` maps the id of a thread to the start time (time.monotonic) of the script that the thread
+    runs."""
 
     def __init__(
         self,

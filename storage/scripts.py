@@ -110,8 +110,8 @@ def rules_by_tag(applications: Iterable[LuaApplication]) -> dict[str, str]:
 
 
 def _rules(lua: Path) -> str:
-    """Return the text of an application's Lua file, after the texts of the files that it includes. All these files are
-    in one folder."""
+    """Return one text: the files that an application's Lua file includes, and then the Lua file itself. All these files
+    are in one folder."""
     return assembled(lua.parent, lua.stem)
 
 

@@ -20,7 +20,8 @@ Record = TypeVar("Record", Seal, StoredSeal)
 
 
 class SealStore(Queries):
-    """The part of a store that keeps seals. None of its methods is atomic: each seal is valid by itself."""
+    """The part of a store that keeps seals. The methods are not atomic. This is safe, because each seal is valid by
+    itself."""
 
     def commits(self, after_csn: int, upto_csn: int) -> list[bytes] | None:
         """Return the canonical bytes of the commits after `after_csn` up to `upto_csn`, in CSN order. Return None if

@@ -447,7 +447,7 @@ class Store(FullStateStore):
         """Accept the creation write of a server. Returns the id of that server, `T:X` (Petersen 1997, section 4.4).
 
         While that server is a member, another call with the same `request` returns the same id. Raises Conflict
-        `chain_too_long` if the id, which contains the id of its creator, would be longer than replicas accept.
+        `chain_too_long` if the new id would be too long. The new id contains the id of this server.
         """
         if len(self.state().server) + STAMP_DIGITS + 1 > SERVER_BYTES_MAX:
             raise Conflict(

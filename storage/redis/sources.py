@@ -195,7 +195,7 @@ class MemorySource(Source):
 
 
 def _setting(client: redis.Redis, name: str) -> str | None:
-    """Return a setting of Redis; None if Redis does not show its settings to this user."""
+    """Return the value of a setting of Redis; None if this client may not read the setting."""
     try:
         found: Any = client.config_get(name)
     except redis.ResponseError:
