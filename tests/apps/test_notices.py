@@ -42,7 +42,7 @@ def test_a_message_says_the_time_zone_and_the_id(replicas: list[Told]) -> None:
 
 def displaced(one: Told, two: Told) -> None:
     """Let neil reserve an hour at `one`. Then let vish ask for the same hour at `two`, with the next hour as second
-    choice. At last, the replicas meet."""
+    choice. Then let the replicas meet."""
     one.reserve("neil", "first", 9)
     two.reserve("vish", "a", 9, 10)
     meet(two.store, one.store)

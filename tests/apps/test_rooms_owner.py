@@ -147,8 +147,8 @@ def test_a_former_manager_hands_nothing_over_and_makes_nothing_for_others(staff:
 
 
 def test_a_move_after_a_hand_over_at_another_replica_is_forbidden(staff: Staff) -> None:
-    """The owner hands the reservation over at one replica. Then the same user moves it at another replica, which does
-    not know of the hand-over yet."""
+    """The owner hands the reservation over at one replica. Then the former owner moves the reservation at another
+    replica, which does not know of the hand-over yet."""
     one, two = staff.sides
     reserve(one, staff.vish)
     staff.meet()

@@ -45,8 +45,8 @@ def _stop() -> None:
 
 
 def _progress() -> Callable[[str], None]:
-    """Return a function that shows the progress on stderr. On a terminal, it rewrites one line. Elsewhere, it
-    prints a line from time to time."""
+    """Return a function that shows the progress on stderr. On a terminal, the function rewrites one line. Elsewhere,
+    the function prints a line from time to time."""
     is_terminal, next_line = sys.stderr.isatty(), time.monotonic()
 
     def show(text: str) -> None:

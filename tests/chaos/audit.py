@@ -132,8 +132,8 @@ def records_of(replicas: Replicas, label: str, users: list[str]) -> list[str]:
 def _check_records(
     replicas: Replicas, label: str, inserted: set[str], users: list[str], books: Books, findings: Findings
 ) -> None:
-    """Add lost and doubled records to the findings. If a request was carried out twice, the second insert is listed as
-    a conflict, because the first one has taken the key of the record."""
+    """Add lost and doubled records to the findings. If a request was carried out twice, the second insert is a
+    conflict, because the first insert has taken the key of the record."""
     found = Counter(records_of(replicas, label, users))
     findings.lost += sorted(inserted - found.keys() - books.destroyed)
     findings.destroyed += sorted((inserted - found.keys()) & books.destroyed)

@@ -27,9 +27,9 @@ class Wanted:
 class Acknowledged:
     """An operation that a replica acknowledged.
 
-    `identifier` is the id of a reservation, or CLIENT/NUMBER for a record. `origin` and `stamp` identify the write;
-    they are None and 0 if the write is unknown. `asked_once` is true if no earlier attempt of the same request can have
-    been accepted. `told` is the room and the slot in the answer of the replica.
+    `identifier` is the id of a reservation, or CLIENT/NUMBER for a record. `origin` and `stamp` identify the write. If
+    the write is unknown, `origin` is None and `stamp` is 0. `asked_once` is true if no earlier attempt of the same
+    request can have been accepted. `told` is the room and the slot in the answer of the replica.
     """
 
     identifier: str

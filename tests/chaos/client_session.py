@@ -33,7 +33,7 @@ class ClientSession:
         return identifier in self._own or identifier in self._seen
 
     def before(self) -> list[Before]:
-        """Return the newest writes that the session has made, and the newest that it has read."""
+        """Return the newest writes that the session has made, and then the newest writes that it has read."""
         return [*self._recent_own, *self._recent_seen]
 
     def note_written(self, entry: Acknowledged) -> None:
@@ -43,8 +43,8 @@ class ClientSession:
             self._recent_own.append(Before(MW, entry.identifier, entry.write))
 
     def note_read(self, identifier: str, history: History | None, label: str) -> None:
-        """Check the history of a reservation that a replica has shown, and remember it. `history` is None if the
-        replica did not know the reservation."""
+        """Remember the history of a reservation that a replica has shown, and check the guarantees RYW and MR.
+        `history` is None if the replica did not know the reservation."""
         where = f"{label} showed {self._owner} {identifier}"
         if history is None:
             if self.knows(identifier):

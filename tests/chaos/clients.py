@@ -194,7 +194,7 @@ class Client:
     ) -> tuple[requests.Response | None, str]:
         """Repeat a request until the status of the answer is not 412, 429 or 503.
 
-        Return the answer and the label of the replica that gave it. The answer is None if the run ends first.
+        Return the answer and the label of the replica that answered. The answer is None if the run ends first.
         """
         label, pause_s = self._chance.choice(self._replicas.labels), 0.02
         self._asked_once = True
