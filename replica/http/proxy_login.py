@@ -53,7 +53,8 @@ class ProxyLogin:
             if f"HTTP_{header.upper().replace('-', '_')}" in request.environ.get(REPEATED, ()):
                 raise BadInput(
                     "bad_input",
-                    f"The header {header} came more than once. The proxy must replace the header of its client.",
+                    f"The header {header} came more than once. The proxy must replace the header that its client"
+                    " sends.",
                     field=header,
                 )
         if not name:

@@ -1,8 +1,8 @@
 """The web server of one replica: aiohttp listens, Flask answers (wsgi.py connects the two).
 
-aiohttp was chosen after measurements (docs/decisions.md). One thread runs its event loop and owns every connection. A
-request uses a thread only while Flask works on it. A slow client or a client that reads a stream of events uses no
-thread.
+aiohttp was chosen after measurements (docs/decisions.md). One thread runs the event loop and owns every connection. A
+request uses another thread only while Flask works on the request. A slow client or a client that reads a stream of
+events uses no thread.
 """
 
 from __future__ import annotations

@@ -208,7 +208,8 @@ class Membership:
                 raise Conflict(
                     "not_everywhere",
                     f"This replica does not know whether these replicas can play {tag}: {', '.join(lacking)}. Start"
-                    " the new release on each of them, run a session of each with this replica, and try again.",
+                    " the new release on each of them, run a session between each of them and this replica, and try"
+                    " again.",
                     lacking=lacking,
                 )
             write = self._store.activate(tag, self._now_us())
@@ -216,8 +217,8 @@ class Membership:
             return write
 
     def promote(self, to: str | None) -> None:
-        """Make this replica the primary. If `to` is the label of another replica, this replica must be the primary, and
-        hands over to that replica."""
+        """Make this replica the primary. If `to` is the label of another replica, hand over to that replica instead.
+        Only the primary can hand over, so other replicas raise Conflict `not_primary`."""
         with self._one_at_a_time():
             state = self._store.state()
             if to is None or to == self._label:

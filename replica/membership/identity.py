@@ -43,8 +43,8 @@ class Identity:
 
     def resolve(self, store: Store, *, restored: bool = False, is_whole: bool | None = None) -> str | None:
         """Decide the id, record it in the identity file, and open the namespace under the id. Raises Conflict
-        `other_cluster` if the namespace belongs to another cluster. Findings in storage.identity_file explains
-        `restored` and `is_whole`.
+        `other_cluster` if the namespace belongs to another cluster. The class Findings in storage/identity_file.py
+        explains `restored` and `is_whole`.
 
         `store` must be able to reach Redis even while no other client can. Returns the reason for a new id. Returns
         None if the id is not new, or if this is the first start.

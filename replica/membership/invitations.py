@@ -1,4 +1,5 @@
-"""Invitations: a server needs one to join the cluster, except with `auth: none`. A manager asks a replica for it.
+"""Invitations: a server needs an invitation to join the cluster, except with `auth: none`. A manager asks a replica for
+the invitation.
 
 An invitation is for one label, at one replica, for an hour. It is a text that only this replica can make, so no replica
 stores invitations. A replica that has restarted no longer accepts earlier invitations.
@@ -36,8 +37,8 @@ class Invitations:
         return f"{until_s}-{self._code(guest, until_s)}", until
 
     def check(self, guest: str, invitation: str) -> None:
-        """Raise Conflict `not_invited` unless this replica invited the label `guest` within the last hour, or needs no
-        invitations."""
+        """Raise Conflict `not_invited` if the invitation is not valid. An invitation is valid if this replica made it
+        for the label `guest` within the last hour. If no invitations are needed, check nothing."""
         if not self._is_needed:
             return
         found = _INVITATION.fullmatch(invitation)

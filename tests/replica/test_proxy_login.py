@@ -247,7 +247,7 @@ def test_smuggled_headers_are_refused_or_do_not_count(address: Address) -> None:
         for headers in ((smuggled, user, groups), (user, groups, smuggled)):
             status, said = answered(address, *headers)
             assert status == 400
-            assert b"came more than once. The proxy must replace the header of its client." in said
+            assert b"came more than once. The proxy must replace the header that its client sends." in said
     for harmless in (
         ("X_Forwarded_User", "boss"),
         ("X-Forwarded_Groups", "facility managers"),
