@@ -1,7 +1,7 @@
 """Fuzz the parsers of text (times, script lines, calendar files, session tokens) with random and malicious input.
 
 A parser must accept the text or refuse it with its own exception. Any other exception, a hang or a very large result
-fails the test. Frames and export volumes are tested in test_hostile_frames.py, HTTP requests in test_openapi.py.
+fails the test. test_hostile_frames.py tests frames and export volumes. test_openapi.py tests HTTP requests.
 """
 
 from __future__ import annotations

@@ -68,8 +68,8 @@ def churn(servers: int) -> tuple[list[Replica], list[Sizes], list[Sizes]]:
 
 
 def create(via: Replica, number: int) -> Replica:
-    """Create a server through the replica `via`, and return it. Its store is empty, because the server has not met
-    another replica yet."""
+    """Create a server through the replica `via`, and return the replica of the new server. The store of the new replica
+    is empty until its first session."""
     label = f"s{number % LABELS}-{via.label.split('-')[-1]}"
     request, now_us = f"q{number}", via.clock.tick()
     server = via.create(label=label, rest="h:1", anti_entropy="h:2", request=request, now_us=now_us)

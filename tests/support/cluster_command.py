@@ -1,5 +1,5 @@
 """Runs `cluster.py` in the process of a test, which has already loaded the code. A new process would spend most of its
-time on loading it."""
+time on loading the code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Replicas that are forked from a process that has already loaded their code. Each test worker has one such process.
+"""Replicas that are forked from a process with the code already loaded. Each test worker has one such process.
 
 A replica that starts from scratch spends most of its start on loading code. A forked replica runs the same program with
-the same arguments and environment. The program is `server.py`, or a program that a test runs in its place.
+the same arguments and environment. The program is `server.py`, or another program that a test runs instead.
 
 A program that needs other versions of our modules has to start from scratch. A program that a test starts with
 `command` (tests/support/live.py) starts from scratch too.

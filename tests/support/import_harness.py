@@ -1,4 +1,4 @@
-"""A real replica in one process, into which tests import calendar files with the client."""
+"""A real replica in the process of a test. The test imports calendar files into this replica with the client."""
 
 from __future__ import annotations
 

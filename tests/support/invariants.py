@@ -91,7 +91,10 @@ class Checker:
         assert newest == look.state.committed_vector
 
     def _8_and_13_slots(self, look: Look) -> None:
-        """Assert that no request has two slots in a view. Two requests cannot have the same slot."""
+        """Assert that no request has two slots in a view.
+
+        Two requests never share a slot, because a slot is one field of a page.
+        """
         for pages in (look.committed_pages, look.tentative_pages):
             held = [
                 value

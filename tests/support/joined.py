@@ -21,7 +21,7 @@ SLOT = {"start": "2026-12-01T09:00:00+00:00", "end": "2026-12-01T10:00:00+00:00"
 
 
 class Joined:
-    """A process `server.py LABEL OPTIONS` that joins a running cluster. Its output goes to a file."""
+    """A process `server.py LABEL OPTIONS` that joins a running cluster. `output` has what the process printed."""
 
     def __init__(self, processes: Processes, label: str) -> None:
         self.label = label

@@ -66,7 +66,7 @@ def by_stamp(write: Write) -> tuple[int, bytes]:
 
 
 def covered(writes: Iterable[Write]) -> Vector:
-    """Return the version vector of these writes. They must be in the order of the log."""
+    """Return the version vector of these writes. The writes must be in the order of the log."""
     vector = Vector()
     for write in writes:
         vector.cover(write)

@@ -189,8 +189,8 @@ def was_handed_over(write: Write, outcome: str | None) -> bool:
 
 
 class ReservationChange:
-    """The part of a write that reserves, moves or cancels one reservation. `in_series` is true if the reservation
-    belongs to a series."""
+    """The part of a write that makes or changes one reservation. `in_series` is true if the reservation belongs to a
+    series."""
 
     def __init__(
         self, desk: Desk, write: Write, op: str, identifier: str, args: Mapping[str, Any], *, in_series: bool = False
@@ -255,7 +255,7 @@ class ReservationChange:
         return "no_alternative"
 
     def limit_reached(self) -> bool:
-        """Return True if the owner already holds the maximum number of open reservations."""
+        """Return True if the limit on open reservations forbids a new slot for the owner."""
         limit = self.write.args.get("limit")
         if not limit or (self.current_slot and self.current_slot.end > limit["at"]):
             return False
@@ -294,7 +294,7 @@ class ReservationChange:
         return True
 
     def alternative(self) -> RoomSlot | None:
-        """Return the slot that the merge procedure chooses when the first choice is taken; None if it finds none."""
+        """Return the slot that the merge procedure chooses when the first choice is taken, or None."""
         first, merge = self.choices[0], self.write.merge
         if merge == "give_up":
             return None
@@ -324,8 +324,8 @@ class ReservationChange:
         return RoomSlot(first.room, low, high)
 
     def nearest(self, first: RoomSlot) -> RoomSlot | None:
-        """Return the free slot nearest to the first choice; None if there is none. Of two equally near slots, return
-        the earlier."""
+        """Return the free slot nearest to the first choice; None if there is no free slot. Of two equally near slots,
+        return the earlier slot."""
         length, window = first.end - first.start, self.window()
         taken = self.entries(window)
         starts = range(window.start, window.end - length + 1)

@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 
 
 class OwnRedis:
-    """A redis-server process. If `master` is given, the process replicates it."""
+    """A redis-server process. If `master` is given, the process is a replica of that Redis."""
 
     def __init__(self, folder: Path, master: OwnRedis | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Wait for a state with a time limit. Tests use this instead of sleeping for a fixed time."""
+"""Wait for a state with a time limit. Tests use `wait_until` instead of sleeping for a fixed time."""
 
 from __future__ import annotations
 
