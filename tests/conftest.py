@@ -48,7 +48,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_client_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the client's files out of the home folder, and the developer's BAYOU_… variables out of the tests."""
+    """Keep the client's files out of the home folder. Remove the developer's BAYOU_… variables from the environment."""
     with pytest.MonkeyPatch.context() as environment:
         for name in [name for name in os.environ if name.startswith("BAYOU_")]:
             environment.delenv(name)

@@ -164,7 +164,7 @@ class Network:
         self._run_and_wait(self._drop([wire for wire in self.wires if label in {wire.caller, wire.listener}]))
 
     def _run_and_wait(self, work: object) -> None:
-        """Run a coroutine in the loop of the wires, and wait for its end."""
+        """Run a coroutine in the loop of the wires, and wait until the coroutine has ended."""
         asyncio.run_coroutine_threadsafe(work, self._loop).result(ACTION_S_MAX)  # type: ignore[arg-type]
 
     async def _listen(self) -> None:

@@ -1,4 +1,4 @@
-"""Impossible, ambiguous and repeated commands of the scenario language: the error message and the effect of each."""
+"""Impossible, ambiguous and repeated commands of the scenario language: each command's error message and effect."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def hello_is_answered(subject: Subject) -> None:
 
 @section("2.1")
 def pings_are_allowed(subject: Subject) -> None:
-    """HTTP/2 pings do not end a session on which no frames are sent."""
+    """A session without frames goes on while HTTP/2 pings arrive."""
     with closing(subject.talk(subject.observer())) as talk:
         ends_s = time.monotonic() + PINGS_S
         while (left_s := ends_s - time.monotonic()) > 0 and not talk.has_ended:
@@ -271,7 +271,7 @@ def fork_is_refused(subject: Subject) -> None:
 
 @section("6.4")
 def forged_stamp_is_refused(subject: Subject) -> None:
-    """A write stamped more than a year ahead is refused with `clock_ahead`; the writes before it are stored."""
+    """A write stamped more than a year ahead is refused with `clock_ahead`. Earlier writes of the batch are stored."""
     author = Author(subject.fresh("future"))
     good, forged = author.note(), author.note(ahead_us=2 * YEAR_US)
     with closing(subject.talk(subject.observer())) as talk:
@@ -283,7 +283,7 @@ def forged_stamp_is_refused(subject: Subject) -> None:
 
 @section("6.4")
 def claim_is_not_believed(subject: Subject) -> None:
-    """A peer that claims too many writes of the subject is refused with `unproven`; nothing that it sends is stored."""
+    """A claim of writes that the subject never made is refused with `unproven`. The peer's writes are not stored."""
     author = Author(subject.fresh("claim"))
     note = author.note()
     peer = subject.observer()

@@ -163,7 +163,8 @@ class Talk:
         return [frame.ack for frame in self.others if frame.WhichOneof("kind") == "ack"]
 
     def finish(self) -> wire.Refuse | None:
-        """Say Done, and wait for the end of the session. Return the subject's refusal, if it refuses."""
+        """Send Done, and wait until the subject sends Done or a refusal. Return the refusal, or None if there is no
+        refusal."""
         if self.refusal is None:
             self.send(done=wire.Done())
             self.until(lambda: self.refusal or self.is_done, "a Done or a Refuse after Done")
@@ -171,7 +172,7 @@ class Talk:
         return self.refusal
 
     def drain(self) -> None:
-        """Take what the subject still sends, until no frame comes for QUIET_S."""
+        """Receive what the subject still sends, until no frame comes for QUIET_S."""
         ends_s = time.monotonic() + ANSWER_S_MAX
         while time.monotonic() < ends_s and self.next(QUIET_S) is not None:
             pass

@@ -34,7 +34,7 @@ RELATION = {"attributes": {"topic": "text", "number": "integer"}, "key": ["topic
 
 @contextlib.contextmanager
 def minimal(log: Log, session_type: type[Session] = Session, address: str = "127.0.0.1:0") -> Iterator[str]:
-    """Serve a minimal replica, and give its address."""
+    """Run a minimal replica, and yield its address."""
     server, port = serve(log, address, session_type)
     try:
         yield f"127.0.0.1:{port}"

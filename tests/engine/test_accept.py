@@ -1,4 +1,5 @@
-"""Accepting a client's write: the engine either stamps, plays and logs it, or refuses it and changes nothing."""
+"""Accepting a client's write: the engine either stamps, plays and logs the write, or refuses the write and changes
+nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serves a minimal replica: `python -m tests.conformance.minimal HOST:PORT --label LABEL --cluster CLUSTER`."""
+"""Runs a minimal replica: `python -m tests.conformance.minimal HOST:PORT --label LABEL --cluster CLUSTER`."""
 
 from __future__ import annotations
 
