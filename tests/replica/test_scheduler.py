@@ -1,4 +1,4 @@
-"""When a replica starts sessions by itself, and how it reacts to a peer's refusal."""
+"""When a replica starts sessions by itself, and what a replica does after a peer has refused a session."""
 
 from __future__ import annotations
 

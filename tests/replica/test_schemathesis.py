@@ -1,8 +1,7 @@
-"""Schemathesis reads GET /openapi.json. For each operation, it sends requests that fit the description, and requests
-that do not.
+"""Schemathesis reads GET /openapi.json, and sends valid and invalid requests to each operation.
 
-The status, type and content of every answer must match the description. test_openapi.py sends requests about users,
-rooms and reservations that exist.
+The status, type and content of every answer must match the description in GET /openapi.json. test_openapi.py sends
+requests about users, rooms and reservations that exist.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def test_a_target_that_fails_says_why() -> None:
 
 
 def test_apprise_is_imported_only_for_a_target_that_needs_it() -> None:
-    """Apprise needs 25 MiB of memory, and a replica at rest needs only 90 MiB."""
+    """An import of Apprise costs 25 MiB of memory. A replica without work needs only 90 MiB."""
     code = (
         "import sys; from replica.targets.read import read_target;"
         f" read_target('mailto://h?{ADDRESSES}'); read_target({{'command': ['true']}}); print('apprise' in sys.modules)"

@@ -1,4 +1,5 @@
-"""A torn append-only file. The complete writes before the tear survive, and writes after the repair survive too."""
+"""An append-only file that was cut off. The complete writes in the file survive the repair. Later writes survive
+too."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.process
 
 @dataclass(frozen=True)
 class Recorded:
-    """A data folder that a real server wrote in several steps. `sizes[n]` is the length of the append-only file after
-    step n."""
+    """A data folder that a real server wrote in several steps. `sizes` has the length of the append-only file after
+    each step."""
 
     folder: Path
     content: bytes

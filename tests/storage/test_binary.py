@@ -1,4 +1,5 @@
-"""Which redis-server is chosen if several are installed, and which versions can open the existing data."""
+"""How a replica chooses a redis-server if several are installed. The redis-server must be able to open the existing
+data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The embedded Redis of a replica: how a replica starts, adopts, restarts, refuses and stops it."""
+"""The embedded Redis of a replica. The tests check how a replica starts, adopts, restarts, refuses and stops this
+Redis."""
 
 from __future__ import annotations
 

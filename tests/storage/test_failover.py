@@ -86,7 +86,7 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
 
 
 def made_cluster(servers: Servers, extra: int = 0) -> tuple[list[int], list[int]]:
-    """Make a cluster of three masters that share the slots, and `extra` nodes that hold no slot yet."""
+    """Make a cluster. Three masters share all slots of the cluster, and `extra` further nodes hold no slot yet."""
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "500", "--appendonly", "yes")
     ports = servers.start(*options, count=3 + extra)
     bounds = [0, SLOTS // 3, 2 * SLOTS // 3, SLOTS]
@@ -208,7 +208,7 @@ def test_a_slot_that_moves_is_followed_and_the_errors_meanwhile_count_as_away(
 
 
 def _move_slot(slot: int, source: int, target: int, ports: list[int]) -> None:
-    """Move a slot to another node, as `redis-cli --cluster reshard` does."""
+    """Move a slot to another node, with the same commands as `redis-cli --cluster reshard`."""
     names = {port: at(port).execute_command("CLUSTER MYID") for port in ports}
     at(target).execute_command("CLUSTER SETSLOT", slot, "IMPORTING", names[source])
     at(source).execute_command("CLUSTER SETSLOT", slot, "MIGRATING", names[target])

@@ -1,5 +1,5 @@
-"""The Lua of an application loops without calling a function of `pages`. The watchdog ends the script, the error names
-the write, and everything else goes on."""
+"""The Lua code of an application loops without calling a function of `pages`. The watchdog ends the script, and the
+error names the write. Everything else goes on."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def application(tmp_path: Path) -> LuaApplication:
 
 @pytest.fixture
 def mended(tmp_path: Path) -> LuaApplication:
-    """The application of the fixture `application`, without the loop."""
+    """Return the application of the fixture `application`, but without the loop."""
     (tmp_path / "mended.lua").write_text(rules(UPDATE % ""))
     return LuaApplication("app", 1, tmp_path / "mended.lua")
 
