@@ -1,1 +1,2 @@
-"""The simulation, `make sim`: many replicas of the real code in one process, under faults that a seed chooses."""
+"""The simulation, `make sim`. One process runs many replicas with the real code, and a seed decides which faults
+happen."""

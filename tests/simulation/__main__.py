@@ -74,7 +74,8 @@ def _many(base: int, count: int, asked: argparse.Namespace) -> int:
 
 
 class Progress:
-    """Prints progress. On a terminal, it overwrites one line; elsewhere, it prints a new line every 30 s."""
+    """Prints progress. On a terminal, the progress is one line that changes. Elsewhere, a new line is printed every 30
+    s."""
 
     def __init__(self, seeds: int | None, seconds: float | None) -> None:
         self._seeds, self._seconds = seeds, seconds

@@ -31,7 +31,8 @@ from tests.support.model_desk import Pages
 class Checker:
     """Checks the invariants. `acknowledged` has the ids of the writes that were acknowledged to a client.
 
-    `excused` has the ids of writes that may be lost, because a storage was destroyed or a full state was installed.
+    `excused` has the ids of the writes that may be lost. A write may be lost if a storage was destroyed, or if a full
+    state was installed.
     """
 
     def __init__(self, wire: Wire, commit_mode: str) -> None:
@@ -266,7 +267,7 @@ class Checker:
         4   pages equal a replay of the log
         8   no two reservations overlap
         13  rooms, reservations and series agree
-        19  the lists of the applications hold what the writes ask for, and nothing else
+        19  the lists of the applications have the entries that the writes add, and no other entries
         """
         self.counts["whole"] += 1
         state = self._last[node.label]
@@ -345,9 +346,9 @@ class Checker:
 
 
 def unnoted(fields: dict[str, str]) -> dict[str, str]:
-    """Return the fields of a committed page without its notes.
+    """Return the fields of a committed page without the notes.
 
-    A note is a field that a commit leaves on the page; its name begins with #.
+    A note is a field that a commit leaves on the page. The name of a note begins with #.
     """
     return {name: value for name, value in fields.items() if not name.startswith("#")}
 

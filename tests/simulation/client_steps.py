@@ -1,4 +1,4 @@
-"""Steps of clients. A client may repeat a request at another node, and uses one client session at all nodes."""
+"""Steps of clients. A client may repeat a request at another node. A client uses one client session at all nodes."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class ClientSteps(WorldBase):
         return self._serving(b >> 2) if b % 4 == 0 else self._serving(a % len(self.clients))
 
     def _who(self, client: Client, node: Node, moment: int, request: str = "", role: str = "user") -> Who:
-        """Return the context of a client's request, with the node's limit on open reservations."""
+        """Return the context of a client's request. The context has the node's limit on open reservations."""
         limits = self.plan.limits
         limit = limits[int(node.label[1:]) % len(limits)]
         return clients.request_context(client.name, request or self._request(client), limit, moment, role)

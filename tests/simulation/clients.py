@@ -131,7 +131,7 @@ def change(
 ) -> Draft | None:
     """Return the draft of a move, an edit or a cancel. Return None if the replica does not know the reservation.
 
-    If the draft hands the reservation over, `heir` becomes the owner.
+    If the draft hands over the reservation, `heir` becomes the owner.
     """
     seen = decode_reservation(views.tentative)
     if seen is None:

@@ -20,9 +20,9 @@ AT = datetime(2026, 12, 24, tzinfo=UTC)
 
 
 def record(user: str, request: str, place: int, how: int) -> Draft:
-    """Return the draft of a write about the desk that `place` chooses.
+    """Return the draft of a write about a desk. `place` decides which desk.
 
-    Depending on `how`, the write takes a free desk, takes over a desk, gives up a desk, or takes two desks.
+    `how` decides what the write does: take a free desk, take over a desk, give up a desk, or take two desks.
     """
     program = _program(user, FLOORS[place % 3], place // 3 % DESKS_MAX, how % 8)
     return new_draft(WRITE, "write", program.args, program.pages, user=user, at=AT, request=request)

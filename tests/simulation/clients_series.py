@@ -37,7 +37,7 @@ def reserve(context: DraftContext, room: int, number: int, how: int) -> Draft:
 
 
 def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: int, how: int, heir: str) -> Draft:
-    """Return the draft of a move, an edit or an extension. If the draft hands the series over, `heir` becomes the
+    """Return the draft of a move, an edit or an extension. If the draft hands over the series, `heir` becomes the
     owner."""
     if number % 5 == 4:
         purpose, owner = (f"lecture {how % 4}", None) if how % 3 else (None, heir)

@@ -63,7 +63,7 @@ class CommittedLog:
         return zip(self.ids, self.outcomes, self._changes, strict=True)
 
     def pages(self, csn: int) -> Pages:
-        """Return the committed pages at a CSN. The caller must not change them."""
+        """Return the committed pages at a CSN. The caller must not change these pages."""
         number = csn // CHECKPOINT
         pages = dict(self._checkpoints[number])
         for changes in self._changes[number * CHECKPOINT : csn]:
@@ -79,7 +79,7 @@ class CommittedLog:
         return pages
 
     def branch(self, csn: int) -> CommittedLog:
-        """Return a new log that equals this one up to a CSN."""
+        """Return a new log with the commits of this log up to a CSN."""
         line = CommittedLog()
         line.ids, line.outcomes = self.ids[:csn], self.outcomes[:csn]
         line.vectors, line._changes = self.vectors[: csn + 1], self._changes[:csn]

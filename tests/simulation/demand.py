@@ -1,4 +1,4 @@
-"""The error for a violated invariant, and a counter of how often each invariant was checked."""
+"""The error for a violated invariant, and a counter for the checks of each invariant."""
 
 from __future__ import annotations
 

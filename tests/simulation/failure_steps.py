@@ -113,7 +113,7 @@ class FailureSteps(SessionSteps):
     def _replace(self, node: Node, copy: Copy) -> None:
         """Replace a node's storage by a copy.
 
-        A write that is neither in the copy nor at another node is lost; the checker allows this.
+        A write is lost if neither the copy nor another node has the write. The checker excuses such a write.
         """
         self.checker.look(node)  # before anything else changes
         self.checker.destroyed(node.label, [other for other in self.nodes.values() if other is not node])
@@ -248,10 +248,10 @@ class FailureSteps(SessionSteps):
         return text
 
     def _forged(self, is_ahead: bool, state: State, now_us: int) -> Selection:
-        """Return a write that nobody has made.
+        """Return a write that no server has accepted.
 
-        If `is_ahead` is true, the write is tentative, and its stamp is far ahead of the clock. Otherwise the write is
-        the next commit after this state.
+        If `is_ahead` is true, the write is tentative, and its stamp is far ahead of the clock. Otherwise, the write is
+        the next commit after `state`.
         """
         draft: Draft = clients.put("liar", f"lie{self.number}", 1, 1)
         fields = {name: getattr(draft, name) for name in Draft.__slots__}

@@ -105,7 +105,7 @@ def plan(seed: int) -> Plan:
 
 
 def steps(drawn: Plan) -> Iterator[Step]:
-    """Yield the steps of a plan, without end."""
+    """Yield the steps of a plan. The steps never end."""
     random = Random(f"steps {drawn.seed}")
     names = list(drawn.weights)
     totals = list(itertools.accumulate(drawn.weights.values()))

@@ -1,4 +1,5 @@
-"""The append-only lists of the applications: which entries each write must add, and a check of the lists of a node."""
+"""The append-only lists of the applications. This module computes the entries that each write must add, and checks the
+lists of a node."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ DAY_MIN = 24 * 60
 
 
 def entries(write: Write) -> set[Entry]:
-    """Return the entries that a write adds to lists, whatever its outcome."""
+    """Return the entries that a write adds to lists. The outcome of the write does not matter."""
     args = write.args
     if (write.app, write.op) == ("people/1", "add"):
         return {("people", args["name"])}
@@ -54,8 +55,8 @@ def owned(write: Write) -> set[Entry]:
 def local_days(args: Mapping[str, Any]) -> Iterator[str]:
     """Yield the entries that a request adds to the list `local_days`.
 
-    There is an entry for each UTC day on which a slot of the request may begin or end. An entry has the day and an
-    offset of local time on that day. If the request names a time zone, the entry has the time zone too.
+    There is an entry for each UTC day on which a slot of the request may begin or end. An entry has the day, and the
+    offset of local time on this day. If the request names a time zone, the entry also has the time zone.
     """
     zone = f" {args['zone']}" if args.get("own_zone") else ""
     slots = [slot.split("/") for slot in args["slots"].split()]

@@ -38,8 +38,8 @@ class Meeting:
         self.faults: list[str] = []  # violations of invariant 21
         self.offers = 0  # full states that began although the sender's log had what the receiver lacks
         self._sent: tuple[set[str], set[str]] = (set(), set())  # ids of the bodies that each end sent in this plan
-        # The history of each end when it last told the other end what it holds. If another session then brings a full
-        # state to this end, the other end does not know of the full state at first.
+        # The history of each side when the side last told the other side what it holds. Another session may then bring
+        # a full state to the side. At first, the other side does not know of this full state.
         self._histories = [node.store.state().history for node in self.nodes]
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.has_caller_retired = initiator.store.state().retired  # before the session began

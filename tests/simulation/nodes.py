@@ -97,8 +97,9 @@ class Look:
 class FaultyStore(Store):
     """The real store with faults.
 
-    `fault` names what happens to the next script that writes: its reply is lost, it runs twice, it never arrives, or
-    Redis has no room in memory (`oom`) or on disk (`misconf`). `counts` counts the faults that happened.
+    `fault` names what happens to the next script that writes. The script's reply is lost, the script runs twice, or the
+    script never arrives. Or Redis has no room in memory (`oom`) or on disk (`misconf`). `counts` counts the faults that
+    happened.
     """
 
     def __init__(
@@ -124,8 +125,8 @@ class FaultyStore(Store):
         self.dirty = True
 
     def active_tag(self, name: str) -> str:
-        """Return the tag of an application's newest version, which every node can play. Other tests check which version
-        is active."""
+        """Return the tag of an application's newest version. Every node can play this version. Other tests check which
+        version is active."""
         return f"{name}/{max(self._versions[name])}"
 
     def run(self, verb: str, *arguments: Any) -> Any:

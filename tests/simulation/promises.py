@@ -21,8 +21,8 @@ ROOMS = {"rooms/1", "rooms/2"}
 
 
 def judge_pages(demand: Demand, label: str, pages: Pages) -> None:
-    """Check that no reservations overlap (invariant 8), and that pages of rooms and of reservations agree (invariant
-    13)."""
+    """Check that no reservations overlap (invariant 8). Check that pages of rooms agree with pages of reservations
+    (invariant 13)."""
     slots_of: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     for name, fields in pages.items():
         if not name.startswith("room:"):
@@ -134,9 +134,9 @@ def judge_authority(demand: Demand, roles: dict[str, str | None], write: Write, 
 
 
 def judge_managing(demand: Demand, roles: dict[str, str | None], write: Write, outcome: str) -> None:
-    """Check invariant 18 for a write about people: only a manager or the operator is allowed to change people.
+    """Check invariant 18 for a write about people: only a manager or the operator may change people.
 
-    Then apply the write to `roles`.
+    Then change `roles` as the write does.
     """
     may = write.user == OPERATOR or roles.get(write.user) == "manager"
     demand(18, (outcome != "forbidden") == may, write.id, write.op, "by", write.user, roles.get(write.user), outcome)

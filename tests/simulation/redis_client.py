@@ -1,4 +1,4 @@
-"""A minimal Redis client with only what the store needs. It is ten times as fast as redis-py.
+"""A minimal Redis client. It has only the commands that the store needs, and is ten times as fast as redis-py.
 
 The Redis server is real. tests/simulation/nodes.py adds the faults.
 """

@@ -1,4 +1,4 @@
-"""The printed results of runs: figures, and each failure with its shrunk trace as a scenario."""
+"""Prints the results of runs. For a failed run, this module prints the shrunk trace as a scenario."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ INVARIANTS = range(1, 22)
 
 @dataclass(slots=True)
 class Total:
-    """The totals of many runs. `seconds` is the sum over all runs, including those that ran in parallel."""
+    """The totals of many runs. `seconds` adds the times of all runs, even if the runs were parallel."""
 
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -76,7 +76,8 @@ class Total:
 
 
 def failure(run: Run) -> Iterator[str]:
-    """Yield the lines of a failure: the seed, the error, the steps that lead to it, and the same run as a scenario."""
+    """Yield the lines of a failure: the seed, the error, the steps that lead to the error, and the same run as a
+    scenario."""
     yield f"SEED {run.plan.seed} FAILS after {len(run.steps)} steps: {run.error!r}"
     drawn = run.plan
     yield f"  {drawn.servers} servers, {drawn.clients} clients, commit {drawn.commit_mode}, batches of {drawn.batch}"

@@ -24,7 +24,7 @@ from tests.simulation.world import WHOLE_EVERY, World
 
 @dataclass(slots=True)
 class Run:
-    """The result of a run. `error` is usually a Violation, but may be any other exception."""
+    """The result of a run. `error` is usually a Violation, but any other exception is possible."""
 
     plan: Plan
     steps: list[Step]
@@ -46,7 +46,7 @@ class Run:
 
 @dataclass(slots=True)
 class Lab:
-    """A private Redis in which simulations run, with two connections to it."""
+    """A private Redis in which simulations run. `wire` and `client` are two connections to this Redis."""
 
     wire: Wire
     client: Redis = field(repr=False)

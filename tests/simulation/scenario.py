@@ -21,7 +21,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ScenarioWriter:
-    """Writes the script of a run. `lines` is the script so far.
+    """Writes the script of a run. `lines` has the lines of the script so far.
 
     The labels and users of the run become the servers and clients of the script.
     """

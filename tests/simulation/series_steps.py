@@ -108,10 +108,12 @@ class SeriesSteps(ClientSteps):
         return self._change_one(client, node, of, d, e, self._who(client, node, d >> 8, role=role))
 
     def _manager(self, number: int, node: Node) -> tuple[Client, str]:
-        """Choose a client and the role that its request claims.
+        """Choose a client, and the role that the client claims in a request.
 
-        If this node knows a manager, choose a manager. Otherwise choose an ordinary user. In some steps, choose a
-        former manager who still claims the role, as if the request had been checked earlier or at another node.
+        If this node knows a manager, choose a manager. Otherwise, choose an ordinary user.
+
+        In some steps, choose a former manager who still claims the role. Such a request was checked earlier or at
+        another node.
         """
         roles = self._roles(node)
         rotated = [self._client(number + offset) for offset in range(len(self.clients))]

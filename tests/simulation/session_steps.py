@@ -115,7 +115,7 @@ class SessionSteps(WorldBase):
         return f"{pair[0].label} {pair[1].label} {self._whole_session(*pair, 2000, stands=bool(c % 2))}"
 
     def _whole_session(self, one: Node, other: Node, frames_max: int, *, stands: bool = False) -> str:
-        """Run a session from beginning to end. If `stands` is true, both sides sync before the initiator closes the
+        """Run a session from beginning to end. If `stands` is true, both sides sync. Then the initiator closes the
         session."""
         session = Meeting(one, other, lambda: self.now_us, stands=stands)
         to_sync = [0, 1, 0] if stands else []
@@ -178,7 +178,7 @@ class SessionSteps(WorldBase):
                 self.counts["left"] += 1
 
     def _return_if_forgotten(self, node: Node) -> None:
-        """If the node was forgotten, let it return to the cluster. A replica does the same in
+        """If the node was forgotten, the node returns to the cluster. A replica does the same in
         replica/membership/commands.py."""
         if node.label in node.store.forgotten() and not node.store.state().retired:
             try:
@@ -207,8 +207,8 @@ class SessionSteps(WorldBase):
         self._resubmit(node)
 
     def _resubmit(self, node: Node) -> None:
-        """Make again each write that the node has set aside. A replica does the same in replica/membership/commands.py,
-        after a session or an import."""
+        """Make again each write that the node has set aside. After a session or an import, a replica does the same in
+        replica/membership/commands.py."""
         state = node.store.state()
         if state.set_aside:
             if not state.has_place:
@@ -239,7 +239,7 @@ class SessionSteps(WorldBase):
         node.running = False
 
     def _do_cut(self, a: int, b: int, c: int, _d: int, _e: int) -> str:
-        """Cut a session at both ends, or at one end only."""
+        """Cut a session on both sides, or on one side only."""
         if not self.sessions:
             return "nothing"
         session = self.sessions[a % len(self.sessions)]

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 class Three:
-    """Three nodes and their checker. The first node is the primary."""
+    """Three nodes, and a checker for these nodes. The first node is the primary."""
 
     def __init__(self, laboratory: Lab) -> None:
         laboratory.wire.call("FLUSHDB")

@@ -62,7 +62,7 @@ def test_invariants_hold_under_faults_and_the_report_counts_the_checks_of_each(l
 
 
 def test_invariants_hold_when_commits_are_signed(laboratory: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All sessions are signed, as with TLS. No node reports that a commit of an honest peer is not signed."""
+    """All sessions are signed, as with TLS. No node may report that a commit of an honest peer is not signed."""
 
     def signed(store: FaultyStore, rules: Mapping[str, str], **options: Any) -> Session:
         return Session(store, rules, **options, signing=signing_of(store.label))
@@ -74,7 +74,7 @@ def test_invariants_hold_when_commits_are_signed(laboratory: Lab, monkeypatch: p
 
 
 def test_the_same_seed_is_the_same_run_byte_for_byte_in_any_process(laboratory: Lab) -> None:
-    """The runs are equal even if Python's hashes differ. Different hashes change the order of sets."""
+    """Another process may use other hashes, and then the order of sets differs. The runs must still be equal."""
     here = laboratory.seed(HELL, 300)
     command = [sys.executable, "-m", "tests.simulation", "--seed", str(HELL), "--steps", "300"]
     environment = os.environ | {"PYTHONHASHSEED": "1"}
@@ -87,9 +87,9 @@ def test_the_same_seed_is_the_same_run_byte_for_byte_in_any_process(laboratory: 
 def test_a_run_is_a_script_of_the_scenario_language(
     laboratory: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every line of the script of a run parses, and most lines succeed.
+    """Every line of the script of a run is valid, and most lines succeed.
 
-    The clocks and ids of the script differ from those of the run, so some lines are refused.
+    Some lines are refused, because the script has other clocks and ids than the run.
     """
     monkeypatch.chdir(tmp_path)  # for export files
     run = laboratory.seed(HELL, 300)
@@ -109,7 +109,7 @@ def test_a_seed_changes_the_plan() -> None:
 
 
 class Trio:
-    """Three configured servers. The first of them is the primary."""
+    """Three configured servers. The first server is the primary."""
 
     def __init__(self, laboratory: Lab) -> None:
         laboratory.wire.call("FLUSHDB")
@@ -193,8 +193,8 @@ def test_commits_of_a_peer_whose_hello_had_no_birth_are_not_taken(laboratory: La
 
 
 def test_a_server_that_loses_own_writes_by_a_full_state_takes_a_new_id(laboratory: Lab) -> None:
-    """Two servers are promoted by force, and `weak` installs the full state of `strong`. `weak` has truncated its own
-    commits, so `weak` loses its own writes."""
+    """Two servers are promoted by force. Then `weak` installs the full state of `strong`. `weak` loses its own writes,
+    because `weak` has truncated its own commits."""
     trio = Trio(laboratory)
     weak, strong = trio.stores[1], trio.stores[2]
     weak.force("s1~bbbbbb", trio.now_us)
@@ -230,7 +230,7 @@ def test_commits_of_another_epoch_are_refused_though_they_follow_the_same_write(
 
 
 def test_a_primary_that_is_replaced_by_a_batch_commits_nothing_of_it(laboratory: Lab) -> None:
-    """The batch contains the epoch of another primary, then a tentative write. The old primary must not commit this
+    """The batch has the epoch of another primary, then a tentative write. The old primary must not commit this
     write."""
     trio = Trio(laboratory)
     old, other = trio.stores[0], trio.stores[1]
@@ -330,8 +330,8 @@ def test_the_old_primary_stops_committing_when_a_revoked_hand_over_is_committed_
 
 
 def test_a_full_state_starts_again_when_its_sender_installs_another_one(laboratory: Lab) -> None:
-    """While a server sends its full state, it installs the full state of another server. The parts that were sent
-    before belong to the old state, so all parts of the new state must be sent."""
+    """While a server sends its full state, the server installs the full state of another server. The server has sent
+    parts of its old state, so it must send all parts of the new state."""
     trio = Trio(laboratory)
     giver, winner = trio.stores[1], trio.stores[2]
     giver.force("s1~bbbbbb", trio.now_us)

@@ -1,4 +1,4 @@
-"""Runs seeds in several processes. Each worker has its own Redis, so the result of a seed depends on no other seed."""
+"""Runs seeds in several processes. Each process has its own Redis, so the result of a seed depends on no other seed."""
 
 from __future__ import annotations
 

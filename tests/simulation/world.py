@@ -1,6 +1,6 @@
-"""The world of a run: it runs steps, checks invariants after each step, and heals everything at the end.
+"""The world of a run. The world runs steps, checks invariants after each step, and heals everything at the end.
 
-The code under test has no clock, network, thread or randomness of its own: the steps decide everything. An impossible
+The code under test has no clock, network, thread or randomness of its own. The steps decide everything. An impossible
 step does nothing.
 """
 
@@ -103,9 +103,10 @@ class World(SeriesSteps, FailureSteps, OperatorSteps):
         self._check()
 
     def _end_births(self) -> None:
-        """If servers have different births (first primaries), keep the most frequent birth, as an operator would.
+        """If servers have different births (first primaries), keep only the most frequent birth, as an operator would
+        do.
 
-        The servers of the other births restart without their data.
+        The servers with other births start again without their data.
         """
         births = Counter(node.store.state().birth for node in self.nodes.values() if node.store.state().met)
         for birth in sorted(births, key=lambda birth: (births[birth], birth))[:-1]:
