@@ -88,7 +88,7 @@ class Meeting:
 
     @property
     def echo(self) -> set[str]:
-        """Return the ids of the writes that one side received and then sent back. Invariant 15 forbids a side to send a
+        """Return the ids of the writes that one side received and then sent back. By invariant 15, no side may send a
         write back.
 
         The invariant does not apply if one of the nodes has received something in another session meanwhile. Then
