@@ -150,7 +150,7 @@ def test_a_hello_in_another_name_is_refused(folder: Path, tmp_path: Path) -> Non
         report = Liar(processes, folder, "three", certificate="two").session("one")
         assert report.error is not None
         assert report.code == "certificate_differs"
-        assert "says that it is three, with the id three~aaaaaa, but the certificate is for two" in report.error.message
+        assert "has the label three and the id three~aaaaaa, but the certificate is for two" in report.error.message
 
 
 class Liar:
