@@ -60,7 +60,7 @@ def far(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_after_a_state_that_was_broken_off_the_log_is_sent(cluster: Cluster, far: None) -> None:
     primary, new = cluster
     offered: set[str] = set()
-    kinds = []
+    kinds: list[set[type]] = []
     while new.state().csn < WRITES:
         assert len(kinds) < 20
         session = Meeting(new, primary, offered=offered)
