@@ -215,7 +215,7 @@ def test_data_that_goes_on_under_another_id_tells_nothing_again(caplog: pytest.L
 
 
 def test_a_write_that_comes_back_from_a_peer_is_not_told(one: Told) -> None:
-    """The data of `two` was lost, and `two` gets its own writes back from `one`."""
+    """The replica `two` has lost its data, and gets its own writes back from the replica `one`."""
     one, two = told_replicas("one", "two")
     two.reserve("vish", "a", 9)
     meet(two.store, one.store)
@@ -237,7 +237,7 @@ def test_after_a_gap_in_the_events_a_write_that_was_tentative_is_still_told(capl
     worker_redis(DATABASE).xtrim("bayou:{two}:events", maxlen=1, approximate=False)
     ((_, text),) = two.told()
     assert text.endswith("is yours: final.")
-    assert "events were dropped before they were read" in caplog.text
+    assert "events were dropped before the replica read these events" in caplog.text
 
 
 def test_what_became_final_in_a_full_state_is_counted_in_a_warning(caplog: pytest.LogCaptureFixture) -> None:
