@@ -18,15 +18,17 @@ LOGS_DIFFER = (
     " hour."
 )
 LOGS_FORK = (
-    "The two replicas hold different writes of one server, and both writes follow the same write. So a copy of a"
-    " replica's data has run, and a server id was used twice. The replicas heal this by themselves. When the primary"
-    " has committed one of the two writes, the other write is made again under another id."
+    "The two replicas hold two different writes of one server. The two writes have the same place in the order of that"
+    " server. So a server id was used twice: by a replica, and by a copy of that replica's data. The replicas heal this"
+    " by themselves. When the primary has committed one of the two writes, the other write is made again under another"
+    " id."
 )
 FORK_OF_MEMBERS = (
-    "A commit of the peer and a different write of this replica follow the same write. So a server id was used twice."
-    " The write of this replica cannot be made again under another id, because this write or a later write of the same"
-    " server creates a server, retires a server or names a primary. Start this replica again without its data. The"
-    " replica gets back what its peers hold. Writes that only this replica holds are lost."
+    "The peer holds a committed write of a server, and this replica holds a different write of the same server. The two"
+    " writes have the same place in the order of that server. So a server id was used twice. The write of this replica"
+    " cannot be made again under another id, because this write or a later write of the same server creates a server,"
+    " retires a server or names a primary. Start this replica again without its data. The replica gets back what its"
+    " peers hold. Writes that only this replica holds are lost."
 )
 WRITES_DIFFER = (
     "The two replicas hold different writes with the same id. So a server id was used twice. Find out which of the two"

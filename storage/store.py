@@ -205,7 +205,7 @@ class Store(FullStateStore):
         birth of its cluster, or if the replica's vector does not cover `needs`.
 
         Raises Conflict if this replica has retired, or if it does not hold the write that created it. Raises Conflict
-        `not_active` if clients may not write this version of the application yet. Raises Conflict `clock_behind` if the
+        `not_active` if clients cannot use this version of the application yet. Raises Conflict `clock_behind` if the
         log has stamps more than a year beyond `now_us`.
 
         Raises TooLarge if the write has too many bytes or pages, and BadInput if no stamp is left. Raises Hung if the
@@ -519,8 +519,8 @@ class Store(FullStateStore):
         if int(version) > int(active.partition("/")[2]):
             raise Conflict(
                 "not_active",
-                f"In this cluster, clients may not write {tag} yet: the active version is {active}. When all replicas"
-                f" can play {tag}, run `admin activate {tag}`.",
+                f"Clients cannot use the application version {tag} yet. The active version in this cluster is {active}."
+                f" When all replicas can play {tag}, run `admin activate {tag}`.",
             )
 
     def hand_over(self, to: str, now_us: int) -> None:

@@ -55,8 +55,8 @@ class Playlist:
         if shown["url"] is None:
             raise Unknown(
                 "song_unknown",
-                f"There is no song {name} in the {view} view here. Check the name. If the song was put at another"
-                " replica, that write may not have arrived here yet.",
+                f"There is no song {name} in the {view} view here. Check the name. A song that was added at another"
+                " replica may not have arrived here yet.",
                 song=name,
                 view=view,
             )

@@ -24,7 +24,7 @@ def calendar(context: Context, arguments: Namespace) -> None:
     details = {str(room["name"]): room for room in answer.get("rooms", [])}
     for name in arguments.rooms:
         if name not in details and (name.lower() in DAY_WORDS or (name[:1].isdigit() and name.count("-") == 2)):
-            raise Usage(f"There is no room {name!r}. To see the reservations of that day, write --on {name}.")
+            raise Usage(f"No room has the name {name!r}. If you mean the day, write --on {name}.")
     calendars: dict[str, list[Json]] = {}
     for room in dict.fromkeys(arguments.rooms or details):
         query: Query = {**period}

@@ -49,8 +49,9 @@ class CrossSite:
         if self._is_named and not (name == "localhost" or name in self._names or _is_ip(name)):
             raise Forbidden(
                 "cross_site",
-                f"This replica does not accept the host name {name}. Use the IP address of the replica, or a host name"
-                " from its configuration: the host in `rest` or, behind a proxy, `public`.",
+                f"This replica does not accept the host name {name}. Use the IP address or the host name of the"
+                " replica. The host name is in the configuration: in the setting `public` if the replica is behind a"
+                " proxy, and otherwise in the setting `rest`.",
                 host=host,
             )
         own = origin is None or _parts(origin).netloc.lower() == host.lower()

@@ -217,8 +217,9 @@ class Membership:
             return write
 
     def promote(self, to: str | None) -> None:
-        """Make this replica the primary. If `to` is the label of another replica, hand over to that replica instead.
-        Only the primary can hand over, so other replicas raise Conflict `not_primary`."""
+        """Make this replica the primary. If `to` is the label of another replica, hand over the role of the primary
+        to that replica instead. Raises Conflict `not_primary` if this replica is not the primary, and `to` is
+        another replica."""
         with self._one_at_a_time():
             state = self._store.state()
             if to is None or to == self._label:
@@ -228,7 +229,8 @@ class Membership:
             else:
                 raise Conflict(
                     "not_primary",
-                    f"Only the primary can hand over to {to}. Send the request to the primary, or to {to}.",
+                    f"This replica is not the primary, so it cannot hand over the role of the primary. To make {to} the"
+                    f" primary, run `admin promote --replica {to}`.",
                 )
 
     def force(self, *, although_it_answers: bool = False) -> str:
