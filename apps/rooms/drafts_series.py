@@ -309,7 +309,8 @@ class _Collected:
 
     @property
     def args(self) -> dict[str, Any]:
-        """The arguments of the write that follow from the occurrences and from `needs`."""
+        """The arguments of `needs`, the argument `occurrences`, and the arguments that most occurrences share. The
+        caller adds the other arguments of the write."""
         return {**self._shared, **self._needs.args, "occurrences": self.occurrences}
 
     def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:

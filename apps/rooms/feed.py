@@ -64,7 +64,7 @@ def free_busy(
 
 
 def moment(minute: int) -> datetime:
-    """Return a minute since 1970 as a time in UTC."""
+    """Convert `minute`, the number of minutes since 1970, to a time in UTC."""
     return datetime.fromtimestamp(minute * 60, UTC)
 
 
@@ -101,7 +101,7 @@ def _event(identifier: str, uid: str, revision: FeedRevision, zone: ZoneInfo) ->
 
 
 def _local(minute: int, zone: ZoneInfo) -> datetime:
-    """Return a minute since 1970 as a local time. When clocks go back, they show some local times twice. If clocks show
-    the local time for the second time at this minute, return the minute in UTC."""
+    """Convert `minute`, the number of minutes since 1970, to a local time. When clocks go back, clocks show some local
+    times twice. If clocks show the local time for the second time, return the time in UTC instead."""
     local = moment(minute).astimezone(zone)
     return local.astimezone(UTC) if local.fold or zone.key == "UTC" else local

@@ -108,12 +108,13 @@ class Policies:
         return True
 
     def on_grid(self, minute: int, zone: ZoneInfo) -> int:
-        """Return the first minute (since 1970), not before `minute`, at which the grid lets a reservation begin."""
+        """Return the first time from `minute` on at which the grid lets a reservation begin. `minute` and the result
+        are numbers of minutes since 1970."""
         return minute if self.grid_min is None else minute + -minute_of_day(minute, zone) % self.grid_min
 
     def opening(self, room: str, day: date, zone: ZoneInfo) -> int:
-        """Return the minute (since 1970) at which a room opens on a local day. A room without opening hours opens at
-        midnight. If `room` names several rooms, return the latest opening time of these rooms."""
+        """Return the time at which a room opens on a local day, in minutes since 1970. A room without opening hours
+        opens at midnight. If `room` names several rooms, return the latest opening time of these rooms."""
         return local_minute(day, max(self.hours.get(one, (0, DAY_MIN))[0] for one in rooms_of(room)), zone)
 
     def is_open(self, slot: RoomSlot, zone: ZoneInfo) -> bool:
@@ -139,9 +140,9 @@ class Policies:
         return None
 
     def bounds(self, slot: RoomSlot, at_min: int, zone: ZoneInfo) -> tuple[int, int]:
-        """Return the start and the end (minutes since 1970) of a period. The merge procedure `nearest_free_time` may
-        move the slot only within this period. The period lies within the local day, the opening hours, and what the
-        policies allow for a request at the minute `at_min`.
+        """Return the start and the end of a period, in minutes since 1970. The merge procedure `nearest_free_time` may
+        move the slot only within this period. The period lies within the local day, within the opening hours, and
+        within what the policies allow for a request at the time `at_min`.
 
         If a slot of several days is in a room with opening hours, the period is the slot itself. At another time, the
         slot could begin or end at night.
@@ -158,8 +159,8 @@ class Policies:
         return low, high
 
     def _hours_on(self, slot: RoomSlot, minute: int, zone: ZoneInfo) -> tuple[int, int]:
-        """Return the minutes (since 1970) at which the room opens and closes on the local day that contains `minute`. A
-        room without opening hours is always open."""
+        """Return two times, in minutes since 1970: when the room opens on the local day of `minute`, and when the room
+        closes on that day. A room without opening hours is always open."""
         if slot.room not in self.hours:
             return 0, 100_000_000
         day, (opens, closes) = local_date(minute, zone), self.hours[slot.room]

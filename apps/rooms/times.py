@@ -50,7 +50,7 @@ def parse_minute(text: object) -> int:
 
 
 def minute_of(moment: datetime) -> int:
-    """Return a moment as whole minutes since 1970."""
+    """Return the number of whole minutes from 1970 to a moment."""
     return int(moment.timestamp()) // 60
 
 
@@ -61,12 +61,12 @@ def clock_text(minute: int) -> str:
 
 @lru_cache(maxsize=10_000)  # the same times are shown again and again
 def format_minute(minute: int, zone: ZoneInfo) -> str:
-    """Return a minute since 1970 as ISO 8601, with the zone's offset at that moment."""
+    """Convert `minute`, the number of minutes since 1970, to ISO 8601 with the offset of the zone from UTC."""
     return datetime.fromtimestamp(minute * 60, zone).isoformat(timespec="seconds")
 
 
 def utc_day(minute: int) -> str:
-    """Return the UTC day of a minute since 1970, as YYYY-MM-DD."""
+    """Convert `minute`, the number of minutes since 1970, to a UTC day in the form YYYY-MM-DD."""
     return (FIRST_DAY + timedelta(days=minute // DAY_MIN)).isoformat()
 
 
@@ -88,8 +88,8 @@ def local_day(start: int, end: int, zone: ZoneInfo) -> tuple[int, int]:
 
 
 def local_minute(day: date, minute: int, zone: ZoneInfo) -> int:
-    """Return the minute since 1970 at which clocks show a local time on a day. `minute` is the local time, in minutes
-    after midnight. DAY_MIN means the midnight at the end of the day.
+    """Convert a local time on a day to minutes since 1970. `minute` is the local time, in minutes after midnight.
+    DAY_MIN means the midnight at the end of the day.
 
     If clocks show that local time twice, return the first of the two moments. If clocks skip that local time, use the
     offset from UTC before the change.
@@ -99,8 +99,9 @@ def local_minute(day: date, minute: int, zone: ZoneInfo) -> int:
 
 
 def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
-    """Return the minute since 1970 that is `days` local days after `minute`, at the same local time. `days` may be
-    negative. If clocks show that local time twice, return the first of the two moments.
+    """Add `days` local days to the time `minute`, and keep the local time of day. `days` may be negative. `minute` and
+    the result are numbers of minutes since 1970. If clocks show that local time twice, return the first of the two
+    moments.
 
     Raise ValueError, with a sentence for the user, if clocks skip that local time. Also raise ValueError if the day is
     outside the years 1970 to YEAR_LAST.
@@ -122,7 +123,7 @@ def local_date(minute: int, zone: ZoneInfo) -> date:
 
 
 def minute_of_day(minute: int, zone: ZoneInfo) -> int:
-    """Convert a minute since 1970 to the local time of day, in minutes after midnight."""
+    """Convert `minute`, the number of minutes since 1970, to the local time of day, in minutes after midnight."""
     moment = datetime.fromtimestamp(minute * 60, zone)
     return moment.hour * 60 + moment.minute
 
@@ -137,7 +138,8 @@ def zone_named(name: str) -> ZoneInfo | None:
 
 @lru_cache(maxsize=10_000)
 def offset_min(minute: int, zone: ZoneInfo) -> int:
-    """Return the zone's offset at a minute since 1970: local time minus UTC, in minutes."""
+    """Return the offset of the zone at the time `minute`. The offset is local time minus UTC, in minutes. `minute` is
+    the number of minutes since 1970."""
     offset = datetime.fromtimestamp(minute * 60, zone).utcoffset()
     assert offset is not None, "a time zone has an offset"
     return offset // timedelta(minutes=1)
@@ -162,9 +164,12 @@ def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
 
 
 def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
-    """Return the minute since 1970 at which clocks in `zone` show the local time that a write has recorded. The write
-    has recorded `minute` and `offset`: the zone's offset from UTC at that minute, in minutes. If the rules of the zone
-    have changed since then, the result differs from `minute`."""
+    """Convert the local time of a reservation to minutes since 1970, by the present rules of `zone`.
+
+    A write has stored `minute` and `offset`, by the rules at the time of the write. `minute` is the number of minutes
+    since 1970. `offset` is local time minus UTC at that time, in minutes. So the sum of `minute` and `offset` is the
+    local time. If the present rules give the same offset, return `minute`.
+    """
     if offset_min(minute, zone) == offset:
         return minute
     wall = datetime(1970, 1, 1) + timedelta(minutes=minute + offset)  # a wall clock has no zone
