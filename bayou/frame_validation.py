@@ -33,7 +33,7 @@ from bayou.stamps import STAMP_DIGITS, STAMP_MAX, stamp_text
 from bayou.state import Vector
 from bayou.write import PAGES_MAX, WRITE_BYTES_MAX, Summary, Write
 
-SERVERS_MAX = 10_000  # entries of a vector, and retired minted ids
+SERVERS_MAX = 10_000  # entries of a vector, and minted ids (LABEL~NONCE) of retired servers
 SERVER_BYTES_MAX = 512
 EPOCHS_MAX = 1_000
 HISTORY_BYTES_MAX = 256 * 1024

@@ -20,7 +20,7 @@ class Reach:
 
     Invariant: the receiver will hold the commits up to `csn`, and the writes that `vector` covers. The receiver may
     hold more writes. `vector` also covers the writes of these commits; bayou/vectors.py explains a missing entry.
-    `retired` has the minted ids of servers whose retirement the receiver knows.
+    `retired` has the minted ids (LABEL~NONCE) of servers whose retirement the receiver knows.
     """
 
     csn: int
@@ -39,8 +39,9 @@ class Reach:
     def note_received(self, selection: Selection) -> None:
         """Add a selection that came from the receiver. The receiver holds these writes.
 
-        Only writes that follow this reach without a gap are added. A gap may hide the creation of a server. Without the
-        creation, the created server would count as retired (bayou/vectors.py), and its writes would not be sent.
+        A write is added only if there is no gap between this reach and the write. A gap may hide the creation of a
+        server. Without the creation, the created server would count as retired (bayou/vectors.py), and its writes would
+        not be sent.
         """
         for item in selection.items:
             stamp, origin = split_id(item.id)

@@ -166,8 +166,11 @@ def read_guarantees(text: str) -> frozenset[str]:
 
 
 def _covers(committed: Vector, csn: int, epochs: Sequence[Epoch], server: str, stamp: int) -> bool:
-    """Return whether a replica with these commits covers an entry of a token. Return False for a minted id without an
-    entry in `committed`: this server may have retired, or the replica may not know this server."""
+    """Return whether a replica with these commits covers an entry of a token.
+
+    Return False for a minted id (LABEL~NONCE) without an entry in `committed`. The server with this id may have
+    retired, or the replica may not know the server.
+    """
     if not server.startswith(EPOCH_SIGN):
         return complete(committed, (), server) >= stamp
     for at, epoch in enumerate(epochs):

@@ -40,6 +40,7 @@ def moment(stamp: int) -> str:
 
 
 def created_at(server: str) -> int:
-    """Return the stamp at which a server was created: T for a created id `T:X`, and 0 for a minted id."""
+    """Return the stamp at which a server was created: T for the id `T:X` of a created server, and 0 for a minted id
+    (LABEL~NONCE)."""
     stamp, colon, _ = server.partition(":")
     return int(stamp) if colon else 0

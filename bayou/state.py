@@ -20,7 +20,7 @@ class State:
     last              id of the last committed write
     log_applications  the tags of the applications whose writes the log has ever held. A new cluster begins with the tag
                       of the newest version of each application.
-    retired_servers   the minted ids of the servers that are known to have retired
+    retired_servers   the minted ids (LABEL~NONCE) of the servers that are known to have retired
     retires           true if this server will retire once no write is set aside any more
     tentative         how many writes are tentative
     set_aside         how many writes are set aside

@@ -49,7 +49,7 @@ class AntiEntropyStore(Protocol):
         self, csn: int, vector: Vector, retired: Sequence[str], count_max: int, bytes_max: int
     ) -> Selection | None:
         """Return the next writes for a receiver. The receiver holds the commits up to `csn` and the writes that
-        `vector` covers. `retired` has the minted ids of servers whose retirement the receiver knows.
+        `vector` covers. `retired` has the minted ids (LABEL~NONCE) of servers whose retirement the receiver knows.
 
         The selection has commits in CSN order, and after them tentative writes by stamp. So the oldest missing write of
         each server comes first (invariant 5). If the receiver already has the write of a commit, the commit is a

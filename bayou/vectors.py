@@ -20,7 +20,8 @@ def complete(vector: Vector, retired: Collection[str], server: str) -> float:
     there are two cases. If the vector covers the write T of X, the created server has retired, and the result is
     infinity. Otherwise the created server is unknown, and the result is minus infinity.
 
-    For a minted id without an entry, the result is infinity if `retired` has the id. Otherwise the result is 0.
+    For a minted id (LABEL~NONCE) without an entry, the result is infinity if `retired` has the id. Otherwise the result
+    is 0.
     """
     if server in vector:
         return vector[server]

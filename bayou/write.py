@@ -64,8 +64,8 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write(Draft):
-    """An accepted write. `prev` is the stamp of the previous write of the same origin. For the first write, it is the
-    stamp at which the origin was created, or 0 for a minted id."""
+    """An accepted write. `prev` is the stamp of the previous write of the same origin. For the first write, `prev`
+    is the stamp at which the origin was created, or 0 if the origin has a minted id (LABEL~NONCE)."""
 
     stamp: int
     prev: int

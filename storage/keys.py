@@ -18,7 +18,7 @@ KEYS = {
     "vector": ("V", "hash", "server id -> stamp: what this replica holds"),
     "committed_vector": ("C", "hash", "server id -> stamp: what is committed here"),
     "omitted_vector": ("O", "hash", "server id -> stamp: what was dropped from the log"),
-    "retired": ("retired", "set", "minted server ids whose retirement write is held here"),
+    "retired": ("retired", "set", "minted server ids (LABEL~NONCE) whose retirement write is held here"),
     "writes": ("writes", "hash", "write id -> the write's canonical bytes"),
     "outcomes": ("outcomes", "hash", "write id -> STATUS DETAIL of its latest play"),
     "effects": (

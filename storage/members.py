@@ -61,8 +61,8 @@ def decode_forgotten(page: Mapping[str, str]) -> set[str]:
 
 
 def label_of(server: str, created: Iterable[Member]) -> str | None:
-    """Return the label of a server, or None if the label is not known. A minted id contains the label. The label of a
-    created server is looked up in `created`."""
+    """Return the label of a server, or None if the label is not known. A minted id (LABEL~NONCE) contains the label.
+    The label of a created server is looked up in `created`."""
     minted = label_in(server)
     return minted or next((member.label for member in created if member.id == server), None)
 

@@ -5,7 +5,7 @@
 --   active:APPLICATION  the version of an application that clients write, once one was activated; it never falls
 --   forgotten:LABEL  the stamp of the write that says that this server is lost for good. The vectors keep its entries, so
 --              that what another replica still holds of it is taken (docs/design.md). It is deleted if the server returns
---   gone:ID    marks a minted id that has retired; a created id needs no mark (see engine/vectors.lua)
+--   gone:ID    marks a minted id (LABEL~NONCE) that has retired; a created id needs no mark (see engine/vectors.lua)
 -- A creation that is asked for again, after a lost answer, is a duplicate: the page has its request. What these writes
 -- do to the vectors and to the primary is in engine/membership.lua.
 
@@ -36,7 +36,8 @@ function app.update(pages, write)
     pages.delete('members', 'forgotten:' .. write.args.label)
     if not write.origin:match('^%d+:') then
       pages.set('members', 'gone:' .. write.origin, write.stamp)
-      -- A created server that had lost the tail of its log went on under a minted id; its entry goes too.
+      -- A created server that had lost the tail of its log went on under a minted id (LABEL~NONCE). So the entry of
+      -- the created id goes too.
       for _, field in ipairs(servers_with(pages, 1, write.args.label)) do pages.delete('members', field) end
     end
   elseif write.op == 'forget' then

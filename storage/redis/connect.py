@@ -241,7 +241,8 @@ class OpenStorage:
             save(self._folder, self.identity_file)
 
     def amend(self, **changes: Any) -> None:
-        """Change only these fields of the identity file. This does not confirm the id."""
+        """Store `changes`, the new values of some fields, in the identity file. Keep all other fields. Unlike
+        `confirm`, this method does not confirm that the id is valid with the Redis that runs now."""
         with self._amending:
             assert self.identity_file is not None, "there is no identity file yet"
             self.identity_file = replace(self.identity_file, **changes)

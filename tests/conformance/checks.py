@@ -521,7 +521,7 @@ def created_server_may_write(subject: Subject) -> None:
 
 @section("9.2")
 def retired_server_leaves_the_vector(subject: Subject) -> None:
-    """A retired server leaves the vector. If the server id is minted, it is added to the retired servers."""
+    """A retired server leaves the vector. A minted id (LABEL~NONCE) is added to the retired servers."""
     author = Author(subject.fresh("gone"))
     given = [author.note(), author.member("retire", label="gone")]
     subject.give(given)

@@ -84,7 +84,7 @@ if primary == server and has_same_epochs then return cjson.encode({status = 'for
 
 -- The vector after the switch: first that of the new state, later extended by the kept writes.
 local reach = {} -- server -> stamp
-local retired = {} -- minted server id -> true
+local retired = {} -- minted server id (LABEL~NONCE) -> true
 for id, stamp in pairs(state.vector) do reach[id] = tonumber(stamp) end
 for _, field in ipairs(redis.call('HKEYS', new.committed_page .. 'members')) do
   local gone = field:match('^gone:(.+)$')

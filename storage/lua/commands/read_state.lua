@@ -3,8 +3,8 @@
 -- KEYS[1]  string  prefix of the namespace's keys
 -- Returns JSON {meta, vector, committed_vector, omitted_vector, tentative, set_aside, clock, retired, apps}. The first four
 -- are flat lists of names and values. `tentative` and `set_aside` count such writes, `clock` is the last stamp as text,
--- `retired` lists the minted ids that have retired, and `apps` the applications of the log. All is one text, because a
--- client reads that faster than thousands of entries. Changes nothing.
+-- `retired` lists the minted ids (LABEL~NONCE) of the servers that have retired, and `apps` the applications of the log.
+-- All is one text, because a client reads that faster than thousands of entries. Changes nothing.
 
 return cjson.encode({
   meta = redis.call('HGETALL', K.meta),

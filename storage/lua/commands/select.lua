@@ -4,7 +4,7 @@
 -- KEYS[1]  string   prefix of the namespace's keys
 -- ARGV[1]  integer  the peer's CSN
 -- ARGV[2]  JSON     its vector, {server: stamp text}
--- ARGV[3]  JSON     [server, ...]: the minted ids that have retired, as far as the peer knows
+-- ARGV[3]  JSON     [server, ...]: the minted ids (LABEL~NONCE) that have retired, as far as the peer knows
 -- ARGV[4]  integer  how many writes to choose at most
 -- ARGV[5]  integer  how many bytes to choose at most; at least one write is chosen
 -- Returns false if the peer lacks commits that were dropped from the log, else {CSN, id, history, heads, bodies}:

@@ -9,7 +9,7 @@
 local Vectors = {}
 
 -- The completed entry of a server. `stamp_of(server)` returns the entry of the vector or nil, `is_retired(server)`
--- whether a minted id has retired.
+-- whether the server with a minted id (LABEL~NONCE) has retired.
 function Vectors.complete(server, stamp_of, is_retired)
   local stamp = stamp_of(server)
   if stamp then return stamp end

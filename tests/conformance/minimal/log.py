@@ -29,7 +29,9 @@ def held(vector: Vector, retired: Collection[str], server: str) -> float:
 
 
 def cover(vector: Vector, retired: set[str], write: dict[str, Any]) -> None:
-    """Let a vector cover one more write. If the write retires a minted id, add the id to `retired`."""
+    """Let a vector cover one more write. If the write creates a server, add the server to the vector. If the write
+    retires a server, remove the server from the vector. If the id of the retired server has the form LABEL~NONCE, also
+    add the id to `retired`."""
     stamp, origin = int(write["stamp"]), write["origin"]
     vector[origin] = stamp
     if write["app"] == MEMBERSHIP and write["op"] == "create":
