@@ -38,9 +38,12 @@ class _Arrival:
 
 
 class Arrivals:
-    """Remembers what has arrived at one replica in the last `PAUSE_S_MAX` seconds. `pause_s` is the shortest pause of a
-    session, in seconds. If `pause_s` is 0, no write waits. Any thread may call any method. `now_s` is a clock in
-    seconds that never falls back."""
+    """Remembers what has arrived at one replica in the last `PAUSE_S_MAX` seconds. Any thread may call any method.
+
+    Each session has a pause, in seconds. The session does not send writes and commits that have arrived here less than
+    one pause ago. `pause_s` is the shortest pause of any session. If `pause_s` is 0, a session may send all writes and
+    commits at once. `now_s` is a clock in seconds that never falls back.
+    """
 
     def __init__(self, pause_s: float, now_s: Callable[[], float] = time.monotonic) -> None:
         self.pause_s = pause_s

@@ -116,8 +116,8 @@ class Received:
     more             the transaction reached its size limit; another transaction must store the rest
     hole             the next write does not follow the writes held here; the sender must make a new plan
     unknown          a notification names a write that is not held here; the sender must make a new plan
-    fork             two different writes follow the same write, or have the same id; the receiver first sends all
-                     writes that the sender lacks, and then refuses the session
+    fork             two different writes have the same id, or the same place in the order of their server; the
+                     receiver first sends all writes that the sender lacks, and then refuses the session
     diverged         the committed logs differ
     own              a fork of this server's own writes; this server needs a new id
     bound            a fork, and the writes after the fork cannot be set aside here, because one of them creates or

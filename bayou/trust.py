@@ -38,7 +38,8 @@ def place_of_ahead(selection: Selection, now_us: int) -> int | None:
 
 
 def refuse_ahead(label: str, now_us: int, source: str, item: Item) -> Refuse:
-    """Return the Refuse for a write that `place_of_ahead` has found. `source` is the label of its sender."""
+    """Return the Refuse for a peer that has sent the write `item`. The stamp of `item` is more than a year beyond the
+    clock `now_us`. `source` is the label of the peer."""
     stamp, origin = split_id(item.id)
     return Refuse(
         PeerRefusalCode.CLOCK_AHEAD,
@@ -75,10 +76,13 @@ def is_missing_own(state: State, vector_of_peer: int) -> bool:
 
 
 def lost_write(selection: Selection, state: State) -> Item | None:
-    """Return a write of this replica that the replica has lost; None if the selection has no such write.
+    """Return the first item of the selection with a write that this replica has made and lost. Return None if there is
+    no such item, or if this replica has retired.
 
-    A notification is no evidence, because it has no body. The lost write must be newer than all own writes that this
-    replica holds. The previous write (`prev`) must not be newer than these own writes.
+    The function compares each write of this replica in the selection with the newest write of this replica that the
+    replica still holds. The compared write is lost if the stamp of the compared write is greater than the stamp of the
+    newest write, and `prev` of the compared write is not greater. A notification does not count, because a notification
+    has no body.
     """
     if state.retired:
         return None

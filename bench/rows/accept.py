@@ -62,5 +62,5 @@ def reservations(rooms: int = len(ROOMS), hours: int = HOURS) -> Iterator[bytes]
 
 
 def _at(path: str, requests: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the same requests to another path."""
+    """Yield each request with the path `path` instead of `/reservations`."""
     return (request.replace(b"POST /reservations ", f"POST {path} ".encode(), 1) for request in requests)

@@ -36,9 +36,12 @@ class Connections:
         return self._by_transport.get(transport) if transport is not None else None
 
     def client_of(self, request: BaseRequest) -> str:
-        """Return the text by which limits identify the client: the client's IPv4 address, or the /64 network of the
-        client's IPv6 address. If the request comes from a proxy, the header X-Forwarded-For gives the address. Without
-        that header, return an empty text."""
+        """Return the client's IPv4 address, or the /64 network of the client's IPv6 address. Limits treat all requests
+        with the same result as requests of one client.
+
+        If the request comes from a proxy, the header X-Forwarded-For gives the address. Without that header, return an
+        empty text.
+        """
         address = request.remote or ""
         if address in self._proxies:
             hops = map(str.strip, ",".join(request.headers.getall("X-Forwarded-For", [])).split(","))
