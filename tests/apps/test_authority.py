@@ -29,7 +29,8 @@ REVOKED = "its user had been revoked before the write was committed"
 
 
 class Cluster:
-    """Two replicas that have met; `one` is the primary. They know two people: `vish`, a user, and `boss`, a manager."""
+    """Two replicas that have met. The replica `one` is the primary. Both replicas know the user `vish` and the manager
+    `boss`."""
 
     def __init__(self) -> None:
         stores = new_stores(CONFIGURED, 14, "one", "two")

@@ -71,7 +71,8 @@ def offset(moment: datetime, zone: ZoneInfo) -> timedelta | None:
 
 
 def feed_in(zone: ZoneInfo, years: tuple[date, date]) -> tuple[dict[str, datetime], bytes]:
-    """Return (reservation id -> start of its event, the bytes of the feed) for a feed with events at `hours`."""
+    """Make a feed with one event for each time that the function `hours` yields. Return the start of each event by
+    reservation id, and the bytes of the feed. In these bytes, UNKNOWN replaces the name of the zone."""
     starts = {f"vish/{moment:%Y%m%dT%H}": moment for moment in hours(zone, years)}
     seen = {}
     for identifier, moment in starts.items():

@@ -56,7 +56,7 @@ class Side(sides_harness.Side):
 
 @pytest.fixture
 def sides() -> tuple[Side, Side]:
-    """Two replicas that have had a session. `one` is the primary."""
+    """Two replicas that have had a session. The replica `one` is the primary."""
     one, two = new_stores(CONFIGURED, 14, "one", "two")
     return Side(one), Side(two)
 

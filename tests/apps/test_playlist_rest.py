@@ -22,8 +22,8 @@ LONGEST_URL = "u" * 2000
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """Three replicas. `one` is the primary, and commits automatically. All links are cut, except while `met` heals
-    them."""
+    """Three replicas. The replica `one` is the primary, and commits automatically. All links are cut, except while
+    `met` heals them."""
     with live(tmp_path_factory.mktemp("playlist")) as processes:
         for one, other in PAIRS:
             link(processes, one, other, up=False)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def replicas(tmp_path: Path) -> Iterator[Processes]:
-    """Two replicas that are cut off from each other. `one` is the primary."""
+    """Two replicas that are cut off from each other. The replica `one` is the primary."""
     with live(tmp_path / "c", ("one", "two")) as processes:
         link(processes, "one", "two", up=False)
         yield processes

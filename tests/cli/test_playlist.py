@@ -23,7 +23,7 @@ BOUND_S = 20.0
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """Two replicas. `one` is the primary. The link between `one` and `two` is cut."""
+    """Two replicas. The replica `one` is the primary. The link between `one` and `two` is cut."""
     with live(tmp_path_factory.mktemp("playlist"), ("one", "two")) as processes:
         link(processes, "one", "two", up=False)
         yield processes

@@ -75,7 +75,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def replicas(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
-    """Start two replicas that run the third application and cannot reach each other. `one` is the primary."""
+    """Start two replicas that run the third application and cannot reach each other. The replica `one` is the
+    primary."""
     monkeypatch.setattr(cluster.processes, "SERVER", project / "server.py")
     with running(tmp_path, ("one", "two"), {}) as processes:  # not forked, since they load other applications
         link(processes, "one", "two", up=False)

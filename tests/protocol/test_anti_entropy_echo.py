@@ -138,9 +138,9 @@ def test_writes_of_a_server_that_was_created_and_retired_during_a_session_travel
 
 
 def test_a_creation_from_another_replica_does_not_hide_the_writes_of_the_created_server() -> None:
-    """During its session with `one`, `two` gets two writes from the creator: the creation of a server, and a later
-    write. The later write goes on to `one`. From this write, `one` must not conclude that `two` holds the writes of the
-    created server."""
+    """The replicas `one` and `two` have a session. Meanwhile the replica `two` gets the creation of a server and a
+    later write from the creator. The replica `two` sends the later write to the replica `one`. From this write, the
+    replica `one` must not conclude that the replica `two` holds the writes of the created server."""
     cluster = Cluster(4)
     _, one, two, creator = cluster
     with_backlog(two)
@@ -173,8 +173,9 @@ def test_the_primary_sends_notifications_of_the_last_writes_of_a_retired_peer() 
 def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`two` sends `one` the commit of the creation as a notification, which has no body. So `one` cannot see that the
-    commit created a server, and must still send the writes of that server."""
+    """The replica `two` sends the commit of a creation to the replica `one`, as a notification without a body. A
+    notification does not show that the commit creates a server. So the replica `one` must still send the writes of the
+    created server to the replica `two`."""
     monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, two, creator = cluster
@@ -199,8 +200,8 @@ def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the
 def test_a_creation_after_the_peers_full_state_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The peer sends a full state, and then commits the creation of a server. `one` gets the commit as a notification,
-    which does not show that the commit creates a server."""
+    """The peer sends a full state, and then commits the creation of a server. The replica `one` gets the commit as a
+    notification. A notification does not show that the commit creates a server."""
     monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, creator, carrier = cluster

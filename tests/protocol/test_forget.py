@@ -19,7 +19,7 @@ def test_writes_of_a_forgotten_server_are_taken_wherever_they_turn_up() -> None:
     for number, holder in enumerate((one, two)):
         three.note(f"w{number}", "p")
         meet(holder, three)
-    three.note("w2", "p")  # only three holds it
+    three.note("w2", "p")  # only the replica `three` holds this write
     forget(one, three)
     meet(one, two)
     assert committed(one) >= {"w0", "w1"}

@@ -86,7 +86,7 @@ def test_a_replica_does_not_send_what_the_peer_has_told_that_it_holds(cluster: C
     assert [type(frame) for _, frame in session.delivered] == [Holds]
     session.push(0)
     assert session.items(1) == []
-    session.push(1)  # `one` has sent no Holds, so `two` sends the item
+    session.push(1)  # the replica `one` has sent no Holds, so its peer sends the item
     assert len(session.items(0)) == 1
 
 
@@ -180,7 +180,7 @@ def test_the_pause_grows_with_what_is_passed_on_in_vain_and_shrinks_with_what_th
     arrivals = Arrivals(0.01, lambda: now_s)
     to_two = Standing(one, two, arrivals, Arrivals(0))
     from_primary = Standing(primary, one, Arrivals(0), arrivals)
-    for number in range(3):  # the primary sends each write to both, and `two` sends no Holds
+    for number in range(3):  # the primary sends each write to both replicas, and replica `two` sends no Holds
         primary.note("a", f"p{number}")
         meet(primary, two)
         from_primary.push(0)
@@ -260,8 +260,9 @@ def test_frames_of_standing_sessions_are_refused_in_other_sessions(cluster: Clus
 
 
 def test_a_session_sends_nothing_of_a_history_that_began_after_its_hellos(cluster: Cluster) -> None:
-    """`two` holds a forced promotion, and a later promotion that has revoked it. So the revoked promotion is tentative
-    at `two`. `one` does not know the later promotion. So `one` would regard the revoked promotion as forged."""
+    """The replica `two` holds a forced promotion and a later promotion. The later promotion has revoked the forced
+    promotion, so the forced promotion is tentative at this replica. The replica `one` does not know the later
+    promotion. So the replica `one` would regard the tentative promotion as a forgery."""
     primary, one, two = cluster
     primary.note("a", "p")
     for peer in (one, two):

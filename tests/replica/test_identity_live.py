@@ -32,7 +32,7 @@ QUIET = {"interval_s": 0, "after_write": False}  # sessions on request only
 
 
 class Two:
-    """Two replicas, `one` and `two`, that have had a session. `one` is the first primary."""
+    """Two replicas, `one` and `two`, that have had a session. The replica `one` is the first primary."""
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.process
 
 @contextmanager
 def two_with_own_redis(folder: Path) -> Iterator[tuple[Two, Address, OwnRedis]]:
-    """Run two replicas that have had sessions. `one` is the first primary and has an embedded Redis; `two` uses the
-    operator's Redis."""
+    """Run two replicas that have had sessions. The replica `one` is the first primary and has an
+    embedded Redis. The replica `two` uses the operator's Redis."""
     with address(folder / "r") as place:
         first = place.start("first")
         place.serve(first)

@@ -266,7 +266,7 @@ def test_a_hand_over_starts_at_the_next_primary_or_at_the_present_one(tmp_path: 
         assert code(ask(two, "POST", "/replica/promote")) == (409, "is_primary")
         assert code(ask(one, "POST", "/replica/promote", {"to": "three"})) == (409, "not_primary")
 
-        # Replica three still believes that one is the primary; one names the new primary.
+        # The replica `three` still regards the replica `one` as the primary. The replica `one` names the new primary.
         answer = ask(two, "POST", "/replica/promote", {"to": "three"})
         assert answer.status_code == 200, answer.text
         assert answer.json()["primary"] == {"id": replica(three)["id"], "label": "three", "here": False, "gone": False}

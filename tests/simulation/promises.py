@@ -200,7 +200,8 @@ def judge_open(demand: Demand, write: Write, outcome: str, pages: Pages) -> None
 def judge_listed(demand: Demand, commits: Sequence[Commit], pages: Pages) -> None:
     """Check invariant 17: the page of a user lists exactly the user's open reservations.
 
-    Do not check a user if a write about the user's reservations was made without the policy on open reservations.
+    Some writes were made while no policy limited open reservations. Such a write does not declare the user's page, so
+    the write cannot change that page. If there is such a write about a user's reservations, do not check that user.
     """
     seen: set[str] = set()
     outside: set[str] = set()

@@ -66,8 +66,8 @@ class SessionSteps(WorldBase):
         return f"{text} {kind} to {end}"
 
     def _go_on(self, session: Meeting, end: int, choice: int) -> str:
-        """`choice` decides what the side `end` of a standing session does: send new writes, tell what its node holds,
-        or sync.
+        """Let the side `end` act in a session that stays open. `choice` decides what the side does: send new writes,
+        tell what its node holds, or sync.
 
         If the hello of the side `end` is out of date, this side closes the session instead.
         """
@@ -91,7 +91,7 @@ class SessionSteps(WorldBase):
         return f"{text} {'tells' if choice == 1 else 'sends'}"
 
     def _follow(self, session: Meeting, end: int) -> None:
-        """Do what a replica does after it has received a frame in a standing session."""
+        """Do what a replica does when it has received a frame in a session that stays open."""
         node, report = session.nodes[end], session.ends[end].take_report()
         self.counts["rolled back"] += report.rolled_back
         self.counts["replayed"] += report.replayed

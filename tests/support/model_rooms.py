@@ -127,8 +127,11 @@ def may_change(desk: Desk, write: Write, owner: str) -> bool:
 
 
 def give(page: dict[str, str], user: str, owner: str) -> None:
-    """Write the new owner to the page of a reservation or series. `user` is the user who made the reservation or
-    series. The page also keeps the first owner."""
+    """Change the page of a reservation or series so that `owner` is the owner.
+
+    `user` is the user who made the reservation or series. The page has the field `owner` only if the owner is not
+    `user`. When the owner changes for the first time, the page gets the field `made_for` with the previous owner.
+    """
     before = page.get("owner", user)
     if before != owner:
         page.setdefault("made_for", before)

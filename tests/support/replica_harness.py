@@ -304,7 +304,7 @@ def _order(identifier: str) -> tuple[int, int]:
 
 @dataclass
 class FakePeers:
-    """Peers that answer at once without a network; `two` is the only peer."""
+    """Peers that answer at once without a network. The only peer is the replica `two`."""
 
     def __init__(self) -> None:
         self.new_writes = 0

@@ -52,7 +52,8 @@ COUNTS = "↶ 2 undone · ↷ 2 replayed, from one"
 
 
 def conflict(page: Page, processes: Processes) -> None:
-    """Let `one` accept a write. Then let `two` accept two writes that move when the write of `one` arrives."""
+    """Let the replica `one` accept a write. Then let the replica `two` accept a pair of writes. Both writes move when
+    the write of the replica `one` arrives."""
     begin(page, processes)
     reserve(processes, "one", "vish", 9)
     reserve(processes, "two", "priyal", 9, 10)
