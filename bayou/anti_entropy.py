@@ -140,8 +140,8 @@ class Session:
     sign too.
 
     All sessions of a replica share one `arrivals`. With `arrivals`, the session stays open if the peer agrees. All
-    sessions of a replica also share one `offered`: the ids of peers that were offered a full state and have not
-    received all of it.
+    sessions of a replica also share one `offered`: the ids of peers to which a session offered a full state and then
+    broke. These peers get the log until they have caught up.
 
     `is_requested` says that a person asked for the session. The hello tells the peer so.
     """

@@ -19,12 +19,12 @@ from bayou.state import State, Vector
 from bayou.store import AntiEntropyStore
 
 BATCH_COUNT_MAX = 500
-BATCH_BYTES_FIRST = 16 * 1024  # of the first batch of a session; each full batch lets the next one be twice as large
+BATCH_BYTES_FIRST = 16 * 1024  # of the first batch of a session; each batch doubles this limit for the next one
 BATCH_BYTES_MAX = 1024 * 1024
 ITEM_BYTES = 60  # of a write without its body, or of an entry of a list
 WINDOW_BYTES_FIRST = 1024 * 1024  # that may be in flight without an acknowledgement; grows by what is acknowledged
 WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
-SMALL_FRAMES_MAX = 8  # frames that may be in flight if they are smaller than a batch may be
+SMALL_FRAMES_MAX = 8  # frames that may be in flight if the last one was not full
 QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
 FAR_COMMITS_MIN = 20_000  # that a peer must lack before the full state may take the place of the log
 # The pages and commits of a full state, for each missing commit. A missing commit takes as long as three of them.
@@ -112,7 +112,7 @@ class Outgoing:
         self._window_bytes = WINDOW_BYTES_FIRST
         self._batch_bytes = BATCH_BYTES_FIRST  # after so many bytes a batch ends
         self._frames_sent = 0  # those that the peer acknowledges
-        self._is_last_full = False  # the last one was as large as a frame may be
+        self._is_last_full = False  # the last one was as large as a frame could be at that time
         self._in_flight: deque[_InFlight] = deque()  # unacknowledged frames of this plan
         self._full_state: Iterator[Frame] | None = None  # the rest of the full state that is being sent
         self._goals: list[_Goal] = []
@@ -169,6 +169,8 @@ class Outgoing:
         if not ack.replan:
             self.plans_in_vain = 0
             self._window_bytes = min(WINDOW_BYTES_MAX, self._window_bytes + acknowledged.size_bytes)
+            if self.is_caught_up and not self._in_flight:
+                self._offered.discard(self._peer)
             if acknowledged.has_waited and self._arrivals is not None:
                 self.pause_s = self._arrivals.next_pause_s(self.pause_s, in_vain=ack.was_known)
             return acknowledged.count
@@ -185,8 +187,7 @@ class Outgoing:
         self.sealing.begin_again()
         self.reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
         self.is_state_taken = acknowledged.ends_state and self.reach.covers(self._state_vector)
-        if acknowledged.ends_state:
-            self._offered.discard(self._peer)
+        self._offered.discard(self._peer)  # the session has not broken
         return 0
 
     def add_goal(self, sync: Sync, state: State) -> None:
@@ -214,12 +215,10 @@ class Outgoing:
         return reached
 
     def _note_size(self, batch: _InFlight) -> None:
-        """Record whether this batch was full. After a batch that reached the limit of bytes, double this limit. The
-        first batches are small, because a slow link may break before a large batch has arrived."""
-        has_bytes = batch.size_bytes >= self._batch_bytes
-        self._is_last_full = has_bytes or batch.count >= BATCH_COUNT_MAX
-        if has_bytes:
-            self._batch_bytes = min(BATCH_BYTES_MAX, 2 * self._batch_bytes)
+        """Record whether this batch was full, and double the limit of bytes for the next batch. The first batches are
+        small, because a slow link may break before a large batch has arrived."""
+        self._is_last_full = batch.size_bytes >= self._batch_bytes or batch.count >= BATCH_COUNT_MAX
+        self._batch_bytes = min(BATCH_BYTES_MAX, 2 * self._batch_bytes)
 
     def _has_room(self) -> bool:
         """Return whether another frame may be sent. The window must have room. If SMALL_FRAMES_MAX frames are in
@@ -239,7 +238,8 @@ class Outgoing:
         if due is Due.WRITES and not self._is_far():
             holds_back = self._may_hold_back and not (must_send_all or self._goals)
             choose = self._without_recent if holds_back else None
-            selection = self.sealing.select(self.reach, BATCH_COUNT_MAX, self._batch_bytes, choose)
+            bytes_max = BATCH_BYTES_MAX if holds_back else self._batch_bytes
+            selection = self.sealing.select(self.reach, BATCH_COUNT_MAX, bytes_max, choose)
         if selection is None:
             self._full_state = self.sealing.state_frames(self.plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
             return next(self._full_state)
@@ -264,8 +264,9 @@ class Outgoing:
         start of a plan, and only once in a session. If the peer cannot take the state, the session goes on with the
         log.
 
-        If the session breaks before the whole state has arrived, the next session sends the log. An interrupted state
-        begins again from the start. Over a link that often breaks, only the log is sure to make progress.
+        If the session breaks before the whole state has arrived, the next sessions send the log until the peer has
+        caught up. An interrupted state begins again from the start, so over a link that often breaks it might never
+        arrive. The log makes progress in each session.
 
         With TLS, the state is not offered. A receiver of the log can prove the commits to others, but a receiver of the
         state cannot.
@@ -276,12 +277,10 @@ class Outgoing:
         size = self._store.state_size()
         is_far = size.pages + size.commits <= FAR_SHARE_MAX * (size.csn - self.reach.csn)
         self._can_offer = not is_far
-        if is_far and self._peer in self._offered:
-            self._offered.discard(self._peer)
+        if not is_far or self._peer in self._offered:
             return False
-        if is_far:
-            self._offered.add(self._peer)
-        return is_far
+        self._offered.add(self._peer)
+        return True
 
     def _without_recent(self, selection: Selection) -> Selection:
         assert self._arrivals is not None

@@ -23,7 +23,6 @@ from bayou.errors import Conflict
 from cluster.rest import Refused, Rest, Silent
 from cluster.waiting import wait_until
 from replica.config import load
-from storage import identity_file
 from storage.redis.embedded import stop_left_behind
 
 SERVER = Path(__file__).parent.parent / "server.py"
@@ -31,6 +30,7 @@ UNAUTHORIZED = 401
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0  # longer than a replica takes to stop
 LINES_KEPT = 40
+BEGUN = "Bayou replica "  # the beginning of the first line that a replica prints when it has begun to serve
 
 OnOutput = Callable[[str, str | None], object]  # (label, a line of output, or None at its end)
 
@@ -144,19 +144,14 @@ class Processes:
         if status is not None:
             running.ended_by(time.monotonic() + STOP_TIMEOUT_S)
             raise NotServing(label, status, self.output(label))
+        if not running.has_begun:
+            return False  # if anything answers at the address, it is another program
         try:
-            # The program of another cluster may use the address, and its replica may have the same label.
-            return bool(self.rest(label).get("/replica")["id"] == self._id_of(label))
+            return bool(self.rest(label).get("/replica")["label"] == label)
         except Refused as refused:
             return refused.status == UNAUTHORIZED  # it serves, but wants a token
         except Silent:
             return False
-
-    def _id_of(self, label: str) -> str | None:
-        with contextlib.suppress(Conflict):  # the replica says what is wrong with its identity file
-            if known := identity_file.load(self.settings.data / label):
-                return known.id
-        return None
 
 
 class _Running:
@@ -165,6 +160,7 @@ class _Running:
     def __init__(self, label: str, process: Process, on_output: OnOutput) -> None:
         self.label = label
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self.has_begun = False  # to serve
         self.process = process
         self._reader = threading.Thread(target=self._read, args=(on_output,), name=f"output of {label}", daemon=True)
         self._reader.start()
@@ -190,6 +186,7 @@ class _Running:
         with self.process.stdout as output:
             for line in output:
                 self.lines.append(line.rstrip("\n"))
+                self.has_begun = self.has_begun or line.startswith(BEGUN)
                 on_output(self.label, self.lines[-1])
         self.process.wait()
         on_output(self.label, None)

@@ -125,7 +125,7 @@ def read_timetable(
     part     (K, N) reads every Nth event, starting with the Kth; a series counts as one event
     until    the last day of repeating events; without it, an event that repeats without an end is skipped
     user     an event that was exported from a reservation of this user keeps the request id of that reservation
-    cluster  the cluster into which the events are imported; an event counts as exported only if this cluster did it
+    cluster  the name of the cluster; an event with the UID USER/REQUEST@ANOTHER comes from another cluster
     """
     found = read_content(content)
     groups: dict[str, list[tuple[Component, Component]]] = {}
@@ -190,7 +190,8 @@ class _Reading:
 
     def _course(self, uid: str, event: Event) -> Course:
         # A reservation in the feed of another cluster may have the same id as a reservation here.
-        own = event.own if event.uid == f"{event.own}@{self.table.cluster}" else ""
+        is_elsewhere = event.uid.startswith(f"{event.own}@") and event.uid != f"{event.own}@{self.table.cluster}"
+        own = "" if is_elsewhere else event.own
         owner, _, request = own.partition("/")
         is_made_by_user = owner == self.table.user and NAME.fullmatch(request)
         name = request if is_made_by_user else base_of(uid)

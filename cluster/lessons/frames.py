@@ -61,10 +61,11 @@ def _content(frame: Frame, names: Names) -> Iterator[str]:
             if frame.replan:
                 yield f"CSN {frame.csn}, V {vector_text(frame.vector, names)}: make a new plan."
             else:
-                yield f"I have stored your frame for good{f', up to CSN {frame.csn}' if frame.csn else ''}."
+                yield f"I have your frame.{f' My last commit is CSN {frame.csn}.' if frame.csn else ''}"
         case StateChunk():
-            parts = [(frame.pages.count, "pages"), (len(frame.lists), "lists"), (len(frame.commits), "commits")]
-            yield f"A part of my committed state: {', '.join(f'{count} {name}' for count, name in parts if count)}."
+            parts = {"page": frame.pages.count, "list": len(frame.lists), "commit": len(frame.commits)}
+            counts = [f"{count} {name}{'s' if count > 1 else ''}" for name, count in parts.items() if count]
+            yield f"A part of my committed state: {', '.join(counts) or 'nothing'}."
         case StateFinish():
             yield "That was the whole state: install it."
         case Done():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bayou import sender
+from bayou.arrivals import Arrivals
 from bayou.frames import Batch, Frame, StateChunk, StateFinish
 from tests.support.engine_harness import Cluster, Meeting, meet
 
@@ -67,7 +68,9 @@ def test_after_a_state_that_was_broken_off_the_log_is_sent(cluster: Cluster, far
         session.step(1)
         kinds.append({type(frame) for frame in session.wires[0]} & {Batch, StateChunk})
         carry(session)
-    assert kinds[:4] == [{StateChunk}, {Batch}, {StateChunk}, {Batch}]
+    assert kinds[:2] == [{StateChunk}, {Batch}]
+    assert kinds.count({StateChunk}) == 1
+    assert not offered
     assert new.digest() == primary.digest()
 
 
@@ -76,5 +79,52 @@ def test_a_state_that_arrived_may_be_offered_in_the_next_session(cluster: Cluste
     offered: set[str] = set()
     for number in range(2):
         assert Meeting(new, primary, offered=offered).run().frames(StateFinish, 0)
+        assert not offered
         for request in range(WRITES):
             primary.note(f"{number}-{request}", *PAGES)
+
+
+def test_a_peer_that_asks_for_a_new_plan_is_offered_the_state_later(cluster: Cluster, far: None) -> None:
+    """Two replicas offer the state at the same time, and the new replica takes only one of the two."""
+    primary, other = cluster
+    meet(other, primary)
+    new, arrivals = cluster.add("new"), Arrivals(0)
+    offers: list[set[str]] = [set(), set()]
+    meetings = [
+        Meeting(new, peer, arrivals=(arrivals, Arrivals(0)), offered=offered)
+        for peer, offered in zip((primary, other), offers, strict=True)
+    ]
+    for meeting in meetings:
+        meeting.step(1)
+        meeting.step(0)
+    assert all(offers)
+    for meeting in (*meetings, meetings[1]):
+        meeting.wires[1].extend(meeting.ends[0].send_new())
+        meeting.run()
+    assert new.state().csn == WRITES
+    assert offers == [set(), set()]
+
+
+def test_batches_with_seals_grow_too() -> None:
+    """Each commit came with a seal of its own, so a batch ends with a seal before it is full."""
+    signed = Cluster(2, signed=True)
+    primary, second = signed
+    for number in range(600):
+        primary.note(f"{number}", *PAGES)
+        meet(second, primary)
+    batches = meet(signed.add("third"), second).frames(Batch, 0)
+    assert max(map(size, batches)) > 4 * sender.BATCH_BYTES_FIRST
+
+
+def test_an_own_write_does_not_wait_behind_writes_that_have_just_arrived() -> None:
+    cluster = Cluster(4)
+    _, one, two, three = cluster
+    arrivals = Arrivals(0.1, lambda: 100.0)
+    meeting = Meeting(two, three, arrivals=(arrivals, Arrivals(0))).run()
+    for number in range(WRITES):
+        one.accept_only(f"{number}", *PAGES)
+    Meeting(one, two, arrivals=(Arrivals(0), arrivals)).run()
+    two.accept_only("own", "p")
+    (frame,) = meeting.ends[0].send_new()
+    assert isinstance(frame, Batch)
+    assert [item.id.endswith(two.state().server) for item in frame.selection.items] == [True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from unittest.mock import Mock
 
@@ -11,7 +12,7 @@ import pytest
 from bayou.arrivals import Arrivals
 from bayou.frames import Holds, Sync
 from replica.anti_entropy import a_e_pb2 as wire
-from replica.anti_entropy.conversation import OUTBOX_MAX, Conversation, Listener
+from replica.anti_entropy.conversation import EXAMINED_AGAIN, EXAMINED_MAX, OUTBOX_MAX, Conversation, Listener
 from replica.anti_entropy.event_loop import EventLoop
 from replica.anti_entropy.protobuf_codec import encode
 from replica.events.frame_ring import NOT_RECORDING
@@ -80,3 +81,44 @@ def test_a_peer_is_told_what_came_while_it_read_nothing(loop: EventLoop, monkeyp
     assert "holds" not in peer.read
     loop.soon(peer.reads.set)
     wait_until(lambda: "holds" in peer.read)
+
+
+def test_frames_are_read_in_bursts(loop: EventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the storage takes one frame after another, no frame is read until few are left."""
+    one, two = Cluster(2)
+    session = session_of(one, RULES, initiator=True, arrivals=Arrivals(0))
+    hello = session_of(two, RULES, initiator=False, arrivals=Arrivals(0)).start()
+    peer, storage = SlowPeer(), threading.Semaphore(0)
+    take = Mock(side_effect=lambda _frame: storage.acquire() and [])
+    monkeypatch.setattr(session, "take", take)
+    listener = Listener(lambda _hello: None, lambda _hello: None, lambda _report: None)
+
+    async def begin() -> asyncio.Task[object]:
+        conversation = Conversation(loop, session, peer.write, listener, 0.0, NOT_RECORDING.session("two"))
+        peer.sends.put_nowait(encode(*hello))
+        return asyncio.create_task(conversation.run(peer.messages()))
+
+    async def send() -> None:
+        for number in range(1, 100):
+            peer.sends.put_nowait(encode(Sync(number)))
+
+    async def settle() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    running = loop.wait(begin())
+    first = 1 + EXAMINED_MAX + 1  # the storage takes one, and the reader has one in its hand
+    try:
+        wait_until(lambda: take.called)
+        loop.wait(send())
+        wait_until(lambda: peer.taken == first)
+        for number in range(2, 1 + EXAMINED_MAX - EXAMINED_AGAIN):
+            storage.release()
+            wait_until(lambda number=number: take.call_count == number)  # type: ignore[misc]
+            loop.wait(settle())
+            assert peer.taken == first
+        storage.release()
+        wait_until(lambda: peer.taken == first + EXAMINED_MAX - EXAMINED_AGAIN)
+    finally:
+        storage.release(200)
+    assert not running.done()

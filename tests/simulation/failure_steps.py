@@ -56,6 +56,7 @@ class FailureSteps(SessionSteps):
             return "nothing"
         node = down[a % len(down)]
         node.running, node.store.fault = True, ""
+        node.offered.clear()
         self.scenario.say(f"recover {node.label}")
         if node.unsure:
             self._rename(node)
