@@ -32,7 +32,9 @@ def main(arguments: Sequence[str]) -> int:
         prog="make bench", description="Measure this project and compare each figure with its limit."
     )
     every_row = ROWS | ON_REQUEST
-    parser.add_argument("--row", metavar="ROW,…", default=",".join(ROWS), help=f"some of {', '.join(every_row)}")
+    parser.add_argument(
+        "--row", metavar="ROW,…", default=",".join(ROWS), help=f"the rows to measure, some of {', '.join(every_row)}"
+    )
     parser.add_argument("--peers", action="store_true", help="measure the row `peers` as well")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
     asked = parser.parse_args(arguments)

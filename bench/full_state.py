@@ -160,19 +160,21 @@ def _transfer(processes: Processes, result: Result) -> None:
     third = result.reservations // 3
 
     source.put("/replica/links/new", {"up": True})
-    wait_until(lambda: _staged(processes, 1) > third, WAIT_S, "a third has arrived")
+    wait_until(lambda: _staged(processes, 1) > third, WAIT_S, "a third of the full state has arrived")
     source.put("/replica/links/new", {"up": False})
     result.cuts.append(_staged(processes, 1))
     _note_memory(processes, result)
     source.put("/replica/links/new", {"up": True})
-    wait_until(lambda: _staged(processes, 2) > third, WAIT_S, "a third has arrived once more")
+    wait_until(lambda: _staged(processes, 2) > third, WAIT_S, "another third of the full state has arrived")
     processes.kill("new")
     result.cuts.append(_staged(processes, 2))
     processes.start("new")
     processes.wait_until_serving("new")
     began = time.monotonic()
     csn = result.reservations + OWN
-    wait_until(lambda: _replica(processes.rest("new"))["csn"] == csn, WAIT_S, "all is committed at the receiver")
+    wait_until(
+        lambda: _replica(processes.rest("new"))["csn"] == csn, WAIT_S, "all writes are committed at the receiver"
+    )
     result.transfer_s = time.monotonic() - began
     _note_memory(processes, result)
 
@@ -211,7 +213,7 @@ def _judge(processes: Processes, result: Result) -> None:
             result.wrong.append(f"own-{number} is {state}")
     held = [rest.get("/replica") for rest in (source, new)]
     if held[0]["vectors"]["V"] != held[1]["vectors"]["V"] or held[0]["csn"] != held[1]["csn"]:
-        result.wrong.append("the replicas hold different writes")
+        result.wrong.append("the replicas have different writes")
     calendars = [_calendar(rest) for rest in (source, new)]
     if calendars[0] != calendars[1]:
         result.wrong.append("the replicas show different calendars")

@@ -151,7 +151,11 @@ class Context:
             raise Usage(f"{name!r} names no reservation. Give the id of a reservation, or the beginning of the id.")
         known = {str(one.get("request", "")) for one in self._made_by(user)}
         known |= self._whole_names("reservations", user, request, known)
-        lists = "`status --all` lists yours" if user == self.user else "`calendar --on DATE --json` shows all ids"
+        lists = (
+            "`status --all` lists your reservations"
+            if user == self.user
+            else "`calendar --on DATE --json` shows all ids"
+        )
         return f"/reservations/{segment(user)}/{segment(self._whole_id('reservation', request, known, user, lists))}"
 
     def writes(self, user: str | None = None) -> list[Json]:
@@ -173,7 +177,7 @@ class Context:
         reservations = {str(one["request"]) for one in self._made_by(user)}
         writes = {str(one["request"]): str(one["write"]) for one in self.writes(user)}
         reservations |= self._whole_names("reservations", user, request, reservations | set(writes))
-        lists = "`status --all` lists yours. A write that is final may no longer be in the log"
+        lists = "`status --all` lists your reservations and writes. The log may have dropped final writes"
         whole = self._whole_id("reservation or write", request, reservations | set(writes), user, lists)
         if whole in reservations:
             return f"/reservations/{segment(user)}/{segment(whole)}"
@@ -190,7 +194,7 @@ class Context:
         user, typed = user or self.user, request.partition("~")[0]
         known = {str(one["series"]) for one in self._made_by(user) if one.get("occurrence")}
         known |= self._whole_names("series", user, typed, known)
-        whole = self._whole_id("series", typed, known, user, "`series` lists your own")
+        whole = self._whole_id("series", typed, known, user, "`series` lists your series")
         return f"/series/{segment(user)}/{segment(whole)}"
 
     def _made_by(self, user: str) -> list[Json]:
@@ -233,11 +237,12 @@ class Context:
         if len({one.partition("~")[0] for one in matches}) == 1:
             raise Usage(
                 f"{brief(typed)!r} is a series of {len(matches)} reservations. Name one of them, such as "
-                f"{brief(matches[0])}; `series` lists them. To cancel or move several, add --all, or name one and add "
+                f"{brief(matches[0])}; `series {brief(typed)}` lists them. To cancel or move several, add"
+                " --all, or name one and add "
                 "--and-later."
             )
         shown = ", ".join(matches[:5]) + (f" and {len(matches) - 5} more" if len(matches) > 5 else "")
-        raise Usage(f"{typed!r} is the beginning of {len(matches)} ids: {shown}. Give more of the id.")
+        raise Usage(f"{typed!r} is the beginning of {len(matches)} ids: {shown}. Type more characters of the id.")
 
     def label_cell(self, label: str | None) -> Cell:
         """Return a table cell with the label of a replica, in the colour of that replica."""

@@ -33,7 +33,7 @@ TRIES_MAX = 3
 RETRY_WAIT_S = 0.3
 TURNS_MAX, TURN_S_MAX = 5, 10  # how often a request is sent while it is refused as one too many; the longest wait
 
-_LOGIN = " Give your token to `login`, or put it into the variable BAYOU_TOKEN."
+_LOGIN = " Run `login` and enter your token, or set the variable BAYOU_TOKEN to your token."
 HINTS = {
     "session_ahead": " Add --wait 10 to wait, choose another replica with `use`, or forget what you have seen "
     "with `session reset`.",
@@ -124,8 +124,8 @@ class Replica:
                 if attempt == TRIES_MAX:
                     raise Unreachable(
                         "no_answer",
-                        f"{problem.message} The replica may have received the request all the same. To find "
-                        f"out, repeat the command with --request {request}; the request takes effect only once.",
+                        f"{problem.message} The replica may have received the request. To find out, "
+                        f"repeat the command with --request {request}. The request takes effect only once.",
                         **problem.details,
                     ) from problem
                 self._note(
@@ -272,7 +272,7 @@ class Replica:
             why = "did not answer in time"
         else:
             why = "broke the connection" if sent else "cannot be reached: nothing answers at that address"
-        advice = "" if sent else " Start it, or choose another with --replica or `use REPLICA`."
+        advice = "" if sent else " Start the replica, or choose another replica with --replica or `use REPLICA`."
         return Unreachable("replica_unreachable", f"{self._name} {why}.{advice}", replica=self.address.label, sent=sent)
 
 

@@ -83,7 +83,7 @@ class Control:
     def _check_page(self, host: str, origin: str) -> None:
         if host != str(self.address) or origin not in self._origins:
             message = (
-                "Only the cluster page of a replica on this computer may control the replicas. Open the address that"
+                "Only the cluster page of a replica on this computer can control the replicas. Open the address that"
                 " the terminal shows."
             )
             raise Forbidden("cross_site", message)
@@ -95,7 +95,7 @@ class Control:
             return self._claim(asked.get("key", ""))
         if not any(hmac.compare_digest(token, asked.get("token", "")) for token in self._tokens):
             raise Forbidden(
-                "token_wrong", "This web page may not control replicas. Open the address that the terminal shows."
+                "token_wrong", "This web page cannot control replicas. Open the address that the terminal shows."
             )
         if name == "reset" and not labels and self._resets:
             self._act(name, None)

@@ -171,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
         "grow-only set, a two-phase set, an observed-remove set, an operation-based set, commit by stable\n"
         "stamps, and Bayou. For each design, show which users believe that they have the room. Also show\n"
         "lost and double bookings, and requests that were refused because a link was cut. On a terminal,\n"
-        "Enter shows the next screen, and ← shows the previous screen. The script may use joinServer,\n"
+        "Enter shows the next screen, and ← shows the previous screen. The script can use joinServer,\n"
         "joinClient, breakConnection, restoreConnection, pause, start, stabilize, reserve and cancel.",
     )
     compared.add_argument("script", metavar="SCRIPT", type=Path, help="such as scenarios/compare/same_room.test")

@@ -94,7 +94,7 @@ class _Up:
         names = ", ".join(map(self._names, self._labels))
         print(f"Starting the replicas {names} of {self._processes.configuration}. Ctrl-C stops the replicas.")
         if not self._in_class:
-            print(f"The cluster page, where replicas crash and restart: {self._control.page_address}")
+            print(f"The cluster page, to crash and restart replicas: {self._control.page_address}")
         try:
             self._start()
             while self._running or self._crashed:
@@ -201,7 +201,7 @@ class _Up:
             raise Conflict("busy", "cluster.py is still busy with an earlier request. Try again.") from None
 
     def _show_page(self) -> None:
-        self._events.put(_Said(f"For another page with control: {self._control.page_address}"))
+        self._events.put(_Said(f"To control the replicas from another web page, open {self._control.page_address}"))
 
     def _begin_class(self, is_over: threading.Event) -> None:
         """Prepare the replicas for a class, print that the class can begin, and open the cluster page. Return early,

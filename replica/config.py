@@ -339,10 +339,13 @@ def _cross_check(config: Config) -> Iterator[tuple[yaml_lines.Path, str]]:
     if config.primary not in config.replicas:
         yield ("primary",), f"{config.primary!r} is not one of the replicas ({', '.join(config.replicas)})"
     if config.auth == "proxy" and not config.proxies:
-        message = "needs `proxies`, the addresses of the proxies that may say who a user is, such as [127.0.0.1]"
+        message = "needs the setting `proxies`: the addresses of the trusted proxies, such as [127.0.0.1]"
         yield ("auth",), f"'proxy' {message}"
     if config.has_roles and config.applications is not None and "people" not in config.applications:
-        yield ("applications",), f"with `auth: {config.auth}` add people to this list: that application keeps the roles"
+        yield (
+            ("applications",),
+            f"with `auth: {config.auth}` add `people` to this list, because the application `people` stores the roles",
+        )
     listed = config.anti_entropy.partners
     for number, label in enumerate(listed if isinstance(listed, tuple) else ()):
         if label not in config.replicas:

@@ -75,10 +75,18 @@ class FollowUps:
             for draft in follow_up.drafts(self._service, entry):
                 self._service.submit(draft, ClientSession(Token()))
         except Forbidden as refusal:  # its user may do nothing any more, so nothing makes up for it
-            LOGGER.warning("The write %s had no effect, and cannot be made up for: %s", write.id, refusal)
+            LOGGER.warning(
+                "The write %s had no effect. A follow-up write was refused, and is not sent again: %s",
+                write.id,
+                refusal,
+            )
         except Refusal as refusal:
             if write.id not in self._refused:
-                LOGGER.warning("The write %s had no effect, and could not be made up for yet: %s", write.id, refusal)
+                LOGGER.warning(
+                    "The write %s had no effect. A follow-up write was refused, and is sent again later: %s",
+                    write.id,
+                    refusal,
+                )
             self._refused.add(write.id)
             return False
         self._done.add(write.id)

@@ -31,7 +31,7 @@ def listen(address: Address) -> socket.socket:
             if error.errno == errno.EADDRINUSE:
                 advice = "Stop the program that uses this address"
             else:
-                advice = "Check that it is an address of this machine and that this user may listen on the port"
+                advice = "Check that it is an address of this machine and that this user can listen on the port"
             raise Conflict(
                 "address_unusable",
                 f"Cannot listen on {address}: {error.strerror}. {advice}, or give this replica another address.",

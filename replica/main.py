@@ -111,19 +111,25 @@ def _parser() -> argparse.ArgumentParser:
     joining.add_argument(
         "--join",
         metavar="LABEL|HOST:PORT",
-        help="at its first start: the replica to join the cluster through, by its label in the configuration or its"
-        " anti-entropy address",
+        help="at the first start: a running replica of the cluster to join, by its label in the configuration or"
+        " its anti-entropy address",
     )
     joining.add_argument(
         "--rest", metavar="HOST:PORT", help="the address for clients (default: a free port, kept for later starts)"
     )
-    joining.add_argument("--anti-entropy", metavar="HOST:PORT", help="the address for peers (default: the same)")
+    joining.add_argument(
+        "--anti-entropy",
+        metavar="HOST:PORT",
+        help="the address for peers (default: a free port, kept for later starts)",
+    )
     joining.add_argument(
         "--invitation",
         metavar="TEXT",
-        help="unless `auth: none`: the text that a manager got with `admin invite LABEL` from the replica of --join",
+        help="the text that `admin invite LABEL` printed at the replica of --join; not needed with `auth: none`",
     )
-    parser.add_argument("--restored", action="store_true", help="the data is a restored copy: take a new server id")
+    parser.add_argument(
+        "--restored", action="store_true", help="use a new server id, because the data is a restored copy"
+    )
     return parser
 
 
@@ -142,12 +148,14 @@ def _banner(replica: Replica, settings: Config, console: Console) -> Iterator[st
         "id": state.server,
         "REST": f"http://{own.rest}",
         "anti-entropy": str(own.anti_entropy),
-        "primary": primary + (" (commits by hand)" if settings.commit == "manual" else ""),
+        "primary": primary + (" (commits only on request)" if settings.commit == "manual" else ""),
         "storage": _storage(settings.redis_of(replica.label), settings.data / replica.label),
         "holds": f"{state.csn} committed, {state.tentative} tentative",
     }
     if replica.store.pace == "manual":
-        rows["pace"] = console.warning("manual, as before the start: it sends and commits only on request; `pace auto`")
+        rows["pace"] = console.warning(
+            "manual, as before the start: this replica sends and commits only on request; `pace auto` ends manual pace"
+        )
     joined = f", joined through {console.name(replica.joined_through)}" if replica.joined_through else ""
     retired = ", which has retired and accepts no more writes" if state.retired else ""
     yield f"Bayou replica {console.name(replica.label)} of {settings.cluster}{joined}{retired}"

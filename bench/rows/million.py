@@ -101,7 +101,10 @@ def _fill(processes: Processes, tenth: int, numbers: range) -> list[Filled]:
                 seconds += seconds_of(lambda items=items: take(store, items))  # type: ignore[misc]
             filled.append(Filled(seconds, _processor_s(opened.client) - before))
             spent_us = 1e6 * filled[-1].processor_s / tenth
-            report(f"  {(number + 1) * tenth:,} held: {tenth / seconds:,.0f} writes/s, {spent_us:.1f} µs of Redis each")
+            report(
+                f"  {(number + 1) * tenth:,} reservations: {tenth / seconds:,.0f} writes/s, {spent_us:.1f} µs"
+                " of Redis each"
+            )
     finally:
         opened.close(clean=True, mark=mark(store))
     processes.start("one")
@@ -118,7 +121,7 @@ def _processor_s(client: Any) -> float:
 def _figures(processes: Processes, hours: Iterator[int]) -> dict[str, float]:
     """Measure the replica `one`. Return unit -> figure. `hours` counts up, so that each new reservation has a free
     hour."""
-    report("  starting it again, and asking")
+    report("  starting the replica again, and sending requests")
     start_s = started(processes)
     loading = loading_s(processes)
     found = {"s to start, without the time in which Redis reads": start_s - loading, "s in which Redis reads": loading}

@@ -27,7 +27,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
         ours, limit, loading = in_turn(
             size.rounds(ROUNDS), lambda: started(full), lambda: started(empty), lambda: loading_s(full)
         )
-    unit = f"s with {held:,} held, without {loading:.2f} s in which Redis reads them"
+    unit = f"s with {held:,} reservations, without the {loading:.2f} s in which Redis reads them"
     return [at_most("start", unit, (ours - loading, limit), 1.5, "≤ 1.5 ×")]
 
 

@@ -20,7 +20,7 @@ spans, instead of a time and --for: {PERIOD_FORMS}
 lengths: {LENGTH_FORMS}"""
 BESIDE_HELP = "In --or and --to, a time needs no date: 10:00 means 10:00 on the day of --at."
 SEVERAL: Any = {"nargs": "+", "action": "extend", "default": []}  # one or more words, and the option may be repeated
-ID_HELP = "the id, or the beginning of it; USER/ID for another user's"
+ID_HELP = "the id or its beginning; USER/ID for a reservation of another user"
 
 
 def add_commands(commands: Parser) -> None:
@@ -57,16 +57,21 @@ def _reserve(commands: Parser) -> None:
         "  reserve --room 6.12 --at monday 9-10 --rule 'FREQ=MONTHLY;BYDAY=1MO;COUNT=6'\n"
         f"{TIMES_HELP}\n{BESIDE_HELP}",
     )
-    what = "the room, by its name in `rooms`, and when: the same as --room and --at"
+    what = "the room, as `rooms` names it, and the time; the same as --room and --at"
     parser.add("words", "ROOM TIME", what, nargs="*")
     parser.add("--room", "ROOM", "the room, instead of the first word; 6.12+6.14 for both")
     _add_slots(parser, required=False)
-    parser.add("--purpose", "TEXT", "what it is for, up to 200 characters", default="")
-    parser.add("--owner", "USER", "the user who owns it (default: you); for managers", type=values.name("user name"))
+    parser.add("--purpose", "TEXT", "the purpose, up to 200 characters", default="")
+    parser.add(
+        "--owner",
+        "USER",
+        "the owner of the reservation (default: you); only for managers",
+        type=values.name("user name"),
+    )
     _add_merge(parser)
     _add_repeat(parser)
     add_until_final(parser, "; not with a series")
-    parser.add_flag("--new-room", "accept a room that was never named before")
+    parser.add_flag("--new-room", "accept a room that neither the configuration nor a reservation names")
     add_request(parser)
 
 
@@ -74,7 +79,7 @@ def _add_repeat(parser: Parser) -> None:
     group = parser.add_argument_group("a series", "The local time stays the same when clocks change.")
     how, end = group.add_mutually_exclusive_group(), group.add_mutually_exclusive_group()
     parser.add("--repeat", "HOW", f"{', '.join(values.REPEATS)}; needs --until or --count", how, type=values.repeat)
-    parser.add("--rule", "RRULE", "any other rule of iCalendar, such as 'FREQ=WEEKLY;COUNT=10'", how)
+    parser.add("--rule", "RRULE", "a rule of iCalendar instead of --repeat, such as 'FREQ=WEEKLY;COUNT=10'", how)
     parser.add("--until", "DATE", f"the last day: {DATE_FORMS}", end)
     parser.add("--count", "N", "how many times", end, type=values.number(1, values.COUNT_MAX))
     parser.add("--except", "DATE", "leave out these days", group, dest="exceptions", **SEVERAL)
@@ -86,7 +91,7 @@ def _add_slots(parser: Parser, required: bool = True) -> None:
     parser.add("--at", "TIME", "when it starts, or a span", nargs="+", required=required)
     _add_length(parser)
     parser.add_flag("--all-day", "the whole day, or all days up to the date of --to, while the room is open")
-    what = "another time or span, to try if that is taken (repeatable)"
+    what = "another time or span to try if the first is taken (repeatable)"
     parser.add("--or", "TIME", what, dest="others", nargs="+", action="append", default=[])
 
 
@@ -97,9 +102,9 @@ def _add_length(parser: Parser) -> None:
 
 
 def _add_merge(parser: Parser, default: str = values.MERGES[0]) -> None:
-    what = f"what to do if it is taken: {', '.join(values.MERGES)} (default: {default})"
+    what = f"what to do if all these times are taken: {', '.join(values.MERGES)} (default: {default})"
     parser.add("--merge", "NAME", what, type=values.merge)
-    parser.add("--window", "LENGTH", "with nearest_free_time: how far it may move", type=values.length)
+    parser.add("--window", "LENGTH", "with nearest_free_time: how far the reservation can move", type=values.length)
     what = "with another_room: a room to take instead of one that is taken (repeatable)"
     parser.add("--else-room", "ROOM", what, dest="else_rooms", action="append", default=[])
 
@@ -158,22 +163,22 @@ def _cancel(commands: Parser) -> None:
     )
     parser.add("reservation", "ID", ID_HELP)
     _add_reach(parser, "cancel")
-    parser.add("--reason", "TEXT", "why; it is kept with the reservation")
+    parser.add("--reason", "TEXT", "the reason, which is stored with the reservation")
     add_request(parser)
 
 
 def _move(commands: Parser) -> None:
     parser = commands.add_command(
         "move",
-        "move a reservation of yours; if nothing is free, it stays where it is",
+        "move a reservation of yours; if no requested slot is free, the reservation keeps its slot",
         "  move 8f3a --at 2026-12-01T14:00\n  move 8f3a --at 2026-12-01T14:00 --or 15:00 --room 6.13\n"
         "  move 8f3a --at tomorrow 9:00 --for 2h\n"
         "  move 8f3a~2026-12-08 --at 2026-12-08 14-15 --and-later     exit status 3: some stay where they were\n"
         f"{TIMES_HELP}\n{BESIDE_HELP}\nWithout --for, --to or a span, the reservation keeps its length.",
     )
-    parser.add("reservation", "ID", "the id, or the beginning of it")
+    parser.add("reservation", "ID", "the id or its beginning")
     _add_slots(parser)
-    parser.add("--room", "ROOM", "to another room, or to several (default: the same)")
+    parser.add("--room", "ROOM", "the new room, or several: 6.12+6.14 (default: the same room)")
     _add_reach(parser, "move")
     parser.add_flag("--all-or-nothing", "of a series: move nothing unless every occurrence finds a slot")
     _add_merge(parser)
@@ -183,7 +188,7 @@ def _move(commands: Parser) -> None:
 def _edit(commands: Parser) -> None:
     parser = commands.add_command(
         "edit",
-        "change what a reservation of yours is for, or hand it over",
+        "change the purpose or the owner of a reservation of yours",
         "  edit 8f3a --purpose planning\n  edit 8f3a~2026-12-08 --purpose planning --and-later\n"
         "  edit 8f3a --owner priyal\n  edit vish/8f3a --owner priyal     (a manager)\n"
         "`move` changes the room and the time.",
@@ -221,7 +226,7 @@ def _series(commands: Parser) -> None:
 def _history(commands: Parser) -> None:
     parser = commands.add_command(
         "history",
-        "show who did what with a reservation, when and where, and how it moved",
+        "show the changes of a reservation: who made each change, when and at which replica",
         "  history 8f3a\n  history priyal/8f3a",
     )
     parser.add("reservation", "ID", ID_HELP)
@@ -237,13 +242,13 @@ def _calendar_files(commands: Parser) -> None:
         "  import timetable.ics --part 2/3        every third event, from the second\n"
         "  import weekly.ics --until 2027-06-30   for events that repeat without an end\n"
         "An event with a higher SEQUENCE than at the last import moves, changes or cancels what that import made. The\n"
-        "same file again changes nothing. What cannot be read is listed, and the exit status is not 0.",
+        "same file again changes nothing. Events that cannot be read are listed, and the exit status is not 0.",
     )
     take.add("file", "FILE.ics", "an iCalendar file; an event's LOCATION is its room")
     take.add("--part", "K/N", "only every Nth event, from the Kth", type=values.part)
     take.add("--until", "DATE", f"the last day of repeating events: {DATE_FORMS}")
     take.add("--map", "NAME=ROOM", "the room that a LOCATION means (repeatable)", action="append", default=[])
-    take.add_flag("--new-rooms", "accept rooms that were never named before")
+    take.add_flag("--new-rooms", "accept rooms that neither the configuration nor a reservation names")
     take.add_flag("--dry-run", "show what would be done, and send nothing")
     _add_merge(take, "give_up")
     give = commands.add_command(

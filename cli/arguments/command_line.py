@@ -67,7 +67,7 @@ def _user_state(commands: Parser) -> None:
     use.add("name", "REPLICA", "a label, HOST:PORT or a URL")
     session = commands.add_command(
         "session",
-        "show or set what your session guarantees, whichever replica you use",
+        "show or set the guarantees of your session, which hold on all replicas",
         "  session\n  session --guarantees RYW,MR\n  session --guarantees none\n"
         "  session reset      forget what you have read and written",
     )
@@ -75,24 +75,24 @@ def _user_state(commands: Parser) -> None:
     session.add("--guarantees", "LIST", "some of RYW,MR,WFR,MW; or all, or none", type=values.guarantees)
     commands.add_command(
         "login",
-        "keep your token, if replicas ask for one",
+        "store your token, if the replicas require tokens",
         "  login                       asks for the token, and does not show it\n"
-        "  login < token.txt\n  BAYOU_TOKEN=… python client.py vish status     without keeping it",
+        "  login < token.txt\n  BAYOU_TOKEN=… python client.py vish status     without storing it",
     )
-    commands.add_command("logout", "forget the token that login kept", "  logout")
+    commands.add_command("logout", "delete the token that `login` stored", "  logout")
 
 
 def _playlist(commands: Parser) -> None:
     def add(name: str, summary: str, examples: str) -> Parser:
         return commands.add_command(name, summary, examples, "the playlist, an example of a second application")
 
-    put = add("put", "give a song a URL, in place of any other", "  put eyesOfTexas https://www.utexas.edu/song")
+    put = add("put", "set the URL of a song", "  put eyesOfTexas https://www.utexas.edu/song")
     get = add("get", "show the URL of a song", "  get eyesOfTexas\n  get eyesOfTexas --committed")
-    delete = add("delete", "delete a song, whether it is there or not", "  delete eyesOfTexas")
+    delete = add("delete", "delete a song; if there is no such song, do nothing", "  delete eyesOfTexas")
     songs = add("songs", "list the songs", "  songs\n  songs --committed")
     for parser in (put, get, delete):
-        parser.add("song", "SONG", "its name, up to 200 characters", type=values.song)
-    put.add("url", "URL", "where it is, up to 2000 characters")
+        parser.add("song", "SONG", "the name of the song, up to 200 characters", type=values.song)
+    put.add("url", "URL", "the URL of the song, up to 2000 characters")
     for parser in (put, delete):
         add_request(parser)
     for parser in (get, songs):

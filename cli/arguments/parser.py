@@ -104,15 +104,20 @@ def add_common(parser: Parser, top: bool) -> None:
     parser.add("--replica", "LABEL|URL", "the replica to ask, for this command only", group, default=absent)
     parser.add("--config", "PATH", "the file that names replicas (default: config.yaml)", group, default=absent)
     wait_s = values.number(1, values.WAIT_S_MAX)
-    wait_help = "wait for a replica that lacks what your session has seen"
+    wait_help = "how long the replica waits for writes that your session has seen"
     parser.add("--wait", "SECONDS", wait_help, group, type=wait_s, default=absent)
     parser.add_flag("--json", "JSON on standard output", group, default=False if top else absent)
 
 
 def add_request(parser: Parser) -> None:
-    parser.add("--request", "ID", "repeat a request that got no answer", type=values.name("request id"))
+    parser.add(
+        "--request",
+        "ID",
+        "the id of an earlier request that got no answer, to send the same request again",
+        type=values.name("request id"),
+    )
 
 
 def add_until_final(parser: Parser, but: str = "") -> None:
-    what = f"wait for the primary to commit it, at most this long, such as 30s{but}"
+    what = f"how long to wait until the primary has committed the write, such as 30s{but}"
     parser.add("--until-final", "SECONDS", what, type=values.seconds)

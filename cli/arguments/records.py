@@ -9,7 +9,7 @@ def add_commands(commands: Parser) -> None:
     define = commands.add_command("define", "define a relation of records, from a file", "  define meetings.yaml")
     write = commands.add_command(
         "write",
-        "write records, with a check and what to do instead, from a file",
+        "write records; FILE has the changes, the check and the alternatives",
         "  write meeting.yaml\n  write cancel.yaml --set day=2026-12-01 --set start=540\n"
         "  write meeting.yaml --until-final 30s",
     )
@@ -23,7 +23,7 @@ def add_commands(commands: Parser) -> None:
     drop = commands.add_command("drop", "drop a relation; its name is free again", "  drop meetings")
     conflicts = commands.add_command(
         "conflicts",
-        "list what was rejected, moved or without effect; for records, what stood in the way",
+        "list writes that were rejected, moved or without effect, and the records in conflict",
         "  conflicts\n  conflicts --room 6.12 --on tomorrow\n  conflicts meetings",
     )
     for parser in (define, write):
@@ -39,6 +39,6 @@ def add_commands(commands: Parser) -> None:
     drop.add("relation", "RELATION", "the name of the relation")
     add_request(drop)
     conflicts.add("relation", "RELATION", "only writes to this relation; by default rooms and all relations", nargs="?")
-    conflicts.add("--user", "USER", "only what this user asked for", dest="of_user")
+    conflicts.add("--user", "USER", "only writes of this user", dest="of_user")
     conflicts.add("--room", "ROOM", "only reservations that wanted or got this room")
     conflicts.add("--on", "DATE", "only reservations that wanted or got a time on this day")

@@ -105,7 +105,7 @@ class Reader:
         key = self._one(event, "RECURRENCE-ID")
         reach = next((one.params.get("RANGE", "") for one in event.all("RECURRENCE-ID")), "").upper()
         if reach not in {"", "THISANDFUTURE"}:
-            raise UnusableError(f"its RANGE={clean(reach)} cannot be followed")
+            raise UnusableError(f"its RANGE={clean(reach)} is not supported")
         own = event.text(RESERVATION)
         cancelled = method == "CANCEL" or event.text("STATUS").upper() == "CANCELLED"
         return Event(

@@ -37,7 +37,7 @@ class Rule:
             raise UnusableError("it repeats more often than daily; write each time as a separate event")
         for name, value in _LIKE_NOW.items():
             if parts.pop(name, value) != value:
-                raise UnusableError(f"its rule {text} cannot be followed because of {name}")
+                raise UnusableError(f"its rule {text} has a value of {name} that is not supported")
         try:
             self.count = int(parts.pop("COUNT")) if "COUNT" in parts else None
             interval = int(parts.get("INTERVAL", 1))

@@ -114,7 +114,7 @@ class Report:
             hint = f"; the nearest name is {clean(near)}" if near else ""
             count = f"{len(wanted)} reservation{'' if len(wanted) == 1 else 's'}"
             unknown.append(f"  {sign} {clean(room)}: {count}{hint}")
-        what = "unknown rooms; --map 'NAME=ROOM' says which room is meant, --new-rooms accepts the new names:"
+        what = "unknown rooms; --map 'NAME=ROOM' gives the room of a name, --new-rooms accepts the names as new rooms:"
         _list(screen, what, unknown)
         _list(screen, "refused:", [
             f"  {sign} {clean(one.room)}  {show_slot(one.slot, zone)}  {shorten(clean(one.purpose), 40)}\n"
@@ -126,7 +126,7 @@ class Report:
             f"  {sign} {clean(one.held.id)}: {clean(problem.message)} [{clean(problem.code)}]"
             for one, problem in failed
         ])  # fmt: skip
-        _list(screen, "reserved, but not as the file says (`move` and `cancel` change them):", [
+        _list(screen, "reservations that differ from the file (to change one, use `move` or `cancel`):", [
             f"  {clean(identity)}: {why}" for identity, why in self.plan.kept
         ])  # fmt: skip
         _list(screen, "skipped:", [f"  – {shorten(title, 40)}: {clean(why)}" for title, why in self.skipped])

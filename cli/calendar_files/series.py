@@ -94,9 +94,11 @@ def _add_alone(exception: Event, series: Event | None, zone: tzinfo, found: Occu
     base = _resolved(exception.key, series, zone)
     _add(found, base, exception.start, exception.length, exception, zone)
     if series is not None and not exception.cancelled:
-        found.remarks.append(f"its exception for {_shown(base)} fits no occurrence; it was taken as it stands")
+        found.remarks.append(
+            f"its exception for {_shown(base)} fits no occurrence; the exception counts as a single event"
+        )
     if series is None and exception.onwards:
-        found.remarks.append(f"it changes a series from {_shown(base)} on; only this occurrence is in the file")
+        found.remarks.append(f"it changes a series from {_shown(base)} on, but the file has only this occurrence")
 
 
 def day_of(when: When, zone: tzinfo) -> date:

@@ -156,7 +156,7 @@ class _Reading:
         exceptions = [_newest(same) for same in self._by_key([one for one in events if one.key is not None])]
         if len(masters) > 1:
             self.table.remarks.append(
-                f"{masters[0].title}: {len(masters)} different events have its UID; each was taken"
+                f"{masters[0].title}: {len(masters)} different events have its UID; all of them are used"
             )
         if not masters and exceptions:
             self._add_course(self._course(uid, exceptions[0]), None, exceptions)

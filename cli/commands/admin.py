@@ -40,16 +40,16 @@ def admin(context: Context, arguments: Namespace) -> int | None:
 def _retire(context: Context, arguments: Namespace) -> None:
     body = {"hand_over_to": arguments.to} if arguments.to else {}
     answer = context.act("POST", "/replica/retire", body)
-    end = "it stops once a peer has its writes"
+    end = "its process stops when a peer has all its writes"
     if holder := answer.get("held_by"):
-        end = f"{context.label(holder)} holds all its writes, so it stops"
+        end = f"{context.label(holder)} has all its writes, so its process stops"
     context.screen.line(f"{context.here} has retired and accepts no more writes; {end}")
 
 
 def _forget(context: Context, arguments: Namespace) -> None:
     body = {"replica": arguments.lost, "confirmed": arguments.yes}
     answer = context.act("POST", "/replica/forget", body)
-    context.screen.line(f"{context.label(answer['label'])} is forgotten; its writes that others hold are kept")
+    context.screen.line(f"{context.label(answer['label'])} is forgotten; its writes on other replicas are kept")
 
 
 def _waiting(context: Context, _arguments: Namespace) -> None:
@@ -98,7 +98,7 @@ def _promote(context: Context, arguments: Namespace) -> None:
 
 def _activate(context: Context, arguments: Namespace) -> None:
     answer = context.act("POST", "/replica/activate", {"application": arguments.application})
-    context.screen.line(f"clients write {clean(answer['application'])} as soon as the primary has committed this")
+    context.screen.line(f"clients can use {clean(answer['application'])} when the primary has committed this change")
 
 
 def _invite(context: Context, arguments: Namespace) -> None:
@@ -137,7 +137,7 @@ def _export(context: Context, arguments: Namespace) -> None:
     named = clean(path) if len(files) == 1 else f"{len(files)} files, {clean(files[0])} to {clean(files[-1])}"
     context.screen.line(f"{size} bytes from {context.here} in {named}")
     if removed:
-        context.screen.line(f"removed, of an earlier export: {clean(', '.join(removed))}")
+        context.screen.line(f"removed files of an earlier export: {clean(', '.join(removed))}")
 
 
 def _what_is_missing(context: Context, arguments: Namespace) -> Query:

@@ -55,7 +55,7 @@ def history(context: Context, arguments: Namespace) -> None:
         datetime.fromisoformat(one["accepted_at"]) < datetime.fromisoformat(kept) for one in answer["events"]
     ):
         label, since = clean(context.address.label), _moment(context, kept)
-        screen.line(screen.paint(f"{label} keeps no moves from before {since}", "dark_grey"))
+        screen.line(screen.paint(f"{label} no longer knows the moves before {since}", "dark_grey"))
 
 
 def _what(event: Json) -> str:

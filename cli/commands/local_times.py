@@ -26,8 +26,8 @@ def _list(context: Context) -> int:
         screen.line(_line(context, one))
     count = _count(len(found))
     if found:
-        screen.line(f"{count} at another local time than asked for  ({show_zone(context.zone, context.now())})")
-        screen.line("to move them to the times asked for: admin check-times --move-back")
+        screen.line(f"{count} with a local time that was not requested  ({show_zone(context.zone, context.now())})")
+        screen.line("to move them to the requested times: admin check-times --move-back")
     else:
         screen.line(f"At {context.here}, every reservation has the local time that its user asked for.")
     return DONE
@@ -54,9 +54,9 @@ def _line(context: Context, one: Json) -> str:
     asked, zone = one["shifted"], context.zone
     said_in = f" in {clean(asked['timezone'])}" if asked["timezone"] != zone.key else ""
     text = f"{clean(one['id'])}  {clean(one['room'])}: now {show_slot(slot_of(one['slot']), zone)},"
-    text += f" asked for {show_slot(slot_of(asked), zone)}{said_in}"
+    text += f" but the request was for {show_slot(slot_of(asked), zone)}{said_in}"
     overlaps = [clean(other) for other in asked["overlaps"]]
-    return f"{text}; there it overlaps {', '.join(overlaps)}" if overlaps else text
+    return f"{text}; that slot overlaps {', '.join(overlaps)}" if overlaps else text
 
 
 def _count(number: int) -> str:

@@ -38,7 +38,7 @@ def _role(context: Context, arguments: Namespace) -> None:
 
 def _revoke(context: Context, arguments: Namespace) -> None:
     answer = context.act("DELETE", _path(arguments))
-    context.screen.line(f"{clean(answer.get('name'))} is revoked; the reservations stay, and a manager may cancel them")
+    context.screen.line(f"{clean(answer.get('name'))} is revoked; the reservations stay, and a manager can cancel them")
 
 
 def _show_token(context: Context, answer: Json) -> None:

@@ -24,7 +24,7 @@ def use(context: Context, arguments: Namespace) -> None:
     state = "" if reachable else context.screen.paint("  (nothing answers there now)", "red")
     context.screen.line(f"using {context.here} at {address.short_url}{state}")
     if context.environment.get("BAYOU_REPLICA"):
-        context.screen.note("the variable BAYOU_REPLICA is set and comes first; unset it for `use` to count")
+        context.screen.note("the variable BAYOU_REPLICA overrides `use`; unset the variable")
 
 
 def session(context: Context, arguments: Namespace) -> None:

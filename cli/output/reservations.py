@@ -84,7 +84,13 @@ def show_reservation(screen: Screen, reservation: Json, zone: tzinfo) -> None:
     if reservation["owner"] != reservation["user"]:
         lines.append(("owner", clean(reservation["owner"])))
     if shifted := reservation.get("shifted"):
-        lines.append(("note", f"asked for {show_slot(slot_of(shifted), zone)}; time zones have changed since"))
+        lines.append(
+            (
+                "note",
+                f"the request was for {show_slot(slot_of(shifted), zone)}; the time zone or its rules have"
+                " changed since",
+            )
+        )
     if reservation.get("reason"):
         lines.append(("why", clean(reason_of(reservation))))
     elif choice := _choice(reservation):
@@ -150,5 +156,5 @@ def _choice(reservation: Json) -> str:
     held, room = slot_of(slot), reservation.get("room")
     for position, one in enumerate(asked, start=1):
         if slot_of(one) == held and one.get("room", room) == room:
-            return f"the slots before it were taken; this is choice {position}" if position > 1 else ""
-    return "what it asked for was taken; the merge procedure found this slot"
+            return f"the earlier choices were taken; this is choice {position}" if position > 1 else ""
+    return "the requested slots were taken; the merge procedure found this slot"

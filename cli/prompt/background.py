@@ -77,7 +77,7 @@ class Monitor:
             ("", f" {address.short_url} " if address.short_url != address.label else " "),
         ]
         if state is None:
-            return [*pieces, ("class:bad", " unreachable "), ("", " `use REPLICA` chooses another")]
+            return [*pieces, ("class:bad", " unreachable "), ("", " `use REPLICA` chooses another replica")]
         primary, good = primary_text(state)
         cut = [str(peer["label"]) for peer in state.get("peers", []) if peer.get("link") == "cut"]
         waiting = sum(one["state"] == "tentative" for one in self.own)

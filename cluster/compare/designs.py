@@ -133,7 +133,7 @@ class LastWriterWins(Design):
     """
 
     name = "last writer wins"
-    idea = "a register for each room and time; the write with the greatest stamp stays"
+    idea = "a register for each room and time; the write with the greatest stamp wins"
     empty = LastWriterWinsMap
 
     def add(self, server: str, booking: Booking, now: int) -> None:
@@ -220,7 +220,7 @@ class StableStamps(Design):
     when no earlier write can arrive there. So while one server is cut off, no new write becomes final."""
 
     name = "commit by stable stamps"
-    idea = "in the order of stamps; final once every server was heard of later"
+    idea = "ordered by stamp; final when no earlier write can arrive"
 
     def join(self, server: str, now: int) -> None:
         self.states[server] = StampedLog(server, now)

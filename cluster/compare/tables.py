@@ -36,7 +36,7 @@ HARM = {verdict_names.LOST, verdict_names.TWICE, verdict_names.STUCK, verdict_na
 LEGEND = (
     "moved, rejected: by the rules of the request, and reported to the user · refused: at once",
     "lost: overwritten without notice · twice: two users believe that they have the room",
-    "cut off: refused for that · no cancel: a cancel without effect · open: not final, may still move",
+    "cut off: refused (link cut) · no cancel: a cancel without effect · open: not final, may still move",
 )
 NAME, USER, ANSWER, DESIGN = 4, 9, 21, 24
 
@@ -62,7 +62,7 @@ def table(number: int, story: Story) -> Iterator[str]:
         result = paint(f"{mark} {verdict}{_because(row, verdict, story)}", color, attrs=attributes)
         yield f"  {row.name:<{NAME}}{row.user:<{USER}}{answer}{belief}{result}"
     if not story.agrees:
-        yield "  The servers do not agree: the script ends with cut links, or paused."
+        yield "  The servers do not agree: at the end, links are cut or anti-entropy is paused."
 
 
 def summary(stories: Sequence[Story]) -> Iterator[str]:

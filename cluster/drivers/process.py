@@ -91,9 +91,7 @@ class ProcessDriver:
         self._holdings.clear()
         pid = self._processes[label]
         if holder is None:
-            raise Failed(
-                f"{label} has retired, but reaches no other server to pass on its writes; restore a link first"
-            )
+            raise Failed(f"{label} has retired, but no other server has received its writes; use restoreConnection")
         self._await(lambda: not is_running(pid), END_TIMEOUT_S, f"{label} has ended")
         del self._processes[label]
 

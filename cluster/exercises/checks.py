@@ -68,7 +68,7 @@ def _backwards(played: Sequence[Played]) -> Iterator[Finding]:
     demands = [
         ("phone reads new at a", ("phone", "a", "new")),
         ("then tablet reads old at b", ("tablet", "b", "old")),
-        ("then phone, which has read new, is refused at b (ERR_DEP)", ("phone", "b", "ERR_DEP")),
+        ("then b refuses phone, because phone has read new (ERR_DEP)", ("phone", "b", "ERR_DEP")),
         ("in the end phone reads new at b", ("phone", "b", "new")),
     ]
     left = reads
@@ -104,9 +104,9 @@ def _asks_enough(played: Sequence[Played]) -> Iterator[Finding]:
     wanted = {  # who writes -> whether it must be accepted, and what it is
         "vish": (True, "vish 9:00–10:00: the room is empty"),
         "priyal": (True, "priyal 10:00–11:00: it touches vish's meeting"),
-        "neil": (False, "neil 9:30–10:30: it overlaps with both"),
+        "neil": (False, "neil 9:30–10:30: it overlaps with both meetings"),
         "ann": (False, "ann 9:15–9:45: it lies within vish's meeting"),
-        "eve": (False, "eve 8:00–12:00: both lie within hers"),
+        "eve": (False, "eve 8:00–12:00: it contains both meetings"),
         "bob": (True, "bob 9:00–10:00, in another room"),
     }
     for one in played:

@@ -100,7 +100,7 @@ def _given(chosen: Exercise, lines: Sequence[str]) -> Iterator[Finding]:
         line for line in (FOLDER / chosen.file).read_text(encoding="utf-8").splitlines() if not line.startswith("#")
     ]
     missing = next((line for line in given if line not in left), "")
-    yield Finding("the lines that were given are there, in their order", not missing, f"missing, or moved: {missing}")
+    yield Finding("all given lines are there, in the given order", not missing, f"missing, or moved: {missing}")
 
 
 def _task(chosen: Exercise) -> list[str]:

@@ -144,7 +144,7 @@ class Runner:
         else:
             creator = next(iter(world.running()), None)
             if creator is None:
-                raise Complaint(f"{identifier} cannot be created, because no server is running; recover one first")
+                raise Complaint(f"{identifier} cannot be created, because no server is running; recover a server first")
             self._set_clocks(creator.label, label)
             self._driver.create(label, creator.label)
         server = world.join(identifier)
@@ -155,7 +155,10 @@ class Runner:
         server = self.world.running_server(command.words[0])
         heir = next(self.world.reachable(server), None)
         if heir is None:
-            raise Complaint(f"server {server.id} reaches no other server, so it cannot retire; restore a link first")
+            raise Complaint(
+                f"server {server.id} reaches no other server, so it cannot retire; use recover or"
+                " restoreConnection first"
+            )
         self._set_clocks(server.label, heir.label)
         self._driver.retire(server.label, heir.label)
         self.world.leave(server)
@@ -333,7 +336,9 @@ class Runner:
             raise Complaint("the primary is not running; add `force` to promote without it")
         primary = found[max(found)]
         if not self.world.is_linked(server.id, primary.id):
-            raise Complaint(f"the link from {server.id} to the primary {primary.id} is cut; restore the link first")
+            raise Complaint(
+                f"the link from {server.id} to the primary {primary.id} is cut; use restoreConnection first"
+            )
         return primary
 
     def _commit(self, command: Command) -> None:

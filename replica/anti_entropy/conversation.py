@@ -39,7 +39,7 @@ SYNC_S_MAX = 30.0  # how long a sync waits until both sides have sent everything
 REPORT_PAUSE_S = 0.05  # before a report that need not be made at once
 OUTBOX_MAX = 64  # messages that the peer has not read
 ENDED = Refuse(PeerRefusalCode.BUSY, "The session has just ended. Try again.")
-SILENT = Refuse(PeerRefusalCode.UNREACHABLE, f"it has not sent everything within {SYNC_S_MAX:.0f} s")
+SILENT = Refuse(PeerRefusalCode.UNREACHABLE, f"not all writes were exchanged within {SYNC_S_MAX:.0f} s")
 FAULT = "This replica has an internal error. The output of the replica shows the cause."
 LOGGER = logging.getLogger("bayou.replica")
 
@@ -358,7 +358,7 @@ class Conversation:
             reason = "This replica cannot reach its storage. Try again later."
             frames = self.session.refuse(PeerRefusalCode.STORAGE_AWAY, reason)
         except Exception:
-            LOGGER.exception("a frame of %s cannot be taken", self.session.report.peer)
+            LOGGER.exception("a frame of %s cannot be processed", self.session.report.peer)
             frames = self.session.refuse(PeerRefusalCode.BROKEN_OFF, FAULT)
         for frame in frames:
             self._frames.sent(frame)

@@ -56,7 +56,8 @@ class Hellos:
             )
         if here["timezone"] != there.get("timezone", here["timezone"]):
             LOGGER.warning(
-                "%s has the time zone %s, and %s has %s. Each judges opening hours and shows times in its own zone."
+                "%s has the time zone %s, and %s has %s. Each replica checks opening hours and shows times"
+                " in its own zone."
                 " Give both replicas the same configuration.",
                 one,
                 here["timezone"],

@@ -153,7 +153,9 @@ class Scheduler:
             self._ticking.cancel()
         await self._registry.close(CLOSE_S_MAX)
         labels = self._registry.labels()
-        await asyncio.gather(*(self._registry.break_off(one, "This replica stops.", BREAK_OFF_S_MAX) for one in labels))
+        await asyncio.gather(
+            *(self._registry.break_off(one, "This replica is stopping.", BREAK_OFF_S_MAX) for one in labels)
+        )
         await self._server.stop()
         await asyncio.gather(*(self._end(peer) for peer in self._peers.values()))
 

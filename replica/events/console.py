@@ -124,7 +124,8 @@ class Console:
                     "retire": f"{label} retired",
                     "forget": f"{label} was forgotten by {self.name(str(membership.get('by')))}",
                     "return": f"{label}, which was forgotten, is back",
-                    "activate": f"clients write {harmless(membership.get('application'))} once this is committed",
+                    "activate": f"clients can use {harmless(membership.get('application'))} when this write"
+                    " is committed",
                 }
                 yield texts.get(membership["membership"], "")
 

@@ -17,7 +17,7 @@ class Counters:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
-        self._writes = Counter("bayou_writes", "What became of writes here.", ["event"], registry=registry)
+        self._writes = Counter("bayou_writes", "Outcomes of writes on this replica.", ["event"], registry=registry)
         for event in COUNTED:
             self._writes.labels(event)  # so that each row is there from the start
         self._rolled_back = Counter("bayou_rolled_back_writes", "Writes rolled back.", registry=registry)

@@ -128,7 +128,9 @@ def _write_id(text: str) -> str:
 
 
 class LogQuery(Model):
-    after: Annotated[str, AfterValidator(_write_id)] | None = Field(default=None, description="The id of a write.")
+    after: Annotated[str, AfterValidator(_write_id)] | None = Field(
+        default=None, description="List only the writes after the write with this id."
+    )
     limit: Annotated[Count, Field(ge=1, le=1000, description="How many writes are shown.")] = LOG_ENTRIES
 
 
@@ -160,7 +162,7 @@ class ForgetBody(Model):
     example: ClassVar = {"replica": "three", "confirmed": True}
 
     replica: Annotated[str, Field(description="The label or the id of the replica.")]
-    confirmed: Annotated[bool, Field(description="Forget the replica even if some of its writes are lost.")] = False
+    confirmed: Annotated[bool, Field(description="Forget the replica although some of its writes may be lost.")] = False
 
 
 class ActivateBody(Model):
@@ -172,7 +174,7 @@ class ActivateBody(Model):
 class InviteBody(Model):
     example: ClassVar = {"label": "four"}
 
-    label: Annotated[str, Field(pattern=f"^{LABEL.pattern}$", description="The label of the server that may join.")]
+    label: Annotated[str, Field(pattern=f"^{LABEL.pattern}$", description="The label of the new replica.")]
 
 
 class PromoteBody(Model):
@@ -236,7 +238,9 @@ class Admin:
         self._describer = Describer(parts.applications)
         self._digesting = OneAtATime("a digest")
         self._digest: tuple[Moment, Answer] | None = None
-        self._syncing = ConcurrencyLimit(WAITING_MAX, "too_many_waiting", "requests that wait for a session")
+        self._syncing = ConcurrencyLimit(
+            WAITING_MAX, "too_many_waiting", "requests that wait for a session with a peer"
+        )
 
     def show_replica(self, _request: Request[None, None]) -> Answer:
         """Show the state of this replica: the primary, the members, the version vectors and the peers."""
@@ -445,7 +449,10 @@ def _what_helps(primary: Answer, peer: Answer | None, absent: Collection[str]) -
     if primary["here"]:
         return "This replica is the primary. To commit the writes, run `commit`."
     if label is None:
-        return "This replica does not know the primary yet. Run a session with a replica that knows it: `sync PEER`."
+        return (
+            "This replica does not know the primary yet. Run a session with a replica that knows the primary:"
+            " `sync PEER`."
+        )
     if primary["gone"]:
         return "There is no primary any more. Make a replica the primary: `admin promote --force`."
     if peer and peer["link"] == "cut":

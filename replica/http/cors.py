@@ -59,7 +59,7 @@ class CrossSite:
             return
         raise Forbidden(
             "cross_site",
-            f"A web page from {origin} may not change anything on this replica. Use the replica's own web page.",
+            f"A web page from {origin} cannot change anything on this replica. Use the replica's own web page.",
             origin=origin,
         )
 

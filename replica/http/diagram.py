@@ -60,7 +60,7 @@ class DiagramQuery(Model):
     after: Annotated[str, AfterValidator(_stream_id)] = Field(
         default=BEGINNING, description="The id of the last transaction that was read."
     )
-    after_frame: Annotated[Count, Field(description="`at` of the last frame that was read.")] = 0
+    after_frame: Annotated[Count, Field(description="The field `at` of the last frame that was read.")] = 0
 
 
 def endpoint(parts: Parts) -> Endpoint:

@@ -76,7 +76,7 @@ def _refusal_of(error: HTTPException, path: str) -> Refusal:
     if error.code == 413:
         return TooLarge(
             "too_large",
-            f"The body is too large: it may have at most {BODY_BYTES_MAX} bytes. Send less.",
+            f"The body has more than {BODY_BYTES_MAX} bytes. Send a smaller body.",
             bytes_max=BODY_BYTES_MAX,
         )
     return BadInput("bad_input", str(error.description), field="body")

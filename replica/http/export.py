@@ -51,7 +51,7 @@ def _vector(text: object) -> dict[str, int]:
     except (ValueError, TypeError, RecursionError):
         vector = None
     if vector is None or not all(0 <= stamp <= STAMP_MAX for stamp in vector.values()):
-        raise ValueError("must be the vector V that GET /replica shows at the other replica")
+        raise ValueError("must be the vector V in the answer of the other replica to GET /replica")
     return vector
 
 
@@ -63,11 +63,11 @@ class ExportQuery(Model):
         dict[str, int],
         BeforeValidator(_vector),
         WithJsonSchema(dict(TEXT)),
-        Field(default_factory=dict, description="The vector V of the other replica, as its GET /replica shows it."),
+        Field(default_factory=dict, description="The vector V in the answer of the other replica to GET /replica."),
     ]
-    volume: Annotated[Count, Field(ge=1, le=VOLUME_BYTES_MAX, description="The size of a volume in bytes, about.")] = (
-        VOLUME_BYTES_MAX
-    )
+    volume: Annotated[
+        Count, Field(ge=1, le=VOLUME_BYTES_MAX, description="The approximate size of a volume, in bytes.")
+    ] = VOLUME_BYTES_MAX
 
 
 def endpoints(parts: Parts) -> list[Endpoint]:

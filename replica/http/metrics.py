@@ -63,7 +63,9 @@ class _State:
 
     def _of_store(self) -> Iterator[Metric]:
         state, vitals = self._parts.store.state(), self._parts.store.vitals()
-        info = GaugeMetricFamily("bayou_info", "Who this is; always 1.", labels=["replica", "server", "cluster"])
+        info = GaugeMetricFamily(
+            "bayou_info", "The label and the ids of this replica; always 1.", labels=["replica", "server", "cluster"]
+        )
         info.add_metric([self._parts.label, state.server, state.cluster], 1)
         yield info
         yield _gauge("bayou_is_primary", "1 at the primary.", state.is_primary)
@@ -75,7 +77,7 @@ class _State:
         epochs = decode(state.history)
         number = epochs[-1].number if epochs else 0
         yield _gauge("bayou_epoch", "Number of the epoch; grows with each forced promotion.", number)
-        yield _gauge("bayou_csn", "CSN of the last committed write held.", state.csn)
+        yield _gauge("bayou_csn", "CSN of the last committed write on this replica.", state.csn)
         log = GaugeMetricFamily("bayou_log_writes", "Writes in the log.", labels=["state"])
         log.add_metric(["committed"], state.csn - state.osn)
         log.add_metric(["tentative"], state.tentative)

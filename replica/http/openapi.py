@@ -52,7 +52,7 @@ REQUEST_HEADERS = {
         "RYW,MR",
     ),
     "Bayou-Wait": (
-        "How many milliseconds the replica may wait for writes that the client session has seen.",
+        "The longest time that the replica waits for writes that the client session has seen, in milliseconds.",
         "2000",
     ),
 }

@@ -67,7 +67,7 @@ class ReplicaService:
         self._waiting = ConcurrencyLimit(
             WAITING_MAX,
             "too_many_waiting",
-            "requests that wait for their session",
+            "requests that wait for writes of their client session",
             address_max=WAITING_ADDRESS_MAX,
             user_max=WAITING_USER_MAX,
         )

@@ -79,7 +79,7 @@ class WSGIHandler:
             text = "The header Host must be a name or an address, with or without a port."
             raise web.HTTPBadRequest(text=text, headers=SERVER)
         if request.headers.get("Expect", "100-continue").lower() != "100-continue":
-            raise web.HTTPExpectationFailed(text="The header Expect may only be 100-continue.", headers=SERVER)
+            raise web.HTTPExpectationFailed(text="The header Expect must be 100-continue.", headers=SERVER)
         connection = self._connections.of(request.transport)
         with tempfile.SpooledTemporaryFile(PIECE_BYTES) as body, contextlib.ExitStack() as held:
             if request.body_exists:

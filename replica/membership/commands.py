@@ -155,21 +155,21 @@ class Membership:
             if label == label_of(state.primary, created):
                 raise Conflict(
                     "is_primary",
-                    f"{label} is the primary, and nothing is committed without one. First promote a replica that"
-                    f" still runs: admin promote --force. Then forget {label}.",
+                    f"{label} is the primary. First make a replica that still runs the primary:"
+                    f" admin promote --force. Then forget {label}.",
                 )
             if self._answers(label):
                 raise Conflict(
                     "peer_answers",
-                    f"{label} answers at its address, so it is not lost. To let it leave, retire it:"
-                    f" admin retire --replica {label}.",
+                    f"{label} answers at its address, so {label} still runs. To let {label} leave the cluster, run"
+                    f" `admin retire --replica {label}`.",
                 )
             if not confirmed:
                 raise Conflict("not_confirmed", self._what_may_be_lost(label, state), label=label)
             write = self._store.forget_server(label, self._now_us())
             self._peers.refresh()
             self._peers.notify_new_write()
-            self._say(f"This replica has forgotten {label}, which is lost for good.")
+            self._say(f"This replica has forgotten {label} (`admin forget`).")
             return write
 
     def _what_may_be_lost(self, label: str, state: State) -> str:
@@ -193,7 +193,8 @@ class Membership:
             if tag not in self._rules:
                 raise BadInput(
                     "bad_input",
-                    f"application: this replica cannot play {tag}; it plays {', '.join(sorted(self._rules))}.",
+                    f"application: this replica does not have {tag}. This replica has"
+                    f" {', '.join(sorted(self._rules))}.",
                     field="application",
                 )
             name, _, version = tag.partition("/")
@@ -207,9 +208,8 @@ class Membership:
             if lacking := self._peers.lacking(tag):
                 raise Conflict(
                     "not_everywhere",
-                    f"This replica does not know whether these replicas can play {tag}: {', '.join(lacking)}. Start"
-                    " the new release on each of them, run a session between each of them and this replica, and try"
-                    " again.",
+                    f"These replicas have not announced {tag} to this replica: {', '.join(lacking)}. Start a release"
+                    f" that has {tag} on each of these replicas. Then run `sync` on this replica, and try again.",
                     lacking=lacking,
                 )
             write = self._store.activate(tag, self._now_us())
@@ -320,20 +320,20 @@ class Membership:
         with self._resubmitting:
             state = self._store.state()
             if state.set_aside and not state.has_place:
-                reason = (
-                    f"{state.server} can make no more writes, so it cannot make again the writes that were set aside."
-                )
+                reason = f"The server {state.server} can make no more writes, but some writes must be made again."
                 self._say_new_id(self._identity.renew(self._store, state.server, reason, retires=state.retired))
             left = self._store.resubmit(self._now_us()) if state.set_aside else 0
             if left < state.set_aside:
                 self._say(
                     f"{state.set_aside - left} writes had no place in the order, because a copy of a replica has run."
-                    " This replica has made them again; each one is listed with what became of it."
+                    " This replica has made these writes again under new ids."
                 )
                 self._peers.notify_new_write()
             if left and left != self._left_set_aside:
                 self._say(
-                    f"{left} writes are still set aside, because this replica cannot play the next of these writes."
+                    f"{left} writes could not be made again yet. Either the clock of this replica is more than a year"
+                    " behind, or the Lua code of an application does not end. Correct the clock or the application."
+                    " This replica tries again after a later session."
                 )
             self._left_set_aside = left
             state = self._store.state()
@@ -352,7 +352,8 @@ class Membership:
         if self._label in self._store.forgotten() and not self._store.state().retired:
             self._store.come_back(self._now_us())
             self._say(
-                "This replica was marked as lost for good (`admin forget`). It now tells its peers that it still runs."
+                "The cluster had forgotten this replica (`admin forget`). This replica now tells its peers that"
+                " it still runs."
             )
             self._peers.notify_new_write()
 
@@ -428,7 +429,7 @@ class Membership:
         if heir.server in self._store.state().retired_servers:
             raise Conflict("retired", f"{heir.label} has retired. Choose another replica.")
         self._hand_over_when_committed(heir.server)
-        self._say(f"This replica has handed over to {heir.label}, which is the primary now.")
+        self._say(f"This replica has handed over the role of the primary to {heir.label}.")
 
     def _take_over_from(self, primary: Introduction) -> None:
         """Take over from the caller `primary`, which is the primary now."""
@@ -453,8 +454,9 @@ class Membership:
         except Away as error:
             raise Away(
                 error.code,
-                f"{error.message} A hand-over needs the present primary, {primary}. If that replica is lost for good,"
-                f" run `admin promote --force`. Then the commits that only {primary} holds become void.",
+                f"{error.message} The present primary, {primary}, must give its role to this replica. If {primary}"
+                f" will never run again, run `admin promote --force`. Then the commits that only {primary} has"
+                " become void.",
                 primary=primary,
             ) from None
         self._peers.sync(primary)
@@ -499,8 +501,11 @@ class Membership:
                 return
         raise Conflict(
             "is_primary",
-            "The primary must hand over before it retires, but no replica could take over. "
-            + (" ".join(problems) or "No link to another replica is up."),
+            "Before this replica retires, another replica must become the primary. No replica could take over. "
+            + (
+                " ".join(problems)
+                or "No link to another replica is up. If a link is cut, heal the link: `link heal PEER`."
+            ),
         )
 
     def _ask_to_take_over(self, label: str) -> None:
@@ -543,7 +548,7 @@ class Membership:
             if label not in self._peers.reachable() or self._store.server() != server:
                 continue
             self._identity.leave()
-            self._say(f"{label} holds all writes of this replica, which ends now.")
+            self._say(f"{label} has all writes of this replica, so the process of this replica ends now.")
             self._left()
             return label
         return None

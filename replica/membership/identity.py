@@ -141,8 +141,8 @@ class Identity:
             self._begin(store, server, first_primary=False, manner="copy" if is_copy else "retires" if retires else "")
         if is_copy:
             return (
-                f"{reason} So this replica is an older copy of {lost}. It goes on as {server}, and its commits give way"
-                " to those of its peers."
+                f"{reason} So this replica is an older copy of {lost}. This replica goes on as {server}. If its commits"
+                " differ from those of a peer, the commits of the peer count."
             )
         return _new_id(reason, server, was_primary=state.is_primary)
 
@@ -220,7 +220,7 @@ def _id_of_full_state(old: str, new: str) -> str:
 
 def _new_id(reason: str, server: str, *, was_primary: bool) -> str:
     lost = (
-        " It is no longer the primary. To make it the primary again, run `admin promote --force`."
+        " This replica is no longer the primary. To make it the primary again, run `admin promote --force`."
         if was_primary
         else ""
     )

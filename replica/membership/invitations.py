@@ -43,18 +43,19 @@ class Invitations:
             return
         found = _INVITATION.fullmatch(invitation)
         if not found or not hmac.compare_digest(found[2], self._code(guest, int(found[1]))):
-            problem = "with an invitation"
+            problem = f"{guest} can join only with an invitation."
             if invitation:
-                problem += (
-                    f", and the given text is not one that {self._label} has made for {guest} since its last start"
+                problem = (
+                    "The invitation is not valid:"
+                    f" {self._label} has not made this invitation for {guest} since the last start of {self._label}."
                 )
         elif int(found[1]) < self._clock().timestamp():
-            problem = "with an invitation, and the given one has expired"
+            problem = f"The invitation of {guest} has expired."
         else:
             return
         raise Conflict(
             "not_invited",
-            f"{guest} can join only {problem}. A manager gets one with `admin invite {guest} --replica {self._label}`."
+            f"{problem} A manager gets an invitation with `admin invite {guest} --replica {self._label}`."
             f" Start {guest} with --join {self._label} --invitation TEXT within an hour.",
         )
 

@@ -26,7 +26,7 @@ class CommandTarget:
         if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
             raise ValueError("`command` must be a list of a program and its arguments, such as [/usr/local/bin/tell]")
         if shutil.which(given[0]) is None:
-            raise ValueError(f"there is no program {given[0]!r} that may be run; give its whole path")
+            raise ValueError(f"there is no program {given[0]!r} that can be run; give the whole path of the program")
         return cls(tuple(given))
 
     @property

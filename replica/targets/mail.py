@@ -50,7 +50,9 @@ class MailTarget:
             raise ValueError(f"this is not a mail target; write it like {MAIL_FORM}") from None
         given = dict(pairs)
         if unknown := sorted(given.keys() - {"from", "to", "mode"}) or [url.path.strip("/")] * (url.path > "/"):
-            raise ValueError(f"{unknown[0]!r} has no meaning here; a mail target has `from`, `to` and `mode`")
+            raise ValueError(
+                f"{unknown[0]!r} is not allowed in a mail target; use only the parameters `from`, `to` and `mode`"
+            )
         mode = given.get("mode", "starttls")
         if not host or len(given) < len(pairs) or (url.scheme, mode) not in PORTS:
             raise ValueError(f"this is not a mail target; write it like {MAIL_FORM}")

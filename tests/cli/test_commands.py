@@ -219,7 +219,7 @@ def test_use_is_remembered_and_can_be_overridden(
     monkeypatch.setenv("BAYOU_REPLICA", "one")
     assert client("rooms") == 0
     assert client("use", "one") == 0
-    assert "BAYOU_REPLICA is set and comes first" in client.err
+    assert "BAYOU_REPLICA overrides `use`" in client.err
     monkeypatch.setenv("BAYOU_REPLICA", "nowhere")
     assert client("rooms") == 2
     assert "comes from the variable BAYOU_REPLICA" in client.err

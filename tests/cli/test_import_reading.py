@@ -279,7 +279,10 @@ def test_an_event_of_whole_days_takes_the_opening_hours() -> None:
         (event("x", "RRULE:FREQ=WEEKLY;COUNT=x"), "cannot be read"),
         (event("x", "RRULE:FREQ=WEEKLY;COUNT=-1"), "has no occurrence"),
         (event("x", "RRULE:FREQ=WEEKLY;COUNT=2;BYDAY=XX"), "cannot be followed"),
-        (event("x", "RRULE:FREQ=MONTHLY;COUNT=2;SKIP=FORWARD;RSCALE=GREGORIAN"), "because of SKIP"),
+        (
+            event("x", "RRULE:FREQ=MONTHLY;COUNT=2;SKIP=FORWARD;RSCALE=GREGORIAN"),
+            "a value of SKIP that is not supported",
+        ),
         (event("x", "RRULE:FREQ=DAILY;UNTIL=20270230T000000"), "UNTIL=20270230T000000 cannot be read"),
         (event("x", "RRULE:FREQ=DAILY"), "--until DATE"),
         (event("x", "RRULE:FREQ=DAILY;COUNT=2", "EXDATE:20271329T100000"), "EXDATE 20271329T100000 cannot be read"),

@@ -115,7 +115,7 @@ def test_a_class_begins_step_by_step_crashes_and_starts_over(tmp_path: Path) -> 
         assert teacher.paces() == ["manual"] * 3
         assert {teacher.rest(label).get("/replica")["primary"]["label"] for label in LABELS} == {"one"}
         teacher.claim(line)
-        assert ADDRESS.search(teacher.wait_for("For another page with control: "))
+        assert ADDRESS.search(teacher.wait_for("To control the replicas from another web page, open "))
 
         teacher.reserve("two")
         teacher.ask("/crash/two")

@@ -16,16 +16,19 @@ SLOT = "2026-12-01T09:00/10:00"
     [
         ("joinServer 0", "server 0 is already running"),
         ("crash 0\njoinServer 0", "server 0 has crashed; recover it"),
-        ("crash 0\ncrash 1\njoinServer 2", "2 cannot be created, because no server is running; recover one first"),
+        ("crash 0\ncrash 1\njoinServer 2", "2 cannot be created, because no server is running; recover a server first"),
         ("putBack 1", "there is no copy of 1; use copyFolder first"),
         ("retireServer 7", "there is no server 7"),
         ("retireServer c", "there is no server c"),
         ("crash 0\nretireServer 0", "server 0 has crashed; recover it first"),
         (
             "breakConnection 0 1\nretireServer 0",
-            "server 0 reaches no other server, so it cannot retire; restore a link first",
+            "server 0 reaches no other server, so it cannot retire; use recover or restoreConnection first",
         ),
-        ("crash 1\nretireServer 0", "server 0 reaches no other server, so it cannot retire; restore a link first"),
+        (
+            "crash 1\nretireServer 0",
+            "server 0 reaches no other server, so it cannot retire; use recover or restoreConnection first",
+        ),
         ("joinClient e 7", "there is no server 7"),
         ("breakConnection 0 7", "there is no server or client 7"),
         ("breakConnection 0 0", "there can be no link between 0 and 0; give two servers, or a client and a server"),
@@ -48,7 +51,7 @@ SLOT = "2026-12-01T09:00/10:00"
         ("promote 0 force", "server 0 is already the primary"),
         ("promote 1 now", "usage: promote ID [force]"),
         ("crash 0\npromote 1", "the primary is not running; add `force` to promote without it"),
-        ("breakConnection 0 1\npromote 1", "the link from 1 to the primary 0 is cut; restore the link first"),
+        ("breakConnection 0 1\npromote 1", "the link from 1 to the primary 0 is cut; use restoreConnection first"),
         ("clock 7 +2h", "there is no server 7"),
         (
             "truncate 0 all",

@@ -75,7 +75,7 @@ def test_a_replica_may_have_its_own_redis() -> None:
         (SMALL + "applications: []", "4: applications: Tuple should have at least 1 item"),
         (
             SMALL + "applications: [records]\nauth: tokens",
-            "4: applications: with `auth: tokens` add people to this list: that application keeps the roles",
+            "4: applications: with `auth: tokens` add `people` to this list, because the application `people` stores",
         ),
         (
             SMALL + "color: red",
@@ -93,10 +93,13 @@ def test_a_replica_may_have_its_own_redis() -> None:
         (SMALL + "notify: mailto://h?to=a@b.c&from=a,b@c", "4: notify[0]: `from` must be an address"),
         (SMALL + "notify: 'mailto://h?to=a@b.c&from={user}@c.d'", "4: notify[0]: `from` must be an address"),
         (SMALL + "notify: mailto://u:p@h?from=a@b.c&to=a@b.c", "4: notify[0]: a password would be sent unencrypted"),
-        (SMALL + "notify: mailto://h?from=a@b.c&to=a@b.c&cc=a@b.c", "4: notify[0]: 'cc' has no meaning here"),
+        (
+            SMALL + "notify: mailto://h?from=a@b.c&to=a@b.c&cc=a@b.c",
+            "4: notify[0]: 'cc' is not allowed in a mail target",
+        ),
         (SMALL + "notify: [nonsense://x]", "4: notify[0]: apprise does not accept this nonsense:// URL; see https://"),
         (SMALL + "notify: {command: tell}", "4: notify[0]: `command` must be a list of a program and its arguments"),
-        (SMALL + "notify:\n- {command: [/no/such]}", "5: notify[0]: there is no program '/no/such' that may be run"),
+        (SMALL + "notify:\n- {command: [/no/such]}", "5: notify[0]: there is no program '/no/such' that can be run"),
         (SMALL + "anti_entropy: {interval_s: soon}", "4: anti_entropy.interval_s: Input should be a valid number"),
         (SMALL + "anti_entropy: {jitter: 2}", "4: anti_entropy.jitter: Input should be less than or equal to 1"),
         (SMALL + "anti_entropy: {interval_s: .nan}", "4: anti_entropy.interval_s: Input should be"),

@@ -64,7 +64,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     refused = client("two", "admin", "forget", "three")
     assert "This replica holds no write that three accepted after " in refused
     assert "[not_confirmed]" in refused
-    assert "three is forgotten; its writes that others hold are kept" in client(
+    assert "three is forgotten; its writes on other replicas are kept" in client(
         "two", "admin", "forget", "three", "--yes"
     )
     assert "[forgotten]" in client("two", "admin", "forget", "three", "--yes")
@@ -90,7 +90,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     replicas.rest("one").put("/replica/links/three", {"up": True})
     replicas.start("three")
     wait_until(lambda: client("three", "link", "heal", "one", "two").count(": up") == 2)
-    wait_until(lambda: "This replica was marked as lost for good (`admin forget`)." in replicas.output("three"))
+    wait_until(lambda: "The cluster had forgotten this replica (`admin forget`)." in replicas.output("three"))
     wait_until(lambda: "three, which was forgotten, is back" in replicas.output("one"))
     wait_until(lambda: "✓" in client("one", "status", "alone"))
     wait_until(lambda: "three" in peers(replicas, "one") and "three" in peers(replicas, "two"))
@@ -112,12 +112,12 @@ def test_refusals_to_forget_a_replica_and_their_cures(replicas: Processes, clien
     )
     assert "[peer_unknown]" in client("one", "admin", "forget", "nine", "--yes")
     answers = client("one", "admin", "forget", "three", "--yes")
-    assert "retire it: admin retire --replica three. [peer_answers]" in answers
+    assert "run `admin retire --replica three`. [peer_answers]" in answers
     wait_until(lambda: "has retired" in client("three", "admin", "retire"))
 
     replicas.kill("one")
     primary = client("two", "admin", "forget", "one", "--yes")
-    assert "First promote a replica that still runs: admin promote --force." in primary
+    assert "First make a replica that still runs the primary: admin promote --force." in primary
     assert "[is_primary]" in primary
     assert "two is the primary now" in client("two", "admin", "promote", "--force")
     assert "one is forgotten" in client("two", "admin", "forget", "one", "--yes")

@@ -126,7 +126,7 @@ def test_a_lone_primary_loses_its_role_when_its_redis_comes_back_with_older_data
         first.kill()
         place.serve(place.start("older"))
         new_id(pair, before, f"Redis was restarted or replaced, and lacks writes of {before}.", "one")
-        wait_until(lambda: "It is no longer the primary" in pair.processes.output("one"))
+        wait_until(lambda: "This replica is no longer the primary" in pair.processes.output("one"))
         assert pair.reserve("one", "r3", 11) == "tentative"
         assert ask(pair.addresses["one"], "POST", "/replica/promote", {"force": True}).status_code == 200
         assert pair.reserve("one", "r4", 12) == "committed"

@@ -73,8 +73,8 @@ def test_a_corrected_time_zone_is_noticed_and_reservations_go_back(tmp_path: Pat
         reserve(processes, "ann/b", "08:30Z", "09:00Z")
 
         status, said = run(processes, "boss", "admin", "check-times")
-        moves = "vish/a  6.12: now Mon 2030-12-02 10:00–11:00, asked for Mon 2030-12-02 09:00–10:00"
-        assert (status, said.splitlines()[0]) == (0, f"{moves}; there it overlaps ann/b")
+        moves = "vish/a  6.12: now Mon 2030-12-02 10:00–11:00, but the request was for Mon 2030-12-02 09:00–10:00"
+        assert (status, said.splitlines()[0]) == (0, f"{moves}; that slot overlaps ann/b")
         status, said = run(processes, "boss", "admin", "check-times", "--move-back")
         assert (status, said.splitlines()[-1]) == (3, "0 reservations moved back, 1 could not be moved")
         assert "No slot that your request allows is free" in said

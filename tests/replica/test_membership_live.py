@@ -110,7 +110,7 @@ def test_with_tokens_a_server_joins_only_with_an_invitation_of_a_manager(tmp_pat
         with joined(processes, "four") as four:
             four.start("--join", "one")
             assert four.status == 1
-            assert "four can join only with an invitation. A manager gets one with `admin invite four" in four.output
+            assert "four can join only with an invitation. A manager gets an invitation with" in four.output
             old = invitation("four")
             processes.stop("one")
             processes.start("one")
@@ -118,7 +118,7 @@ def test_with_tokens_a_server_joins_only_with_an_invitation_of_a_manager(tmp_pat
             for wrong in (old, invitation("five"), "nonsense"):
                 four.start("--join", "one", "--invitation", wrong)
                 assert four.status == 1
-                assert "the given text is not one that one has made for four since its last start" in four.output
+                assert "one has not made this invitation for four since the last start of one." in four.output
             assert members() == ["one"]
             four.start("--join", "one", "--invitation", invitation("four"))
             assert four.status is None, four.output
@@ -138,10 +138,10 @@ def test_an_invitation_ends_after_an_hour() -> None:
     now = until
     invitations.check("four", invitation)
     now += timedelta(seconds=1)
-    with pytest.raises(Conflict, match="the given one has expired"):
+    with pytest.raises(Conflict, match="The invitation of four has expired"):
         invitations.check("four", invitation)
     longer = f"{int(invitation[:10]) + 3600}{invitation[10:]}"
-    with pytest.raises(Conflict, match="is not one that one has made for four"):
+    with pytest.raises(Conflict, match="has not made this invitation for four"):
         invitations.check("four", longer)
 
 
@@ -204,7 +204,7 @@ def test_a_retired_replica_waits_until_another_one_has_its_writes(tmp_path: Path
         assert code(reserve(two, "r1", 9)) == (409, "retired")
         processes.start("one")
         wait_until(lambda: processes.status("two") == 0)
-        assert "one holds all writes of this replica, which ends now." in processes.output("two")
+        assert "one has all writes of this replica, so the process of this replica ends now." in processes.output("two")
 
 
 def test_two_retiring_replicas_do_not_hold_the_writes_of_each_other(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_primary_does_not_retire_if_no_replica_can_take_over(tmp_path: Path) -
         processes.stop("two")
         answer = ask(one, "POST", "/replica/retire")
         assert code(answer) == (409, "is_primary")
-        assert "no replica could take over. two: " in answer.json()["error"]["message"]
+        assert "No replica could take over. two: " in answer.json()["error"]["message"]
         assert reserve(one, "r1", 9).json()["state"] == "committed"
         assert not replica(one)["retired"]
 
@@ -291,7 +291,7 @@ def test_a_hand_over_needs_the_old_primary_and_force_does_not(tmp_path: Path) ->
         processes.kill("one")
         answer = ask(two, "POST", "/replica/promote")
         assert code(answer) == (503, "peer_unreachable")
-        assert "A hand-over needs the present primary, one." in answer.json()["error"]["message"]
+        assert "The present primary, one, must give its role to this replica." in answer.json()["error"]["message"]
         before = replica(two)["id"]
         answer = ask(two, "POST", "/replica/promote", {"force": True})
         assert answer.status_code == 200, answer.text

@@ -260,7 +260,7 @@ def test_smuggled_headers_are_refused_or_do_not_count(address: Address) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("proxies: [10.0.6.9, 127.0.0.1]\n", "", "config.yaml:4: auth: 'proxy' needs `proxies`, the addresses of the"),
+        ("proxies: [10.0.6.9, 127.0.0.1]\n", "", "config.yaml:4: auth: 'proxy' needs the setting `proxies`: the"),
         ("staff: user", "staff: boss", "config.yaml:7: proxy_login.roles.staff: Input should be 'guest', 'user' or"),
         (
             "  roles:",

@@ -129,7 +129,7 @@ def test_a_rolling_upgrade_under_load(
             replicas.stop(label)
             replicas.start(label)
             replicas.wait_until_serving(label)
-        wait_until(lambda: "does not know whether these replicas can play counting/2: one. " in refused(two))
+        wait_until(lambda: "These replicas have not announced counting/2 to this replica: one. " in refused(two))
         assert set(load.counted) == {"counting/1"}  # the new release goes on with the version that all can play
         replicas.stop("one")
         replicas.start("one")
