@@ -235,11 +235,12 @@ class Context:
         if len(matches) == 1:
             return matches[0]
         if len({one.partition("~")[0] for one in matches}) == 1:
+            owner = "" if user == self.user else f"{user}/"
             raise Usage(
                 f"{brief(typed)!r} is a series of {len(matches)} reservations. Name one of them, such as "
-                f"{brief(matches[0])}; `series {brief(typed)}` lists them. To cancel or move several, add"
-                " --all, or name one and add "
-                "--and-later."
+                f"{owner}{brief(matches[0])}. `series {owner}{typed.partition('~')[0]}` lists the reservations of the"
+                " series. To cancel or move all of them, add --all. To cancel or move the later ones, name one"
+                " reservation and add --and-later."
             )
         shown = ", ".join(matches[:5]) + (f" and {len(matches) - 5} more" if len(matches) > 5 else "")
         raise Usage(f"{typed!r} is the beginning of {len(matches)} ids: {shown}. Type more characters of the id.")
