@@ -55,7 +55,8 @@ class End:
 ExportFrame = Head | StateChunk | StateFinish | Batch | End
 
 _GAP = (
-    "The writes in the file do not continue the log of this replica. Export a new file for this replica and import it."
+    "The writes in the file do not continue the log of this replica. Export a new file for this replica, and import"
+    " the new file."
 )
 _MISFITS = {  # status of a batch that is not stored -> message; for any other status, the message is _GAP
     "fork": LOGS_FORK,
@@ -198,7 +199,9 @@ class Importer:
     def _head(self, head: Head) -> None:
         if self.report.peer:
             raise BadInput(
-                "export_damaged", "The file is damaged: a volume begins twice. Export the file again.", field="file"
+                "export_damaged",
+                "The file is damaged: one of its volumes begins twice. Export the file again.",
+                field="file",
             )
         state = self._store.state()
         self.report.peer, self._retired = head.hello.label, head.hello.retired_servers
@@ -216,7 +219,8 @@ class Importer:
             raise Conflict(
                 "export_needs_full_state",
                 "A forced promotion has revoked commits of this replica, so this replica needs a full state. But the"
-                " file contains no full state. Run a session between the two replicas over the network instead.",
+                " file contains no full state. Run a session of this replica with the other replica over the network:"
+                " `sync LABEL`.",
             )
         if heals(head.hello.history, state.history):
             raise Conflict(
@@ -233,8 +237,8 @@ class Importer:
             raise Conflict(
                 "export_does_not_fit",
                 f"The file begins after CSN {head.csn}. This replica holds the commits up to CSN {state.csn}, and lacks"
-                " some of the writes that come before the file. Import the earlier files first, or export a new file"
-                " for this replica.",
+                " writes from before the beginning of the file. Import the earlier files first. Or export a new file"
+                " for this replica: `admin export FILE --for LABEL`.",
                 needed={"csn": head.csn, "vector": {server: f"{stamp:016d}" for server, stamp in head.vector.items()}},
                 missing={server: f"{stamp:016d}" for server, stamp in lacking.items()},
             )

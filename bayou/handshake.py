@@ -24,21 +24,22 @@ LOGS_FORK = (
     " id."
 )
 FORK_OF_MEMBERS = (
-    "The peer holds a committed write of a server, and this replica holds a different write of the same server. The two"
-    " writes have the same place in the order of that server. So a server id was used twice. The write of this replica"
-    " cannot be made again under another id, because this write or a later write of the same server creates a server,"
-    " retires a server or names a primary. Start this replica again without its data. The replica gets back what its"
-    " peers hold. Writes that only this replica holds are lost."
+    "One replica holds a committed write of a server, and the other replica holds a different tentative write of the"
+    " same server. The two writes have the same place in the order of that server. So a server id was used twice. The"
+    " tentative write cannot be made again under another id. The reason: this write or a later write of the same server"
+    " creates a server, retires a server or names a primary. Start the replica with the tentative write again without"
+    " its data. This replica then gets back what its peers hold. Writes that only this replica holds are lost."
 )
 WRITES_DIFFER = (
-    "The two replicas hold different writes with the same id. So a server id was used twice. Find out which of the two"
-    " writes the primary has signed. Stop the replica that holds the other write, and start that replica without its"
-    " data. The replica gets back what its peers hold."
+    "The two replicas hold different writes with the same id. So a server id was used twice, or a write was altered."
+    " Look at the write in the log of the primary. The replica that holds a different write must start again without"
+    " its data. This replica then gets back what its peers hold."
 )
 EARLY_PROMOTION = (
-    "The peer sent a forced promotion as a tentative write. But a replica commits its own forced promotion at once."
-    " So one of two replicas is faulty: the peer, or the replica from which the peer got the write. Start the faulty"
-    " replica again without its data. The replica gets back what its peers hold."
+    "One of the two replicas sent a forced promotion as a tentative write. But a replica commits its own forced"
+    " promotion at once. So the sender is faulty, or the replica from which the sender got the write. Start the sender"
+    " again without its data. The sender then gets back what its peers hold. If this error then appears in a session"
+    " with another replica, start that replica again without its data too."
 )
 
 
@@ -60,7 +61,7 @@ def judge_hello(
         return Refuse(
             PeerRefusalCode.OTHER_BIRTH,
             f"{state.label} and {hello.label} belong to two clusters of the same name, each with its own first primary."
-            " Stop the replicas of one of the two clusters and start them again without their data.",
+            " Choose one of the two clusters. Stop its replicas, and start these replicas again without their data.",
         )
     if (state.history, state.csn) == (hello.history, hello.csn) and state.last != hello.last:
         return Refuse(PeerRefusalCode.DIVERGED, LOGS_DIFFER)
@@ -92,8 +93,8 @@ def problem_of_applications(
     for tag, rules in applications.items():
         if applications_there.get(tag, rules) != rules:
             return (
-                f"{label} and {other} have different rules for {tag}. Run the same release on both; an application that"
-                " changes needs a new version."
+                f"{label} and {other} have different rules for {tag}. Run the same release on both. If you have changed"
+                " the rules of the application, give the application a new version."
             )
     missing = sorted(set(log) - {MEMBERSHIP, *applications_there})
     if missing:
@@ -108,8 +109,8 @@ def _check_identity(state: State, hello: Hello) -> Refuse | None:
     if hello.cluster != state.cluster:
         return Refuse(
             PeerRefusalCode.OTHER_CLUSTER,
-            f"{state.label} belongs to the cluster {state.cluster} and {hello.label} to {hello.cluster}."
-            " Give both the same configuration file.",
+            f"{state.label} belongs to the cluster {state.cluster}, and {hello.label} belongs to the cluster"
+            f" {hello.cluster}. Start both replicas with the same configuration file.",
         )
     if hello.server == state.server:
         return Refuse(

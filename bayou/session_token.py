@@ -111,7 +111,7 @@ class Token:
             raise TooLarge(
                 "session_too_large",
                 "This client session has seen tentative writes of more servers than its session token can hold."
-                " Send no token to begin a new client session, or try again when the writes are committed.",
+                " Try again when these writes are committed. Or send no token, which begins a new client session.",
                 bytes_max=TOKEN_BYTES_MAX,
             )
         return small
@@ -159,7 +159,7 @@ def read_guarantees(text: str) -> frozenset[str]:
     if unknown := names - set(GUARANTEES):
         raise BadInput(
             "bad_input",
-            f"There is no guarantee {min(unknown)[:20]!r}. Use any of {', '.join(GUARANTEES)}.",
+            f"The guarantee {min(unknown)[:20]!r} does not exist. Use one or more of {', '.join(GUARANTEES)}.",
             field="Bayou-Guarantees",
         )
     return names
@@ -200,7 +200,7 @@ def _vector(vector: Any) -> dict[str, int]:
 def _bad() -> BadInput:
     return BadInput(
         "bad_token",
-        "This session token does not come from a replica. Send the last token that you received. To begin a new client"
-        " session, send no token.",
+        "The header Bayou-Session does not contain a session token of a replica. Send the last token that you received."
+        " To begin a new client session, send no token.",
         field="Bayou-Session",
     )

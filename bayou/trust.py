@@ -43,8 +43,9 @@ def refuse_ahead(label: str, now_us: int, source: str, item: Item) -> Refuse:
     stamp, origin = split_id(item.id)
     return Refuse(
         PeerRefusalCode.CLOCK_AHEAD,
-        f"{source} has the write {item.id} of {origin}. Its stamp, {moment(stamp)}, is more than a year beyond the"
-        f" clock of {label}, which says {moment(now_us)}, so {label} does not take it. {_remedy(label, source)}",
+        f"The stamp of the write {item.id} of {origin} is {moment(stamp)}. The clock of {label} says {moment(now_us)}."
+        f" The stamp is more than a year later, so {label} does not take this write from {source}."
+        f" {_remedy(label, source)}",
     )
 
 
@@ -56,16 +57,15 @@ def check_end(label: str, now_us: int, source: str, end: StateEnd) -> Refuse | N
         return None
     return Refuse(
         PeerRefusalCode.CLOCK_AHEAD,
-        f"The full state of {source} has the stamp {newest}. It is more than a year beyond the clock of {label}, which"
-        f" says {moment(now_us)}, so {label} does not take the state. {_remedy(label, source)}",
+        f"The full state of {source} has the stamp {newest}. The clock of {label} says {moment(now_us)}. The stamp is"
+        f" more than a year later, so {label} does not take the state. {_remedy(label, source)}",
     )
 
 
 def _remedy(label: str, source: str) -> str:
     return (
-        f"If the clock of {label} is wrong, correct this clock. Otherwise another clock was wrong when the write was"
-        f" made, or {source} is faulty. Then start {source} again without its data: {source} gets back what its peers"
-        " hold."
+        f"If the clock of {label} is wrong, correct this clock. If this clock is right, the stamp is wrong: start"
+        f" {source} again without its data. {source} then gets back what its peers hold."
     )
 
 
@@ -98,8 +98,8 @@ def refuse_lost(label: str, source: str) -> Refuse:
     """Return the Refuse for a selection in which `lost_write` has found a write."""
     return Refuse(
         PeerRefusalCode.TAIL_LOST,
-        f"{source} holds writes of {label} that {label} does not hold. {label} takes a new id by itself, and then the"
-        " next session can succeed.",
+        f"{source} holds writes of {label} that {label} does not hold. {label} takes a new id by itself. Then the next"
+        " session can succeed.",
     )
 
 
@@ -109,8 +109,8 @@ def refuse_claim(label: str, source: str) -> Refuse:
         PeerRefusalCode.UNPROVEN,
         f"{source} claims to hold writes of {label} that {label} does not hold, but sends none of them. So {label}"
         f" takes nothing from {source}. If {label} is the primary and a copy of {label} has run, the next sessions heal"
-        f" this. Otherwise {source} is faulty. Start {source} again without its data: it gets back what its peers"
-        " hold.",
+        f" this. Otherwise {source} is faulty: start {source} again without its data. {source} then gets back what its"
+        " peers hold.",
     )
 
 
@@ -120,9 +120,10 @@ def refuse_partial(label: str, source: str) -> Refuse:
     return Refuse(
         PeerRefusalCode.CANNOT_COMPARE,
         f"A new epoch has revoked commits of {label}. The log of {source} no longer has the commits before that epoch."
-        f" So {label} cannot compare the two logs, and does not know which of its own writes to keep. Run a session of"
-        f" {label} with the primary, or with a replica that still has these commits. If there is no such replica,"
-        f" promote {source} by force: `admin promote --force --replica {source}`.",
+        f" So {label} cannot compare the two logs, and does not know which of its own writes to keep. Run a"
+        f" session with the primary: `sync PRIMARY --replica {label}`. A session with another replica that still has"
+        f" these commits helps too. If no replica has these commits, promote {source}: `admin promote --force"
+        f" --replica {source}`.",
     )
 
 
@@ -130,9 +131,9 @@ def refuse_foreign(label: str, source: str) -> Refuse:
     """Return the Refuse for a commit that the primary `label` did not make."""
     return Refuse(
         PeerRefusalCode.FOREIGN_COMMIT,
-        f"{source} has commits that {label}, the primary, did not make. So {label} does not take them. If an older"
-        f" copy of the data of {label} has run, the next sessions heal this. Otherwise {source} is faulty. Start"
-        f" {source} again without its data: it gets back what its peers hold.",
+        f"{source} has commits that the primary {label} did not make. So {label} does not take these commits."
+        f" If an older copy of the data of {label} has run, the next sessions heal this. Otherwise {source} is"
+        f" faulty: start {source} again without its data. {source} then gets back what its peers hold.",
     )
 
 
@@ -141,10 +142,10 @@ def refuse_unsigned(label: str, source: str, primary: str, csn: int) -> Refuse:
     has not."""
     return Refuse(
         PeerRefusalCode.COMMIT_NOT_SIGNED,
-        f"{source} has commits up to CSN {csn} without a valid signature of the primary,"
-        f" {primary or 'which is not known'}. So {label} does not take them. If {label} refuses several replicas,"
-        f" {label} holds an altered write: start {label} again without its data. Otherwise {source} is faulty:"
-        f" start {source} again without its data. The replica gets back what its peers hold.",
+        f"{source} has commits up to CSN {csn} without a valid signature of the primary"
+        f" ({primary or 'which is not known'}). So {label} does not take these commits. If {label} has this error with"
+        f" several replicas, {label} holds an altered write: start {label} again without its data. Otherwise {source}"
+        f" is faulty: start {source} again without its data. The replica then gets back what its peers hold.",
     )
 
 
@@ -153,9 +154,9 @@ def refuse_unsigned_state(label: str, source: str, primary: str) -> Refuse:
     return Refuse(
         PeerRefusalCode.STATE_NOT_SIGNED,
         f"The full state of {source} is not signed by {primary}, or {label} has no proof that {primary} is the primary."
-        f" So {label} does not take the state. If {primary} became the primary before the cluster used TLS, promote a"
-        f" replica by force, once: `admin promote --force`. Otherwise {source} is faulty: start {source} again without"
-        " its data.",
+        f" So {label} does not take the state. If {primary} became the primary before the cluster used TLS, promote one"
+        f" replica by force: `admin promote --force --replica LABEL`. Otherwise {source} is faulty: start"
+        f" {source} again without its data.",
     )
 
 
@@ -163,7 +164,7 @@ def refuse_to_give_state(label: str, receiver: str) -> Refuse:
     """Return the Refuse for a peer that needs a full state, if this replica is not the primary."""
     return Refuse(
         PeerRefusalCode.STATE_NOT_SIGNED,
-        f"{receiver} needs a full state, and with TLS only the primary can sign it. So {label} does not give {receiver}"
-        f" one. Connect {receiver} with the primary. If the primary is lost for good, first promote a replica by force:"
-        " `admin promote --force`.",
+        f"{receiver} needs a full state. With TLS, only the primary can sign a full state, and {label} is not the"
+        f" primary. Run a session with the primary: `sync PRIMARY --replica {receiver}`. If the primary never comes"
+        " back, first make another replica the primary: `admin promote --force --replica LABEL`.",
     )

@@ -115,7 +115,7 @@ def decide(known: IdentityFile | None, found: Findings) -> Decision:  # noqa: PL
         return Decision(None, "This replica starts for the first time.")
     if known is None:
         return Decision(
-            None, f"The identity file is missing, so nothing shows whether the state of {server} is complete."
+            None, f"The identity file is missing, so nothing shows whether the data of {server} is complete."
         )
     if server is None:
         return Decision(None, f"The namespace is empty, so the writes of {known.id} are missing.")
@@ -162,7 +162,7 @@ def load(folder: Path) -> IdentityFile | None:
     for field in fields(IdentityFile):
         # Annotations are text here; the two types that occur have the names of their annotations.
         if type(getattr(found, field.name)).__name__ != field.type:
-            raise _damaged(path, f"{field.name} should be of type {field.type}")
+            raise _damaged(path, f"{field.name} must be of type {field.type}")
     return found
 
 
@@ -212,7 +212,7 @@ def flush_folder(folder: Path) -> None:
 def _damaged(path: Path, reason: str) -> Conflict:
     return Conflict(
         "identity_damaged",
-        f"{path} cannot be read ({reason}). Replace it with a good copy. Or delete the damaged file: the replica then"
-        " takes a new id.",
+        f"The identity file {path} cannot be read ({reason}). Replace this file with a good copy. Or delete this file:"
+        " the replica then takes a new id.",
         file=str(path),
     )

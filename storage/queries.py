@@ -122,7 +122,7 @@ class Queries(ScriptRunner):
             raise Unknown("write_dropped", message, write=identifier)
         message = (
             f"This replica does not hold the write {identifier}. Check the id. If another replica accepted the write,"
-            " the write may not have arrived here yet."
+            " try again later: writes need some time to arrive."
         )
         raise Unknown("write_unknown", message, write=identifier)
 
@@ -175,7 +175,7 @@ class Queries(ScriptRunner):
                 return Digest(committed.text(), tentative.text(), csn, vector)
         raise Away(
             "busy",
-            "The pages changed while they were read, so there is no consistent digest. Try again.",
+            "The pages changed while the replica read them, so there is no digest of one moment. Try again.",
             retry_after_s=1,
         )
 

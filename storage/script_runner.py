@@ -71,7 +71,7 @@ class ScriptRunner:
         draft again. `name` is the id of the write, or the hash of the draft. `tag` is the version of the
         application."""
         if self._redis.hset(self._keys.hung, name, f"{tag} {self._rules[tag]}"):
-            _log.warning("The Lua of %s did not end, so it was ended. The write: %s", tag, name)
+            _log.warning("The Lua of %s ran for too long, so the script was stopped. The write: %s", tag, name)
         self._hung = self._hung | {name}
 
     def _load_hung(self) -> None:
@@ -90,8 +90,9 @@ def hung(write: str, tag: str) -> Hung:
     played = f"the write {write}" if write else "this request"
     return Hung(
         PeerRefusalCode.PLAY_HUNG,
-        f"The Lua of {tag} does not end when it plays {played}. The play changed nothing, and this replica does not"
-        f" repeat the play. Start the replicas with a release in which the Lua of {tag} ends.",
+        f"The Lua of {tag} does not end when this replica plays {played}. The play was stopped, and nothing"
+        " was changed. This replica does not repeat the play. Start the replicas with a release that corrects the"
+        f" Lua of {tag}.",
         write=write,
         application=tag,
     )

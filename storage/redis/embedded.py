@@ -85,7 +85,7 @@ class EmbeddedRedis(Source):
             if time.monotonic() > deadline:
                 silent = f"The redis-server of {self.folder} (process {self._pid}) did not answer"
                 if killed:
-                    raise Away("storage_away", f"{silent}, and does not end. End that process.")
+                    raise Away("storage_away", f"{silent}, and could not be killed. End this process.")
                 killed = f"{silent}, so it was killed."
                 self.kill()
                 deadline = time.monotonic() + ANSWER_TIMEOUT_S
@@ -201,7 +201,7 @@ class EmbeddedRedis(Source):
             raise Conflict(
                 "foreign_redis",
                 f"The Redis at {self.socket} has the settings {settings}, but the data in {self.folder} needs {needed}."
-                " Stop that Redis.",
+                " Stop this Redis.",
             )
         self._pid = int(info["process_id"])
         if self._process and self._process.pid != self._pid:

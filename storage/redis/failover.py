@@ -113,7 +113,8 @@ class FailoverSource(AddressedSource):
         except (redis.RedisError, RedisClusterException, OSError) as reason:
             self._cluster = None
             raise Away(
-                "storage_away", f"{self.name} does not say which Redis serves now: {reason}. Check that it is running."
+                "storage_away",
+                f"{self.name} does not say which Redis to use now: {reason}. Check that {self.name} is running.",
             ) from None
 
     def _ask_cluster(self) -> Address:
@@ -126,7 +127,7 @@ class FailoverSource(AddressedSource):
             self._cluster.nodes_manager.initialize()
         node = self._cluster.get_node_from_key(self._key)
         if node is None:
-            raise redis.ConnectionError("no node serves the slot")
+            raise redis.ConnectionError("no node of the cluster has the hash slot")
         return node.host, int(node.port)
 
     def _ask_sentinel(self) -> Address:
@@ -152,7 +153,7 @@ class _FollowingConnection(redis.Connection):
         process. The pool calls this method before each use."""
         address = self._address()
         if address is None:
-            raise redis.ConnectionError("no Redis is known to serve now")
+            raise redis.ConnectionError("this replica does not know which Redis to use now")
         if address != (self.host, self.port):
             self.disconnect()  # type: ignore[no-untyped-call]
             self.host, self.port = address

@@ -114,7 +114,7 @@ class Source(ABC):
             yield
         except (redis.RedisError, OSError) as reason:
             raise Away(
-                "storage_away", f"{self.name} cannot be used: {reason}. Check that it is running and allows INFO."
+                "storage_away", f"{self.name} cannot be used: {reason}. Check that Redis is running and allows INFO."
             ) from None
 
 
@@ -136,30 +136,37 @@ class AddressedSource(Source):
         client.close()
         version, policy = version_of(info), info.get("maxmemory_policy")
         if release(version) < VERSION_MIN:
-            raise Conflict("redis_too_old", f"{self.name} is Redis {version}. Use 6.2 or later.", version=version)
+            raise Conflict("redis_too_old", f"{self.name} is Redis {version}. Use Redis 6.2 or later.", version=version)
         if policy not in {None, "noeviction"}:
             raise Conflict(
                 "redis_evicts",
-                f"{self.name} may drop data when memory is short (maxmemory-policy {policy}). Set that"
-                " policy to noeviction.",
+                f"{self.name} may drop data when memory is short (maxmemory-policy {policy}). Set"
+                " maxmemory-policy to noeviction.",
                 policy=policy,
             )
         warnings = []
         if policy is None:
-            warnings.append(f"{self.name} does not report its maxmemory-policy. Check that it is noeviction.")
+            warnings.append(
+                f"{self.name} does not report its setting maxmemory-policy. Check that the value is noeviction."
+            )
         if "aof_enabled" not in info:
-            warnings.append(f"{self.name} does not report whether appendonly is on. Without it, a crash loses writes.")
+            warnings.append(
+                f"{self.name} does not report its setting appendonly. Check that the value is yes. Otherwise a crash"
+                " loses acknowledged writes."
+            )
         elif not info["aof_enabled"]:
-            warnings.append(f"{self.name} has appendonly off: a crash loses acknowledged writes. Set appendonly yes.")
+            warnings.append(
+                f"{self.name} has appendonly off: a crash loses acknowledged writes. Set appendonly to yes."
+            )
         elif fsync is None:
             warnings.append(
-                f"{self.name} does not report its appendfsync. Check that it is always. Otherwise a power cut loses"
-                " acknowledged writes."
+                f"{self.name} does not report its setting appendfsync. Check that the value is `always`. Otherwise a"
+                " power cut loses acknowledged writes."
             )
         elif fsync != "always":
             warnings.append(
                 f"{self.name} has appendfsync {fsync}: a power cut loses the acknowledged writes of the last seconds."
-                " Set appendfsync always."
+                " Set appendfsync to always."
             )
         return warnings
 

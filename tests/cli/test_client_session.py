@@ -61,7 +61,7 @@ def test_a_client_session_holds_at_every_replica(vish: User) -> None:
     assert "continues from what you have read and written" in vish.succeeds("session")
     status, output = vish.types("status", "--replica", "one")
     assert status == 1
-    assert "has not yet received what your session has seen or written" in output
+    assert "has not yet received all writes that your client session has seen or made" in output
     assert "--wait 10" in output
     vish.succeeds("calendar", "6.12", "--on", "2026-12-01", "--committed", "--replica", "one")
 
@@ -83,7 +83,7 @@ def test_a_session_goes_on_from_the_last_command_whichever_ends_last(vish: User)
         watch.send_signal(signal.SIGINT)
         watch.communicate(timeout=30)
     status, output = vish.types("status", "--replica", "one")
-    assert (status, "has not yet received what your session has seen or written" in output) == (1, True)
+    assert (status, "has not yet received all writes that your client session has seen or made" in output) == (1, True)
 
 
 def test_a_new_session_begins_where_the_cluster_was_started_over(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_one_write_may_have_many_fields_and_pages(replica: Replica) -> None:
 
 def test_a_write_that_is_too_large_is_refused(replica: Replica) -> None:
     before = replica.dump()
-    with pytest.raises(TooLarge, match="needs 401 pages; the limit for one write is 400"):
+    with pytest.raises(TooLarge, match="needs 401 pages, and one write can use at most 400"):
         replica.note("a", *(f"p{number}" for number in range(401)))
     with pytest.raises(TooLarge, match="more than 65536 bytes"):
         replica.put(draft("note", "a", ["p"], text="é" * 33_000))

@@ -236,7 +236,7 @@ def test_another_cluster_is_refused() -> None:
     stranger = cluster.add("stranger", cluster="elsewhere")
     primary.note("a", "p")
     stranger.note("b", "p")
-    refused(primary, stranger, "other_cluster", "Give both the same configuration file")
+    refused(primary, stranger, "other_cluster", "Start both replicas with the same configuration file")
 
 
 def test_a_replica_of_another_birth_is_refused() -> None:

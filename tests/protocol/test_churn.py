@@ -45,7 +45,7 @@ def test_a_chain_of_creators_is_bounded_and_the_refusal_says_what_to_do() -> Non
         via, depth = new, depth + 1
     assert depth > 20
     csn, vector = via.state().csn, via.state().vector
-    with pytest.raises(Conflict, match="the id would be too long") as refusal:
+    with pytest.raises(Conflict, match="and would be too long") as refusal:
         create(via, depth)
     assert refusal.value.code == "chain_too_long"
     assert (via.state().csn, via.state().vector) == (csn, vector)

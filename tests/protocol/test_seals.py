@@ -84,7 +84,7 @@ def test_a_forged_commit_is_refused_and_names_the_sender_and_the_primary(scene: 
     forged = scene.commit(scene.forged())
     message = refused(scene, [forged], "commit_not_signed")
     assert f"{scene.liar.label} has commits up to CSN 4" in message
-    assert f"without a valid signature of the primary, {scene.victim.label}. So" in message
+    assert f"without a valid signature of the primary ({scene.victim.label}). So" in message
     by_liar = Batch(0, sealed_by(scene.liar, forged.selection))
     refused(scene, [by_liar], "commit_not_signed")
     meet(scene.honest, scene.victim)
@@ -340,7 +340,7 @@ def test_a_replica_that_yields_to_a_promotion_gets_the_state_from_the_new_primar
     refusal = Meeting(one, two).run().ends[0].report.error
     assert refusal is not None
     assert refusal.code == "state_not_signed"
-    assert f"{one.label} needs a full state, and with TLS only the primary can sign it" in refusal.message
+    assert f"{one.label} needs a full state. With TLS, only the primary can sign a full state" in refusal.message
     meet(one, three)
     assert one.state().primary == f"{three.label}~zzzzzz"
     meet(two, one)
@@ -383,7 +383,7 @@ def test_a_replica_that_missed_a_hand_over_before_tls_cannot_follow_until_a_forc
     error = Meeting(three, two).run().ends[0].report.error
     assert error is not None
     assert error.code == "state_not_signed"
-    assert "promote a replica by force, once" in error.message
+    assert "promote one replica by force" in error.message
     one.force(f"{one.label}~zzzzzz", cluster.clock.tick())
     meet(three, one)
     meet(two, one)

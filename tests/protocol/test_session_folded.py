@@ -65,7 +65,7 @@ def test_the_size_of_a_token_is_bounded() -> None:
         assert len(folded.encode()) < 200
         assert Token.decode(folded.encode()) == folded
     tentative = Token({f"s{number}~{number:06}": 10**15 + number**3 for number in range(1000)})
-    with pytest.raises(TooLarge, match="begin a new client session") as refusal:
+    with pytest.raises(TooLarge, match="begins a new client session") as refusal:
         tentative.folded({}, 0, HISTORY)
     assert refusal.value.details == {"bytes_max": TOKEN_BYTES_MAX}
 

@@ -88,7 +88,7 @@ def test_which_vector_each_guarantee_needs(guarantee: str, read: dict[str, int],
 def test_the_names_of_guarantees() -> None:
     assert read_guarantees("ryw, MR") == {"RYW", "MR"}
     assert read_guarantees("") == frozenset()
-    with pytest.raises(BadInput, match=r"no guarantee 'XYZ'\. Use any of RYW, MR, WFR, MW"):
+    with pytest.raises(BadInput, match=r"guarantee 'XYZ' does not exist\. Use one or more of RYW, MR, WFR, MW"):
         read_guarantees("RYW,XYZ")
 
 

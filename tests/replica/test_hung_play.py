@@ -81,9 +81,9 @@ def test_a_request_that_loops_is_refused_and_the_replica_goes_on(one: tuple[Proc
     processes, rest = one
     rest.post("/note", None, "vish")
     text = str(wait_until(lambda: refusal(rest)))
-    assert "The Lua of loop/1 does not end when it plays this request." in text
+    assert "The Lua of loop/1 does not end when this replica plays this request." in text
     assert text.endswith("[500 play_hung]")
-    assert "so Redis was killed and starts again" in processes.output("one")
+    assert "so Redis was killed. Redis starts again" in processes.output("one")
     rest.post("/note", None, "terry")
     assert refusal(rest) == text
     assert len(rest.get("/replica/log")["writes"]) == 2

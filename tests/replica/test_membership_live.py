@@ -341,7 +341,7 @@ def test_another_cluster_is_refused_on_both_sides(tmp_path: Path) -> None:
             said = f"no session with {other}: "
             wait_until(
                 lambda label=label, said=said: any(  # type: ignore[misc]
-                    said in line and "Give both the same configuration file." in line
+                    said in line and "Start both replicas with the same configuration file." in line
                     for line in processes.output(label).splitlines()
                 )
             )

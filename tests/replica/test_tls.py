@@ -207,7 +207,9 @@ def test_a_forged_commit_is_refused_over_the_network_and_in_a_file(folder: Path,
         assert report.error is not None
         assert report.code == "commit_not_signed"
         assert "three has commits up to CSN" in report.error.message
-        assert "without a valid signature of the primary, one. So two does not take them" in report.error.message
+        assert (
+            "without a valid signature of the primary (one). So two does not take these commits" in report.error.message
+        )
         file = b"".join(write(export_volumes(liar.store, RULES, state.csn, state.vector, 1 << 20)))
         answer = requests.post(
             f"http://{processes.settings.replica('two').rest}/replica/import",

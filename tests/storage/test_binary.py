@@ -72,7 +72,10 @@ def test_a_server_that_cannot_open_the_data_is_skipped(places: Places, tmp_path:
     binary = find_binary(folder, "9.1.0")
     assert (binary.path, binary.skipped) == (
         new,
-        (f"{old} is version 7.2.5, but {folder} was last used by 9.1.0: an older version may start without the data.",),
+        (
+            f"{old} has version 7.2.5, but version 9.1.0 was the last to use the data in {folder}. An older"
+            " version may start without this data.",
+        ),
     )
     new.unlink()
     with pytest.raises(Conflict, match=r"Put redis-server or valkey-server 9.1 or later on PATH.$") as refusal:
@@ -83,9 +86,9 @@ def test_a_server_that_cannot_open_the_data_is_skipped(places: Places, tmp_path:
 @pytest.mark.parametrize(
     ("head", "noted", "cannot", "can", "sentence"),
     [
-        (b"REDIS0012", "8.2.1", VALKEY_9, REDIS_8, "is Valkey, and cannot read what Redis 8.2.1 wrote in"),
-        (b"VALKEY080", "", REDIS_8, VALKEY_9, "is Redis, and cannot read what Valkey 9.0.0 wrote in"),
-        (b"REDIS0011", "", REDIS_6, VALKEY_9, "was last used by 7.0.0: an older version may start without"),
+        (b"REDIS0012", "8.2.1", VALKEY_9, REDIS_8, "is Valkey, which cannot read the data of Redis 8.2.1 in"),
+        (b"VALKEY080", "", REDIS_8, VALKEY_9, "is Redis, which cannot read the data of Valkey 9.0.0 in"),
+        (b"REDIS0011", "", REDIS_6, VALKEY_9, "version 7.0.0 was the last to use the data in"),
     ],
 )
 def test_a_snapshot_is_opened_by_a_server_that_can_read_it(

@@ -168,10 +168,10 @@ def test_without_a_redis_server_the_error_says_what_to_do(open_one, tmp_path, mo
     monkeypatch.setenv("PATH", str(old.parent), prepend=os.pathsep)
     used = find_binary()
     assert used.path != old
-    assert open_one().warnings == [f"{old} is version 5.0.14, and 6.2 or later is needed."]
+    assert open_one().warnings == [f"{old} has version 5.0.14. Version 6.2 or later is needed."]
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setattr("storage.redis.binary.WHEELS", ())
-    with pytest.raises(Away, match=r"Run `make`.* Or install redis-server.* `redis: memory`.* 5.0.14") as refusal:
+    with pytest.raises(Away, match=r"run `make`.* Or install redis-server.* `redis: memory`.* 5.0.14") as refusal:
         find_binary()
     assert refusal.value.code == "storage_away"
 
@@ -185,7 +185,7 @@ def test_a_server_older_than_the_data_is_refused(open_one, tmp_path):
     assert birth
     save(tmp_path / "one", replace(birth, redis_version="99.1.0"))
     before = sorted((path, path.stat().st_size) for path in (tmp_path / "one").rglob("*") if path.name != "redis.pid")
-    with pytest.raises(Conflict, match=r"(last used by|what Valkey) 99.1.0.*Put .*-server 99.1 or later") as refusal:
+    with pytest.raises(Conflict, match=r"(version|data of Valkey) 99.1.0.*Put .*-server 99.1 or later") as refusal:
         open_one()
     assert refusal.value.code == "redis_older"
     after = sorted((path, path.stat().st_size) for path in (tmp_path / "one").rglob("*") if path.name != "redis.pid")

@@ -107,7 +107,7 @@ def test_a_damaged_identity_file_is_refused_and_not_changed(tmp_path: Path, text
     with pytest.raises(Conflict, match="cannot be read") as refusal:
         load(tmp_path)
     assert refusal.value.code == "identity_damaged"
-    assert "delete the damaged file" in refusal.value.message
+    assert "delete this file" in refusal.value.message
     assert (tmp_path / "identity.json").read_bytes() == content
 
 

@@ -69,7 +69,7 @@ def test_a_redis_that_syncs_its_log_late_is_used_with_a_warning(open_one, own_re
     own_redis("--appendonly", "yes")
     (warning,) = open_one(f"unix://{tmp_path}/own.sock").warnings
     assert warning.startswith(f"unix://{tmp_path}/own.sock has appendfsync everysec: a power cut loses")
-    assert warning.endswith("Set appendfsync always.")
+    assert warning.endswith("Set appendfsync to always.")
 
 
 def test_a_redis_that_hides_its_settings_is_used_with_a_warning(open_one, own_redis, tmp_path):
@@ -77,7 +77,7 @@ def test_a_redis_that_hides_its_settings_is_used_with_a_warning(open_one, own_re
     with redis.Redis(unix_socket_path=str(tmp_path / "own.sock"), protocol=2) as client:
         client.execute_command("ACL", "SETUSER", "default", "-config")
     (warning,) = open_one(f"unix://{tmp_path}/own.sock").warnings
-    assert "does not report its appendfsync. Check that it is always." in warning
+    assert "does not report its setting appendfsync. Check that the value is `always`." in warning
 
 
 def test_a_redis_that_was_replaced_is_checked_before_use(open_one, own_redis, tmp_path):
@@ -101,7 +101,7 @@ def test_a_redis_that_was_replaced_is_checked_before_use(open_one, own_redis, tm
 
 def test_a_redis_that_may_evict_is_refused(open_one, own_redis, tmp_path):
     own_redis("--maxmemory-policy", "allkeys-lru")
-    with pytest.raises(Conflict, match=r"maxmemory-policy allkeys-lru.*Set that policy to noeviction") as refusal:
+    with pytest.raises(Conflict, match=r"maxmemory-policy allkeys-lru.*Set maxmemory-policy to noeviction") as refusal:
         open_one(f"unix://{tmp_path}/own.sock")
     assert refusal.value.code == "redis_evicts"
     with redis.Redis(unix_socket_path=str(tmp_path / "own.sock"), protocol=2) as client:
@@ -120,7 +120,7 @@ def test_an_old_redis_is_refused_and_missing_entries_of_info_are_warned_of(open_
     own_redis()
     url = f"unix://{tmp_path}/own.sock"
     monkeypatch.setattr(redis.Redis, "info", lambda *_: info_reply(redis_version="6.0.16"))
-    with pytest.raises(Conflict, match=r"is Redis 6\.0\.16\. Use 6\.2 or later"):
+    with pytest.raises(Conflict, match=r"is Redis 6\.0\.16\. Use Redis 6\.2 or later"):
         open_one(url)
     monkeypatch.setattr(redis.Redis, "info", lambda *_: info_reply(maxmemory_policy=None, aof_enabled=None))
     warnings = open_one(url).warnings

@@ -145,7 +145,10 @@ def is_killed(client: redis.Redis) -> bool:
 def test_a_request_that_loops_is_refused(storage: OpenStorage, application: LuaApplication) -> None:
     one = opened_store(storage, "one", application, is_primary=True)
     one.accept(draft("armed"), 1)
-    with watched(storage, one), pytest.raises(Hung, match="The Lua of app/1 does not end when it plays this request"):
+    with (
+        watched(storage, one),
+        pytest.raises(Hung, match="The Lua of app/1 does not end when this replica plays this request"),
+    ):
         one.accept(draft("b", loops=True), 2)
     # From here on no watchdog runs, so nothing would end a loop.
     with pytest.raises(Hung):
@@ -176,7 +179,7 @@ def test_a_write_that_loops_is_named_and_the_rest_goes_on(
     name = next(entry.write.id for entry in two.log(None, 100) or () if entry.write.request == "f20")
     with watched(storage, one):
         message = str(meet(one, two, application))
-    assert message.startswith(f"The Lua of app/1 does not end when it plays the write {name}.")
+    assert message.startswith(f"The Lua of app/1 does not end when this replica plays the write {name}.")
     assert fields(one) == {"armed"} | {f"f{number}" for number in range(20)}  # the writes before the loop
     # From here on no watchdog runs, so nothing would end a loop.
     one.accept(draft("late"), 1000)
