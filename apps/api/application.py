@@ -14,7 +14,7 @@ from apps.api.service import Service
 from bayou.application import DONE, LogEntry, LuaApplication
 from bayou.write import Draft, Write
 
-REQUEST_TAKEN = "an earlier request with the same id asked for something else"  # why a write did nothing
+REQUEST_TAKEN = "an earlier request with the same id had different content"  # why a write did nothing
 
 
 def why_forbidden(refusal: str) -> str:

@@ -40,8 +40,8 @@ def readable_name(text: str, characters_max: int) -> str:
     is_fine = 1 <= len(name) <= characters_max and names.is_readable(name) and name == name.strip()
     if not is_fine or name in names.UNREACHABLE:
         raise ValueError(
-            f"{text[:64]!r} cannot be used; give 1 to {characters_max} printable characters that neither begin nor end"
-            " with a blank; the names `.` and `..` are not allowed"
+            f"{text[:64]!r} cannot be used; a name has 1 to {characters_max} printable characters, and does not"
+            " begin or end with a blank; the names `.` and `..` are not allowed"
         )
     return name
 
@@ -84,12 +84,12 @@ class RequestQuery(Model):
 
 
 class ViewQuery(Model):
-    view: Annotated[View, Field(description="The view that is shown: `tentative` or `committed`.")] = "tentative"
+    view: Annotated[View, Field(description="The view to show: `tentative` or `committed`.")] = "tentative"
 
 
 class ListQuery(Model):
-    after: Annotated[str, Field(description="`next` of the previous answer.")] = ""
-    limit: Annotated[Count, Field(ge=1, le=LIST_MAX, description="How many entries are looked at.")] = LIST_MAX
+    after: Annotated[str, Field(description="The value of `next` in the previous answer.")] = ""
+    limit: Annotated[Count, Field(ge=1, le=LIST_MAX, description="How many entries the replica reads.")] = LIST_MAX
 
 
 def part_of_list(entries: Sequence[str], query: ListQuery) -> tuple[list[str], str | None]:

@@ -40,7 +40,7 @@ class RoleBody(Model):
 
     example: ClassVar = {"role": "manager"}
 
-    role: Annotated[Literal["user", "manager", "guest"], Field(description="What the person may do.")]
+    role: Annotated[Literal["user", "manager", "guest"], Field(description="The role of the person.")]
 
 
 class PersonBody(RoleBody):
@@ -117,8 +117,8 @@ class People:
         if not self._service.settings.has_roles:
             raise Conflict(
                 "auth_off",
-                "This replica has no roles, because its setting `auth: none` lets anybody use any name. To use roles,"
-                " set `auth: tokens` in the configuration.",
+                "This replica has no roles, because the setting `auth: none` lets everybody use any name. To use roles,"
+                " write `auth: tokens` in the configuration.",
             )
         draft = draft_of(request.caller.name, None, self._service.now(), op, name, **args)
         accepted = self._service.submit(draft, request.session)
@@ -134,7 +134,7 @@ def describe(write: Write, _outcome: str) -> Answer:
 def _refusal(status: str, name: str) -> Refusal:
     if status == "forbidden":
         return Forbidden(
-            "forbidden", "Only a manager may change people and their roles. Ask a manager.", needs="manager"
+            "forbidden", "Only a manager can add, change or revoke people. Ask a manager.", needs="manager"
         )
     if status == "exists":
         message = f"There is already a person {name}. Change the role or the token of {name}, or revoke {name} first."

@@ -31,7 +31,7 @@ def decode_person(fields: Mapping[str, str]) -> Person | None:
 def unknown_person(name: str) -> Unknown:
     return Unknown(
         "person_unknown",
-        f"There is no person {name} here. Check the name. If the person was added at another replica, this replica"
-        " may not know the person yet.",
+        f"There is no person {name} at this replica. Check the name. If the person was added at another replica, try"
+        " again later: writes need some time to arrive.",
         name=name,
     )

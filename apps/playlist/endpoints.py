@@ -55,8 +55,8 @@ class Playlist:
         if shown["url"] is None:
             raise Unknown(
                 "song_unknown",
-                f"There is no song {name} in the {view} view here. Check the name. A song that was added at another"
-                " replica may not have arrived here yet.",
+                f"There is no song {name} in the {view} view of this replica. Check the name. If the song was added"
+                " at another replica, try again later: writes need some time to arrive.",
                 song=name,
                 view=view,
             )
@@ -103,7 +103,7 @@ def describe(write: Write, outcome: str) -> dict[str, Any]:
 def _differs(draft: Draft, page: Mapping[str, str]) -> Conflict:
     """Return the refusal for a request whose id was used before. The page of the song only knows what the last request
     about the song asked for. If the last request has this id, the refusal says what the last request asked for."""
-    was, details = "asked for something else", {}
+    was, details = "had different content", {}
     if page["requests"].split(" ")[-1].startswith(f"{draft.user}/{draft.request}="):
         url = page.get("url")
         was = f"put the URL {url}" if url else "deleted the song"

@@ -36,7 +36,7 @@ class PutBody(Model):
 class SongsQuery(ListQuery, ViewQuery):
     """The query of GET /playlist."""
 
-    limit: Annotated[Count, Field(ge=1, le=SONGS_MAX, description="How many songs are looked at.")] = SONGS_MAX
+    limit: Annotated[Count, Field(ge=1, le=SONGS_MAX, description="How many songs the replica reads.")] = SONGS_MAX
 
 
 def song_name(text: str) -> str:

@@ -254,8 +254,8 @@ class Records:
             return TooLarge("too_many_records", message)
         if accepted.detail == "page_full":
             message = (
-                "The records of one page would take more than 256 KiB. Delete some of them, or keep the records on"
-                " smaller pages: define a relation with more attributes in `page_by`."
+                "The records of one page would take more than 256 KiB. Delete some of these records, or keep the"
+                " records on smaller pages: define a relation with more attributes in `page_by`."
             )
             return Conflict("page_full", message)
         raise RuntimeError(f"a write of records has the unexpected outcome {accepted.outcome}")
@@ -324,7 +324,7 @@ def _no_effect(write: Write, outcome: str, stood: str) -> str | None:
         "rejected": detail,
         "forbidden": why_forbidden(detail),
     }
-    reason = because.get(status, "an error occurred when the write was played")
+    reason = because.get(status, "the rules of the application had an error")
     return f"{write.user}’s {write.op} ({write.request}) had no effect: {reason}."
 
 
@@ -340,7 +340,7 @@ def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
     }
     return Conflict(
         "request_differs",
-        f"An earlier write with the request id {request} had different content. That write did {was}. The new"
+        f"An earlier write with the request id {request} had different content. The earlier write did {was}. The new"
         " write has changed nothing. Give each write its own request id.",
         request=request,
         earlier=earlier | ({"write": first.write.id, "changed": present_state(first)["changed"]} if first else {}),
@@ -350,9 +350,9 @@ def _differs(request: str, detail: str, first: LogEntry | None) -> Conflict:
 def _unknown(name: str) -> Unknown:
     return Unknown(
         "relation_unknown",
-        f"There is no relation {name[:NAME_MAX]} here. `client.py NAME relations`, or GET /relations, lists the"
-        " relations that this replica knows. If the relation was defined at another replica, its definition may not"
-        " have arrived yet.",
+        f"There is no relation {name[:NAME_MAX]} at this replica. To list the relations, run `client.py NAME relations`"
+        " or send GET /relations. If the relation was defined at another replica, try again later: writes need some"
+        " time to arrive.",
     )
 
 

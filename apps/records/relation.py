@@ -67,7 +67,7 @@ class Relation:
             raise ValueError(f"a relation must have 1 to {ATTRIBUTES_MAX} attributes")
         for part, names in (("key", self.key), ("page_by", self.page_by)):
             if not names or len(set(names)) < len(names):
-                raise ValueError(f"`{part}` must list at least one attribute, and none twice")
+                raise ValueError(f"`{part}` must list at least one attribute, and each attribute only once")
             for name in names:
                 if name not in self.attributes:
                     raise ValueError(

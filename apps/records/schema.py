@@ -46,8 +46,8 @@ class DefineBody(Model):
     page_by: Annotated[
         list[str],
         Field(
-            description="Some attributes of the key. Records with equal values of these attributes share a page. Only"
-            " writes that share a page can be in conflict."
+            description="Some or all attributes of the key. Records with equal values of these attributes are on one"
+            " page. Two writes can be in conflict only if they use the same page."
         ),
     ]
     request: RequestId = None

@@ -105,8 +105,8 @@ def require_same(wanted: Asked, earlier: Asked, request: str, zone: ZoneInfo) ->
         was += " {room} from {start} to {end}".format(**slots[0] or {})
     raise Conflict(
         "request_differs",
-        f"An earlier request with the id {request} asked for something else ({was}). The two requests differ in"
-        f" {', '.join(differing)}. Nothing was changed. Give each request its own id.",
+        f"An earlier request with the id {request} had different content: {was}. The two requests differ in"
+        f" {', '.join(differing)}. The new request has changed nothing. Give each request its own id.",
         request=request,
         differs=differing,
         earlier=shown,

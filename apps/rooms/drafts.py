@@ -154,8 +154,8 @@ def made_for(context: DraftContext, owner: str | None) -> dict[str, Any]:
     if not context.manages:
         raise Forbidden(
             "forbidden",
-            f"Only a manager may make a reservation for somebody else ({owner}). Make the reservation without"
-            " `owner`, then hand it over. Or ask a manager.",
+            f"Only a manager can make a reservation for another user ({owner}). Make the reservation for yourself,"
+            " without the field `owner`. Then hand the reservation over. Or ask a manager.",
             needs="manager",
         )
     return {"owner": owner, "by_manager": True}
@@ -234,8 +234,8 @@ def search_of(context: DraftContext, room: str, slots: Sequence[Slot], merge: Me
         if not args["rooms"]:
             raise BadInput(
                 "bad_input",
-                "No other room of the configuration is open at that time. Ask for another time, or name the rooms"
-                " to try in `merge.rooms`.",
+                "No other room of the configuration is open at the requested time. Choose another time. Or name the"
+                " rooms to try in `merge.rooms`.",
                 field="merge.rooms",
             )
         room_slots += elsewhere
@@ -278,7 +278,7 @@ def draft_of(context: DraftContext, op: str, merge: str, args: dict[str, Any], p
         raise TooLarge(
             "too_large",
             f"This request needs {len(draft.pages)} pages: one for each room and day, and one for the reservation. A"
-            f" write may use at most {PAGES_MAX} pages. Ask for fewer slots, fewer rooms or shorter times.",
+            f" write may use at most {PAGES_MAX} pages. Request fewer slots, fewer rooms or shorter times.",
             pages=len(draft.pages),
             pages_max=PAGES_MAX,
         )

@@ -71,7 +71,7 @@ def reserve(context: DraftContext, body: ReserveBody) -> Draft:
     begins = datetime.fromtimestamp(first.start * 60, zone).replace(tzinfo=None)
     days = recurrence.without(recurrence.dates(body.rule, begins, zone), body.excluded)
     series = f"{context.user}/{context.request}"
-    remedy = "Reserve the other occurrences as another series, or ask for fewer slots or rooms."
+    remedy = "Reserve the other occurrences as another series, or request fewer slots or rooms."
     collected = _Collected(series, len(days), limit_of(context, body.owner or context.user), remedy)
     left_out = []
     for day in days:
@@ -198,7 +198,11 @@ def extend(
     days = [day for day in days if (found := known.get(day.isoformat())) is None or found[0].slot is None]
     if not days:
         field, other = ("dates", "other `dates`") if body.until is None else ("until", "a later `until`")
-        raise BadInput("bad_input", f"The series already has each of these dates. Give {other}.", field=field)
+        raise BadInput(
+            "bad_input",
+            f"The series already has an occurrence with a slot on each of these dates. Give {other}.",
+            field=field,
+        )
     remedy = "Extend the series in several steps."
     collected = _Collected(identifier, len(days), limit_of(context, context.user), remedy)
     shared = like[max(like)]
@@ -251,7 +255,8 @@ def cancel(
     cancels for another user without a reason, and TooLarge if the write would declare too many pages."""
     pages = [*_pages_of_owners(context, occurrences), *managing_pages(context, owner, reason)]
     more = {} if reason is None else {"reason": reason}
-    return _changing(context, "cancel_series", series, occurrences, Needs(more, pages), "Cancel")
+    remedy = "Cancel the later occurrences first: give their first date as `from`."
+    return _changing(context, "cancel_series", series, occurrences, Needs(more, pages), remedy)
 
 
 def edit(
@@ -266,7 +271,8 @@ def edit(
     Raise TooLarge if the write would declare too many pages."""
     change = edited(context, before, purpose, owner)
     pages = [*change.pages, *(_pages_of_owners(context, occurrences) if owner else [])]
-    return _changing(context, "edit_series", series, occurrences, Needs(change.args, pages), "Change")
+    remedy = "Change the later occurrences with a date as `from`, and the earlier occurrences one by one."
+    return _changing(context, "edit_series", series, occurrences, Needs(change.args, pages), remedy)
 
 
 def _pages_of_owners(context: DraftContext, occurrences: Iterable[Occurrence]) -> list[str]:
@@ -277,12 +283,10 @@ def _pages_of_owners(context: DraftContext, occurrences: Iterable[Occurrence]) -
 
 
 def _changing(
-    context: DraftContext, op: str, series: str, occurrences: Sequence[Occurrence], needs: Needs, verb: str
+    context: DraftContext, op: str, series: str, occurrences: Sequence[Occurrence], needs: Needs, remedy: str
 ) -> Draft:
     """Return the draft of a change that needs no slot. `needs` are the arguments and pages that do not depend on the
-    occurrences. If there are too many occurrences, the error advises a change in steps. `verb` is the first word of
-    this advice."""
-    remedy = f"{verb} the later occurrences first: give their first date as `from`."
+    occurrences. If there are too many occurrences, the error ends with the advice `remedy`."""
     collected = _Collected(series, len(occurrences), needs, remedy)
     for occurrence in occurrences:
         held_on = pages_holding(occurrence.id, occurrence.reservation, final=False)
@@ -321,7 +325,7 @@ class _Collected:
             fit = len(self.occurrences)
             raise TooLarge(
                 "too_large",
-                f"These {self._count} occurrences are too many for one write; only the first {fit} fit. A write may use"
+                f"These {self._count} occurrences are too many for one write. Only the first {fit} fit. A write can use"
                 f" at most {PAGES_MAX} pages: one for each room and day, and one for each reservation. {self._remedy}",
                 pages=len(together),
                 pages_max=PAGES_MAX,
@@ -340,7 +344,7 @@ class _Collected:
             if after[0] < before[1]:
                 raise BadInput(
                     "bad_input",
-                    "The first slot (`slots.0`) is so long that two occurrences would overlap. Ask for a shorter slot.",
+                    "The first slot (`slots.0`) is so long that two occurrences would overlap. Request a shorter slot.",
                     field="slots.0",
                 )
 

@@ -186,8 +186,9 @@ def warnings(service: Service) -> Iterator[str]:
         number = f"{count} {'reservation' if count == 1 else 'reservations'}"
         number = f"At least {number}" if parts[-1].last_day != search.days[-1] else number
         yield (
-            f"{number} {'stands' if count == 1 else 'stand'} at another local time than asked for, because `timezone`"
-            f" or the rules of a time zone have changed. `admin check-times` lists {'it' if count == 1 else 'them'}."
+            f"{number} {'does' if count == 1 else 'do'} not have the requested local time any more, because the setting"
+            " `timezone` or the rules of a time zone have changed. To list each such reservation, run `admin"
+            " check-times`."
         )
 
 

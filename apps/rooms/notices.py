@@ -34,7 +34,7 @@ from bayou.session_token import Token
 from bayou.write import Write
 
 FINAL = "This is final."
-NOT_FINAL = "This may change until it is final."
+NOT_FINAL = "This is not final yet and can still change."
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def _standing(service: Service, part: _Part, slot: RoomSlot, zone: ZoneInfo) -> 
         sentence = f"{_place(before, zone)}{name} was moved to {where}{_because(service, part.id, before, zone)}. {end}"
         yield _Told(part.owner, part.id, f"moved to {where}", sentence)
     elif part.is_final:
-        yield _Told(part.owner, part.id, f"{where}: final", f"{where}{name} is yours: final.")
+        yield _Told(part.owner, part.id, f"{where}: final", f"{where}{name} is yours. This is final.")
 
 
 def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
@@ -175,7 +175,7 @@ def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told
         return
     held, end = part.held, f" {FINAL if part.is_final else NOT_FINAL}" if asks else ""
     name = _quoted(held.purpose) if held else ""
-    stands = f" It is at {_place(held.slot, zone)}." if held and held.slot else ""
+    stands = f" The reservation has the slot {_place(held.slot, zone)}." if held and held.slot else ""
     if part.op in {"reserve", "extend"}:
         where = _place(RoomSlot(part.args["room"], *decode_slots(part.args["slots"])[0]), zone)
         subject, sentence = f"{where}: rejected", f"{where}{name} was rejected: {because}.{end}"

@@ -14,8 +14,8 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
     "unknown": (
         Unknown,
         "reservation_unknown",
-        "There is no reservation {id} at this replica. Check the id. A reservation that was made at another replica may"
-        " not have arrived here yet.",
+        "There is no reservation {id} at this replica. Check the id. If the reservation was made at another"
+        " replica, try again later: writes need some time to arrive.",
     ),
     "forbidden": (
         Forbidden,
@@ -26,7 +26,8 @@ _REFUSALS: dict[str, tuple[type[Refusal], str, str]] = {  # status -> kind, code
     "moved_meanwhile": (
         Conflict,
         "moved_meanwhile",
-        "The reservation {id} was moved during this request. Look at the new slot, then repeat the request.",
+        "The reservation {id} was moved during this request. Check the new slot of the reservation. Then"
+        " repeat the request.",
     ),
 }
 
@@ -41,7 +42,7 @@ _NO_EFFECT = {  # status, or the detail of `rejected` -> why the write had no ef
     "unknown": "there is no such reservation",
     "forbidden": "only the owner of the reservation, or a manager with a reason, may do that",
     "differs": REQUEST_TAKEN,
-    "failed": "an error occurred when the write was played",
+    "failed": "the rules of the application had an error",
 }
 
 # The statuses of acknowledged writes that had no effect.

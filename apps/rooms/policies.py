@@ -60,28 +60,37 @@ class Policies:
         the policy that forbids the slot."""
         length = slot.end - slot.start
         if self.shortest_min is not None and length < self.shortest_min:
-            message = f"A reservation must last {_hours(self.shortest_min)} at least, and {slot_text(slot, zone)} lasts"
-            raise _refusal("shortest_min", f"{message} {_hours(length)}.", slot, zone, self.shortest_min)
+            message = f"A reservation must last at least {_hours(self.shortest_min)}, but {slot_text(slot, zone)} lasts"
+            message = f"{message} {_hours(length)}. Choose a longer slot."
+            raise _refusal("shortest_min", message, slot, zone, self.shortest_min)
         if self.longest_min is not None and length > self.longest_min:
-            message = f"A reservation may last {_hours(self.longest_min)} at most, and {slot_text(slot, zone)} lasts"
-            raise _refusal("longest_h", f"{message} {_hours(length)}.", slot, zone, self.longest_min / 60)
+            message = f"A reservation can last at most {_hours(self.longest_min)}, but {slot_text(slot, zone)} lasts"
+            message = f"{message} {_hours(length)}. Choose a shorter slot."
+            raise _refusal("longest_h", message, slot, zone, self.longest_min / 60)
         if self.grid_min is not None and any(
             minute_of_day(end, zone) % self.grid_min for end in (slot.start, slot.end)
         ):
             message = (
-                f"Reservations begin and end at multiples of {_hours(self.grid_min)}, and {slot_text(slot, zone)} does"
+                f"Reservations must begin and end at multiples of {_hours(self.grid_min)} after midnight, but"
+                f" {slot_text(slot, zone)} does not. Choose other times."
             )
-            raise _refusal("grid_min", f"{message} not.", slot, zone, self.grid_min)
+            raise _refusal("grid_min", message, slot, zone, self.grid_min)
         if self.notice_min is not None and slot.start < at_min + self.notice_min:
             notice = f"at least {_hours(self.notice_min)} before they begin" if self.notice_min else "before they begin"
-            message = f"Reservations must be made {notice}; {slot_text(slot, zone)} is too soon, because it is"
             now = format_minute(at_min, zone)[:16].replace("T", " ")
-            raise _refusal("notice_min", f"{message} {now} now.", slot, zone, self.notice_min)
+            message = (
+                f"Reservations must be made {notice}. {slot_text(slot, zone)} is too soon, because the time is now"
+                f" {now}. Choose a later time."
+            )
+            raise _refusal("notice_min", message, slot, zone, self.notice_min)
         if self.ahead_min is not None and slot.start > at_min + self.ahead_min:
             last = format_minute(int(at_min + self.ahead_min), zone)[:16].replace("T", " ")
             days = self.ahead_min / DAY_MIN
-            message = f"Rooms may be reserved {days:g} days ahead at most, which is until {last};"
-            raise _refusal("ahead_days", f"{message} {slot_text(slot, zone)} is later.", slot, zone, days)
+            message = (
+                f"Rooms can be reserved at most {days:g} days ahead, that is, until {last}. {slot_text(slot, zone)} is"
+                " later. Choose an earlier time."
+            )
+            raise _refusal("ahead_days", message, slot, zone, days)
         for one in slot.in_each_room:
             self._check_open(one, zone)
 
@@ -89,13 +98,15 @@ class Policies:
         if closed := self.closed_on(slot, zone):
             day, why = closed
             message = (
-                f"{slot.room} is closed on {day:%A}, {day}{f' ({why})' if why else ''}, and {slot_text(slot, zone)}"
+                f"{slot.room} is closed on {day:%A}, {day}{f' ({why})' if why else ''}. {slot_text(slot, zone)}"
+                " includes time on this day. Choose another day."
             )
-            raise _refusal("closed", f"{message} touches that day.", slot, zone, day.isoformat())
+            raise _refusal("closed", message, slot, zone, day.isoformat())
         if not self._is_within_hours(slot, zone):
             opens, closes = map(clock_text, self.hours[slot.room])
             message = (
-                f"{slot.room} is open from {opens} to {closes}, and {slot_text(slot, zone)} is not within that time."
+                f"{slot.room} is open from {opens} to {closes}. {slot_text(slot, zone)} is not within this time. Choose"
+                " another time."
             )
             raise _refusal("opening_hours", message, slot, zone, f"{opens}-{closes}")
 
@@ -174,8 +185,8 @@ def too_many(open_reservations: int, user: str) -> Conflict:
     """Return the refusal for a user who holds as many open reservations as the policy allows."""
     return Conflict(
         "policy",
-        f"{user} holds {open_reservations} open reservations, which is the most that one user may hold. Cancel"
-        " one first, or wait until one is over. Nothing was recorded.",
+        f"With this request, {user} would have more open reservations than the limit for a user, {open_reservations}."
+        " Nothing was recorded. First cancel a reservation, or wait until a reservation is over.",
         rule="open_reservations",
         slot=None,
         room=None,

@@ -42,7 +42,7 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
     if first.year > YEAR_LAST - 11:
         raise _bad(f"a series must begin in the year {YEAR_LAST - 11} at the latest")
     if ("COUNT" in parts) == ("UNTIL" in parts):
-        raise _bad("must say when it ends, either by COUNT=10 or by UNTIL=20261231")
+        raise _bad("a rule must have either COUNT, such as COUNT=10, or UNTIL, such as UNTIL=20261231")
     reach = first + timedelta(days=REACH_DAYS_MAX)
     until, count = reach, COUNT_MAX
     if "UNTIL" in parts:
@@ -60,7 +60,7 @@ def dates(rule: str, first: datetime, zone: ZoneInfo) -> list[date]:
         raise _bad(f"this is not a valid rule ({reason}); write it like FREQ=WEEKLY;COUNT=10") from None
     if not days or days[0] != first.date():
         begins = f"the first day of the rule is {days[0]}" if days else "the rule has no day"
-        raise _bad(f"the first slot is on {first.date():%A}, {first.date()}, but {begins}. Change one of the two")
+        raise _bad(f"the first slot is on {first.date():%A}, {first.date()}, but {begins}. Change the slot or the rule")
     if "COUNT" in parts and len(days) < count:
         raise _bad(f"only {len(days)} of {count} occurrences fall within ten years; choose a smaller COUNT")
     return days
@@ -84,7 +84,7 @@ def without(days: Iterable[date], excluded: Iterable[date]) -> list[date]:
     if not left:
         raise BadInput(
             "bad_input",
-            "The field `except` leaves out every occurrence. Give fewer dates in this field.",
+            "The field `except` has the dates of all occurrences. Give fewer dates in this field.",
             field="except",
         )
     return left
@@ -120,7 +120,7 @@ def _begins_with(parts: Mapping[str, str], first: datetime) -> None:
         wrong.append("BYDAY")
     if wrong:
         day = f"{first.date():%A}, {first.date()}"
-        raise _bad(f"the first slot is on {day}, which {wrong[0]} leaves out. Change one of the two")
+        raise _bad(f"the first slot is on {day}, which {wrong[0]} leaves out. Change the slot or {wrong[0]}")
 
 
 def _until(text: str, zone: ZoneInfo) -> datetime:

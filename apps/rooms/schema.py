@@ -104,7 +104,9 @@ NewRoom = Annotated[
 LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema(dict(DATE))]
 TimeZone = Annotated[
     Annotated[str, AfterValidator(_time_zone), WithJsonSchema(dict(TEXT))] | None,
-    Field(description="The time zone of the local times, if it is not the zone of the building. See GET /local-times."),
+    Field(
+        description="The time zone of the local times. The default is the zone of the building. See GET /local-times."
+    ),
 ]
 Features = Annotated[tuple[str, ...], BeforeValidator(_features), WithJsonSchema(dict(TEXT))]
 
@@ -206,7 +208,7 @@ class ReserveBody(Model):
     def _without_a_rule(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("rule"):
             raise ValueError(
-                "cannot be combined with the field `rule`, which makes a new series; leave one of the two out"
+                "cannot be combined with the field `rule`, which makes a new series; leave out `rule` or `series`"
             )
         return value
 
@@ -272,19 +274,22 @@ class ChangeBody(Model):
         values = info.data
         changes_owner = values.get("owner") is not None
         if slots is not None and changes_owner:
-            raise ValueError("cannot be combined with the field `owner`. Move the reservation first, then hand it over")
+            raise ValueError(
+                "cannot be combined with the field `owner`. Move the reservation first. Then hand the reservation"
+                " over in another request"
+            )
         if slots is None and "purpose" in values and values["purpose"] is None and not changes_owner:
             raise ValueError(
-                "is missing. Give times to move the reservation, or `purpose` to change its purpose, or `owner` to hand"
-                " it over"
+                "is missing. To move the reservation, give times. To change the purpose, give `purpose`. To hand the"
+                " reservation over, give `owner`"
             )
         is_move = (
             any(values.get(name) for name in ("room", "timezone")) or values.get("merge") != FirstFreeAlternative()
         )
         if slots is None and is_move:
             raise ValueError(
-                "is missing. A request with room, merge or timezone moves the reservation, and a move needs times. Give"
-                " the times, or leave out room, merge and timezone"
+                "is missing. A request with `room`, `merge` or `timezone` is a move, and a move needs times. Give"
+                " times, or leave out `room`, `merge` and `timezone`"
             )
         return slots
 
@@ -323,7 +328,7 @@ class SeriesExtendBody(Model):
     @classmethod
     def _or_dates(cls, until: date | None, info: ValidationInfo) -> date | None:
         if "dates" in info.data and (until is None) != bool(info.data["dates"]):
-            raise ValueError("give either `until` or `dates`, not both")
+            raise ValueError("give exactly one of the fields `until` and `dates`")
         return until
 
 
@@ -375,14 +380,12 @@ class ConflictsQuery(OpenPeriod):
     """The query of GET /conflicts."""
 
     user: Annotated[Name | None, Field(description="Only requests of this user.")] = None
-    room: Annotated[RoomName | None, Field(description="Only requests that asked for this room or got this room.")] = (
-        None
-    )
+    room: Annotated[RoomName | None, Field(description="Only requests that named this room or got this room.")] = None
 
 
 class _Period(Model):
-    start: Minute = Field(alias="from", description="The beginning, with an offset.")
-    end: Minute = Field(alias="to", description="The end, with an offset.")
+    start: Minute = Field(alias="from", description="The beginning of the period: a time with an offset from UTC.")
+    end: Minute = Field(alias="to", description="The end of the period: a time with an offset from UTC.")
     days_max: ClassVar[int]
 
     @field_validator("end")
@@ -390,7 +393,7 @@ class _Period(Model):
     def _bounded(cls, end: int, info: ValidationInfo) -> int:
         start = info.data.get("start", end - 1)
         if not start < end <= start + cls.days_max * DAY_MIN:
-            raise ValueError(f"must be after `from`, and at most {cls.days_max} days after it")
+            raise ValueError(f"must be after `from`, and at most {cls.days_max} days after `from`")
         return end
 
 
@@ -402,5 +405,7 @@ class FreeQuery(_Period):
     """The query of GET /rooms/free."""
 
     days_max = FREE_DAYS_MAX
-    capacity: Annotated[Count, Field(ge=1)] | None = Field(default=None, description="For how many people.")
+    capacity: Annotated[Count, Field(ge=1)] | None = Field(
+        default=None, description="Only rooms for at least this number of people."
+    )
     features: Annotated[Features, Field(description="The features that the room must have, separated by commas.")] = ()

@@ -39,8 +39,8 @@ def _clock(value: Any) -> Any:
 def _words(text: str) -> str:
     if not 1 <= len(text) <= 64 or not text.isprintable() or text != text.strip() or "," in text:
         raise ValueError(
-            f"{text[:64]!r} cannot be used; give 1 to 64 printable characters without a comma, which neither begin nor"
-            " end with a blank"
+            f"{text[:64]!r} cannot be used; give 1 to 64 printable characters without a comma, and no blank at the"
+            " beginning or the end"
         )
     return text
 
@@ -87,8 +87,8 @@ def _closed_days(value: Any) -> Any:
         found = ClosedDays(value, first=parse_date(first), last=parse_date(last if slash else first))
     except ValueError:
         raise ValueError(
-            f"{value[:64]!r} is not a day; write saturday, 2026-12-25 or 2026-12-24/2027-01-01, and a reason after it"
-            " if there is one"
+            f"{value[:64]!r} is not a day; write saturday, 2026-12-25 or 2026-12-24/2027-01-01. A blank and a reason"
+            " can follow"
         ) from None
     if found.last < found.first:
         raise ValueError(f"{when} ends before it begins; write the earlier date first")
@@ -139,7 +139,9 @@ Rooms = Annotated[tuple[Annotated[RoomSettings, BeforeValidator(_details)], ...]
 
 def _grid(minutes: int) -> int:
     if DAY_MIN % minutes:
-        raise ValueError(f"{minutes} minutes do not divide a day; give 5, 10, 15, 30 or 60, for example")
+        raise ValueError(
+            f"{minutes} minutes do not divide a day into equal parts; give 5, 10, 15, 30 or 60, for example"
+        )
     return minutes
 
 
@@ -167,6 +169,7 @@ class PolicySettings(Settings):
     def _leaves_a_length(self) -> Self:
         if self.shortest_min and self.longest_h and self.shortest_min > self.longest_h * 60:
             raise ValueError(
-                "`shortest_min` is longer than `longest_h`, so nothing could be reserved; change one of them"
+                "`shortest_min` is longer than `longest_h`, so no reservation would be possible; change one of these"
+                " two settings"
             )
         return self

@@ -36,7 +36,7 @@ def parse_minute(text: object) -> int:
         hint = " (in an address, + is written %2B)" if " " in text else ""
         raise ValueError(f"{text[:40]!r} is not a time; {_EXAMPLE}{hint}")
     if form["offset"] is None:
-        raise ValueError(f"{text!r} has no offset from UTC, so it does not say which moment is meant; {_EXAMPLE}")
+        raise ValueError(f"{text!r} has no offset from UTC; {_EXAMPLE}")
     try:
         moment = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as reason:

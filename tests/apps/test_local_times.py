@@ -193,11 +193,11 @@ def test_a_starting_replica_warns_after_reading_the_next_reservations_only(
     assert list(local_times.warnings(service)) == []
     service.timezone = "Europe/London"
     (warning,) = local_times.warnings(service)
-    assert warning.startswith("At least 2 reservations stand at another local time than asked for")
+    assert warning.startswith("At least 2 reservations do not have the requested local time any more")
     ask(service, "DELETE", "/reservations/vish/1")
     ask(service, "DELETE", "/reservations/vish/2")
     (warning,) = local_times.warnings(service)
-    assert warning.startswith("1 reservation stands at")
+    assert warning.startswith("1 reservation does not have")
 
 
 def test_a_neighbour_that_a_later_part_lists_counts_where_it_moves_to(service: FakeService) -> None:

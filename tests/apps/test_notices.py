@@ -10,7 +10,7 @@ from tests.support.noticeboard import Told, meet, slot, told_replicas
 NINE = "6.12 on Tuesday 2026-12-01 09:00–10:00"
 TEN = "6.12 on Tuesday 2026-12-01 10:00–11:00"
 STANDUP = f"{NINE} (“standup”)"
-NOT_FINAL = "This may change until it is final."
+NOT_FINAL = "This is not final yet and can still change."
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_the_replica_that_accepted_a_reservation_tells_once_that_it_is_final(rep
     two.reserve("vish", "a", 9)
     assert two.told(60) == [], "the answer to the request said where the reservation is"
     meet(two.store, one.store)
-    assert two.told() == [("vish", f"{STANDUP} is yours: final.")]
+    assert two.told() == [("vish", f"{STANDUP} is yours. This is final.")]
     assert one.told(60) == []
     two.restart()
     assert two.told(60) == []
@@ -36,7 +36,7 @@ def test_a_message_says_the_time_zone_and_the_id(replicas: list[Told]) -> None:
         pass
     (message,) = one.inbox.messages
     assert message.subject == f"{NINE}: final"
-    assert message.text == f"{STANDUP} is yours: final.\n\nTimes are in Europe/Brussels. The id is vish/a."
+    assert message.text == f"{STANDUP} is yours. This is final.\n\nTimes are in Europe/Brussels. The id is vish/a."
     assert message.about == "vish/a"
 
 
@@ -81,7 +81,7 @@ def test_a_reservation_that_is_back_within_thirty_seconds_is_not_told() -> None:
     assert two.told(20) == []
     assert two.told(60) == []
     meet(two.store, primary.store)
-    assert two.told() == [("vish", f"{STANDUP} is yours: final.")]
+    assert two.told() == [("vish", f"{STANDUP} is yours. This is final.")]
 
 
 def test_a_change_is_held_from_its_first_moment_and_the_hold_survives_a_restart() -> None:
@@ -101,7 +101,7 @@ def test_a_rejection_is_told_and_again_once_it_is_final(replicas: list[Told]) ->
     meet(two.store, one.store)
     because = "an earlier reservation took the slot, and no other slot that the request allows is free"
     assert two.told() == [("vish", f"{STANDUP} was rejected: {because}. This is final.")]
-    assert one.told() == [("neil", f"{STANDUP} is yours: final.")]
+    assert one.told() == [("neil", f"{STANDUP} is yours. This is final.")]
 
 
 def test_a_final_move_says_who_has_the_room(replicas: list[Told]) -> None:
@@ -117,7 +117,7 @@ def test_a_move_tells_and_the_earlier_write_of_the_reservation_does_not(replicas
     two.reserve("vish", "a", 9)
     two.ask("PATCH", "/reservations/vish/a", slots=[slot(10)], request="m")
     meet(two.store, one.store)
-    assert two.told() == [("vish", f"{TEN} (“standup”) is yours: final.")]
+    assert two.told() == [("vish", f"{TEN} (“standup”) is yours. This is final.")]
 
 
 def test_a_move_without_effect_says_where_the_reservation_stays(replicas: list[Told]) -> None:
@@ -130,7 +130,7 @@ def test_a_move_without_effect_says_where_the_reservation_stays(replicas: list[T
     meet(two.store, one.store)
     sentence = (
         "The move of vish/a (“standup”) had no effect: no slot that the request allows is free any more."
-        f" It is at {NINE}. This is final."
+        f" The reservation has the slot {NINE}. This is final."
     )
     assert two.told() == [("vish", sentence)]
 
@@ -155,7 +155,7 @@ def test_a_series_is_told_in_one_message(replicas: list[Told]) -> None:
     first, second, third = text.split("\n")
     assert (user, first[:40]) == ("vish", f"- {NINE}"[:40])
     assert "was rejected: an earlier reservation took the slot" in first
-    assert second == "- 6.12 on Wednesday 2026-12-02 09:00–10:00 (“standup”) is yours: final."
+    assert second == "- 6.12 on Wednesday 2026-12-02 09:00–10:00 (“standup”) is yours. This is final."
     assert "Thursday" in third
 
 
@@ -195,8 +195,8 @@ def test_a_commit_that_a_forced_promotion_revokes_is_told_if_its_outcome_changes
     one.reserve("vish", "a", 9, 10)
     one.reserve("vish", "b", 14)
     assert [text for _, text in one.told()] == [
-        f"{STANDUP} is yours: final.",
-        "6.12 on Tuesday 2026-12-01 14:00–15:00 (“standup”) is yours: final.",
+        f"{STANDUP} is yours. This is final.",
+        "6.12 on Tuesday 2026-12-01 14:00–15:00 (“standup”) is yours. This is final.",
     ]
     two.store.force("two~cccccc", microseconds(two.clock()))
     for _ in range(3):
@@ -215,7 +215,7 @@ def test_the_owner_is_told_what_somebody_else_makes_or_hands_over() -> None:
     one.ask("PATCH", "/reservations/boss/a", "vish", owner="neil", request="h")
     assert one.told() == [("neil", f"vish has handed a reservation over to you: {STANDUP}. This is final.")]
     one.ask("PATCH", "/reservations/boss/a", "neil", slots=[slot(10)], request="m")
-    assert one.told() == [("neil", f"{TEN} (“standup”) is yours: final.")]
+    assert one.told() == [("neil", f"{TEN} (“standup”) is yours. This is final.")]
     one.ask("DELETE", "/reservations/boss/a?request=c&reason=painted", "boss")
     cancelled = f"boss has cancelled your reservation (“standup”): painted. The requested slot was {TEN}."
     assert one.told(60) == [("neil", cancelled)]
@@ -234,7 +234,7 @@ def test_a_reservation_that_was_handed_over_before_it_is_final_is_told_to_its_ne
     because = "because priyal has 6.12 at 09:00–10:00"
     assert two.told(31) == [("neil", f"{STANDUP} was moved to {TEN}, {because}. {NOT_FINAL}")]
     meet(two.store, primary.store)
-    assert two.told(60) == [("neil", f"{TEN} (“standup”) is yours: final.")]
+    assert two.told(60) == [("neil", f"{TEN} (“standup”) is yours. This is final.")]
 
 
 def test_the_owner_is_told_too_that_what_somebody_else_made_is_rejected() -> None:
@@ -256,8 +256,8 @@ def test_times_beyond_midnight(replicas: list[Told]) -> None:
         slots = [{"start": f"2026-12-{start}+01:00", "end": f"2026-12-{end}+01:00"}]
         one.ask("POST", "/reservations", room="6.13", slots=slots, request=start[:2])
     assert [text for _, text in one.told()] == [
-        "6.13 on Wednesday 2026-12-02 22:00–24:00 is yours: final.",
-        "6.13 on Thursday 2026-12-03 08:00–Friday 2026-12-04 10:00 is yours: final.",
+        "6.13 on Wednesday 2026-12-02 22:00–24:00 is yours. This is final.",
+        "6.13 on Thursday 2026-12-03 08:00–Friday 2026-12-04 10:00 is yours. This is final.",
     ]
 
 
@@ -265,4 +265,4 @@ def test_a_purpose_stays_on_its_line(replicas: list[Told]) -> None:
     one, _ = replicas
     one.reserve("vish", "a", 9, purpose="stand\u00a0up “x” {user} $HOME")
     ((_, text),) = one.told()
-    assert text == f"{NINE} (“stand up “x” {{user}} $HOME”) is yours: final."
+    assert text == f"{NINE} (“stand up “x” {{user}} $HOME”) is yours. This is final."

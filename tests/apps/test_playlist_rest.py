@@ -195,7 +195,7 @@ def test_any_printable_name_is_a_song(replicas: Processes, path: str, song: str)
 REFUSED: list[tuple[Any, ...]] = [  # method, path, body, status, code, field, a part of the sentence
     ("PUT", "/playlist/%09", {"url": "u"}, 400, "bad_input", "song", "1 to 200 printable"),
     ("PUT", "/playlist/a%00", {"url": "u"}, 400, "bad_input", "song", "printable"),
-    ("PUT", "/playlist/%20a", {"url": "u"}, 400, "bad_input", "song", "neither begin nor end with a blank"),
+    ("PUT", "/playlist/%20a", {"url": "u"}, 400, "bad_input", "song", "does not begin or end with a blank"),
     ("PUT", f"/playlist/{'a' * 201}", {"url": "u"}, 400, "bad_input", "song", "1 to 200"),
     ("GET", "/playlist/a%1B", None, 400, "bad_input", "song", "printable"),
     ("DELETE", "/playlist/a%7F", None, 400, "bad_input", "song", "printable"),

@@ -114,7 +114,7 @@ def test_opening_hours_over_two_days_and_with_a_clock_change(lua: Lua) -> None:
     by_the_old_clock = {"start": "2027-03-28T19:30+01:00", "end": "2027-03-28T20:00+01:00"}
     answer = building.ask("POST", "/reservations", {"room": "6.13", "slots": [by_the_old_clock]})
     assert rule(answer) == "opening_hours"
-    assert "from 08:00 to 20:00, and 2027-03-28 20:30 to 21:00" in answer.json["error"]["message"]
+    assert "from 08:00 to 20:00. 2027-03-28 20:30 to 21:00" in answer.json["error"]["message"]
 
 
 @pytest.mark.parametrize(("taken", "wanted"), [("08:00/10:00", "08:30/09:30"), ("18:00/20:00", "18:30/19:30")])
@@ -227,11 +227,12 @@ def test_a_refusal_says_until_when_and_why(lua: Lua) -> None:
         for times in ("2026-12-01 09:00/10:00", "2026-11-30 14:00/15:00", "2026-12-04 09:10/10:00")
     ]
     assert messages == [
-        "6.12 is closed on Tuesday, 2026-12-01 (the building is painted), and 2026-12-01 09:00 to 10:00 touches that"
-        " day.",
-        "Reservations must be made at least 1 h 30 min before they begin; 2026-11-30 14:00 to 15:00 is too soon,"
-        " because it is 2026-11-30 13:00 now.",
-        "Reservations begin and end at multiples of 30 min, and 2026-12-04 09:10 to 10:00 does not.",
+        "6.12 is closed on Tuesday, 2026-12-01 (the building is painted). 2026-12-01 09:00 to 10:00 includes time on"
+        " this day. Choose another day.",
+        "Reservations must be made at least 1 h 30 min before they begin. 2026-11-30 14:00 to 15:00 is too soon,"
+        " because the time is now 2026-11-30 13:00. Choose a later time.",
+        "Reservations must begin and end at multiples of 30 min after midnight, but 2026-12-04 09:10 to 10:00 does not."
+        " Choose other times.",
     ]
 
 
@@ -284,7 +285,7 @@ def test_what_is_over_may_be_cancelled_and_given_another_purpose(lua: Lua) -> No
         ({"closed": ["someday"]}, "'someday' is not a day"),
         ({"closed": ["2026-12-24/2026-12-01"]}, "ends before it begins"),
         ({"grid_min": 7}, "7 minutes do not divide a day"),
-        ({"shortest_min": 90, "longest_h": 1}, "nothing could be reserved"),
+        ({"shortest_min": 90, "longest_h": 1}, "no reservation would be possible"),
     ],
 )
 def test_policies_that_make_no_sense_are_refused(wrong: dict[str, Any], message: str) -> None:
@@ -355,5 +356,5 @@ def test_a_refusal_says_when_the_room_is_free_next(
     assert (told and (told["room"], f"{told['start'][8:16]}/{told['end'][11:16]}".replace("T", " "))) == (
         found and (room, found)
     )
-    assert (f"{room} is free next" in error["message"]) == (found is not None)
+    assert (f"The next free slot in {room} is" in error["message"]) == (found is not None)
     assert f"neil has {room} 2026-12-01 {taken[0][3:8]} to " in error["message"]

@@ -213,7 +213,7 @@ def test_slot_taken_lists_the_reservations_in_the_way(service: FakeService) -> N
     answer = client.patch("/reservations/vish/a", json={"slots": [both]}, headers=VISH)
     assert [entry["id"] for entry in answer.json["error"]["details"]["taken"]] == ["neil/d"], "but not itself"
     assert "stays where it is" in answer.json["error"]["message"]
-    assert "neil has 6.12 2026-12-01 11:00 to 12:00. 6.12 is free next" in answer.json["error"]["message"]
+    assert "neil has 6.12 2026-12-01 11:00 to 12:00. The next free slot in 6.12 is" in answer.json["error"]["message"]
 
 
 def test_an_unknown_room_is_refused_with_similar_names_unless_it_is_new(service: FakeService) -> None:

@@ -253,7 +253,7 @@ def test_local_time_is_kept_over_clock_changes(lua: Lua) -> None:
 @pytest.mark.parametrize(
     ("rule", "more", "status", "field", "says"),
     [
-        ("FREQ=WEEKLY", {}, 400, "rule", "say when it ends"),
+        ("FREQ=WEEKLY", {}, 400, "rule", "must have either COUNT"),
         ("FREQ=HOURLY;COUNT=2", {}, 400, "rule", "is not valid"),
         ("FREQ=WEEKLY;COUNT=2;COUNT=3", {}, 400, "rule", "appears twice"),
         ("FREQ=WEEKLY;BYDAY=MO;COUNT=2", {}, 400, "rule", "BYDAY leaves out"),
@@ -261,13 +261,13 @@ def test_local_time_is_kept_over_clock_changes(lua: Lua) -> None:
         ("COUNT=2", {}, 400, "rule", "FREQ is missing"),
         ("FREQ=DAILY;UNTIL=20991231", {}, 400, "rule", "ten years"),
         ("FREQ=YEARLY;COUNT=12", {}, 400, "rule", "only 11 of 12"),
-        ("FREQ=WEEKLY;COUNT=1", {"except": ["2026-12-01"]}, 400, "except", "`except` leaves out every occurrence"),
+        ("FREQ=WEEKLY;COUNT=1", {"except": ["2026-12-01"]}, 400, "except", "`except` has the dates of all occurrences"),
         ("FREQ=WEEKLY;COUNT=2", {"except": ["soon"]}, 400, "except.0", "is not a date"),
         ("FREQ=WEEKLY;COUNT=2", {"series": "label"}, 400, "series", "makes a new series"),
         ("FREQ=WEEKLY;COUNT=2", {"occurrences": "some"}, 400, "occurrences", "must be 'all_or_nothing'"),
         (None, {"except": ["2026-12-01"]}, 400, "except", "is only for a series"),
         (None, {"occurrences": "best_effort"}, 400, "occurrences", "is only for a series"),
-        ("FREQ=DAILY;COUNT=366", {}, 413, None, "only the first 199 fit"),
+        ("FREQ=DAILY;COUNT=366", {}, 413, None, "Only the first 199 fit"),
     ],
 )
 def test_an_invalid_series_is_refused(

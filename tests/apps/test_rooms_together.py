@@ -48,7 +48,7 @@ def test_the_refusal_names_each_reservation_in_the_way_once_and_when_all_rooms_a
     error = answer["error"]
     assert (code, error["code"]) == (409, "slot_taken")
     assert f"vish has {BOTH} {DAY} 09:00 to 10:00, neil has 6.13 {DAY} 10:00 to 11:00." in error["message"]
-    assert f"{BOTH} is free next {DAY} 11:00 to 12:30." in error["message"]
+    assert f"The next free slot in {BOTH} is {DAY} 11:00 to 12:30." in error["message"]
     assert [(one["id"], one["room"]) for one in error["details"]["taken"]] == [("vish/a", BOTH), ("neil/b", "6.13")]
 
 
@@ -161,7 +161,7 @@ def test_new_rooms_are_listed_one_by_one(building: Building) -> None:
     [
         ("6.12+6.12", "names a room twice; name it once"),
         ("6.12+", "cannot be used"),
-        ("6.12 + 6.13", "neither begin nor end with a blank"),
+        ("6.12 + 6.13", "does not begin or end with a blank"),
         ("+".join(f"r{number}" for number in range(11)), "names 11 rooms; at most 10 can be reserved together"),
     ],
 )

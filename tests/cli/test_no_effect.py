@@ -47,7 +47,7 @@ def test_one_request_id_at_two_replicas_for_two_rooms(replicas: Processes, clien
         client.reserve("two", "6.13", 9, "x")
         link(replicas, "one", "two", up=True)
         wait_until_equal(replicas)
-        why = "vish’s reservation of 6.13, vish/x, had no effect: an earlier request with the same id asked"
+        why = "vish’s reservation of 6.13, vish/x, had no effect: an earlier request with the same id had"
         shown = [line for line in lines_of(watch, 5) if why in line]
         assert [line.split()[1:4] for line in shown] == [["✗", "no", "effect"], ["✗", "committed", "x"]]
         watch.kill()

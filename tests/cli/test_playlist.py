@@ -63,7 +63,7 @@ def test_put_get_delete(client: Client) -> None:
     assert client("get", "eyes", "--replica", "two") == 0
     assert client.out == "? tentative  eyes  utexas.edu\n"
     assert client("get", "eyes", "--committed", "--replica", "two") == 1
-    assert "There is no song eyes in the committed view here." in client.err
+    assert "There is no song eyes in the committed view of this replica." in client.err
     assert client("delete", "eyes", "--replica", "two") == 0
     assert client.out == "? tentative  eyes  deleted\n"
     assert client("get", "eyes", "--replica", "two") == 1
@@ -116,7 +116,7 @@ def test_a_repeated_request_is_one_write(client: Client) -> None:
         (["get", ".."], 2, "cannot be a song"),
         (["get", ""], 2, "cannot be a song"),
         (["put", "a", "u", "--request", "a b"], 2, "is not a request id"),
-        (["put", "a" * 201, "u"], 1, "give 1 to 200 printable characters"),
+        (["put", "a" * 201, "u"], 1, "a name has 1 to 200 printable characters"),
         (["put", "a", "u" * 2001], 1, "url: must have at most 2000 characters"),
         (["get", "a", "--replica", "127.0.0.1:1"], 4, "cannot be reached"),
     ],

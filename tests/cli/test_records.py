@@ -294,7 +294,10 @@ def test_a_misspelt_parameter_or_relation(run: Run) -> None:
     status, said = run("vish", "read", on_day, "--set", "day=2026-12-01", "--set", "dya=2026-12-02")
     assert (status, "parameters.dya: the SQL does not use :dya; it uses :day. Correct the name," in said) == (1, True)
     status, said = run("vish", "conflicts", "meetngs")
-    assert (status, "There is no relation meetngs here. `client.py NAME relations`" in said) == (1, True)
+    assert (
+        status,
+        "There is no relation meetngs at this replica. To list the relations, run `client.py NAME relations`" in said,
+    ) == (1, True)
 
 
 def test_the_log_lists_writes_of_all_applications(run: Run) -> None:

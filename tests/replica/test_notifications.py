@@ -79,7 +79,7 @@ def test_a_mail_server_and_a_webhook_get_one_message_with_one_id() -> None:
     (mail,), (body,) = mails.mails, hook.bodies
     assert mails.recipients == [["vish@example.org"]]
     assert mail["Subject"] == "6.12 on Tuesday 2026-12-01 09:00–10:00: final"
-    assert "(“tea ✓”) is yours: final." in mail.get_content()
+    assert "(“tea ✓”) is yours. This is final." in mail.get_content()
     assert mail["Message-ID"] == f"<{body['id']}@bayou>"
     assert one.counted == ["sent", "sent"]
 
@@ -236,7 +236,7 @@ def test_after_a_gap_in_the_events_a_write_that_was_tentative_is_still_told(capl
     two.store.set_link("one", up=False)
     worker_redis(DATABASE).xtrim("bayou:{two}:events", maxlen=1, approximate=False)
     ((_, text),) = two.told()
-    assert text.endswith("is yours: final.")
+    assert text.endswith("is yours. This is final.")
     assert "events were dropped before the replica read these events" in caplog.text
 
 

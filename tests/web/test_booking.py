@@ -78,7 +78,7 @@ def test_a_refusal_says_who_has_the_slot_and_when_it_is_free_next(page: Page, pr
     reserve(processes, "neil", f"{day}T07:30Z", f"{day}T08:30Z", purpose="interview")
     page.click("#form .main")
     taken = "No slot that your request allows is free: neil has 6.12, Thu 6 Jun 09:30–10:30."
-    page.wait_for_text("#answer", f"{taken} 6.12 is free next Thu 6 Jun 10:30–11:30. Nothing was changed.")
+    page.wait_for_text("#answer", f"{taken} The next free time in 6.12 is Thu 6 Jun 10:30–11:30. Nothing was changed.")
     page.click("#answer button")
     page.press(Keys.ENTER)
     page.wait_for_text("#answer", "Reserved 6.12, Thu 6 Jun 10:30–11:30.")
@@ -112,7 +112,9 @@ def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> N
     fill(page, "#until", "2030-07-22")
     page.type("#purpose", "planning")
     page.click("#form .main")
-    page.wait_for_text("#answer", "Reserved 3 of 4, every week until Mon 22 Jul 2030. Those without a slot are below.")
+    page.wait_for_text(
+        "#answer", "Reserved 3 of 4, every week until Mon 22 Jul 2030. The occurrences without a slot are below."
+    )
     page.wait_for_text("#tray .card", "lost 6.12, Mon 8 Jul 09:00–10:00")
 
     page.click(".block")
@@ -128,7 +130,7 @@ def test_a_series_is_made_moved_and_ended(page: Page, processes: Processes) -> N
     press(page, "Move …")
     fill(page, ".mover [type=time]", "11:00")
     page.click(".mover .main")
-    page.wait_for_text("#details [role=alert]", "the end comes after the start")
+    page.wait_for_text("#details [role=alert]", "The end must be after the start.")
     fill(page, ".mover label:nth-of-type(4) input", "12:00")
     page.run("document.querySelector('.mover .wide select').value = 'later'")
     page.click(".mover .main")
@@ -231,7 +233,7 @@ def test_a_moved_series_names_the_dates_that_stay_and_is_extended(page: Page, pr
     page.run("document.querySelector('.mover .wide select').value = 'later'")
     page.click(".mover .main")
     page.wait_for_text(
-        "#details [role=alert]", "No slot that your request allows is free on Mon 14 Oct: there it stays."
+        "#details [role=alert]", "No slot that your request allows is free on Mon 14 Oct. Nothing was changed"
     )
     unfold(page, "Its series")
     page.wait_for_text("#details", "Extend until")

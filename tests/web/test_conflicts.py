@@ -136,7 +136,7 @@ def test_a_request_without_effect_is_told_at_once_and_listed(tmp_path: Path) -> 
         asked = {"room": "6.13", "slots": [slot(9)], "request": "r9"}
         processes.rest("two").post("/reservations", asked, user="vish")
         cut_off(processes, "two", up=True)
-        why = "vish’s reservation of 6.13, vish/r9, had no effect: an earlier request with the same id asked"
+        why = "vish’s reservation of 6.13, vish/r9, had no effect: an earlier request with the same id had"
         page.wait_for_text(".notice.mine", why)
         page.wait_for_text("#conflicts-open", "Conflicts 1")
         page.click("#conflicts-open")

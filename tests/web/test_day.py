@@ -42,7 +42,7 @@ def test_by_keyboard_alone(page: Page, processes: Processes) -> None:
     assert page.run(CHOICES) == ["110:00–11:30", "213:00–14:00"]
     assert page.run(FOCUSED) == "6.12 13:00: chosen as 2"
     page.press(Keys.ARROW_RIGHT, Keys.ENTER)
-    page.wait_for_text("#answer", "Another room can be chosen for the first time only, 10:00–11:30.")
+    page.wait_for_text("#answer", "Other rooms are tried only at your first choice, 10:00–11:30.")
     page.run("document.getElementById('purpose').focus()")
     page.press("review", Keys.ENTER)
     wait_until(lambda: ["vish", "10:00–11:30"] in page.run(BLOCKS))

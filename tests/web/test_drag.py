@@ -50,7 +50,7 @@ def test_a_reservation_is_dragged_to_another_time_and_room(page: Page, processes
     over(page, hold(page, "vish/d1"), cell(day, "12:00", "6.13")).perform()
     assert page.run(GHOST) == "12:00–13:30"
     ActionChains(page.driver).release().perform()
-    page.wait_for_text("#answer", "✓ Moved to 6.13, Mon 3 Jun 12:00–13:30. It is final.")
+    page.wait_for_text("#answer", "✓ Moved to 6.13, Mon 3 Jun 12:00–13:30. The reservation is final.")
     wait_until(lambda: page.run(BLOCKS) == [["vish", "12:00–13:30"]])
     assert slot_of(processes, "vish/d1") == ("6.13", "12:00", "13:30")
     wait_until(lambda: page.run(GHOST) is None)
@@ -88,7 +88,9 @@ def test_what_is_in_the_way_is_shown_and_refused(page: Page, processes: Processe
     assert page.run(GHOST) is None
     assert page.text("#answer") == ""
     over(page, hold(page, "vish/d3"), '.block[data-mine="false"]').release().perform()
-    page.wait_for_text("#answer", "neil has 6.12, Wed 5 Jun 11:00–12:00. 6.12 is free next Wed 5 Jun 12:00–13:00.")
+    page.wait_for_text(
+        "#answer", "neil has 6.12, Wed 5 Jun 11:00–12:00. The next free time in 6.12 is Wed 5 Jun 12:00–13:00."
+    )
     assert page.run(BLOCKS) == before
     assert ["409 (Conflict)" in text for text in page.problems()] == [True]
 

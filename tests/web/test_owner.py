@@ -90,7 +90,7 @@ def test_a_manager_hands_over_what_a_user_owns(sides: tuple[Side, Side]) -> None
         page.wait_for_text("#details", "Hand over …")
         press(page, "Hand over …")
         page.press("nobody", Keys.ENTER)
-        page.wait_for_text("#details [role=alert]", "There is no person nobody here.")
+        page.wait_for_text("#details [role=alert]", "There is no person nobody at this replica.")
         page.run("document.querySelector('#details .mover input').value = 'neil'")
         page.press(Keys.ENTER)
         wait_until(lambda: page.run(BLOCKS) == [["neil", "09:00–10:00"]])

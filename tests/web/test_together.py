@@ -115,7 +115,7 @@ def test_a_refusal_offers_the_next_time_that_is_free_in_all_rooms(page: Page, pr
     change(page, '[aria-label="What 6.13 is for"]', "together")
     reserve(processes, "neil", f"{day}T07:00Z", f"{day}T08:30Z", room="6.13")
     page.click("#form .main")
-    page.wait_for_text("#answer", "6.12+6.13 is free next Thu 13 Jun 10:30–11:30.")
+    page.wait_for_text("#answer", "The next free time in 6.12+6.13 is Thu 13 Jun 10:30–11:30.")
     page.click("#answer button")
     page.wait_for_text("#form-title", "Reserve 6.12+6.13")
     page.click("#form .main")

@@ -203,11 +203,11 @@ class Handlers:
         asked = slots_asked(draft.args)
         taken = self.taken(asked, {identifier}, session)
         free = self._next_free(asked[0], identifier, session)
-        then = f" {free.room} is free next {slot_text(free, self.zone)}." if free else ""
+        then = f" The next free slot in {free.room} is {slot_text(free, self.zone)}." if free else ""
         return Conflict(
             "slot_taken",
             f"No slot that your request allows is free{stays}.{self.holders_text(taken)}{then} Nothing was recorded."
-            " Ask for other times or another room.",
+            " Choose other times or another room.",
             taken=[answer_values.taken(entry, self.zone) for entry in taken],
             next_free=answer_values.slot_shown(free, self.zone),
         )

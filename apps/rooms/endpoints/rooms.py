@@ -68,7 +68,7 @@ class Rooms(Handlers):
                     raise TooLarge(
                         "too_large",
                         f"This search would read more than {FREE_PAGES_MAX} pages, one for each room and day. Give a"
-                        " shorter period. Or ask for a capacity or features that fewer rooms have.",
+                        " shorter period. Or give a capacity or features that fewer rooms have.",
                         pages_max=FREE_PAGES_MAX,
                     )
         pages = [page for slot in wanted for page in slot.pages]

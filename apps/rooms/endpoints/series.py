@@ -79,8 +79,8 @@ class SeriesHandlers(Handlers):
         if series is None:
             raise Unknown(
                 "series_unknown",
-                f"There is no series {identifier} at this replica. Check the id. A series that was made at another"
-                " replica may not have arrived here yet.",
+                f"There is no series {identifier} at this replica. Check the id. If the series was made at another"
+                " replica, try again later: writes need some time to arrive.",
                 series=identifier,
             )
         return series
@@ -138,11 +138,12 @@ class SeriesHandlers(Handlers):
         occurrences = draft.args["occurrences"]
         slots = [slot for one in occurrences if _date(one) in failed for slot in slots_asked({**draft.args, **one})]
         taken = self.taken(slots, {f"{identifier}~{_date(one)}" for one in occurrences}, session)
+        others = " With `occurrences: best_effort`, only the other occurrences get their slots."
         return Conflict(
             "slot_taken",
             f"Nothing was recorded, because {len(failed)} of {len(occurrences)} occurrences found no free slot."
-            f"{self.holders_text(taken)} Ask for other times or another room, or leave out the dates without a free"
-            " slot. Or send `occurrences: best_effort`: then the other occurrences get their slots.",
+            f"{self.holders_text(taken)} Choose other times or another room."
+            f"{others if len(failed) < len(occurrences) else ''}",
             taken=[answer_values.taken(entry, self.zone) for entry in taken],
             occurrences=sorted(failed),
         )
@@ -227,7 +228,9 @@ class AllSeries(SeriesHandlers):
         series. An occurrence that was left out, cancelled or rejected can be added again. A new occurrence is like the
         occurrence before it. `unmoved` lists the dates that got no slot."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
-        self.require_rooms(None, body.merge, "An occurrence cannot name a new room.", session)
+        self.require_rooms(
+            None, body.merge, "An occurrence cannot name a new room. GET /rooms lists all rooms.", session
+        )
         series, unmoved = self.require_series(identifier, session), None
         context = self.context(request.caller, body.request, series.zone if series.zone != self.zone.key else None)
         wanted = {"op": "extend_series", "merge": body.merge.name, "occurrences": body.occurrences}

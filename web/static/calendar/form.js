@@ -56,7 +56,7 @@ export class Form {
     const [first] = this.choices;
     const times = span({ start: iso(first.start), end: iso(first.end) }, this.zoneOf(first.room));
     if (start >= first.end || first.start >= end) {
-      this.say(`Another room can be chosen for the first time only, ${times}. Clear it to begin with ${room}.`);
+      this.say(`Other rooms are tried only at your first choice, ${times}. Clear that choice to begin with ${room}.`);
     } else if (this.rooms.length === CHOICES_MAX) {
       this.say(`There are ${CHOICES_MAX} other rooms already. Remove one first.`);
     } else {
@@ -211,7 +211,7 @@ export class Form {
         this.on.change();
       } else {
         const typed = field.value || "Nothing";
-        this.say(`${typed} cannot be the ${end} here. Write it like 09:15; the end comes after the start.`);
+        this.say(`${typed} cannot be the ${end} here. Write a time like 09:15. The end must be after the start.`);
       }
       field.value = clock(choice[end], zone);
     });
@@ -287,9 +287,9 @@ export class Form {
     const placed = reservations.filter(({ slot }) => slot);
     const moved = placed.filter(({ slot, asked }) => slot.start !== asked[0].start).length;
     const parts = [`${this.done} ${placed.length} of ${reservations.length}, ${ruleWords(rule)}.`];
-    if (moved) parts.push(`${plural(moved, "is", "are")} at another time than the first.`);
-    if (placed.length < reservations.length) parts.push("Those without a slot are below.");
-    if (placed.some(({ state }) => state === "tentative")) parts.push("Not final yet: they may still move.");
+    if (moved) parts.push(`${plural(moved, "occurrence")} did not get the first choice.`);
+    if (placed.length < reservations.length) parts.push("The occurrences without a slot are below.");
+    if (placed.some(({ state }) => state === "tentative")) parts.push("Not final yet: occurrences can still move.");
     this.say(parts.join(" "), true);
   }
 
@@ -301,8 +301,8 @@ export class Form {
 
   sayDone({ room, slot, state }) {
     const where = slot && roomAndSlot({ room, ...slot }, this.zoneOf(room));
-    const final = `✓ ${this.done} ${where}. It is final.`;
-    const tentative = `? ${this.done} ${where}. Not final yet: it may still move.`;
+    const final = `✓ ${this.done} ${where}. The reservation is final.`;
+    const tentative = `? ${this.done} ${where}. Not final yet: the reservation can still move.`;
     this.say(slot ? (state === "committed" ? final : tentative) : "", true);
   }
 
@@ -310,13 +310,13 @@ export class Form {
     if (code !== "slot_taken") return message;
     if (details.occurrences?.length) {
       const days = details.occurrences.map(shortDay).join(", ");
-      return `No free slot on ${days}. Nothing was reserved. Choose another time, or reserve only those that find a slot.`;
+      return `No free slot on ${days}. Nothing was reserved. Choose another time, or reserve only the occurrences that find a slot.`;
     }
     const taken = details.taken ?? [];
     const named = taken.slice(0, NAMED_MAX).map((one) => `${one.owner} has ${roomAndSlot(one, this.zoneOf(one.room))}`);
     if (taken.length > NAMED_MAX) named.push(`and ${taken.length - NAMED_MAX} more`);
     const next = details.next_free;
-    const free = next ? ` ${next.room} is free next ${dayAndSpan(next, this.zoneOf(next.room))}.` : "";
+    const free = next ? ` The next free time in ${next.room} is ${dayAndSpan(next, this.zoneOf(next.room))}.` : "";
     return `No slot that your request allows is free: ${named.join("; ")}.${free} Nothing was changed.`;
   }
 

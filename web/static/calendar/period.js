@@ -2,7 +2,7 @@
 
 import { addDays, momentOf } from "../shared/times.js";
 
-export const NO_PERIOD = "Give a day, a start and an end; the end comes after the start.";
+export const NO_PERIOD = "Give a day, a start and an end. The end must be after the start.";
 
 /** {start, end} in moments; 00:00 as the end is midnight. Null if one is missing or skipped by clocks, or out of order. */
 export function periodOf(day, from, to, zone) {
