@@ -82,7 +82,7 @@ def test_two_reserve_the_same_while_cut_off_and_one_moves(tmp_path: Path) -> Non
             wait_until(lambda page=page, agreed=agreed: page.run(BLOCKS) == agreed)  # type: ignore[misc]
         second.wait_for_text(".notice.mine", "Your budget moved from 09:00–10:00 to 11:00–12:00 in 6.12")
         assert second.text(".block.moved .moved-from") == "↷ from 09:00"
-        second.wait_for_text("#answer", "It is final.")
+        second.wait_for_text("#answer", "The reservation is final.")
         second.wait_for("document.getElementById('health').textContent === ''")
         assert first.problems() == second.problems() == []
 

@@ -94,7 +94,7 @@ def test_replicas_that_do_not_answer_are_named_and_keep_their_pace(tmp_path: Pat
         processes.kill("three")
         page.wait_for_text("[data-label='three'] .reach", "does not answer")
         page.click("[data-pace='manual']")
-        page.wait_for_text("#said", "Not at three (does not answer). The others have manual pace.")
+        page.wait_for_text("#said", "No change at three (does not answer). The other replicas have manual pace.")
         page.wait_for('document.querySelector(\'[data-label="three"] [data-act="reserve"]\').disabled')
         processes.start("three")
         page.wait_for_text("#pace", "Manual pace at one, two, but auto at three.")

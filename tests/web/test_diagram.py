@@ -80,5 +80,5 @@ def test_without_manual_pace_the_page_says_why_there_are_no_arrows(tmp_path: Pat
         reserve(processes, "two", "vish", 9)
         wait_until(lambda: "received one vish" in page.run(SHOWN) and "committed two vish" in page.run(SHOWN))
         assert page.run(ARROWS) == []
-        page.wait_for_text("#timeline", "recorded with manual pace only")
+        page.wait_for_text("#timeline", "only at manual pace")
         assert page.problems() == []

@@ -213,7 +213,7 @@ def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict
             "There is no primary: the primary was one, under an earlier id. An operator must promote a replica by"
             " force. 1 reservation waits to be final.",
         ),
-        (info("two", 2), True, "cut", "2 reservations wait to be final – commits are made by hand here."),
+        (info("two", 2), True, "cut", "2 reservations wait to be final – this replica commits only on request."),
         (info("one", 0, one=("up", True)), True, "ok", ""),
         (
             info("one", 1, one=("up", True)) | {"pace": "manual"},
@@ -232,13 +232,13 @@ def info(primary: str, tentative: int, **links: tuple[str, bool | None]) -> dict
             info("one", 0, one=("up", False)),
             True,
             "cut",
-            "Cut off from the primary, one. You can reserve; it becomes final later.",
+            "Cut off from the primary, one. You can reserve. New reservations become final later.",
         ),
         (
             info("one", 0, one=("cut", True), three=("up", True)),
             True,
             "ok",
-            "No direct link to the primary, one; three may pass writes on.",
+            "No direct link to the primary, one; three can pass writes on.",
         ),
         (
             info("one", 0),
@@ -323,10 +323,10 @@ import("/static/calendar/tray.js").then(({ Tray }) => {
 
 
 @pytest.mark.parametrize(
-    ("is_lost", "fate"), [(False, "is tentative again, and may move"), (True, "is lost: please reserve again")]
+    ("is_lost", "fate"), [(False, "is tentative again and can still move"), (True, "is lost. Please reserve again")]
 )
 def test_a_forced_promotion_is_reported_to_users_whose_reservation_was_final(
     page: Page, is_lost: bool, fate: str
 ) -> None:
     text = page.driver.execute_async_script(NOTICE, ["vish/r1", "Your demo", is_lost, True])
-    assert f"Your demo was final, but another primary was forced: it {fate}." in text
+    assert f"Your demo was final, but a new primary was promoted by force. The reservation {fate}." in text

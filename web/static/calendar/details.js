@@ -13,13 +13,13 @@ import { randomName, reservationPath, seriesPath } from "./paths.js";
 
 const PAUSE_MS = 1000; // events may come in bursts
 const MEANINGS = {
-  committed: "Final: it will not move any more.",
-  tentative: "Not final yet: an earlier reservation may still turn up and move it.",
-  rejected: "It has no slot.",
-  cancelled: "It was cancelled.",
+  committed: "Final: no other reservation can take this slot any more.",
+  tentative: "Not final yet: an earlier reservation can still arrive and take this slot.",
+  rejected: "This reservation has no slot.",
+  cancelled: "This reservation was cancelled.",
 };
 
-const SHIFTED = "The time zone or its rules have changed since. Move it, or ask a manager to move back all of these.";
+const SHIFTED = "The time zone or its rules have changed. Move this reservation, or ask a manager to correct all such times.";
 
 export class Details {
   /** `roomOf(name)` gives what is known of a room, `names()` the names of all; for `on`, see main.js. */
@@ -107,7 +107,7 @@ export class Details {
 
   reasonField() {
     this.reason = element("input", { maxlength: "200", required: "" });
-    return element("label.reason", "Reason, kept with it ", this.reason);
+    return element("label.reason", "Reason, shown to the owner ", this.reason);
   }
 
   foldOfHistory({ id, room }) {
@@ -169,7 +169,7 @@ export class Details {
     if (owner !== this.me.name) {
       query.reason = this.reason.value.trim();
       if (!query.reason) {
-        setText(this.said, "Give a reason: its owner will read it.");
+        setText(this.said, "Give a reason. The owner of the reservation will read the reason.");
         this.reason.focus();
         return;
       }
@@ -200,7 +200,7 @@ export class Details {
       this.on.changed();
       if (!unmoved?.length) return this.node.close();
       const days = unmoved.map(shortDay).join(", ");
-      return setText(this.said, `No slot that your request allows is free on ${days}: there it stays. The others are done.`);
+      return setText(this.said, `No slot that your request allows is free on ${days}. Nothing was changed on these days.`);
     });
   }
 

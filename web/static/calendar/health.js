@@ -16,17 +16,17 @@ export function health(info, up) {
     const text = "Manual pace: nothing is sent or committed by itself here.";
     return { level: "cut", text: tentative ? `${waiting}. ${text}` : text };
   }
-  if (primary.here && tentative) return { level: "cut", text: `${waiting} – commits are made by hand here.` };
+  if (primary.here && tentative) return { level: "cut", text: `${waiting} – this replica commits only on request.` };
   if (primary.gone) {
     const text = `There is no primary: the primary was ${primary.label}, under an earlier id. An operator must promote a replica by force. `;
-    return { level: "cut", text: `${text}${tentative ? waiting : "You can reserve; it becomes final later"}.` };
+    return { level: "cut", text: `${text}${tentative ? waiting : "You can reserve. New reservations become final later"}.` };
   }
   const reached = peers.filter(({ link, reachable }) => link === "up" && reachable !== false).map(({ label }) => label);
   if (primary.here || reached.includes(primary.label)) return { level: "ok", text: tentative ? `${waiting}.` : "" };
   const name = primary.label ? `the primary, ${primary.label}` : "the primary";
   if (reached.length && !tentative) {
-    return { level: "ok", text: `No direct link to ${name}; ${reached.join(" and ")} may pass writes on.` };
+    return { level: "ok", text: `No direct link to ${name}; ${reached.join(" and ")} can pass writes on.` };
   }
-  const advice = tentative ? waiting : "You can reserve; it becomes final later";
+  const advice = tentative ? waiting : "You can reserve. New reservations become final later";
   return { level: "cut", text: `Cut off from ${name}. ${advice}.` };
 }

@@ -42,8 +42,8 @@ export class Tray {
 
   /** Shows that a forced promotion took back the commit of a reservation. */
   noteRevoked(id, name, isLost, mine) {
-    const fate = isLost ? "is lost: please reserve again" : "is tentative again, and may move";
-    this.note(id, isLost ? "✗" : "?", `${name} was final, but another primary was forced: it ${fate}.`, mine);
+    const fate = isLost ? "is lost. Please reserve again" : "is tentative again and can still move";
+    this.note(id, isLost ? "✗" : "?", `${name} was final, but a new primary was promoted by force. The reservation ${fate}.`, mine);
   }
 
   /** The user's reservations without a slot. They stay here until they have one again, or are cancelled. */
@@ -81,7 +81,7 @@ export class Tray {
           { "data-id": id },
           element("p.head", shape("cancelled"), element("b", purpose || "Your reservation"), ` of ${lost} was cancelled`),
           element("p.note", reason.message),
-          element("p.note.open", "This may change until the primary has seen it."),
+          element("p.note.open", "This is not final yet and can still change."),
           element("div.actions", close),
         ),
       );
@@ -125,8 +125,8 @@ export class Tray {
       "div.card",
       { "data-id": id },
       element("p.head", shape("rejected"), element("b", purpose || "Your reservation"), ` lost ${lost}`),
-      element("p.note", reason?.message ?? "Nothing that was asked for is free."),
-      element("p.note.open", "This may change until the primary has seen it."),
+      element("p.note", reason?.message ?? "No slot that the request allows is free."),
+      element("p.note.open", "This is not final yet and can still change."),
       said,
       element(
         "div.actions",

@@ -15,7 +15,7 @@ export async function findControl(say) {
       const { token, resets } = await ask(base, "POST", "/claim", { body: { key: given[2] } });
       sessionStorage.setItem(KEPT, JSON.stringify({ base, token, resets }));
     });
-    if (!isClaimed) say("This address was used before, so this page cannot crash replicas. The terminal shows a new one.");
+    if (!isClaimed) say("This address was used before, so this page cannot crash replicas. The terminal shows a new address.");
   }
   const kept = sessionStorage.getItem(KEPT);
   if (kept === null) return null;

@@ -49,7 +49,7 @@ export class Diagram {
     const stampOf = (stamp) => clockOfStamp(stamp, this.zone);
     const steps = this.recording.steps().map(({ at, lanes }) => ({ lanes, title: stampOf(at).slice(0, 8) }));
     this.view.show(steps, new Words(this.recording.writes, { labelOf: this.labelOf, stampOf, zone: this.zone }));
-    const hint = "The frames of sessions are recorded with manual pace only, so this shows no arrows.";
+    const hint = "This diagram has no arrows: replicas record the frames of sessions only at manual pace.";
     setText(this.view.note, this.recording.isRecording ? "" : hint);
   }
 

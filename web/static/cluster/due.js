@@ -13,9 +13,9 @@ export function nextDue(links, states, last) {
   const link = round.find(({ one, other, up }) => up && differ(states.get(one), states.get(other)));
   if (link) return { link };
   const primary = [...states.values()].find((state) => state.primary.here);
-  if (!primary) return { why: "Nothing is due: no primary answers, and replicas that are linked hold the same." };
+  if (!primary) return { why: "Nothing is due: no primary answers, and replicas that are linked hold the same writes." };
   if (primary.tentative) return { commit: primary.label };
-  return { why: "Nothing is due: replicas that are linked hold the same, and nothing is tentative at the primary." };
+  return { why: "Nothing is due: replicas that are linked hold the same writes, and nothing is tentative at the primary." };
 }
 
 /** Whether two replicas that answer hold different writes or commits. */

@@ -117,7 +117,7 @@ async function toggle({ one, other, up }) {
   const results = await Promise.allSettled([set(one, other), set(other, one)]);
   const failed = results.filter(({ status }) => status === "rejected").map(({ reason }) => reason.message);
   const done = up ? "cut" : "healed";
-  if (failed.length) say(`Not ${done} at both ends. ${failed.join(" ")}`);
+  if (failed.length) say(`The link is not ${done} at both ends. ${failed.join(" ")}`);
   else say(`The link between ${one} and ${other} is ${done}.`);
   lookAgain();
 }
@@ -187,7 +187,7 @@ async function setPace(pace) {
   const failed = results.flatMap(({ status, reason }, index) =>
     status === "rejected" ? [`${labels[index]} (${sentenceFor(reason, "does not answer")})`] : [],
   );
-  if (failed.length) say(`Not at ${failed.join(", ")}. The others have ${pace} pace.`);
+  if (failed.length) say(`No change at ${failed.join(", ")}. The other replicas have ${pace} pace.`);
   else say(`All replicas have ${pace} pace.`);
   lookAgain();
 }
@@ -199,7 +199,7 @@ async function meet({ one, other, number }) {
   await run(one, "POST", path, {}, ({ sent, received }) => {
     return sent + received
       ? `Session: ${plural(sent, "write or commit", "writes or commits")} from ${one} to ${other}, ${received} from ${other} to ${one}.`
-      : `Session: ${one} and ${other} hold the same.`;
+      : `Session: ${one} and ${other} hold the same writes.`;
   });
 }
 
