@@ -43,6 +43,7 @@ from storage.queries import Pace
 from storage.store import Store
 
 LOGGER = logging.getLogger("bayou.replica")
+BROKEN = {PeerRefusalCode.BROKEN_OFF, PeerRefusalCode.UNREACHABLE}  # codes of a session that ended without Done
 BUSY_PAUSE_S_MAX = 0.05  # a busy peer is called again after a random part of this
 PAUSE_S_FIRST = 0.2  # before a peer that is down is called again; doubles each time
 PAUSE_S_MAX = 10.0
@@ -273,14 +274,15 @@ class Scheduler:
         return report
 
     async def _sync(self, peer: _Peer) -> Report:
-        """Exchange all writes with a peer, in the open session or in a new session. While the peer is busy, try again
-        for up to SYNC_S_MAX seconds."""
+        """Exchange all writes with a peer, in the open session or in a new session. For up to SYNC_S_MAX seconds, try
+        again while the peer is busy, and if the open session breaks. A new call of the peer breaks it, for example."""
         deadline_s = time.monotonic() + SYNC_S_MAX
         while True:
             standing = self._registry.standing(peer.label)
             report = await (standing.sync() if standing else self._request_session(peer))
             left_s = deadline_s - time.monotonic()
-            if report.code != PeerRefusalCode.BUSY or left_s <= 0:
+            has_broken = standing is not None and report.code in BROKEN
+            if not (has_broken or report.code == PeerRefusalCode.BUSY) or left_s <= 0:
                 return report
             if self._registry.standing(peer.label) is None:
                 # After a session here ends, call at once: under load the next session with this peer begins soon.

@@ -226,7 +226,11 @@ def test_plans_with_progress_between_them_are_not_bounded() -> None:
     ("changed", "code", "sentence"),
     [
         ({"protocol": PROTOCOL + 1}, "other_protocol", "Run the same release on both."),
-        ({"cluster": "elsewhere"}, "other_cluster", "one belongs to the cluster test and peer to elsewhere."),
+        (
+            {"cluster": "elsewhere"},
+            "other_cluster",
+            "one belongs to the cluster test, and peer belongs to the cluster elsewhere.",
+        ),
         ({"server": "one~aaaaaa"}, "same_server", "Both replicas have the id one~aaaaaa. Check the addresses"),
         ({"applications": {"toy/1": "x"}}, "other_applications", "one and peer have different rules for toy/1."),
         (

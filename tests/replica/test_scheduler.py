@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import cycle, islice
+from itertools import chain, cycle, islice, repeat
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+from bayou.anti_entropy import Report
 from bayou.errors import Conflict
+from bayou.frames import Refuse
 from cluster.local import write_configuration
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy.grpc_channel import SERVICE
 from replica.anti_entropy.scheduler import PAUSE_S_FIRST, Scheduler, pauses_s, retry_pause_s
-from replica.config import Address, AntiEntropySettings, load
+from replica.anti_entropy.session_registry import SessionRegistry
+from replica.config import Address, AntiEntropySettings, Config, load
 from storage.store import Store
 from tests.support.engine_harness import memory_redis
 from tests.support.toy import RULES, TOY
@@ -79,21 +82,52 @@ def peer_of_another_release(address: Address, *refusals: tuple[str, str]) -> Ite
         assert next(left, None) is None, "it was called as often as the test says"
 
 
-def test_a_refusal_is_known_by_its_code_however_another_release_words_it(tmp_path: Path) -> None:
-    """A peer that refuses a session as busy is called again, and the refusal is not recorded as a failure."""
+CUT = ("link_cut", "No sessions with you for now.")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Config:
     by_hand = {"anti_entropy": {"interval_s": 0, "after_write": False}}  # nothing else calls the peer
-    settings = load(write_configuration(tmp_path, ("one", "two"), by_hand))
+    return load(write_configuration(tmp_path, ("one", "two"), by_hand))
+
+
+@pytest.fixture
+def scheduler(settings: Config) -> Iterator[Scheduler]:
     store = Store(memory_redis(), "one", [TOY])
     store.begin(server="one~aaaaaa", cluster=settings.cluster_id, first_primary=True)
     scheduler = Scheduler(settings, "one", store, RULES)
+    yield scheduler
+    scheduler.stop()
+
+
+def test_a_session_that_breaks_during_a_sync_is_followed_by_another_one(
+    settings: Config, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A standing session breaks if the peer calls at the same moment."""
+
+    class Standing:
+        async def sync(self) -> Report:
+            return Report(error=Refuse("broken_off", "The peer ended the session early."))
+
+    standing = chain([Standing()], repeat(None))
+    monkeypatch.setattr(SessionRegistry, "standing", lambda _registry, _peer: next(standing))
+    with (
+        peer_of_another_release(settings.replica("two").anti_entropy, CUT),
+        pytest.raises(Conflict, match="two has cut the link to this replica"),
+    ):
+        scheduler.sync("two")
+
+
+def test_a_refusal_is_known_by_its_code_however_another_release_words_it(
+    settings: Config, scheduler: Scheduler
+) -> None:
+    """A peer that refuses a session as busy is called again, and the refusal is not recorded as a failure."""
     busy = ("busy", "Another session is open; come back later.")
-    cut = ("link_cut", "No sessions with you for now.")
-    with peer_of_another_release(settings.replica("two").anti_entropy, busy, busy, cut):
-        try:
-            with pytest.raises(Conflict, match="two has cut the link to this replica") as refusal:
-                scheduler.sync("two")
-        finally:
-            scheduler.stop()
+    with (
+        peer_of_another_release(settings.replica("two").anti_entropy, busy, busy, CUT),
+        pytest.raises(Conflict, match="two has cut the link to this replica") as refusal,
+    ):
+        scheduler.sync("two")
     assert refusal.value.code == "link_cut"
     (status,) = scheduler.status()
-    assert status["last_session"]["error"] == cut[1], "busy refusals are not noted"
+    assert status["last_session"]["error"] == CUT[1], "busy refusals are not noted"

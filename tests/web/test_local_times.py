@@ -45,7 +45,7 @@ def test_a_reservation_at_another_local_time_than_asked_for_is_marked(tmp_path: 
         assert page.run(LABEL) == "6.12 10:00: ✓ vish, tea, final, asked for 09:00–11:00"
         page.click('.block[data-shifted="true"]')
         page.wait_for_text("#details", "Mon 3 Jun 09:00–11:00")
-        assert "The time zone or its rules have changed since." in page.text("#details")
+        assert "The time zone or its rules have changed." in page.text("#details")
         page.click("#details .actions button:last-child")
         processes.rest("one").post("/local-times/move-back", None, "boss")
         wait_until(lambda: page.run(MARKED) == [] and "09:00–11:00" in page.text(".block .time"))
