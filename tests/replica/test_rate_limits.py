@@ -116,7 +116,9 @@ def test_a_user_with_a_token_is_limited_at_all_addresses_together_and_other_user
         for number in range(40 * RATE * BURST_S):
             if ask(processes, "/rooms", f"127.0.0.{2 + number % 2}", tokens["vish"])[0] == 429:
                 break
-        assert ask(processes, "/rooms", "127.0.0.4", tokens["vish"])[0] == 429
+        # A slow machine may allow some requests meanwhile, but fewer than a limit of this address would allow.
+        few = (ask(processes, "/rooms", "127.0.0.4", tokens["vish"])[0] for _ in range(RATE * BURST_S // 2))
+        assert 429 in few
         assert ask(processes, "/rooms", "127.0.0.2", tokens["neil"])[0] == 200
         # A request with a wrong token counts for its address. Users at the same address keep their own limits.
         wrong = {"Authorization": "Bearer vish.wrong"}
