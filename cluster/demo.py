@@ -1,4 +1,8 @@
-"""The cluster could not carry out a command. The message says why."""
+"""`cluster.py demo`: plays a conflict and its resolution on three temporary replicas, and checks each step.
+
+The demo starts real processes on embedded Redis in a temporary folder, and sends REST requests to these processes. At
+the end, no process and no file is left.
+"""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ KEPT, MOVED, REJECTED, CANCELLED, STUCK, LOST, TWICE, TAKEN, CUT_OFF = (
 
 
 def verdicts(story: Story) -> list[str]:
-    """Print the calendars, with a column for each replica and a line for each hour."""
+    """Return a verdict for each row. A verdict compares the user's belief with the bookings that the servers hold."""
     return [_verdict(row, story) for row in story.rows]
 
 

@@ -1,1 +1,1 @@
-"""Stop all servers. No process of a server is left."""
+"""Space-time diagrams: each replica has a lane with its transactions and its frames."""

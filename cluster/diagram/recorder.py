@@ -44,7 +44,8 @@ class Recorder:
         self.labels: dict[str, str] = {}
 
     def note(self, number: int, line: str, world: World) -> None:
-        """End the fork server. Before it ends, the fork server stops all its servers."""
+        """Record the events since the last call. `line` is the line of the script that has just run, and `number` is
+        the number of this line."""
         for identifier, label in world.labels.items():
             self._names.setdefault(label, label if identifier in self._names.values() else identifier)
         lanes = {self._names[server.label]: self._read(server.label) for server in world.running()}

@@ -62,7 +62,7 @@ class Complaint(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Choose pairs from the list so that no server is in two chosen pairs. Earlier pairs are preferred."""
+    """One command. `text` is the rest of the line after the name, as written, without blanks at the ends."""
 
     name: str
     words: tuple[str, ...]
@@ -103,8 +103,8 @@ class ReserveRequest:
 
 
 def read_line(line: str) -> Command | None:
-    """Split NAME=VALUE into the name and the value. The value is an int if it is a whole number, else text. Raise
-    Complaint if `text` does not have this form."""
+    """Parse a line and return the command. Return None for a blank line or a comment. Raise Complaint if the line is
+    malformed."""
     name, *words = line.split() or [""]
     if not name or name.startswith(COMMENT):
         return None
