@@ -138,10 +138,11 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Tells the peer, in a standing session: the peer now has everything that the sender held at an earlier moment.
+    """Tells the peer that it now has everything that the sender held at an earlier moment. Only a session that stays
+    open has Syncs.
 
-    A Sync is a question or an answer. The receiver of a question sends an answer with the same number. The moment of a
-    question is the call of `Session.sync`. The moment of an answer is the arrival of the question.
+    A Sync is a question or an answer. The receiver of a question sends an answer with the same number. In a question,
+    the earlier moment is the call of `Session.sync`. In an answer, it is the arrival of the question.
     """
 
     number: int

@@ -5,8 +5,7 @@ name that ends in a colon stands for many keys: the name of a page, the id of a 
 colon.
 
 Each full state begins a new generation of committed pages. The current pages and log do not change while a new state is
-staged, because the new state has keys of another generation. An empty pair of braces in a key of KEYS stands for the
-number of the generation.
+staged, because the new state has keys of another generation. In KEYS, `{}` stands for the number of the generation.
 """
 
 from __future__ import annotations

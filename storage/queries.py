@@ -175,7 +175,7 @@ class Queries(ScriptRunner):
                 return Digest(committed.text(), tentative.text(), csn, vector)
         raise Away(
             "busy",
-            "The pages changed while the replica read them, so there is no digest of one moment. Try again.",
+            "The pages changed while the replica computed their digest, so there is no digest. Try again.",
             retry_after_s=1,
         )
 

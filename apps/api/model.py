@@ -26,8 +26,8 @@ _NOT_IN_A_LINE = {"Cc", "Cs", "Zl", "Zp"}  # categories of Unicode: controls, lo
 
 
 class Model(BaseModel):
-    """The base of all models. An unknown field is an error, and no value is converted silently. A body has an `example`
-    for GET /openapi.json."""
+    """The base of all models. An unknown field is an error, and no value is converted silently. The model
+    of a request's body has an `example`, which GET /openapi.json shows."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     example: ClassVar[Mapping[str, Any] | None] = None

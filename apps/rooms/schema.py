@@ -34,8 +34,8 @@ def room_name(text: str) -> str:
 
 
 def _room_names(text: str) -> str:
-    """Convert the name of a room to the form that pages have. The text may be several names, joined by TOGETHER. Raise
-    ValueError if the text is invalid."""
+    """Convert the name of a room to the form in which pages store it. The text may be several names, joined by
+    TOGETHER. Raise ValueError if the text is invalid."""
     names = [room_name(name) for name in rooms_of(text)]
     if len(set(names)) < len(names):
         raise ValueError(f"{text[:64]!r} names a room twice; name it once")

@@ -81,11 +81,11 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _fill(processes: Processes, tenth: int, numbers: range) -> list[Filled]:
-    """Add reservations to the replica `one`, in parts of one tenth. Return the time for each part.
+    """Add reservations to the replica `one`, in parts of `tenth` reservations. Return the time for each part.
 
     The replica does not run meanwhile. It starts again before this function returns.
 
-    tenth    the number of reservations in each part
+    tenth    the number of reservations in each part, which is a tenth of all
     numbers  the numbers of the parts, from 0 to 9
     """
     processes.stop("one")

@@ -1,4 +1,4 @@
-"""Finds the room of the replica that an event names."""
+"""Finds which room of the building an event means by its location."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _waiting(context: Context, _arguments: Namespace) -> None:
         )
     if not rows:
         context.screen.line(
-            "No tentative write waits for long. No tentative write is from a replica that is unreachable or forgotten."
+            "No tentative write has waited for long, and none comes from a replica that is unreachable or forgotten."
         )
         return
     context.screen.table(rows, heading=("since", "write", "what", "accepted by", "held by"))

@@ -181,7 +181,7 @@ def free(context: Context, arguments: Namespace) -> int:
     if not found:
         screen.line(f"At {context.here}, no room{clean(what)} is free {when}.")
         return NOTHING_FREE
-    screen.line(f"free{clean(what)} {when}, as {context.here} sees it:")
+    screen.line(f"free{clean(what)} {when}, as the replica {context.here} sees it:")
     if not screen.as_json:
         show_rooms(screen, found, zone)
     start = slot.start.astimezone(zone).isoformat(timespec="minutes")

@@ -45,7 +45,7 @@ def history(context: Context, arguments: Namespace) -> None:
     screen.table(rows, cut=5)
     moves = answer.get("moves_seen_here") or []
     if moves:
-        screen.line(f"how it moved, as {context.here} saw it:")
+        screen.line(f"how it moved, as the replica {context.here} saw it:")
     for one in moves:
         why = f"  {_because(context, one['because'])}" if one.get("because") else ""
         before, after = _where(context, one["from"]), _where(context, one["to"])

@@ -14,7 +14,7 @@ from cli.rest import Json, segment
 
 LOG_PART_WRITES = 500
 PACE_HELP = (
-    "With this pace, a replica sends and commits only on request. Run `sync` to send, or `commit` to commit."
+    "With manual pace, a replica sends and commits only on request. Run `sync` to send, or `commit` to commit."
     " `pace auto` ends manual pace."
 )
 REACH = {True: Cell("reachable", "green"), False: Cell("unreachable", "red")}

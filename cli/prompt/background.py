@@ -57,8 +57,8 @@ class Monitor:
     def look_again(self, quietly: bool) -> None:
         """Poll the replica at once, because a command has just run.
 
-        If `quietly` is true, report no changes, because the command has already shown the changes. After a change of
-        replica, also report no changes.
+        If `quietly` is true, report no changes, because the command has already shown the changes. Also report no
+        changes if the user has just switched to another replica.
         """
         if quietly or self._context.address != self._address:
             self._look(quietly=True)

@@ -1,4 +1,4 @@
-"""Plays a script of the scenario language under one design.
+"""Plays a script of the scenario language with one of the designs that are compared.
 
 A script may use only the commands in COMMANDS; `read_script` refuses others.
 """

@@ -66,7 +66,10 @@ class ExportQuery(Model):
         Field(default_factory=dict, description="The vector V in the answer of the other replica to GET /replica."),
     ]
     volume: Annotated[
-        Count, Field(ge=1, le=VOLUME_BYTES_MAX, description="The approximate size of a volume, in bytes.")
+        Count,
+        Field(
+            ge=1, le=VOLUME_BYTES_MAX, description="The approximate size of each part of the file (a volume), in bytes."
+        ),
     ] = VOLUME_BYTES_MAX
 
 

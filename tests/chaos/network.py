@@ -110,8 +110,8 @@ class Wire:
 
 
 class Network:
-    """A context manager that runs all wires of a cluster. `targets` holds the real address of each replica. Without
-    `namespaces`, no packets are dropped."""
+    """A context manager that runs the connections between all replicas of a cluster. `targets` holds the real address
+    of each replica. Without `namespaces`, no packets are dropped."""
 
     def __init__(self, targets: dict[str, tuple[str, int]], seed: str, namespaces: Namespaces | None) -> None:
         self.namespaces = namespaces

@@ -93,7 +93,9 @@ def test_free_lists_rooms_and_the_command_to_reserve_one(client: Client, replica
     replica.details = DETAILS
     assert client("free", "2026-12-01", "14:00", "--for", "90m", "--capacity", "4", "--features", "projector") == 0
     lines = client.out.splitlines()
-    assert lines[0].startswith("free with 4 seats, projector Tue 2026-12-01 14:00–15:30 UTC, as one sees it:")
+    assert lines[0].startswith(
+        "free with 4 seats, projector Tue 2026-12-01 14:00–15:30 UTC, as the replica one sees it:"
+    )
     assert lines[2].split() == ["6.12", "6", "projector", "Floor", "6", "08:00–20:00"]
     assert client.out.rstrip().endswith("reserve --room 6.12 --at 2026-12-01T14:00 --for 1h30m")
     assert client("reserve", *client.out.split("reserve ")[1].split()) == 0

@@ -82,7 +82,7 @@ def test_what_others_hold_is_kept_and_the_replica_may_come_back(replicas: Proces
     client("two", "link", "heal", "one")
     client("one", "link", "heal", "two")
     wait_until(lambda: "✓" in client("one", "status", "held"))
-    wait_until(lambda: "No tentative write waits for long" in client("two", "admin", "waiting"))
+    wait_until(lambda: "No tentative write has waited for long" in client("two", "admin", "waiting"))
     wait_until(lambda: member(replicas, "one", "three") == (True, True))
     assert set(former) <= set(state(replicas, "one")["vectors"]["V"]), "the vectors keep its entries"
 
@@ -164,5 +164,5 @@ def test_without_a_primary_the_list_says_how_to_get_one(replicas: Processes, cli
     assert "mine" not in waiting, "it has not waited for long, and its replica is here"
     assert "If one will never answer again, make another replica the primary: `admin promote --force`." in waiting
     client("two", "admin", "promote", "--force")
-    assert "No tentative write waits" in client("two", "admin", "waiting")
+    assert "No tentative write has waited" in client("two", "admin", "waiting")
     assert "✓" in client("two", "status", "theirs")

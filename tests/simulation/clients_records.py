@@ -1,4 +1,4 @@
-"""Drafts of clients for writes of records. A write takes or gives up a desk in an office."""
+"""Drafts of the writes that simulated clients make to records. A write takes or gives up a desk in an office."""
 
 from __future__ import annotations
 

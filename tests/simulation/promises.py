@@ -152,8 +152,8 @@ def judge_owner(demand: Demand, roles: dict[str, str | None], write: Write, outc
     First, a manager may cancel the reservation with a reason. The write must declare the manager's page, because the
     manager's role is read from this page.
 
-    Second, a write that needs a manager may hand over the reservation, or make a reservation for somebody else.
-    `judge_authority` checks that the user of the write is a manager.
+    Second, a manager may hand over the reservation, or make a reservation for somebody else. `judge_authority` checks
+    that the user of such a write is a manager.
     """
     needs_manager = bool(write.args.get("by_manager"))
     if write.op.startswith("reserve"):

@@ -337,7 +337,7 @@ def handler_of(replica: FakeReplica) -> type[BaseHTTPRequestHandler]:
 
         def stream(self) -> None:
             """Send events as they are added. Start after the position in the header Last-Event-ID. Without this header,
-            leave out all earlier events."""
+            send only events that are added later."""
             self.close_connection = True
             after = self.headers.get("Last-Event-ID")
             self.send_response(200)

@@ -176,9 +176,9 @@ def what_is_asked(write: Write) -> str:
 
 
 def asked_before(page: Mapping[str, str], write: Write) -> str | None:
-    """Check whether the page already has the request of this write. If not, return None.
+    """Return None if no earlier write on the page has the request id of this write.
 
-    Return `duplicate` if the earlier write asked for the same change. Otherwise return `differs`.
+    Return `duplicate` if an earlier write with this id asked for the same change. Otherwise return `differs`.
     """
     known = dict(request.split("=", 1) for request in page.get("requests", "").split(" ") if request)
     if remembered_as(write) not in known:

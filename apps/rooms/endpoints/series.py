@@ -202,7 +202,10 @@ class AllSeries(SeriesHandlers):
         `unmoved` lists the dates on which the request had no effect. `unmoved` is null if the same request had already
         been accepted."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
-        remedy = "A series cannot move to a new room. To use a new room, make a new series with `new_room: true`."
+        remedy = (
+            "A series cannot move to a room that does not exist yet. For such a room, make another series with"
+            " `new_room: true`."
+        )
         self.require_rooms(body.room, body.merge, remedy, session)
         self.require_owner(body.owner, request.caller, session)
         series = self.require_series(identifier, session)
