@@ -28,7 +28,7 @@ class Seal:
     """A primary's signature over its commits up to `csn`; see bayou/seals.py.
 
     before       the running hash before the first commit that is sent with the seal
-    after        the hashes of the later commits that the seal covers; these commits are not sent with the seal
+    after        the hashes of the commits after the last one that is sent with the seal, up to `csn`
     certificate  the certificate of the signer
     """
 
@@ -68,8 +68,8 @@ class Succession:
 
 @dataclass(frozen=True, slots=True)
 class StateProof:
-    """A primary's signature over its full state. `successions` are the commits of the state that named another primary.
-    The signer may not know all these commits."""
+    """A primary's signature over its full state. `successions` are commits that named another primary. The signer sends
+    those that it knows, up to the CSN of the state."""
 
     certificate: bytes
     signature: bytes
@@ -221,7 +221,7 @@ class Compared:
     common_csn   the last CSN that the two logs share; None if the histories are the same and the logs were not compared
     lacking      ids of writes here that the sender has never held
     asked        ids of all writes here that the receiver asked the sender about; None if the state comes from a file
-    takes_birth  true if the birth in the state may differ from the birth here
+    takes_birth  true if the receiver accepts a state whose birth differs from its own birth
     """
 
     common_csn: int | None = None

@@ -1,4 +1,4 @@
-"""The receiver's side of seals: it takes no commit that the primary has not signed. bayou/seals.py explains seals."""
+"""The receiver's side of seals: refuses commits that the primary has not signed. bayou/seals.py explains seals."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A primary signs the commits that it sends, once for each batch. Every other replica passes on the seals that it has
 stored. Such a replica may have no seal for the next commit, for example because the commit was made before TLS was
 switched on. Then the replica sends the commit as a tentative write, and the receiver gets the commit from the primary.
-Only the primary can sign a full state.
+The primary signs a full state. If the last commit of the state is a hand-over, the previous primary can sign it too.
 """
 
 from __future__ import annotations
@@ -47,15 +47,17 @@ class Sealing:
         self.is_incomplete = False  # the receiver lacks writes that it gets from the primary only
 
     def begin_again(self) -> None:
-        """Look for proofs again, because the receiver has said what it holds now."""
+        """Try again to send commits with seals. Call this method after the receiver has said which commits it holds."""
         self.passed_csn, self.is_incomplete = None, False
 
     def can_give_state(self) -> bool:
         """Return whether this replica can give a full state that a receiver accepts.
 
-        Without TLS, every replica can give such a state. With TLS, only the primary can sign a full state. If the
-        last commit is a hand-over, the previous primary can sign too. A state without commits needs no signature: if
-        two clusters begin at once, one of them learns the birth of the other from such a state.
+        Without TLS, every replica can give such a state. With TLS, the primary can sign a full state. If the last
+        commit is a hand-over, the previous primary can sign too. No other replica can sign.
+
+        Every replica can give a state without commits, because such a state needs no signature. The receiver can still
+        learn the birth of a cluster from such a state.
         """
         if self._signing is None:
             return True
@@ -113,8 +115,11 @@ class Sealing:
         return Selection(reach.csn, "", ())
 
     def _as_tentative(self, items: Iterable[Item]) -> tuple[Item, ...]:
-        """Return the items without their CSNs. Stop before the first commit that names a primary: as a tentative write,
-        this commit would be refused or committed a second time. Leave out notifications."""
+        """Return the items without their CSNs. Leave out notifications.
+
+        Stop before the first commit that names a primary. The receiver gets this commit from the primary only. As a
+        tentative write, a commit that opens an unknown epoch would be refused (`early_promotion`).
+        """
         found = []
         for item in items:
             if item.csn is not None and item.body and primary_write(item.body):

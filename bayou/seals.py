@@ -9,10 +9,11 @@ A running hash begins with BEGINNING. A replica may send only some of the commit
 also sends two things. `before` is the running hash before the first commit that is sent. `after` has the hashes of the
 commits after the last commit that is sent.
 
-A commit changes the primary. In a hand-over, the previous primary makes and signs this commit. In a forced promotion,
-the new primary makes and signs this commit, and the commit begins an epoch. `Reign` follows these commits, so a
-receiver always knows who must have signed the next commit. bayou/sealing.py makes seals, and bayou/seal_check.py checks
-them.
+Only a commit that names a primary can change the primary. In a hand-over, the previous primary makes and signs this
+commit. In a forced promotion, the new primary makes and signs this commit, and the commit begins an epoch. From these
+commits, a receiver computes the `Reign` of each commit. The reign says who must have signed the commit.
+
+bayou/sealing.py makes seals, and bayou/seal_check.py checks them.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ class Reign:
     epochs: tuple[Epoch, ...]
 
     def of_commit(self, csn: int, body: bytes) -> tuple[Reign, Reign]:
-        """Return the reign of the commit `csn`, and the reign of the next commit. `self` is the reign that the commits
-        before `csn` lead to. `body` has the canonical bytes of the commit `csn`.
+        """Return the reign of the commit `csn`, and the reign of the next commit. `body` has the canonical bytes of the
+        commit `csn`. `self` is the reign of the commit `csn` if this commit opens no epoch.
 
         The rules are those of storage/lua/engine/membership.lua. The two reigns differ only if the commit is a
         hand-over. A commit that opens an epoch belongs to the reign of the replica that has promoted itself.

@@ -79,13 +79,14 @@ class Outgoing:
     plans_in_vain    how many new plans the peer has asked for since the peer last acknowledged a frame
     is_caught_up     true if nothing is left to send; a standing session sets this to False to look for new writes
     is_holding_back  true if writes that have just arrived here wait, because the peer may get these writes from others
-    is_outdated      true if this session cannot send the next writes: this replica got their history after the hellos
+    is_outdated      true if this session cannot send the remaining writes, because this replica got a new history after
+                     the hellos
     is_state_taken   true if the peer's last Ack has shown that the peer holds the full state of the last StateFinish
     questions_left   how many questions the peer may ask; more than 0 only between the end of a full state and its Ack
     pause_s          how long writes that have just arrived here wait, in seconds
 
-    With `arrivals`, the session may stay open, and writes that have just arrived here may wait. No write waits until
-    everything was sent once. For `offered`, see Session.
+    With `arrivals`, the session may stay open. This side first sends everything that the peer lacks. Only after that,
+    writes that have just arrived here may wait. For `offered`, see Session.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Outgoing:
         self.is_outdated = False
         self.is_state_taken = False
         self.questions_left = 0
-        self._may_hold_back = False  # everything was sent once
+        self._may_hold_back = False  # true once a standing session has sent everything that the peer lacked
         self._window_bytes = WINDOW_BYTES_FIRST
         self._batch_bytes = BATCH_BYTES_FIRST  # after so many bytes a batch ends
         self._frames_sent = 0  # those that the peer acknowledges
@@ -158,7 +159,11 @@ class Outgoing:
         return frames
 
     def expects(self, ack: Ack) -> bool:
-        """Whether the peer may send this Ack now. The Ack for the end of a full state always asks for a new plan."""
+        """Return whether the peer may send this Ack now.
+
+        An Ack of an earlier plan may come at any time. Any other Ack may come only while frames are in flight. The Ack
+        for the end of a full state must ask for a new plan.
+        """
         if ack.plan < self.plan:
             return True
         return self.has_in_flight and (ack.replan or not self._in_flight[0].ends_state)

@@ -97,8 +97,8 @@ class AntiEntropyStore(Protocol):
     def stage(
         self, staging: str, pages: StatePages, lists: tuple[ListPart, ...], commits: tuple[LoggedCommit, ...] = ()
     ) -> str | None:
-        """Store a part of a full state, and return the name of the staging. Readers do not see the pages and the
-        commits of the part before `install`.
+        """Store a part of a full state, and return the name of the staging. Readers see the pages and the commits of
+        the part only after `install`.
 
         `staging` is empty for the first part. For a later part, `staging` is the name that the first call returned.
         Return None if another staging has begun since. Then the pages and the commits are not stored. The list entries

@@ -79,10 +79,9 @@ def lost_write(selection: Selection, state: State) -> Item | None:
     """Return the first item of the selection with a write that this replica has made and lost. Return None if there is
     no such item, or if this replica has retired.
 
-    The function compares each write of this replica in the selection with the newest write of this replica that the
-    replica still holds. The compared write is lost if the stamp of the compared write is greater than the stamp of the
-    newest write, and `prev` of the compared write is not greater. A notification does not count, because a notification
-    has no body.
+    `own` is the stamp of the newest write of this replica that the replica still holds. A write of this replica is lost
+    if its stamp is greater than `own`, and its `prev` is not greater than `own`. Notifications do not count, because
+    they have no body, and so no `prev`.
     """
     if state.retired:
         return None

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure(names: Sequence[str], size: Size) -> tuple[list[Row], list[str]]:
-    """Measure rows in the order of the table. Return their lines and the names of the rows that failed."""
+    """Measure the rows with these names. Return the lines of the table, and the names of the rows that failed."""
     began, rows, failed = time.monotonic(), list[Row](), list[str]()
     measures = ROWS | ON_REQUEST
     wanted = [name for name in measures if name in names]

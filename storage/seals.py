@@ -43,10 +43,11 @@ class SealStore(Queries):
         return [_decode(StoredSeal, text) for text in found]
 
     def note_seals(self, seals: Iterable[StoredSeal], successions: Iterable[Succession]) -> None:
-        """Store seals that were checked, and the seals of these successions.
+        """Store `seals`, which the caller has checked, and the seals that belong to `successions`.
 
-        A new seal may begin or end at the CSN at which a stored seal ends. The new seal replaces the stored seal if
-        both have the same epoch, and the same running hash at that CSN. The new seal then covers the commits of both.
+        A new seal may begin or end at the CSN at which a stored seal ends. The new seal replaces the stored seal in one
+        case: both have the same epoch and the same running hash at that CSN, and the stored seal begins no later than
+        the new seal. The new seal then begins where the stored seal began, and so covers the commits of both.
         """
         for seal in seals:
             new, replaced = seal, []

@@ -2,9 +2,9 @@
 
 These rules apply to every public method of Store and of its base classes. A method is atomic unless its docstring says
 otherwise. A refusal (bayou.errors) means that nothing changed. A RedisError means that Redis could not be reached or
-returned an error: after a ResponseError nothing has changed; after any other RedisError the change may have been made.
-After any RedisError, it is safe to repeat the call. Any thread may call any method. Stamps, and times whose names end
-in `_us`, are microseconds since 1970.
+returned an error. After a ResponseError, nothing has changed. After any other RedisError, the change may have been
+made. After any RedisError, it is safe to repeat the call. Any thread may call any method. Stamps, and times whose names
+end in `_us`, are microseconds since 1970.
 
 This module knows the namespace and the applications, but not the network.
 """
@@ -90,7 +90,7 @@ class Store(FullStateStore):
     """The log and the pages of one replica.
 
     commit_mode  `auto`: a primary commits each write at once when it accepts or receives the write. `manual`: a primary
-                 commits only when `commit` is called. While the pace is manual, `auto` means the same as `manual`
+                 commits only when `commit` is called. While `pace` is `manual`, `auto` means the same as `manual`
     ids          records new server ids outside the namespace (see Ids); None if there is no identity file
     keep         says which commits of the log a full state contains
     emptied      called when a script finds that the namespace no longer exists
@@ -287,8 +287,8 @@ class Store(FullStateStore):
 
     def _read_all(self, requests: Sequence[_Read]) -> list[tuple[dict[str, Any], Sequence[Any]]]:
         """Return a pair for each request. The first item has the vectors, the CSN, the history and the birth of one
-        moment. The second item has the views of the pages. If the read must be refused, the second item has the key
-        `missing` or `foreign` instead."""
+        moment. It is the same for all requests. The second item has the views of the request's pages. For a request
+        that must be refused, the second item is a dictionary with the key `missing` or `foreign`."""
         arguments: list[Any] = []
         for needs, birth, view, pages in requests:
             arguments += _json(vector_texts(needs)), birth, view, json.dumps(list(pages))
@@ -324,8 +324,8 @@ class Store(FullStateStore):
         stored. `source` is the label of the peer that sent the selection.
 
         The `status` of the result is `taken` if all writes were stored. Any other status is the reason for the stop.
-        Writes that this replica already had count as stored. Raises Hung if the first write cannot be stored, because a
-        play does not end.
+        Writes that this replica already had count as stored. Raises Hung if the selection's first write cannot be
+        stored, because the play of this write, or of another write that must be played again, does not end.
         """
         count = len(selection.items)
         while True:
@@ -490,18 +490,19 @@ class Store(FullStateStore):
         self._accept_membership("return", f"return-{now_us}", now_us, {"label": self._label})
 
     def activate(self, tag: str, now_us: int) -> str:
-        """Accept a write that makes `tag` (NAME/VERSION) the active version of its application. Clients write the
-        active version. Returns the id of the write. The write takes effect once it is committed."""
+        """Accept a write that makes `tag` (NAME/VERSION) the active version of its application; see `active_tag`.
+        Returns the id of the write. The write takes effect once it is committed."""
         accepted = self._accept_membership("activate", f"activate-{now_us}", now_us, {"application": tag})
         assert accepted.id is not None, "an activation is always logged"
         return accepted.id
 
     def active_tag(self, name: str) -> str:
-        """Return the tag of an application's active version. Clients write the active version. This is the version that
-        was activated. If none was activated, this is the oldest version that this replica can play.
+        """Return the tag of an application's active version. New writes of clients get this tag. The active version is
+        the version that was activated. If no version was activated, it is the oldest version that this replica can
+        play.
 
-        If the log may hold writes of a newer version, the newer version is active without an activation. This is safe:
-        a replica that cannot play the newer version has no sessions with this replica.
+        If the log may hold writes of a newer version, the newer version is active without an activation. This is safe,
+        because a replica that cannot play the newer version has no sessions with this replica.
         """
         versions = self._versions[name]
         newest = f"{name}/{max(versions)}"

@@ -232,8 +232,7 @@ def test_a_manager_may_demote_himself_but_do_nothing_afterwards(cluster: Cluster
 
 
 def test_a_user_who_is_not_among_the_people_is_not_judged(cluster: Cluster) -> None:
-    """Only users who are people in the log are judged. Without tokens, users may have any names. The configuration of a
-    replica has no influence on a play."""
+    """No write has added `nobody` or `operator` as a person. Without tokens, users may have any names."""
     assert cluster.one.store.accept(_song("nobody"), microseconds(utc_now())).status == "updated"
     assert cluster.two.store.accept(_song("operator"), microseconds(utc_now())).status == "updated"
     cluster.meet()

@@ -121,10 +121,10 @@ def test_two_libraries_read_the_times_of_a_feed(name: str) -> None:
 
 
 def different_zones(part: int) -> list[str]:
-    """Return the zones of this part. If several zones have the same description for THREE_YEARS, return only one of
-    them.
+    """Return the names of the time zones of one part, from 0 to PARTS - 1. If several zones have the same description
+    for THREE_YEARS, return only one of them.
 
-    The offset of a zone decides its part. So zones with the same description are always in the same part.
+    The UTC offset of a zone decides its part. So zones with the same description are always in the same part.
     """
     alike = {}
     for name in sorted(available_timezones()):

@@ -1,5 +1,5 @@
-"""A replica keeps a cancel that it has acknowledged. The cancel may have no effect, because the reservation was moved
-meanwhile. Then the replica makes the cancel again."""
+"""A replica makes a cancel again if it has acknowledged the cancel and the cancel has no effect. A cancel has no effect
+if the reservation was moved meanwhile at another replica."""
 
 from __future__ import annotations
 

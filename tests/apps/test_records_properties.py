@@ -41,7 +41,8 @@ Record = tuple[str, int, str]
 
 @dataclass(frozen=True)
 class Query:
-    """A query for the records of one box, with conditions on number and owner. `order` is ASC, DESC or empty."""
+    """A query of RELATION: the records with one value of `box`, and conditions on `number` and `owner`. `order` is
+    the direction of ORDER BY owner: ASC, DESC, or empty for no order."""
 
     box: str
     conditions: tuple[tuple[str, str, Any], ...]

@@ -376,8 +376,8 @@ def test_a_write_that_breaks_the_rules_fails_and_changes_nothing(building: Build
     ids=str,
 )
 def test_an_invalid_window_fails(building: Building, window: dict[str, Any]) -> None:
-    """Pages hold times with eight digits. With an invalid window, a reservation could begin at a time with more or
-    fewer digits. No dependency check would find this reservation, so the write fails."""
+    """All times in pages have eight digits. With an invalid window, the merge procedure could choose a time with more
+    or fewer digits. Dependency checks do not find such a time. So a write with an invalid window must fail."""
     building.reserve("vish/a", "09:00/10:00")
     merge = {"name": "nearest_free_time", "window_min": 120}
     building.reserve("neil/b", "09:00/10:00", merge=merge)

@@ -56,8 +56,8 @@ class Findings:
 def promote_if_no_primary(replicas: Replicas) -> str | None:
     """If no replica is the primary, promote the replica with the highest CSN by force, and return its label.
 
-    Return None if there is a primary. A run may lose its primary: a primary whose log may lack writes takes a new id,
-    and is then no longer the primary.
+    Return None if there is a primary. A run may lose its primary, because a primary whose log may lack writes takes a
+    new id. Under the new id, the replica is not the primary.
     """
     found = {label: replicas.look(label) for label in replicas.labels}
     if any(look["primary"]["here"] for look in found.values() if look):
