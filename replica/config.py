@@ -105,7 +105,7 @@ def _ip_address(value: str) -> str:
 
 
 class ReplicaSettings(Settings):
-    """The settings of a founder. `redis` is None unless the replica has its own Redis. `public` is the replica's host
+    """The settings of one replica. `redis` is None unless the replica has its own Redis. `public` is the replica's host
     name behind a reverse proxy; None if there is no proxy."""
 
     rest: Annotated[Address, BeforeValidator(read_address)]

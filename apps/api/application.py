@@ -50,15 +50,17 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A write that this replica has accepted, and its outcomes at several times.
+    """A write that this replica has accepted, and the outcomes of this write at several times.
 
-    accepted  the outcome in the answer to the user's request
+    accepted  the outcome in the answer to the user's request; see below for two exceptions
     told      the outcome when this replica last made a notice about the write; None if there was no notice
     outcome   the present outcome
     is_final  whether the write is committed
 
-    Two events change `accepted`. If the commit of the write was revoked, `accepted` is the outcome before the
-    revocation. If the write was made again under another id and then had no effect, `accepted` is None.
+    After the commit of the write was revoked, `accepted` is the outcome before the revocation.
+
+    If this replica had to make the write again under a new id, `accepted` is the first outcome under the new id. But
+    `accepted` is None if the write had no effect at that moment.
     """
 
     write: Write

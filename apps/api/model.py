@@ -171,7 +171,8 @@ def _fields_of(models: Iterable[type[BaseModel]]) -> dict[str, FieldInfo]:
 
 
 def _models_at(model: type[BaseModel], steps: Iterable[str]) -> list[type[BaseModel]]:
-    """Return the models that may describe the object at a path. A union has several models."""
+    """Return the models that an object in a query or a body may have. `steps` are the names and indexes that lead to
+    this object. If the type of the object is a union, the result has several models."""
     models = [model]
     for step in steps:
         if field := _fields_of(models).get(step):  # an index of a list leads to no other model

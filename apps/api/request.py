@@ -52,8 +52,8 @@ class ClientSession:
         return self.token.birth if self.was_sent else ""
 
     def needs_of_read(self) -> dict[str, int]:
-        """Return the vector that a view must cover before the request may read the view. If the request has already
-        made a write, the vector is empty. A later read of this request only shows the result of the write."""
+        """Return the vector that a view must cover before the request may read the view. A request that has made a
+        write only reads the result of this write. For such a read, the vector is empty."""
         return {} if self.has_written or not self.was_sent else self.token.needs_of_read(self.guarantees)
 
     def needs_of_write(self) -> dict[str, int]:

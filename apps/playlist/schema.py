@@ -16,8 +16,8 @@ SONGS_MAX = 500  # of an answer
 
 
 def _url(text: str) -> str:
-    """Return the text, which need not be a URL. Raise ValueError if the text begins with a scheme other than http and
-    https, because a click on such a link may run code."""
+    """Return the text, even if the text is not a URL. Raise ValueError if the text begins with a scheme other than http
+    and https, because a click on a link with another scheme may run code."""
     scheme = re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]*):", text)
     if scheme and scheme[1].lower() not in {"http", "https"}:
         raise ValueError(f"must be http://…, https://… or plain text that does not begin with {scheme[0]!r}")

@@ -1,8 +1,9 @@
 """The canonical form in which a write carries queries and statements. query.lua and changes.lua describe this form.
 
-An operand is a value or a parameter. The text :NAME stands for the parameter NAME. A step may have several
-alternatives, which give the parameter different values. A value may be a text that begins with a colon. The operand of
-such a value has a second colon in front.
+An operand stands for a value or for a parameter. The operand of a parameter is the text :NAME. The operand of a value
+is the value. But if the value is a text that begins with a colon, the operand has a second colon in front.
+
+A step of a write may have alternatives. Each alternative gives values to the parameters of the step.
 """
 
 from __future__ import annotations

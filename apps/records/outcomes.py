@@ -24,7 +24,8 @@ def obstacles(detail: str, relation_of: Callable[[str], Relation | None]) -> lis
 
 
 def noted(text: str, relation_of: Callable[[str], Relation | None]) -> Json:
-    """Return the conflict that a note on the page of conflicts describes."""
+    """Return a conflict as JSON. `text` is the note about this conflict, from the page conflicts:NAME~HASH of a
+    relation."""
     write, user, request, accepted_at, wanted, detail = text.split(FIELD)
     return {
         "write": write,

@@ -134,8 +134,8 @@ class _Reader:
 
 
 def _expected(source: Source, relation: Relation, name: str, value: Value) -> Operand:
-    """Return the operand for a value of an expected row. In the request, such a value is an operand already: :NAME
-    stands for the parameter NAME, and ::TEXT stands for the text :TEXT."""
+    """Return the operand for `value`, which stands in an expected row of a request. The row belongs to a check. In the
+    row, :NAME stands for the parameter NAME, and ::TEXT stands for the text :TEXT. `name` is the attribute."""
     if parameter := parameter_of(value):
         return source.parameter(relation, name, parameter)
     return literal(source.stored(relation, name, value_of(value, {})))

@@ -61,8 +61,8 @@ class Source:
         raise BadInput("bad_input", f"{self.place}{position}: {reason}.", field=self.place, text=self.text)
 
     def operand(self, relation: Relation, attribute: str, node: Any) -> Operand:
-        """Return the operand for `node`, a value or a parameter in the text. The text compares the attribute with this
-        operand, or sets the attribute to this operand."""
+        """Return the operand for `node`, the part of the SQL text that stands for a value of the attribute. Raise
+        BadInput if `node` is neither a value nor a parameter, or if a value does not fit the type of the attribute."""
         if isinstance(node, exp.Placeholder) and isinstance(node.this, str):
             return self.parameter(relation, attribute, node.this)
         value: object

@@ -98,8 +98,8 @@ def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def local_shown(held: Reservation, asked_at: RoomSlot, zone: ZoneInfo) -> dict[str, str]:
-    """Return the local times that the request asked for, as a JSON value with the schema LOCAL (see answer_schemas.py).
-    `asked_at` is the slot at these local times."""
+    """Return the local times that were requested for the reservation `held`, as a JSON value with the schema LOCAL (see
+    answer_schemas.py). `asked_at` is the slot at these local times, by the present rules of the time zone."""
     assert held.local is not None, "its local times are known"
     return {"timezone": held.local.zone or zone.key, **_times(asked_at, zone)}
 

@@ -123,9 +123,9 @@ def move_back(context: DraftContext, identifier: str, held: Reservation, to: Roo
 def cancel(context: DraftContext, identifier: str, reservation: Reservation, reason: str | None = None) -> Draft:
     """Return the draft that cancels a reservation. The draft also names the room, for people who read the log.
 
-    The draft declares the pages of every requested slot, even if the reservation is final. A forced promotion may
-    revoke the commit of the reservation, and a replay may then move the reservation to its second choice. The cancel
-    must work there too.
+    The draft declares the pages of every slot that the reservation may get, even if the reservation is final. A forced
+    promotion may revoke the commit of the reservation. Then a replay may move the reservation to another of these
+    slots. A play of the cancel must remove the reservation from the pages of that slot.
     """
     args = {"reservation": identifier, "room": reservation.room}
     if reason is not None:
@@ -253,8 +253,8 @@ def pages_holding(identifier: str, reservation: Reservation, final: bool) -> lis
 
 
 def local_times(context: DraftContext, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that say how far local time is ahead of UTC. These arguments cover every slot that the write
-    may get. `args` are the other arguments of the write. See lua/local_times.lua."""
+    """Return the arguments that say how far local time is ahead of UTC, for every slot that the write may give to a
+    reservation. `args` are the other arguments of the write. See lua/local_times.lua."""
     spans: list[tuple[int, int]] = []
     for occurrence in args.get("occurrences", [{}]):
         one = {**args, **occurrence}

@@ -130,7 +130,9 @@ class Console:
                 yield texts.get(membership["membership"], "")
 
     def _revoked(self, transaction: Transaction) -> Iterator[str]:
-        """Yield the lines for an installed full state. Each revoked commit of a client has a line in red."""
+        """Yield the lines for an installed full state. Each event `revoked` has a line in red, except the event of a
+        membership write that is tentative again. One more line in red names the pages of revoked commits that are no
+        longer in the log."""
         yield f"installed the full state of {self.name(str(transaction.source))}"
         for event in transaction.events:
             data = event.data

@@ -12,8 +12,9 @@ follows, because the user was told that the request is accepted.
 
 If a transaction rolls writes back, its first event is `replay`. This event names the writes that were rolled back.
 
-When a full state is installed, each revoked commit gives an event `revoked`, unless the write is unknown because the
-log had already dropped the commit. Then an event `reset` follows, because all data on a screen may have changed.
+When a full state is installed, two kinds of writes give an event `revoked`: the writes that were committed and are
+tentative again, and the writes that are lost (see `_of_revoked`). The last event is `reset`, because all data on a
+screen may have changed.
 
 For a listener that only counts, this module can summarise transactions without reading the log.
 """
@@ -217,7 +218,7 @@ def replay(entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Des
     played_again  the writes that were played again, in the order of the replay, with their new results
     left_out      the number of rolled back writes that are not listed
 
-    If the transaction rolled back many writes, only the first of these writes in the order are listed.
+    If the transaction rolled back many writes, only the writes with the smallest stamps are listed.
     """
     undone: Sequence[Undone] = entry.get("undone", ())
     steps = {one.write: _step(one, writes.get(one.write), describer) for one in undone}
@@ -263,10 +264,13 @@ def _first_part(description: Mapping[str, Any]) -> Mapping[str, Any]:
 def _of_revoked(
     entry: Mapping[str, Any], writes: Mapping[str, Write], describer: Describer, label: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the events of the revoked commits, then a `reset`. The writes in `revoked` are tentative again. The writes
-    in `lost` no longer exist: they have no place in the new log, and they cannot be made again. Some revoked commits
-    were already dropped from the log, so their writes are unknown. `lost_pages` names the pages that these commits
-    changed."""
+    """Yield the events of an installed full state: an event `revoked` for each write in the lists `revoked` and `lost`
+    of the entry, then an event `reset`.
+
+    revoked     the writes that were committed and are tentative again
+    lost        the writes that no longer have a place in the order and cannot be made again
+    lost_pages  the pages that revoked commits had changed, if the log no longer held these commits
+    """
     peer = entry.get("peer") or None
     for fate in ("revoked", "lost"):
         for identifier in entry.get(fate, ()):

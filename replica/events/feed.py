@@ -219,9 +219,8 @@ class EventFeed:
             self._reset(Cursor.parse(self._store.last_event()))
 
     def _reconnected(self, broken: bool) -> None:
-        """Reset the feed, if this is necessary after a new connection to the store. A reset is necessary if `broken` is
-        true, or if the store has lost events. The store has lost events if its last event is older than the last event
-        of the feed."""
+        """Reset the feed after a new connection to the store, if an event could not be shown (`broken`), or if the
+        store has lost events. The store has lost events if its last event is older than the last event of the feed."""
         last = Cursor.parse(self._store.last_event())
         if broken or last < self._last:
             self._reset(last)

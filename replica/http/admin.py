@@ -415,8 +415,8 @@ class MembershipChanges:
         return {"label": label, "invitation": invitation, "until": until.isoformat()}
 
     def promote(self, request: Request[None, PromoteBody]) -> Answer:
-        """Make this replica the primary. If `to` names another replica, make that replica the primary instead. Only the
-        present primary can do that."""
+        """Make this replica the primary. If `to` names another replica, hand over the role of the primary to that
+        replica instead. Only the present primary can hand over."""
         if request.body.force:
             self._membership.force(although_it_answers=request.body.although_it_answers)
         else:

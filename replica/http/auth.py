@@ -119,9 +119,10 @@ class Security:
         """Add the caller as a person of this cluster, if the caller is a manager who logs in at the proxy and is not a
         person yet.
 
-        Other replicas do not know the role that the proxy gives. They let a manager's write about other people have an
-        effect only if the replicated data name its user as a manager. So this method submits a write that records the
-        role. Every replica plays that write before the manager's own write. Nobody gets the token of the new person.
+        The role that the proxy gives is not in the replicated data. A write about people has an effect only if its user
+        is the operator, or is a manager in the replicated data. So this method submits a write of the operator that
+        adds the caller as a manager. Every replica plays this write before the caller's next writes. Nobody gets the
+        token of the new person.
         """
         if self._proxy_login is None or caller.role != "manager" or caller.name == OPERATOR:
             return

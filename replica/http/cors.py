@@ -1,16 +1,17 @@
-"""The rules for web pages that use this replica through a browser. Without tokens, the replica has no other protection.
+"""The rules for requests that web pages send to this replica from a user's browser. Without tokens, only these rules
+protect the replica from foreign web pages.
 
 - A write from a page of another origin is refused. Otherwise a foreign page could make reservations in a user's name.
 - A page of another replica of the cluster may use the endpoints that are declared `for_cluster_pages`, because the
   cluster page shows all replicas and cuts links of all replicas. Such a page may use an endpoint with the method POST,
-  such as a commit, only with `auth: none`, as in a class.
-- The header Host must have `localhost`, an IP address, or a host name from the configuration. Otherwise a foreign page
-  could point the page's own host name at the replica's address (DNS rebinding). Then the foreign page would seem to be
-  the replica's own page.
+  such as a commit, only with `auth: none`.
+- The header Host must have `localhost`, an IP address, or a host name from the configuration. Otherwise the owner of a
+  foreign page could point the host name of the page at the address of the replica (DNS rebinding). Then a browser would
+  treat the foreign page as the replica's own page.
 
-The rule for the header Host applies to a replica that listens only on the loopback address. It also applies to all
-replicas with `auth: none` or `auth: proxy`. With `auth: proxy`, a browser may send the login to any host name. With
-`auth: tokens`, DNS rebinding gains nothing: browsers send a cookie only to the host name that set the cookie.
+The rule for the header Host applies to all replicas with `auth: none` or `auth: proxy`. With `auth: tokens`, the rule
+applies only to a replica that listens on the loopback address. The other replicas do not need the rule, because a
+browser sends the cookie with the token only to the host name that set the cookie.
 
 Only browsers send the header Origin, so the first two rules do not apply to other programs.
 """

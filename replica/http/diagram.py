@@ -58,9 +58,9 @@ def _stream_id(text: str) -> str:
 
 class DiagramQuery(Model):
     after: Annotated[str, AfterValidator(_stream_id)] = Field(
-        default=BEGINNING, description="The id of the last transaction that was read."
+        default=BEGINNING, description="The value of `next.after` in the previous answer."
     )
-    after_frame: Annotated[Count, Field(description="The field `at` of the last frame that was read.")] = 0
+    after_frame: Annotated[Count, Field(description="The value of `next.after_frame` in the previous answer.")] = 0
 
 
 def endpoint(parts: Parts) -> Endpoint:
@@ -112,13 +112,15 @@ class _Marks:
         """Yield the marks of a transaction in the order in which the engine works. The engine first rolls writes back,
         then plays new and committed writes, and then replays writes.
 
-        Each of the first MARKS_MAX new or committed writes has its own mark. If there are more such writes, one more
-        mark counts the rest. Each of the first MARKS_MAX replayed writes also has its own mark, and one more mark
-        counts the rest.
+        Each of the first MARKS_MAX new or committed writes has its own mark. One more mark counts the other new or
+        committed writes.
 
-        Only two marks have entries in `writes`. The entries have the form of the event `replay`. The mark `rolled_back`
-        lists the writes that were undone, then the writes that were played again. The mark that counts the rest of the
-        replayed writes lists these writes.
+        Each of the first MARKS_MAX replayed writes whose outcome changed has its own mark. One more mark counts the
+        other replayed writes.
+
+        Two marks list writes, in the form of the event `replay`. The mark `rolled_back` lists the writes that were
+        undone, then the writes that were played again. The mark that counts the other replayed writes lists replayed
+        writes that have no mark of their own. In all other marks, `writes` is empty.
         """
         if entry["kind"] == "revoked":
             yield _mark("installed", 1)

@@ -33,7 +33,7 @@ RETRY_MS = 1000  # after which a browser comes back when the stream broke
 
 
 class EventsQuery(Model):
-    after: str | None = Field(default=None, description="The id of the last event that was received.")
+    after: str | None = Field(default=None, description="The id of an event. The stream begins after this event.")
 
 
 def endpoint(parts: Parts) -> Endpoint:
