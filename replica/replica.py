@@ -207,8 +207,8 @@ class Replica:
         self._say(self._identity.resolve(store, is_whole=is_whole) or "Redis was restarted; nothing is lost.")
 
     def _resolve_emptied(self) -> None:
-        """Decide the id again after the namespace was emptied while Redis kept running. Any thread may call this
-        method, so a new thread makes the decision."""
+        """Decide the id again after the namespace was emptied while Redis kept running. A new thread makes the
+        decision, so the caller does not wait."""
 
         def resolve() -> None:
             with contextlib.suppress(RedisError):  # the next request finds it again

@@ -197,12 +197,12 @@ def extend(
         days = [day for day in recurrence.dates(rule, begins, zone) if day.isoformat() > last]
     days = [day for day in days if (found := known.get(day.isoformat())) is None or found[0].slot is None]
     if not days:
-        field, other = ("dates", "other `dates`") if body.until is None else ("until", "a later `until`")
-        raise BadInput(
-            "bad_input",
-            f"The series already has an occurrence with a slot on each of these dates. Give {other}.",
-            field=field,
+        field, other = (
+            ("dates", "`dates` on which the series has no occurrence with a slot")
+            if body.until is None
+            else ("until", "a later `until`")
         )
+        raise BadInput("bad_input", f"This request would add no occurrence to the series. Give {other}.", field=field)
     remedy = "Extend the series in several steps."
     collected = _Collected(identifier, len(days), limit_of(context, context.user), remedy)
     shared = like[max(like)]
@@ -313,8 +313,8 @@ class _Collected:
 
     @property
     def args(self) -> dict[str, Any]:
-        """The arguments of `needs`, the argument `occurrences`, and the arguments that most occurrences share. The
-        caller adds the other arguments of the write."""
+        """The arguments of `needs`, the argument `occurrences`, and the arguments in _SHARED that the first occurrence
+        has. The caller adds the other arguments of the write."""
         return {**self._shared, **self._needs.args, "occurrences": self.occurrences}
 
     def add(self, occurrence: dict[str, Any], search: Needs, pages: Sequence[str]) -> None:

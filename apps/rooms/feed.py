@@ -1,8 +1,8 @@
 """Writes reservations as iCalendar (RFC 5545): the events of a feed, and free/busy times.
 
 A feed is a calendar that other programs poll. An event has the same UID at every replica and after every move.
-Service.feed_revisions gives the SEQUENCE and LAST-MODIFIED of each event. The replica stores these values with the last
-state that the feed has shown. So the same state always gives the same bytes.
+Service.feed_revisions gives the SEQUENCE and LAST-MODIFIED of each event. The replica stores these two values, and
+changes these values only if the event changes. So an event that has not changed always has the same bytes.
 
 This module has no access to requests or the store. The module is imported only when a client asks for a feed, because
 icalendar takes 3 MiB of memory.
@@ -30,9 +30,8 @@ RESERVATION = "X-BAYOU-RESERVATION"  # USER/REQUEST, by which an import finds th
 def calendar(
     name: str, cluster: str, zone: ZoneInfo, days: tuple[date, date], seen: Mapping[str, FeedRevision]
 ) -> bytes:
-    """Return the feed called `name`, as iCalendar. `seen` maps the ids of reservations to their revisions. The feed has
-    an event for each of these reservations. If the feed no longer shows a reservation, the event has the status
-    CANCELLED.
+    """Return the feed called `name`, as iCalendar. `seen` has the revision of each reservation, by reservation id. The
+    feed has an event for each revision. If `here` of a revision is false, the status of the event is CANCELLED.
 
     `days` are the first and the last day for which the feed describes the time zone.
     """

@@ -149,8 +149,9 @@ class Search:
         return found
 
     def _near(self, shifted: Iterable[Shifted]) -> set[str]:
-        """Return the ids of the reservations on the pages around the slots `asked_at` of `shifted`. If a reservation on
-        these pages is shifted too, its own move back may bring it into one of these slots."""
+        """Return the ids of the reservations that may move into a slot `asked_at` of `shifted` when they move back. The
+        reservations stand on pages of rooms at most SHIFT_MAX_MIN minutes from this slot. Pages of days without
+        shifted reservations are left out."""
         doubtful, pages = set(self._doubtful), set[str]()
         for one in shifted:
             at = one.asked_at
@@ -159,9 +160,9 @@ class Search:
         return {identifier for ids in self._on_pages(pages).values() for identifier in ids}
 
     def _standing(self, shifted: Iterable[Shifted], moving: Mapping[str, Shifted]) -> dict[str, dict[str, RoomSlot]]:
-        """Return page -> id -> slot for each page of the slots `asked_at` of `shifted`. The slot of a reservation in
-        `moving` is its `asked_at`, as if the reservation had already moved. Any other reservation has its present
-        slot."""
+        """Return page -> id -> slot. The pages are those that hold a slot `asked_at` of `shifted`. The slot of a
+        reservation in `moving` is its `asked_at`, as if the reservation had already moved. Any other reservation has
+        its present slot."""
         found: dict[str, dict[str, RoomSlot]] = {page: {} for one in shifted for page in one.asked_at.pages}
         for part in in_parts(found):
             views = self._service.read(part, self._session).pages

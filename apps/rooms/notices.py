@@ -167,9 +167,9 @@ def _cancelled(part: _Part, zone: ZoneInfo) -> Iterator[_Told]:
 
 
 def _without_effect(part: _Part, because: str, zone: ZoneInfo) -> Iterator[_Told]:
-    """Yield the sentences that say that a write had no effect. The user of the write gets a sentence, and so does the
-    owner that the write names. If the owner was told of a cancel by somebody else, the owner gets a sentence too: the
-    reservation is not cancelled."""
+    """Yield the sentences that say that a write had no effect. The user of the write gets a sentence. If the write
+    names a new owner, the new owner gets the same sentence. If the write is a cancel by somebody else, and the owner of
+    the reservation was told of the cancel, the owner gets a sentence that the reservation is not cancelled."""
     asks = "slots" in part.args
     if part.told == part.outcome and not (asks and part.is_final):
         return

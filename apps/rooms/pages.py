@@ -149,8 +149,8 @@ def owner_of(identifier: str, held: Reservation | Series) -> str:
 
 
 def owned_id(owner: str, name: str) -> str:
-    """Return the id of a reservation in the list `user:OWNER`. The entry `name` is the request id, or USER/REQUEST if
-    somebody else made the reservation."""
+    """Return the id of a reservation that the page `user:OWNER` lists. `name` is the entry for the reservation on this
+    page: the request id, or USER/REQUEST if somebody else made the reservation."""
     return name if "/" in name else f"{owner}/{name}"
 
 
@@ -235,8 +235,8 @@ def remembered_as(identifier: str, user: str, request: str) -> str:
 
 
 def _request_ids(fields: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the last requests that changed a reservation or series, as `remembered_as` names them. Leave out what each
-    request asked for."""
+    """Return the last requests that changed a reservation or series, as `remembered_as` names them. The field
+    `requests` also has what each request asked for. The result leaves this out."""
     return tuple(request.partition("=")[0] for request in fields.get("requests", "").split(" ") if request)
 
 

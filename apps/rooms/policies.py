@@ -119,7 +119,7 @@ class Policies:
         return True
 
     def on_grid(self, minute: int, zone: ZoneInfo) -> int:
-        """Return the first time from `minute` on at which the grid lets a reservation begin. `minute` and the result
+        """Return the first time from `minute` on at which `grid_min` lets a reservation begin. `minute` and the result
         are numbers of minutes since 1970."""
         return minute if self.grid_min is None else minute + -minute_of_day(minute, zone) % self.grid_min
 

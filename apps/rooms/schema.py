@@ -99,7 +99,10 @@ Owner = Annotated[
 ]
 NewRoom = Annotated[
     bool,
-    Field(description="True if the room may be new. If false, the configuration or a reservation must name the room."),
+    Field(
+        description="True if the room may be new. If false, the room must be in the configuration or in an earlier"
+        " reservation."
+    ),
 ]
 LocalDate = Annotated[date, BeforeValidator(parse_date), WithJsonSchema(dict(DATE))]
 TimeZone = Annotated[
@@ -189,7 +192,11 @@ class ReserveBody(Model):
         default=[], alias="except", description="Dates on which the series has no occurrence."
     )
     occurrences: Occurrences = "best_effort"
-    series: Name | None = Field(default=None, description="The series that this single reservation belongs to.")
+    series: Name | None = Field(
+        default=None,
+        description="The request id of the series that the new reservation belongs to. Only for a request without"
+        " `rule`.",
+    )
     timezone: TimeZone = None
     owner: Owner = None
     new_room: NewRoom = False

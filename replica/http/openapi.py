@@ -174,7 +174,8 @@ def _error(codes: Sequence[str]) -> Schema:
 
 
 def _schema_of(model: type[Model], schemas: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a model. The definitions that it uses are added to `schemas`, which all endpoints share."""
+    """Return the schema of a model. Add the definitions that the schema uses to `schemas`. All endpoints share
+    `schemas`."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schema.pop("$defs", {}))
     return schema

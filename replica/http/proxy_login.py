@@ -1,9 +1,9 @@
 """Login through a trusted proxy (`auth: proxy`): the proxy logs users in, and names them in headers.
 
-Anybody can send such headers, so this replica accepts the headers only from the addresses of the proxies. A request
-with such a header from another address is refused. Its sender may use a false name, or the configuration may not name
-the proxy. A proxy must replace the headers that its client sends. If a proxy only adds its own headers, the request is
-refused too.
+Anybody can send these headers, so this replica accepts the headers only from the addresses of the proxies. If a request
+with one of these headers comes from another address, the request is refused, because the name may be false. A proxy
+must replace the headers that its client sends. If a proxy only adds its own headers, a header comes twice, and the
+request is refused too.
 """
 
 from __future__ import annotations

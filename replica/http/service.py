@@ -44,8 +44,8 @@ class Change(Protocol):
 
 
 class ReplicaService:
-    """Implements apps.api.service.Service. A method with a client session may also raise TooMany. `clock` returns the
-    current time as an aware datetime in UTC.
+    """Implements apps.api.service.Service. A method with a client session raises TooMany if too many requests already
+    wait for writes of their client sessions. `clock` returns the current time as an aware datetime in UTC.
 
     `follow` returns the current position in the sequence of events. A request can wait for the next event after that
     position. If `follow` returns None, no request waits.

@@ -31,7 +31,7 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 
 def endpoints(parts: Parts, tables: Tables) -> list[Endpoint]:
     """Return the endpoints of the web pages and of their files. `tables` has all endpoints of the replica. A program
-    that requests `/` gets a list of their paths."""
+    that requests `/` gets a list of the paths of all these endpoints."""
     pages, endpoint = Pages(parts, tables), partial(own_endpoint, "GET", answers={200: None}, role=None)
     endpoint = partial(endpoint, is_refused_when_busy=False)  # so that a page can say why it shows nothing
     return [

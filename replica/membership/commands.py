@@ -208,8 +208,8 @@ class Membership:
             if lacking := self._peers.lacking(tag):
                 raise Conflict(
                     "not_everywhere",
-                    f"These replicas have not announced {tag} to this replica: {', '.join(lacking)}. Start a release"
-                    f" that has {tag} on each of these replicas. Then run `sync` on this replica, and try again.",
+                    f"These replicas have not announced {tag} to this replica: {', '.join(lacking)}. On each of"
+                    f" these replicas, start a release that has {tag}. Then run `sync` on this replica, and try again.",
                     lacking=lacking,
                 )
             write = self._store.activate(tag, self._now_us())
@@ -289,8 +289,8 @@ class Membership:
         original prevails. Otherwise this replica begins a new epoch under a new id, and the log of this replica
         prevails.
 
-        In the log that does not prevail, the commits after the last common commit are revoked. The writes of that log
-        that have no place in the order are made again.
+        In the log that does not prevail, the commits after the last common commit are revoked. Some writes of this log
+        may have no place in the order. These writes are made again (see `_resubmit`).
         """
         with self._one_at_a_time():
             if self._store.state().server != server:
@@ -373,9 +373,9 @@ class Membership:
         return Held(state.server, stamp, state.csn, runs, process, state.primary, state.history)
 
     def _answers(self, label: str, server: str | None = None, *, but: str = "") -> bool:
-        """Return whether the replica with this label answers at its address. If `server` is given, that replica must
-        also have the id `server`, and its process must not have the text `but`. Return False if the link to the replica
-        is cut."""
+        """Return whether the replica with this label answers at its address. If `server` is given, the result is false
+        for a replica with another id, and for the process with the random text `but` (see Introduction). If the link to
+        the replica is cut, the result is false too."""
         try:
             address = self._peers.linked_address(label)
             held = rpc.request_held(address, self._introduction(), self._credentials, is_probe=True)
@@ -466,7 +466,7 @@ class Membership:
 
     def _other_primary(self, state: State) -> str:
         """Return the label of the primary. Raises Conflict if no primary is known, or if this replica is the primary.
-        Also raises Conflict if the replica that was the primary now has another id."""
+        Also raises Conflict if the replica with this label has taken another id since it became the primary."""
         primary = label_of(state.primary, self._store.members())
         if primary is None:
             raise Conflict(

@@ -184,8 +184,8 @@ class Identity:
     def _begin(
         self, store: Store, server: str, *, first_primary: bool, restored: bool = False, manner: str = ""
     ) -> None:
-        """Record the id in the identity file, then open the namespace under the id. At a first start, record
-        `founded_at` last.
+        """Record the id in the identity file, and then open the namespace under the id. At a first start, record
+        `founded_at` after the namespace is open.
 
         `restored` says that the data is an older copy. A wrong clock may have left late stamps in the log of this copy.
         So if the last stamp is more than a year beyond the clock, the stamps of a new id start from the clock.

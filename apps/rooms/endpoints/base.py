@@ -94,7 +94,8 @@ class Handlers:
             self.require_room(name, remedy, session)
 
     def known_room(self, text: str, session: ClientSession) -> str:
-        """Convert a room name of a path to the form that pages use. Raise Unknown if there is no such room."""
+        """Return the room name `text`, which comes from the path of a request, in the form that pages have. Raise
+        Unknown if the name is invalid or if there is no such room."""
         try:
             name = room_name(text)
         except ValueError as reason:
@@ -177,9 +178,9 @@ class Handlers:
         """Raise Conflict if an earlier request with the same id differs from `wanted`. `by.user` is the user of both
         requests, and `by.request` is the id of both requests.
 
-        The log says what the earlier request asked for. If the log no longer holds the write, a request to reserve is
-        compared with the page of the reservation or series. The page still says most of what a request to reserve asked
-        for. Any other request is not compared, and counts as the same.
+        The write of the earlier request says what that request asked for. If the log no longer holds this write, a
+        request to reserve is compared with the page of the reservation or series. The page says most of what the
+        earlier request to reserve asked for. Any other request is not compared, and counts as the same.
         """
         ops = next(group for group in _SAME_IDS if wanted["op"] in group)
         write = self._accepted_before(identifier, by, ops)

@@ -36,8 +36,9 @@ class Conflicts(Handlers):
         return {"conflicts": [one for one in shown if _is_asked_for(one, request.query)]}
 
     def _with_present_slots(self, conflicts: list[Answer], session: ClientSession) -> Iterator[Answer]:
-        """Yield the conflicts. If an outcome does not say which slot the reservation got, `got` is the present slot.
-        Leave out a cancel if the reservation is cancelled now."""
+        """Yield the conflicts. If the outcome of a conflict does not say which slot the reservation got, set the field
+        `got` to the present slot of the reservation. Leave out the conflict of a cancel if the reservation is cancelled
+        now."""
         pages = {one["id"]: reservation_page(one["id"]) for one in conflicts if not _is_told(one)}
         views = self.service.read(sorted(pages.values()), session).pages  # in the client's session, as any read
         for one in conflicts:
@@ -49,8 +50,8 @@ class Conflicts(Handlers):
 
 
 def _is_told(conflict: Answer) -> bool:
-    """Return whether the outcome itself says which slot the reservation got. The outcome `rejected` says that the
-    reservation got no slot."""
+    """Return whether the outcome of a conflict says which slot the reservation got. The result is also true for the
+    outcome `rejected`, which says that the reservation got no slot."""
     return bool(conflict["got"]) or conflict["outcome"] == "rejected"
 
 

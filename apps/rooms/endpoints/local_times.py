@@ -43,7 +43,8 @@ class LocalTimes(Handlers):
     def list_shifted(self, request: Request[LocalTimesQuery, None]) -> Answer:
         """List the shifted reservations: reservations whose slot no longer has the requested local time. The cause is a
         change of `timezone` or of the rules of a time zone. Reservations that are over are left out. The list is in the
-        order of days, and an answer covers whole days. An answer with a `next` may be empty."""
+        order of days, and an answer covers whole days. If later days remain, `next` is not null. Then send the request
+        again with `after` set to `next`. The list may be empty although later days remain."""
         query = request.query
         self.service.read([], request.session)  # in the client's session, as any read
         with self._finding:
@@ -88,7 +89,8 @@ def _in_order(search: Search) -> Iterator[Shifted]:
 
     Reservations that move to an earlier time are one group, with the earliest reservation first. Reservations that move
     to a later time are the other group, with the latest reservation first. The first reservation that the search finds
-    decides which group comes first. If the other group is empty, the days are not searched again.
+    decides which group comes first. `search.days` are searched once for each group. If the second group is empty, its
+    search is left out.
     """
     first = next((one for part in search.parts(search.days, PART) for one in part.shifted), None)
     if first is None:
