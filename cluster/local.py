@@ -19,8 +19,11 @@ ROOMS = ["6.12", "6.13", "7.01"]
 
 def write_configuration(folder: Path, labels: Sequence[str], settings: dict[str, Any]) -> Path:
     """Write `folder`/config.yaml with these replicas on free ports, and return the path of the file. `settings` are
-    added to the configuration, and replace settings with the same name. The configuration does not limit the number of
-    requests, because one program makes all requests."""
+    added to the configuration, and replace settings with the same name.
+
+    Unless `settings` sets limits, the number of requests is not limited, because one program makes the requests of all
+    users.
+    """
     free = free_addresses(2 * len(labels))
     replicas = {label: {"rest": next(free), "anti_entropy": next(free)} for label in labels}
     whole = {"cluster": folder.name, "primary": labels[0], "rooms": ROOMS, "replicas": replicas}

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _carry_out(asked: argparse.Namespace) -> int:
-    """Import the modules that only this command needs, and run the command."""
+    """Run the command in `asked`. Import a module only when a command needs this module, to save time."""
     match asked.command:
         case "run":
             from cluster.run import run  # noqa: PLC0415
@@ -118,10 +118,11 @@ def _parser() -> argparse.ArgumentParser:
     teaches = add(
         "class",
         help="start all replicas on new data for a class, with manual pace, and open the cluster page",
-        description="Start all replicas of the configuration for a class. The data is new, in the folder .class of\n"
-        "the data folder. The replicas have manual pace: they send and commit nothing by themselves.\n"
-        "On the cluster page, you do each step. You can also crash and restart replicas there, and start\n"
-        "over. To start over in the terminal, type reset. Ctrl-C stops the replicas.",
+        description="Start all replicas of the configuration for a class. The replicas begin with empty logs. Their\n"
+        "data is in the folder .class of the data folder. The replicas have manual pace: they send and commit\n"
+        "nothing by themselves. You start each session and each commit on the cluster page. You can also crash\n"
+        "and restart replicas there, and start over. To start over in the terminal, type reset. Ctrl-C stops\n"
+        "the replicas.",
     )
     for command in (runs, resets, teaches):
         command.add_argument(
@@ -159,9 +160,10 @@ def _parser() -> argparse.ArgumentParser:
     trained = add(
         "exercise",
         help="give a student an exercise, and check it; without a number, list all",
-        description="Copy the file of an exercise into the current folder. Edit the file, and run the same command\n"
-        "again. The command then plays the file in the simulation, and shows what the cluster did. It also\n"
-        "shows which demands of the exercise the file meets. Without a number, list the exercises.",
+        description="Copy the file of exercise N into the current folder. If this folder already has the file, check\n"
+        "the file instead: play the file in the simulation, and show what the cluster did. Also show which\n"
+        "demands of the exercise the file meets. Without N, list the exercises.\n\n"
+        "To do an exercise, run the command, edit the file, and run the command again.",
     )
     trained.add_argument("number", metavar="N", type=int, nargs="?", help="the number of the exercise")
     compared = add(

@@ -1,7 +1,6 @@
 """`cluster.py run`: runs a script from a file or from standard input, on real servers or in the simulation.
 
-Results go to standard output, and all other text goes to standard error. The exit status is 1 if an `expect` failed, if
-`--check` found a difference, or if no line was understood. Otherwise it is 0, even if lines were skipped.
+Results go to standard output, and all other text goes to standard error.
 """
 
 from __future__ import annotations
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
 
 def run(script: Path | None, *, in_process: bool, check: Path | None, diagram: Path | None) -> int:
     """Run a script, and return the exit status. The exit status is 1 if an `expect` failed, if the output differs from
-    the file `check`, or if no line of the script is a command. Otherwise the exit status is 0.
+    the file `check`, or if no line of the script is a command. Otherwise the exit status is 0, even if some lines are
+    not commands.
 
     If `diagram` is given, write a space-time diagram of the run to this file, as a web page. Raise Stopped if the user
     stops the program, and OSError if a file cannot be read or written.

@@ -1,4 +1,4 @@
-"""Draws docs/calendar.png, the picture of the calendar page in the README, from a real run: `make picture`.
+"""Draws docs/calendar.png for the README: the calendar page in a real run. `make picture` runs this program.
 
 One of three replicas is cut off. People make reservations on this replica and on the others. The picture shows the web
 page of the replica that is cut off, where a user is about to reserve.

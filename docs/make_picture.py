@@ -1,4 +1,4 @@
-"""Draws docs/terminals.svg, the picture in the README, from a real run: `make picture`.
+"""Draws docs/terminals.svg for the README: four terminals in a real run. `make picture` runs this program.
 
 The program starts the replicas of config.yaml with an empty data folder, and lets three people use the replicas. Then
 it draws what the four terminals show: the output of each `server.py`, and one user's commands with their results.

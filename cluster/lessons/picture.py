@@ -1,7 +1,7 @@
 """A picture of a cluster for a projector: the links, and a column for each server with its role, clients and log.
 
-The logs come in the form of REST answers. Each colour is shown with a sign of the same meaning, so the picture is clear
-without colours too.
+The logs must have the form in which `GET /replica/log` returns them. Each colour is shown with a sign of the same
+meaning, so the picture is clear without colours too.
 """
 
 from __future__ import annotations

@@ -59,9 +59,9 @@ class _Sync:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Functions that a conversation calls. `judge` may refuse the peer's hello before the session uses it. `opened` is
-    called in the event loop once the hello is accepted. In a session that stays open, a worker thread calls `progress`
-    again and again. Each report covers the time since the previous report."""
+    """Functions that a conversation calls. `judge` may refuse the peer's hello before the session uses the hello.
+    `opened` is called in the event loop once the hello is accepted. While a session stays open, a worker thread calls
+    `progress` again and again, with a report of what has happened since the previous call."""
 
     judge: Judge
     opened: Callable[[Hello], object]
@@ -248,9 +248,9 @@ class Conversation:
         """Count the frames that were read but not yet processed. `change` is 1 when a frame was read, and -1 when a
         frame was processed.
 
-        When EXAMINED_MAX frames are waiting, stop reading until only EXAMINED_AGAIN frames are left. The session delays
-        a batch that goes to the storage if it examines a frame at the same moment. With these pauses, most batches go
-        to the storage while no frame is examined.
+        When EXAMINED_MAX frames are waiting, stop reading until only EXAMINED_AGAIN frames are left. Without this
+        pause, this side would examine a frame each time that it sends a batch to the storage. The batch would then take
+        longer to reach the storage.
         """
         self._examined += change
         if self._examined >= EXAMINED_MAX:
@@ -309,11 +309,12 @@ class Conversation:
         return step in (self._update, self._end_report_pause)
 
     async def _report(self) -> None:
-        """If anything has happened, call `progress` with a report. Give a result to each call of `sync` that the peer
-        has answered.
+        """Call `progress` with a report if anything was sent or received. Also call `progress` when this side first
+        knows what the peer holds. Give a result to each call of `sync` that the peer has answered.
 
-        There are two cases in which the report waits for REPORT_PAUSE_S: the peer has only acknowledged writes, or the
-        peer sends very much. The report then also covers the time of the pause.
+        The report waits for REPORT_PAUSE_S if the peer has only acknowledged writes. It also waits if the peer has sent
+        BATCH_COUNT_MAX writes or more. The report then also covers the time of the pause. There is no pause before the
+        first report, after the installation of a full state, or when a call of `sync` gets its result.
         """
         now, answered = self.session.report, self.session.syncs_answered
         self.held = self.session.held() or self.held

@@ -70,8 +70,8 @@ class EventLoop:
 
 
 class Tasks:
-    """Keeps a reference to each task until the task ends. Tasks that no other code waits for need this, because the
-    event loop has only weak references to tasks."""
+    """Keeps a reference to each task until the task ends. The event loop has only weak references, so Python could
+    delete a running task that no other code refers to."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -27,8 +27,8 @@ Reply = TypeVar("Reply", bound=Message)
 
 
 class PeerClient:
-    """Starts sessions with one peer, one at a time. Call the methods only in the event loop. In a session that stays
-    open, `progress` is called again and again. Each report covers the time since the previous report."""
+    """Starts sessions with one peer, one at a time. Call the methods only in the event loop. While a session stays
+    open, `progress` is called again and again, with a report of what has happened since the previous call."""
 
     def __init__(self, peer: str, address: Address, parts: SessionParts, progress: Callable[[Report], object]) -> None:
         self._peer = peer
@@ -44,7 +44,7 @@ class PeerClient:
 
     async def call(self, *, stands: bool = False, requested: bool = False) -> Report:
         """Run one session until it ends, and return the report of the session. If the session fails, the report has an
-        error with a code such as `unreachable` or `busy`. With `stands`, this side lets the session stay open.
+        error with a code such as `unreachable` or `busy`. `stands` is true if the session should stay open.
         `requested` is true if a person asked for the session."""
         if self._is_closed:
             gone = Refuse(PeerRefusalCode.UNREACHABLE, "the peer has left the cluster")

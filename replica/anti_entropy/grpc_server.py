@@ -62,8 +62,8 @@ class Answering:
     is_peer    returns whether the caller is a peer of this cluster; only a session with a peer may stay open
     is_cut     returns whether the link to the peer with this label is cut
     is_paused  returns whether the server answers only sessions that a person asked for
-    progress   is called again and again in a session that stays open, with the caller's label and a report; each report
-               covers the time since the previous report
+    progress   is called again and again while a session stays open, with the caller's label and a report of what has
+               happened since the previous call
     report     is called with the report of each session that has ended
     """
 

@@ -66,17 +66,19 @@ class Hellos:
             )
 
     def _warn_of_clock(self, hello: Hello) -> None:
-        """Log a warning if the clocks of the two replicas differ by more than a day. Warn only once for each peer,
-        until the difference is at most a day again. If the clocks differ by more than a year, log nothing: the session
-        is refused, and the refusal says why."""
+        """Log a warning if the clocks of the two replicas differ by more than a day. After a warning, log no other
+        warning for this peer until the difference has been at most a day.
+
+        If the clocks differ by more than a year, log nothing, because the session is refused for this reason.
+        """
         now_us = self._now_us()
         if abs(hello.clock - now_us) <= DAY_US:
             self._warned_of_clock.discard(hello.label)
         elif abs(hello.clock - now_us) <= AHEAD_US_MAX and hello.label not in self._warned_of_clock:
             self._warned_of_clock.add(hello.label)
             LOGGER.warning(
-                "The clock of %s says %s, and the clock of %s says %s. Tentative writes are ordered by these clocks:"
-                " correct the wrong clock.",
+                "The clock of %s says %s, and the clock of %s says %s. These clocks decide the order of tentative"
+                " writes. Correct the wrong clock.",
                 self._label,
                 moment(now_us),
                 hello.label,

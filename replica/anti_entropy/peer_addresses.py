@@ -1,11 +1,11 @@
 """Finds the peers of a replica: the other founders, and the other servers that joined later. Servers that have retired
 or were forgotten are not peers.
 
-A founder keeps its label, but may get a new server id at any time. If the founder has had a session with this replica,
-the founder counts as retired if its id in the last session has retired.
+A founder keeps its label, but may get a new server id at any time. If the founder has had a session with this replica
+since this replica started, the founder counts as retired if its id in the last session has retired.
 
-Without such a session, the writes that this replica holds decide. The founder then counts as retired if one of its ids
-has retired and no other id of the founder has writes.
+Otherwise the founder counts as retired if one of its ids has retired, and the vector of this replica has no id of the
+founder.
 
 A forgotten server is still a peer if it is the primary. This case is possible: an operator lets a replica that is cut
 off forget a server, and does not know that the server has become the primary.

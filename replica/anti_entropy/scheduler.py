@@ -274,8 +274,9 @@ class Scheduler:
         return report
 
     async def _sync(self, peer: _Peer) -> Report:
-        """Exchange all writes with a peer, in the open session or in a new session. For up to SYNC_S_MAX seconds, try
-        again while the peer is busy, and if the open session breaks. A new call of the peer breaks it, for example."""
+        """Exchange all writes with a peer, in the open session or in a new session. If the peer is busy or the open
+        session breaks, try again. After SYNC_S_MAX seconds, do not try again. For example, the open session breaks if
+        the peer starts another session."""
         deadline_s = time.monotonic() + SYNC_S_MAX
         while True:
             standing = self._registry.standing(peer.label)
@@ -378,7 +379,7 @@ class Scheduler:
 
     async def _tick(self) -> None:
         """At each interval, tell the peers what this replica holds, and request sessions with the partners. Leave out
-        the partners that do not answer: their tasks call them again."""
+        a peer whose last session failed, because the task of this peer tries again after a pause."""
         for pause_s in pauses_s(self._policy):
             await asyncio.sleep(pause_s)
             self._tell_in(0)

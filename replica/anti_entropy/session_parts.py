@@ -15,8 +15,8 @@ from replica.events.frame_ring import NOT_RECORDING, FrameRing
 
 
 class MakeSession(Protocol):
-    """Makes a new session. `initiator` says whether this replica starts the session. `stands` says whether this side
-    lets the session stay open."""
+    """Makes a new session. `initiator` says whether this replica starts the session. `stands` says whether the session
+    should stay open. The session stays open only if the peer agrees."""
 
     def __call__(self, *, initiator: bool, stands: bool) -> Session: ...
 

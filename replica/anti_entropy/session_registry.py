@@ -47,11 +47,12 @@ class SessionRegistry:
         return True
 
     def begin_answer(self, peer: str, conversation: Conversation, *, replaces: bool) -> bool:
-        """Record the start of a session that the peer starts. Returns False if the session may not begin now. Also
-        returns False if another session with the peer must continue.
+        """Record the start of a session that the peer starts. Returns False if the session may not begin now, or
+        if an earlier session that the peer started has not ended. Also returns False if a session that this replica
+        started has not ended, and this replica has the smaller label.
 
-        With `replaces`, first break off an open standing session with the peer. At the peer, that session has ended
-        already. Otherwise the peer would not start another session.
+        With `replaces`, first break off an open standing session with the peer. The peer starts a new session only
+        after the standing session has ended on the peer's side.
         """
         if not self._may_begin(peer, conversation):
             return False
@@ -157,6 +158,6 @@ class SessionRegistry:
 
 
 def _is_on_request(conversation: Conversation) -> bool:
-    """Return whether this session may run while this replica has manual pace. That is so if a person asked for the
-    session, and this side does not let the session stay open."""
+    """Return True if a person asked for the session, and this side does not let the session stay open. Only such a
+    session may run while this replica has manual pace."""
     return conversation.session.is_requested and not conversation.session.may_stand

@@ -1,5 +1,5 @@
-"""Handles the result of each session. This module records the result, and reads the list of peers again. It also calls
-the function that repairs the cluster and commits writes."""
+"""Handles the result of each session. This module records the result, and reads the peers again if the session may have
+changed them. It also calls a function that updates the membership and commits writes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class PeerRecord:
     """The results of the sessions with one peer.
 
     `failures` counts the failed sessions in a row. `last` is what `GET /replica` shows as `last_session`. `held`
-    describes the writes that the peer holds. A report gives `held` only while no frame is in flight, because `held` is
-    not certain at other times.
+    describes the writes that the peer certainly holds. `held` comes from the last report that was made while no frame
+    was in flight.
     """
 
     reachable: bool | None = None
@@ -47,7 +47,7 @@ class SessionResults:
 
     record_of  returns the record of the peer with the given label; None if there is no such peer
     refresh    reads the peers from the store again
-    after      repairs the cluster, and commits writes if this replica is the primary
+    after      updates the membership; also commits writes if this replica is a primary that commits automatically
 
     `after` is called with the report of each session that has ended. During a standing session, `after` is also called
     with each report that says that something was received.
@@ -80,8 +80,8 @@ class SessionResults:
     def note(self, label: str, report: Report, seconds: float | None) -> None:
         """Handle the report of a session that has ended. `seconds` is the duration of the session; None if unknown.
 
-        If a session could not begin because a replica was busy, nothing changes. If the storage cannot be reached, the
-        failures are counted, but the result may not be recorded.
+        If the session could not begin because a replica was busy, do nothing. If the storage cannot be reached, log a
+        warning. In this case `failures` is correct, but the result is possibly not recorded.
         """
         if report.code == PeerRefusalCode.BUSY:
             if not (report.sent or report.received or report.installed):

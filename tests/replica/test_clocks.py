@@ -86,7 +86,7 @@ def test_both_warn_once_of_clocks_that_are_days_apart_and_again_if_the_clocks_ha
             said = warnings(caplog)
             assert len(said) == 2
             assert {line.split(" says ")[0] for line in said} == {"The clock of one", "The clock of two"}
-            assert all("correct the wrong clock" in line for line in said)
+            assert all("Correct the wrong clock." in line for line in said)
             two.ahead = timedelta(hours=3)
             two.meet()
             assert warnings(caplog) == []

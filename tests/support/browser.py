@@ -114,8 +114,8 @@ def browser(width: int = 1280, height: int = 800, *, calm: bool = False, flags: 
     If `calm` is true, the browser asks web pages to show no animations. `flags` are more flags for the command line of
     the browser. A browser with `flags` quits together with its window.
 
-    Starting and quitting a browser takes more than a second. So a window without `flags` uses the browser of an earlier
-    test that has passed. Two windows at the same time belong to different browsers.
+    Starting and quitting a browser takes more than a second. So after a test has passed, a later window without `flags`
+    uses the browser of this test again. Two windows at the same time belong to different browsers.
     """
     driver = _idle.pop() if _idle and not flags else _start(*flags)
     first = driver.current_window_handle

@@ -202,9 +202,10 @@ class Meeting:
         return [end for end in (0, 1) if self.wires[end] and not self.ends[end].finished]
 
     def step(self, end: int | None = None, *, double: bool = False) -> bool:
-        """Deliver the next frame to the side `end`. If that side waits for no frame, deliver a frame to the other side.
+        """Deliver the next frame to the side `end`. If there is no frame for this side, deliver the next frame
+        to the other side.
 
-        If `double` is true, deliver the frame twice. Return False if no side waits for a frame.
+        If `double` is true, deliver the frame twice. Return False if there is no frame to deliver.
         """
         waiting = self.waiting
         if not waiting:
@@ -257,7 +258,7 @@ def session_of(
 def fed(here: Replica, sent: Iterable[Frame], *, initiator: bool) -> Session:
     """Give these frames to a new session until the session is finished, and return the session.
 
-    A ProtocolError makes the session send a refusal, as in the transport.
+    If a frame raises ProtocolError, the session refuses, as in a real replica (replica/anti_entropy/conversation.py).
     """
     session = session_of(here, RULES, initiator=initiator)
     session.start()

@@ -115,7 +115,8 @@ class Checker:
     def _10_stamps(self, looks: Sequence[Look]) -> None:
         """Assert that an accepted write has a greater stamp than all writes that its replica had before.
 
-        Also assert that each write has the same body at all replicas, and at most one successor.
+        Also assert that each write has the same body at all replicas. A server must not have two writes with the same
+        previous write.
         """
         bodies: dict[str, bytes] = {}
         successors: dict[tuple[str, int], str] = {}

@@ -26,8 +26,9 @@ LABELS = ("one", "two", "three")
 def live(folder: Path, labels: Sequence[str] = LABELS, **settings: Any) -> Iterator[Processes]:
     """Start replicas on free ports, each with an embedded Redis in `folder`, and stop all of them at the end.
 
-    The first label is the primary. `settings` are added to config.yaml. For example, `processes.rest("one")` sends
-    requests to the replica `one`. `kill("one")`, `stop("one")` and `start("one")` act on the process of this replica.
+    The first label is the primary. `settings` are added to config.yaml. The yielded Processes control the replicas. For
+    example, `processes.kill("one")` kills the replica `one`, and `processes.rest("one")` is the REST interface of
+    this replica.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with running(folder, labels, settings, processes_of=ForkedProcesses) as processes:

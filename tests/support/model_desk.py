@@ -8,8 +8,8 @@ Pages = dict[str, dict[str, str]]
 
 
 class Failed(Exception):
-    """The application cannot play the write. The engine also reports `failed` if the Lua of an application raises an
-    error."""
+    """The application cannot play the write, which gets the outcome `failed`. In the engine, a write gets this outcome
+    if the Lua of the application raises an error."""
 
 
 class Desk:

@@ -321,7 +321,8 @@ class ReservationChange:
         return RoomSlot("+".join(rooms), first.start, first.end) if all(rooms) else None
 
     def window(self) -> RoomSlot:
-        """Return the room and period to search for the nearest free time."""
+        """Return the period in which to search for the nearest free time, as a slot with the rooms of the first
+        choice."""
         first, window = self.choices[0], self.args["window_min"]
         low, high = max(self.args["day_start"], first.start - window), min(self.args["day_end"], first.end + window)
         return RoomSlot(first.room, low, high)

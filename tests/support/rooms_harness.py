@@ -97,7 +97,8 @@ class Lua:
     why: str = ""  # the error message of the last failed play
 
     def play(self, write: Write, pages: Pages) -> tuple[str, list[list[str]]]:
-        """Play a write, and change `pages` in place. Return the outcome and the list entries of the write."""
+        """Play a write, and change `pages` in place. Return the outcome, and a pair [list, entry] for each entry that
+        the write adds to a list."""
         encoded = {**json.loads(write.encode()), "id": write.id}
         seen = {page: pages.get(page, {}) for page in write.pages}
         reply = json.loads(
@@ -198,7 +199,7 @@ class FakeService:
 
 
 def stamped(draft: Draft, stamp: int) -> Write:
-    """Return the write that a replica `one` makes from a draft."""
+    """Return the write that the replica `one` makes from a draft."""
     fields = {name: getattr(draft, name) for name in Draft.__slots__}
     return Write(**fields, stamp=stamp, prev=stamp - 1, origin="one~abcdef")
 

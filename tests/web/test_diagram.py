@@ -1,4 +1,5 @@
-"""The space-time diagram of the cluster page: it is live, and a slider shows earlier moments."""
+"""The space-time diagram of the cluster page. The diagram shows new events as they happen, and a slider shows earlier
+moments."""
 
 from __future__ import annotations
 
