@@ -1,4 +1,5 @@
-"""One user's prompt and one-shot commands: `python client.py vish`. The code is in cli/."""
+"""Starts the client of one user. `python client.py vish` opens a prompt, and `python client.py vish COMMAND` runs one
+command. The code is in cli/."""
 
 from __future__ import annotations
 

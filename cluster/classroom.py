@@ -1,5 +1,5 @@
-"""Prepares a cluster for a class of students: `cluster.py class`. The replicas of a configuration run on separate
-data."""
+"""Prepares a cluster for a class of students: `cluster.py class`. A class uses the replicas of a configuration, but
+stores its data in a folder of its own."""
 
 from __future__ import annotations
 

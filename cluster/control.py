@@ -102,7 +102,7 @@ class Control:
         elif name in ACTS and len(labels) == 1 and labels[0] in self._settings.replicas:
             self._act(name, labels[0])
         else:
-            message = "There is no such action. Use /crash/LABEL or /restart/LABEL, with the label of a replica."
+            message = "This path is not an action. Use /crash/LABEL or /restart/LABEL, with the label of a replica."
             raise Unknown("not_found", message)
         return {}
 

@@ -44,7 +44,7 @@ class Design:
         self.states[server] = self.states[server].add(booking)
 
     def remove(self, server: str, booking: Booking, now: int) -> None:
-        """Remove a booking at this server. Raise Refused if that is impossible."""
+        """Remove a booking at this server. Raise Refused if the design cannot remove the booking."""
         self.require_held(server, booking)
         self.states[server] = self.states[server].remove(booking)
 
@@ -63,7 +63,8 @@ class Design:
         return got
 
     def cancel(self, server: str, booking: Booking, reachable: Collection[str], now: int) -> None:
-        """Remove a booking. Raise Refused if that is impossible."""
+        """Remove a booking at this server. Raise Refused if the design cannot remove the booking. Also raise Refused if
+        the request needs a server that is not in `reachable`."""
         self.check(server, reachable)
         self.remove(server, booking, now)
 

@@ -24,8 +24,8 @@ class Operation(Generic[Element]):
     `origin` is the replica that made the operation. Each origin numbers its operations from 1, and `number` is this
     number. `seen[R]` is the number of operations of replica R that the origin had applied before this operation.
 
-    For a removal, `observed` has the tags of the additions that the removal removes. These are all additions of the
-    element that the origin knew. For an addition, `observed` is None.
+    A removal removes additions of the element. `observed` has the tag (origin, number) of each of these additions. The
+    origin had applied all of them before the removal. For an addition, `observed` is None.
     """
 
     origin: str
@@ -58,7 +58,7 @@ class OperationSet(Generic[Element]):
         self._make(element, None)
 
     def remove(self, element: Element) -> None:
-        """Remove those additions of the element that this replica knows."""
+        """Remove an element. An addition that this replica has not applied yet is not removed."""
         self._make(element, frozenset(tag for tag, held in self._tags.items() if held == element))
 
     def has(self, operation: Operation[Element]) -> bool:

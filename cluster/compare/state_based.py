@@ -64,8 +64,9 @@ class TwoPhaseSet(Generic[Element]):
 
 @dataclass(frozen=True, slots=True)
 class ObservedRemoveSet(Generic[Element]):
-    """A set in which each addition has its own stamp. A removal removes the additions that this replica has observed,
-    so an element can be added again. Removed additions stay in the value for ever."""
+    """A set in which each addition has its own stamp. A removal removes all additions of an element that are in this
+    value. A later addition has another stamp, so the element can be added again. Removed additions stay in the value
+    for ever."""
 
     added: frozenset[tuple[Stamp, Element]] = frozenset()
     removed: frozenset[Stamp] = frozenset()

@@ -27,7 +27,8 @@ class Step:
 
 
 class Recorder:
-    """Records the steps of a script. The servers must record their frames.
+    """Records the steps of a script. The steps have frames only if the servers record their frames (see the
+    parameter `records_frames` of the drivers).
 
     `writes` maps the id of each write to its description in `GET /replica/diagram`. `labels` maps the id of each server
     to the server's name in the diagram. This is usually the name in the script. If an earlier server had the same name,

@@ -54,7 +54,11 @@ def _modules() -> dict[str, str]:
 
 
 def _with_paths(path: str, script: str) -> str:
-    """Return `script` with each relative import path replaced by a path from web/static. JavaScript in a data URL has
-    no folder, so relative imports do not work there."""
+    """Replace the relative import paths in a JavaScript file, and return the new content of the file. `script` is the
+    old content, and `path` is the path of the file in web/static. Each relative import path becomes the path of the
+    imported file in web/static.
+
+    JavaScript in a data URL has no folder, so relative imports do not work there.
+    """
     folder = posixpath.dirname(path)
     return IMPORTED.sub(lambda name: posixpath.normpath(posixpath.join(folder, name[0])), script)

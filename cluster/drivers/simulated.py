@@ -189,8 +189,9 @@ class SimulatedDriver:
         return list(self._client.scan_iter(match=f"bayou:{{{label}}}:*", count=1000))
 
     def _renew_if_lost(self, store: Store, lost: str | None) -> None:
-        """Give the server a new id if its present id is `lost`. During a session, the peer sent a write that this
-        server made under the id `lost`. This server no longer holds that write. See replica/membership/identity.py."""
+        """Give a server a new id if its present id is `lost`. `lost` comes from the report of a session. If the peer
+        sent a write that the server once made but no longer holds, `lost` is the id of the server. Otherwise, `lost` is
+        None."""
         state = store.state()
         if state.server == lost:
             store.begin(server=mint(state.label), cluster=CLUSTER, first_primary=False)

@@ -91,8 +91,8 @@ def play(lines: Sequence[str]) -> list[Played]:
 
 
 def _given(chosen: Exercise, lines: Sequence[str]) -> Iterator[Finding]:
-    """Check that the student's script still has all given lines, in the given order. Yield one
-    finding. Yield nothing in an exercise in which the student writes rules instead of a script."""
+    """Check that the student's script still has all lines of the original script, in the original order. Comments do
+    not count. Yield one finding. If the student writes rules instead of a script, yield nothing."""
     if chosen.script is not None:
         return
     left = iter([line.strip() for line in lines])

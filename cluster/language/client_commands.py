@@ -107,7 +107,8 @@ class ClientCommands:
         self._print_result(f"{name} {problem}" if problem else printing.reservation_line(name, accepted(answer)))
 
     def _path(self, name: str, client: str) -> str:
-        """Return the REST path of a reservation. If the script has not used the name, no reservation has this path."""
+        """Return the REST path of the reservation `name`. If the script has no reservation `name`, return a path that
+        no reservation has. This path contains the user name of `client`."""
         owner = Client(self._owners.get(name, client))
         return f"/reservations/{quote(owner.user, safe='')}/{quote(name, safe='')}"
 

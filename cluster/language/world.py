@@ -35,7 +35,7 @@ class Client:
     """A client of the script.
 
     server   the id of the server that the client is linked to; None without a link
-    retired  the id of the linked server if this server has retired
+    retired  the id of the server that retired while the client was linked to it; None after a new link
     session  the session token of the client; a link to another server does not change the token
     """
 

@@ -59,7 +59,10 @@ def _content(frame: Frame, names: Names) -> Iterator[str]:
                 yield from _item(item, names)
         case Ack():
             if frame.replan:
-                yield f"CSN {frame.csn}, V {vector_text(frame.vector, names)}: make a new plan."
+                yield (
+                    f"Plan again what to send me. I hold all commits up to CSN {frame.csn}"
+                    f" and all writes up to V {vector_text(frame.vector, names)}."
+                )
             else:
                 yield f"I have your frame.{f' My last commit is CSN {frame.csn}.' if frame.csn else ''}"
         case StateChunk():

@@ -245,8 +245,8 @@ def _replay_step(step: Mapping[str, Any]) -> str:
 
 
 def _replay_result(result: Mapping[str, Any] | None, before: Mapping[str, Any] | None = None) -> str:
-    """Return the result of a write as text: the room and time of a reservation, or the values that its application
-    gives. If `before` is a result with the same room, return only the time."""
+    """Return the result of a write as text. For a reservation, the text has the room and the time. For any other write,
+    the text has all values of the result. If `before` is a result with the same room, the text has only the time."""
     if not result:
         return "nothing"
     if "start" not in result:

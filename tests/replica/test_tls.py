@@ -154,10 +154,10 @@ def test_a_hello_in_another_name_is_refused(folder: Path, tmp_path: Path) -> Non
 
 
 class Liar:
-    """A replica that the test runs in its own process. The replica has sessions with real replicas.
+    """A replica that runs in the process of the test. It has sessions with real replicas.
 
-    The replica uses the certificate of the label `certificate`. If `certificate` is empty, the replica uses the
-    certificate of its own label.
+    `label` is the label of this replica. Its certificate is the certificate for the label `certificate`. If
+    `certificate` is empty, its certificate is the certificate for `label`.
     """
 
     def __init__(self, processes: Processes, folder: Path, label: str, *, certificate: str = "") -> None:

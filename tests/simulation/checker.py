@@ -237,10 +237,9 @@ class Checker:
         self.forget(label)
 
     def _requests(self, label: str) -> set[tuple[str, str]]:
-        """Return the requests of the writes that a node holds. The result includes the writes that the node has set
-        aside.
+        """Return the requests of the writes that a node holds or has set aside.
 
-        The node will make each set-aside write again, with the same request. Perhaps no other node holds this request.
+        The node will make each set-aside write again with the same request, so this request is not lost.
         """
         if label not in self._last:
             return set()

@@ -1,4 +1,5 @@
-"""Drafts of clients about series: reserve_series, move_series, extend_series, edit_series and cancel_series."""
+"""Drafts of the writes that simulated clients make to series. The writes are reserve_series, move_series,
+extend_series, edit_series and cancel_series."""
 
 from __future__ import annotations
 
@@ -57,8 +58,7 @@ def move(context: DraftContext, of: str, members: Sequence[Occurrence], number: 
 def extend(context: DraftContext, of: str, members: Sequence[Occurrence], how: int) -> Draft:
     """Return the draft of an extend_series. The draft adds the one or two dates after the last date of `members`.
 
-    An added date may be new or cancelled. If this node has not received all writes, the series may already have an
-    added date.
+    The series may already have an occurrence on an added date, because `members` need not have all occurrences.
     """
     last = date.fromisoformat(members[-1].day)
     known = {member.day: (member.reservation, member.final) for member in members}

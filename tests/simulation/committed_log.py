@@ -1,7 +1,7 @@
 """The committed log that every replica with the same history must have. The model computes the outcomes and the pages
 of the log.
 
-A history is identified by the text of its epochs. For each commit, the log has the outcome, and also the vector and the
+The epochs of a history identify the history. For each commit, the log has the outcome, and also the vector and the
 pages after the commit. A history may branch off another history. The log of the new history then begins with the
 commits of the other history up to the branch.
 """
@@ -103,10 +103,12 @@ class CommittedLogs:
     def of(self, state: State, followed: CommittedLog | None = None) -> CommittedLog:
         """Return the log that a node in this state follows.
 
-        `followed` is the log that the node has followed so far. If `followed` fits the state, return `followed` again.
+        `followed` is the log that the node has followed so far. If `followed` has the node's last commit, return
+        `followed`. Otherwise, return the first log of the node's history that has the node's last commit. If no log has
+        this commit, return the first log of the history.
 
-        A node with commits but without epochs is a copy that has given up its history. Then search the logs of all
-        histories, and return the first log that has the node's last commit.
+        A node with commits but without epochs runs on a copy that has given up its history. For such a node, search the
+        logs of all histories instead.
         """
         if followed is not None and state.csn <= followed.csn and not _differing(followed, [(state.csn, state.last)]):
             return followed
@@ -122,13 +124,16 @@ class CommittedLogs:
         before: State | None,
         followed: CommittedLog | None,
     ) -> CommittedLog:
-        """Return the log of the node's history that agrees with the node's commits `known`. A log does not agree if it
-        has another id at the CSN of one of these commits.
+        """Return the log of the node's history that fits the node's commits. If several logs fit, prefer `followed`,
+        the log that the node has followed so far.
 
-        `known` has pairs (CSN, id) from `start_csn` on. `before` is the node's state at the previous look. `followed`
-        is the log that the node has followed so far.
+        `known` has pairs (CSN, id) of the node's commits from `start_csn` on. A log fits if it reaches `start_csn` and
+        has no other id at one of these CSNs. `state` is the node's state now, and `before` is the node's state at the
+        previous look.
 
-        If several logs agree, prefer `followed`. If no log agrees, return a new branch or the first log.
+        If no log fits because of another id, and the history may get one more log, return a new log. The new log
+        branches off the log that agrees longest, before the first other id. In all other cases without a fitting log,
+        return the first log of the history.
         """
         if state.history == "[]" and state.csn > 0:
             return self.of(state)

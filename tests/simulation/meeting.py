@@ -159,12 +159,13 @@ class Meeting:
             self.wires[1 - end].append(frame)
 
     def _check_batch(self, end: int, batch: Batch) -> None:
-        """Check invariant 21 for a batch that the side `end` sends. Record each violation.
+        """Check two rules of invariant 21 for a batch that the side `end` sends. Record each violation.
 
-        Within one plan, the sender must send no body twice. The sender may send a commit without its body in two cases:
-        the receiver holds the write, or the sender has sent the body before.
+        1. Within one plan, the sender sends no body twice.
+        2. The sender sends a commit without its body only if the receiver holds the write, or if the sender has sent
+           the body in the same plan.
 
-        The second rule is not checked if the receiver's history has changed and the sender does not know this yet.
+        Rule 2 is not checked while the sender does not know that the receiver's history has changed.
         """
         sent, there = self._sent[end], self.nodes[1 - end].store.state()
         for item in batch.selection.items:

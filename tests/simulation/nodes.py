@@ -125,8 +125,8 @@ class FaultyStore(Store):
         self.dirty = True
 
     def active_tag(self, name: str) -> str:
-        """Return the tag of an application's newest version. Every node can play this version. Other tests check which
-        version is active."""
+        """Return the tag (NAME/VERSION) of the newest version of an application. In the simulation, this version is
+        always active, and every node can play it."""
         return f"{name}/{max(self._versions[name])}"
 
     def run(self, verb: str, *arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Steps of clients about series, and of operators and managers about people."""
+"""The steps that change series and people. Managers also change the reservations of other users."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ class SeriesSteps(ClientSteps):
 
         If this node knows a manager, choose a manager. Otherwise, choose an ordinary user.
 
-        In some steps, choose a former manager who still claims the role. Such a request was checked earlier or at
-        another node.
+        In some steps, choose a client who is no manager at this node, but was a manager earlier or at another node.
+        This client also claims the role `manager`.
         """
         roles = self._roles(node)
         rotated = [self._client(number + offset) for offset in range(len(self.clients))]

@@ -24,7 +24,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 
 def committed(replica: Replica, count: int) -> list[str]:
-    """Commit `count` writes, and return the ids of all commits."""
+    """Commit `count` writes at a replica. Return the ids of all commits in the replica's log, oldest first."""
     for _ in range(count):
         replica.note("a", "p")
     entries = replica.log(None, 1000) or ()

@@ -1,5 +1,5 @@
-"""What a replica requires of the operator's own Redis, and the errors and warnings of the replica. Some tests use a
-Redis in memory."""
+"""A replica that uses the operator's own Redis. The tests check which Redis is refused, and which Redis causes a
+warning. Some tests use the storage in memory instead."""
 
 from __future__ import annotations
 

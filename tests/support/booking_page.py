@@ -87,8 +87,8 @@ def press(page: Page, text: str) -> None:
 
 
 def fill_mover(page: Page, start: str, end: str) -> None:
-    """Open the form that moves the reservation in the dialog, and fill in the new times. The button `.mover .main`
-    sends the form."""
+    """Click `Move …` in the dialog of a reservation, and fill in the new times. The form is not sent yet. The button
+    `.mover .main` sends the form."""
     page.wait_for_text("#details", "Move …")
     press(page, "Move …")
     fill(page, ".mover [type=time]", start)
