@@ -27,9 +27,9 @@ GUARANTEES = {
 class ClientSession:
     """A session token and the guarantees that the user chose, such as `RYW,MR`.
 
-    `guarantees` is None until the user chooses. While it is None, a request for the committed view asks for no
-    guarantees, because that view does not yet have the user's latest writes. Every other request asks for all four
-    guarantees.
+    `guarantees` is None until the user chooses. Until then, a request asks for all four guarantees. Only a read of the
+    committed view asks for no guarantees. With guarantees, the replica would refuse this read until the user's latest
+    writes are committed.
     """
 
     path: Path

@@ -142,8 +142,8 @@ class Context:
     def reservation_path(self, name: str) -> str:
         """Return the REST path of a reservation. `name` is the id of the reservation, or the beginning of the id.
 
-        If another user made the reservation, `name` is USER/ID. Raise Problem if no reservation has such an id. Raise
-        Usage if several reservations do.
+        If another user made the reservation, `name` is USER/ID. Raise Problem if `name` fits no reservation. Raise
+        Usage if `name` fits several reservations.
         """
         user, _, request = name.rpartition("/")
         user = user or self.user
@@ -187,8 +187,8 @@ class Context:
         """Return the REST path of a series. `name` is the id of the series, the beginning of the id, or the id of an
         occurrence.
 
-        If another user made the series, `name` is USER/ID. Raise Problem if no series has such an id. Raise Usage if
-        several series do.
+        If another user made the series, `name` is USER/ID. Raise Problem if `name` fits no series. Raise Usage if
+        `name` fits several series.
         """
         user, _, request = name.rpartition("/")
         user, typed = user or self.user, request.partition("~")[0]
@@ -198,19 +198,16 @@ class Context:
         return f"/series/{segment(user)}/{segment(whole)}"
 
     def _made_by(self, user: str) -> list[Json]:
-        """Return the reservations that `user` made. Leave out reservations that now belong to a third user.
-
-        A reservation of the answer belongs to `user` or to the user of this client.
-        """
+        """Return the reservations that `user` made and that `user` or the user of this client owns."""
         found = self.reservations(user) + (self.reservations() if user != self.user else [])
         return [one for one in found if one["user"] == user]
 
     def _whole_names(self, kind: str, user: str, typed: str, known: Collection[str]) -> set[str]:
-        """Ask the replica whether `user` made a reservation or series with exactly the id `typed`. If so, return a set
-        with this id. Otherwise, return an empty set.
+        """If no id in `known` begins with `typed`, ask the replica whether `user` made a reservation or series with
+        exactly this id. If so, return a set with `typed`. In all other cases, return an empty set.
 
-        The replica also finds a reservation that another user owns now. Lists of the reservations of `user` do not show
-        such a reservation. If an id in `known` begins with `typed`, return an empty set without a request.
+        The replica also finds a reservation that `user` made and another user owns. `known` may lack the id of this
+        reservation.
         """
         if not typed or any(_begins(one, typed) for one in known):
             return set()

@@ -58,8 +58,8 @@ class Directory:
             url = _url_of(name)
             unnamed = ReplicaAddress(url.removeprefix("http://"), url)
             return next((address for address in self.replicas.values() if address.url == url), unnamed)
-        known = f"{self.path} names {', '.join(self.replicas)}" if self.replicas else "there is no config.yaml here"
-        raise Usage(f"No replica is called {name!r}: {known}. Give a label, an address HOST:PORT or a URL.")
+        known = f"{self.path} names {', '.join(self.replicas)}" if self.replicas else "There is no config.yaml here"
+        raise Usage(f"No replica is called {name!r}. {known}. Give a label, an address HOST:PORT or a URL.")
 
 
 def read_directory(given: str | None) -> Directory:

@@ -77,7 +77,7 @@ class Replica:
         self._http.headers.update({"Bayou-User": user, "Accept": "application/json"})
 
     def set_token(self, token: str) -> None:
-        """Send this token with every request from now on."""
+        """Send the user's token with every request from now on. This token is not the token of the client session."""
         self._http.headers["Authorization"] = f"Bearer {token}"
 
     def close(self) -> None:

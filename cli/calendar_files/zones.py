@@ -202,7 +202,10 @@ def _onsets(observance: Component, before: timedelta) -> Iterator[datetime]:
 
 
 def _is_yearly(rule: Rule) -> bool:
-    """Return whether the rule gives the same dates if the computation starts in a later year."""
+    """Return whether the rule repeats every year and has no COUNT.
+
+    `_onsets` may move the DTSTART of such a rule to a later year. From that year on, the rule gives the same dates.
+    """
     parts = rule.text.split(";")
     return (
         "FREQ=YEARLY" in parts and rule.count is None and {"INTERVAL=1"} >= {one for one in parts if "INTERVAL" in one}

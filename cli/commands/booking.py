@@ -235,7 +235,7 @@ def _echo(context: Context, what: str, slots: list[Slot]) -> None:
 
 
 def _show_lost(screen: Screen, conflicts: list[Json]) -> None:
-    """Show accepted requests that had no effect. Entries of one write with the same outcome share a line."""
+    """Show accepted requests that had no effect. Conflicts of one write with the same outcome share a line."""
     texts = dict.fromkeys((one["write"], one["outcome"]) for one in conflicts)
     for write, outcome in texts:
         first, *others = [one["why"] for one in conflicts if (one["write"], one["outcome"]) == (write, outcome)]
@@ -250,8 +250,8 @@ def _is_open(conflict: Json, since: datetime) -> bool:
 
 
 def _with_holders(context: Context, reservation: Json) -> Json:
-    """Add the replicas that are known to hold a tentative reservation. The replica is asked for the reservation again.
-    Return any other reservation unchanged."""
+    """Return the reservation. If it is tentative, ask the replica for it again, and return the answer. The answer names
+    the replicas that are known to hold the reservation."""
     return context.replica.get(_path_of(reservation)) if reservation["state"] == "tentative" else reservation
 
 

@@ -174,7 +174,10 @@ def _first_and_last(file: BinaryIO, size: int) -> tuple[bytes, bytes]:
 
 
 def _fields(message: bytes) -> dict[int, list[Any]]:
-    """Return the sorted values of each field of a protobuf message. The entries of a map arrive in no fixed order."""
+    """Return the values of each field of a protobuf message.
+
+    The values are sorted, because two equal maps may have their entries in different orders.
+    """
     found: dict[int, list[Any]] = {}
     fields = UnknownFieldSet(Empty.FromString(message))
     for field in (fields[index] for index in range(len(fields))):

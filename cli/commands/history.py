@@ -71,9 +71,10 @@ def _moment(context: Context, text: str) -> str:
 
 
 def _effect(context: Context, event: Json) -> str:
-    """Return the effect of a write as text, such as the old and the new slot of the reservation.
+    """Return the effect of an event as text, such as the old and the new slot of the reservation.
 
-    If the write has a reason, return the old slot and the reason. If there is no slot, return the outcome of the write.
+    For a cancel with a reason, return the old slot and the reason. If the reservation has no slot before and after the
+    event, return the outcome of the event.
     """
     before, after = event.get("before"), event.get("after")
     if event.get("reason"):

@@ -1,5 +1,5 @@
 """The command `admin check-times`. It shows reservations whose local time is not the time that the user asked for. It
-can also move these reservations back."""
+can also move these reservations to the times that the users asked for."""
 
 from __future__ import annotations
 

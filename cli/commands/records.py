@@ -140,8 +140,8 @@ def _merged_row(context: Context, one: Json) -> Row:
 
 
 def _conflict_of_room(context: Context, one: Json) -> Row:
-    """Return the table row of a conflict over a room: the mark of the state, the id of the reservation, what the user
-    wanted and got, and the outcome."""
+    """Return the table row of a conflict over a room. The columns are the mark, the id of the reservation,
+    WANTED → GOT, and the outcome."""
     got = room_and_slot(one["got"], context.zone) if one["got"] else "nothing"
     wanted = room_and_slot(one["wanted"], context.zone) if one["wanted"] else one["op"]
     how = {"merged": "moved", "rejected": "rejected"}.get(str(one["outcome"]), one["why"])
@@ -154,8 +154,8 @@ def _conflict_of_room(context: Context, one: Json) -> Row:
 
 
 def _conflict_of_records(context: Context, one: Json) -> list[Row]:
-    """Return the table rows of a conflict over records: a row for what the write wanted, and a row for each
-    obstacle."""
+    """Return the table rows of a conflict over records. The first row shows the write. Each further row shows a record
+    that is in the way or missing."""
     wanted = "; ".join(map(change_text, one["wanted"]))
     write = f"{one['user']}/{one['request']}"
     first: Row = (context.screen.mark("conflict"), write, f"{wanted} → nothing", f"conflict, {_finality(one)}")

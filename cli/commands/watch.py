@@ -141,8 +141,8 @@ def _concerns(event: Event, user: str, only: str | None, others: Collection[str]
     `only` is the id of a reservation or write. With `only`, show the events of this reservation or write. Without
     `only`, show the events of everything that the user made, did or owns.
 
-    `others` has ids of reservations and series that other users made. The user owns or owned these reservations during
-    this watch. `others` has the id of a series instead of the ids of occurrences.
+    `others` has the ids of reservations that other users made, and that the user has owned during this watch. For an
+    occurrence, `others` has the id of the series.
     """
     if event.name == "reset":
         return True
@@ -187,8 +187,12 @@ def _show(context: Context, event: Event) -> None:
 
 
 def _replay_texts(context: Context, data: Json) -> Iterator[str]:
-    """Yield the lines of a replay: first the numbers of writes, then a line for each write that was undone, then a line
-    for each write that was played again."""
+    """Yield the lines of a replay.
+
+    The first line says how many writes were undone, and how many were played again. A line for each undone write
+    follows, and then a line for each write that was played again. The replica may leave out some of these writes. Then
+    the last line says how many.
+    """
     source = f" with writes from {context.label(str(data['from']))}" if data.get("from") else ""
     yield f"replay{source}: {data['rolled_back']} undone, {data['replayed']} played again"
     for sign, step in [*(("↶", step) for step in data["undone"]), *(("↷", step) for step in data["played_again"])]:

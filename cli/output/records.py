@@ -34,7 +34,7 @@ def obstacle_text(one: Json) -> str:
 
 
 def show_write(screen: Screen, write: Json) -> None:
-    """Show one write: a line for each change, then its obstacles, its id, and other notes."""
+    """Show one write: a line for each change, then why the write failed, its id, and other notes."""
     state = screen.state(state_of(write))
     for change in _changes(write):
         screen.line(f"{state}  {change}{_how(write)}")

@@ -32,7 +32,7 @@ OPS = st.sampled_from(["add", "add", "role", "token", "revoke"])
 
 
 def asking(user: str, request: str, how: int) -> DraftContext:
-    """Return the context of a request whose user claims to be a manager, whether or not this is true.
+    """Return the context of a request. The context says that the user is a manager, even if this is false.
 
     The bits of `how` select the limit on open reservations, the time, the time zone and the version of the rooms
     application.
@@ -191,8 +191,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(at=SERVERS, lost=SERVERS)
     def forget(self, at: int, lost: int) -> None:
-        """Let the server `at` forget the server `lost`. If `at` and `lost` are the same server, the server comes back
-        instead."""
+        """Let the server `at` mark the server `lost` as forgotten. If `at` and `lost` are the same server, let this
+        server remove the mark from itself instead."""
         number, other = self._pick(at), self._pick(lost)
         model, store = self.models[number], self.engines[number]
         if model.retired:

@@ -25,7 +25,7 @@ def bodies(items: list[Item]) -> list[str]:
 
 
 def while_it_lasts(meeting: Meeting, *writers: Replica) -> Meeting:
-    """Run a session. Before each round of frames after the hellos, let each of the writers accept a write."""
+    """Run a session. After the hellos, interrupt it ROUNDS times. Each time, let each of the writers accept a write."""
     meeting.run(2)
     for round_ in range(ROUNDS):
         for writer in writers:
@@ -200,8 +200,9 @@ def test_a_creation_committed_by_another_replica_does_not_hide_the_writes_of_the
 def test_a_creation_after_the_peers_full_state_does_not_hide_the_writes_of_the_created_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The peer sends a full state, and then commits the creation of a server. The replica `one` gets the commit as a
-    notification. A notification does not show that the commit creates a server."""
+    """The primary sends a full state to the replica `one`, and then commits the creation of a server. The replica `one`
+    gets the commit as a notification. A notification does not show that the commit creates a server. So the replica
+    `one` must still send the writes of the created server to the primary."""
     monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 1)
     cluster = Cluster(4)
     primary, one, creator, carrier = cluster

@@ -1,5 +1,5 @@
-"""One side of a session with a fake store. The tests check the number of frames in flight, the plans and the
-refusals."""
+"""One side of a session with a fake store. The tests check how many frames are in flight, when this side makes a new
+plan or asks for one, and when it refuses the session."""
 
 from __future__ import annotations
 

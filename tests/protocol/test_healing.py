@@ -38,8 +38,8 @@ def put(copy: Copy, source: Replica, target: Replica) -> None:
 def session(one: Replica, other: Replica, healings: Healings, originals: Sequence[Replica] = ()) -> None:
     """Run a session. Then heal both replicas, as a running replica does after a session.
 
-    If `originals` is not empty, a primary that is not in `originals` is a copy. Where another primary would begin a new
-    epoch, a copy takes a new id.
+    If `originals` is not empty, a primary that is not in `originals` is a copy. Healing may need a new epoch. The
+    primary then begins the epoch, but a copy takes a new id instead.
     """
     meeting = Meeting(one, other).run()
     for replica, end in zip((one, other), meeting.ends, strict=True):

@@ -434,8 +434,8 @@ def test_a_clock_that_was_reset_is_named_and_nothing_is_accepted_until_it_is_rig
 
 
 def test_a_replica_that_no_lie_stops_still_yields_to_a_real_promotion(scene: Scene) -> None:
-    """The primary yields to the promotion, first with all its commits, and then again after the loss of its newest
-    commits."""
+    """The primary meets the promoted replica twice, and yields both times. Before the second session, the primary loses
+    its newest commits."""
     put_back = copy_of(scene.victim)
     scene.honest.note("late", "p")
     meet(scene.honest, scene.victim)

@@ -139,8 +139,8 @@ def test_a_head_and_the_encoded_body_are_the_canonical_bytes(write: Write) -> No
 
 @given(writes, st.data())
 def test_only_canonical_bytes_are_a_write(write: Write, data: st.DataObject) -> None:
-    """After a byte is dropped, repeated or changed, the bytes are refused, or they are another write in canonical
-    form."""
+    """Altered bytes are refused, or they are another write in canonical form. The test cuts off the end, repeats or
+    changes a byte, or adds a blank at the beginning."""
     body = write.encode()
     place = data.draw(st.integers(0, len(body) - 1))
     other = data.draw(

@@ -232,8 +232,8 @@ def test_an_altered_tentative_write_is_found_when_it_is_committed(scene: Scene) 
 
 
 def test_seals_are_passed_on_and_stay_few() -> None:
-    """The third and the fourth replica never meet the primary. The second replica gets some commits one by one, and
-    other commits in batches. The commits of its own writes come as notifications."""
+    """The second replica gets some commits one by one, and other commits in batches. It gets the commits of its own
+    writes as notifications. The third and the fourth replica never meet the primary."""
     cluster = Cluster(3, signed=True)
     primary, second, third = cluster.replicas
     for number in range(150):

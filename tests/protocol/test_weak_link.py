@@ -106,7 +106,8 @@ def test_a_peer_that_asks_for_a_new_plan_is_offered_the_state_later(cluster: Clu
 
 
 def test_batches_with_seals_grow_too() -> None:
-    """Each commit came with a seal of its own, so a batch ends with a seal before it is full."""
+    """A batch ends with the last commit that its seals cover, even if it has not reached the limit of bytes. The limit
+    still doubles for the next batch."""
     signed = Cluster(2, signed=True)
     primary, second = signed
     for number in range(600):

@@ -84,7 +84,8 @@ def test_a_peer_is_told_what_came_while_it_read_nothing(loop: EventLoop, monkeyp
 
 
 def test_frames_are_read_in_bursts(loop: EventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the storage takes one frame after another, no frame is read until few are left."""
+    """When EXAMINED_MAX frames wait for the storage, this side stops reading. It reads again when only EXAMINED_AGAIN
+    frames are left."""
     one, two = Cluster(2)
     session = session_of(one, RULES, initiator=True, arrivals=Arrivals(0))
     hello = session_of(two, RULES, initiator=False, arrivals=Arrivals(0)).start()

@@ -36,7 +36,7 @@ def one() -> Told:
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: `Killer` raises this error."""
+    """The error that `Killer` raises. In the tests, it takes the place of the end of the process."""
 
 
 class Killer:
