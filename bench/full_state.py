@@ -231,8 +231,8 @@ def _calendar(rest: Rest) -> list[dict[str, object]]:
 
 
 def _in_room(reservations: int) -> int:
-    """Return how many reservations of the source `_calendar` shows. `reservations` is the number of all reservations
-    of the source."""
+    """Return how many of the source's reservations are in the calendar that `_calendar` gets. `reservations` is the
+    number of the source's reservations in all rooms."""
     return min((reservations + len(ROOMS) - 1) // len(ROOMS), 62 * HOURS)
 
 

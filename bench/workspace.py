@@ -112,8 +112,11 @@ class Workspace:
 
 
 def _copy(filled: Path, folder: Path) -> None:
-    """Copy the data folder of a replica, and write the new `place` into the identity file of the copy. With the old
-    `place`, the replica would take a new id."""
+    """Copy the data folder of a replica. A replica that runs in the copy keeps the id.
+
+    `place` in the identity file identifies a folder. With the `place` of the original folder, the replica would take a
+    new id. So the identity file of the copy gets the `place` of the copy.
+    """
     shutil.copytree(filled, folder)
     identity = identity_file.load(folder)
     assert identity is not None

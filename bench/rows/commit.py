@@ -48,7 +48,8 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def meet(processes: Processes) -> None:
-    """Wait until the other replicas have learned which replica is the primary."""
+    """Wait until every other replica has completed a session with the primary `one`. Then all replicas know which
+    replica is the primary."""
     for label in processes.labels[1:]:
         wait_until(partial(_has_met, processes.rest(label)), WAIT_S, f"{label} meets the primary")
 

@@ -40,7 +40,7 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _used(client: Any) -> int:
-    """Return the bytes of all keys except the streams of events, whose length is capped."""
+    """Return the memory of Redis in bytes, without the streams of events. The length of these streams is capped."""
     streams = sum(client.memory_usage(key, samples=0) or 0 for key in client.scan_iter(match="*:events"))
     return int(client.memory_stats()["dataset.bytes"]) + int(client.memory_stats()["overhead.total"]) - streams
 

@@ -58,8 +58,11 @@ def measure(workspace: Workspace, size: Size) -> list[Row]:
 
 
 def _storage_kb(client: redis.Redis, count: int) -> tuple[float, float]:
-    """Store all entries in an empty replica. `count` entries stay tentative. Return the size of the log and the size of
-    all keys, in kB."""
+    """Store ENTRIES reservations in an empty replica. The last `count` reservations stay tentative. The others are
+    committed, and their writes are no longer in the log.
+
+    Return (size of the log, size of all keys without the events), in kB.
+    """
     client.flushall()
     store = open_store(client, "papers", primary=True)
     items = conflicting(ENTRIES, "peer~aaaaaa")

@@ -64,7 +64,10 @@ def _installed(folder: Path) -> Path:
     """Install a PouchDB server and its packages into this folder. Return the path of the server's program."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        raise FileNotFoundError("This row needs node and npm. Install Node.js 20 or later, or leave the row out.")
+        raise FileNotFoundError(
+            "The row `peers` needs the programs node and npm. Install Node.js 20 or later. Or measure without this row:"
+            " make bench"
+        )
     shutil.copytree(SOURCES, folder, dirs_exist_ok=True)
     report("  npm installs PouchDB")
     quiet = "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"
@@ -85,7 +88,7 @@ def _server(program: Path, folder: Path) -> Iterator[Address]:
 
 
 def _document(item: Item) -> dict[str, object]:
-    """Return a document with the same fields as the write."""
+    """Return the fields of a write, as a document for PouchDB."""
     return dict(json.loads(item.body))
 
 

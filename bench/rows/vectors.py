@@ -1,5 +1,7 @@
-"""vectors: the cost of a session if the version vector has many servers. In a star, one server created all others; in a
-chain, each server created the next one.
+"""vectors: the cost of a session if the version vectors have many servers.
+
+The servers form either a star or a chain. In a star, one server has created all other servers. In a chain, each server
+has created the next server.
 
 As in Petersen 1997, section 6, a session carries 100 writes of 3,000 bytes. No server is really created: the entries of
 the servers are written directly into the vectors of both replicas.
@@ -70,12 +72,12 @@ def _chain_bytes(count: int) -> int:
 
 
 def _star(count: int) -> list[str]:
-    """Return the ids of servers that were all created by the first server."""
+    """Return the ids of servers. CREATOR has created all of them."""
     return [f"{stamp_text(FIRST_STAMP + number)}:{CREATOR}" for number in range(count)]
 
 
 def _chain(count: int) -> list[str]:
-    """Return the ids of servers that were each created by the server before it."""
+    """Return the ids of servers. CREATOR has created the first server, and each server has created the next server."""
     ids = [CREATOR]
     for number in range(count):
         ids.append(f"{stamp_text(FIRST_STAMP + number)}:{ids[-1]}")

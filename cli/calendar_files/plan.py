@@ -103,9 +103,9 @@ class Plan:
     in the file gets the room.
 
     unknown  unknown room -> the reservations that the file wants in this room
-    kept     (id, reason) for each reservation that does not change, although the file differs from it; one entry for an
-             event if the file has an older version of the event than an earlier import
-    without  (wanted reservation, existing reservation) for each existing reservation that is rejected
+    kept     (id, reason) for each reservation that does not change, although the file differs from it; if an earlier
+             import had a newer version of an event, there is one entry for the whole event
+    without  (wanted reservation, held reservation) for each wanted reservation that exists already and is rejected
     """
 
     cancels: list[Cancel] = field(default_factory=list)
@@ -138,8 +138,8 @@ def plan_of(
     """Return the plan of an import. `reservations` has all reservations that the user owns, as GET
     /users/USER/reservations returns them.
 
-    Another user may have made a reservation for its owner. Such a reservation does not come from an import. The plan
-    compares it only with an event that was exported from it.
+    If another user made one of these reservations, it does not come from an import by the owner. The plan compares such
+    a reservation only with an event that was exported from the reservation.
     """
     by_base: dict[str, list[Held]] = defaultdict(list)
     by_id: dict[str, Held] = {}

@@ -1,4 +1,4 @@
-"""Finds which room of the building an event means by its location."""
+"""Finds the room of the building that is named by the location of an event."""
 
 from __future__ import annotations
 

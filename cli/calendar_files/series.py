@@ -54,7 +54,7 @@ def occurrences_of(
 
     series      the repeating event; None if the file has only exceptions
     exceptions  the exceptions of this event
-    zone        the time zone of the building; the keys are days in this zone
+    zone        the time zone of the building; the key of an occurrence is a day in this zone
     """
     found = Occurrences()
     starts = [] if series is None else _starts(series, zone, until, found)

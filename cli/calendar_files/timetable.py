@@ -33,7 +33,8 @@ class Wanted:
     """A reservation that an event asks for.
 
     key      the day that identifies the reservation among the reservations of the event
-    unmoved  the start without the exception, in UTC; None for an all-day occurrence or without an exception
+    unmoved  the start that the occurrence had before an exception replaced it, in UTC; None if no exception replaces
+             it, or if this start is a day
     """
 
     key: str
@@ -74,7 +75,7 @@ class Course:
 
     @property
     def keeps_request(self) -> bool:
-        """True if `request` is the request id of the reservation `own`."""
+        """True if all request ids for the UID begin with the request id of the reservation `own`."""
         return self.request == self.own.partition("/")[2]
 
 
@@ -90,8 +91,10 @@ class Skipped:
 
 @dataclass
 class Timetable:
-    """What a file asks for on behalf of `user` of `cluster`.
+    """What a calendar file asks for.
 
+    user     the user who imports the file
+    cluster  the name of the cluster that the file is imported into
     events   the number of events that were read or skipped
     damage   a sentence for each line or part that could not be read, except the events in `skipped`
     remarks  a sentence for each point that the user should check

@@ -5,9 +5,9 @@ A proxy is called a wire. A wire leads from one caller to one listener, and forw
 wire is called the weather. The weather changes at random from `start_weather` until `heal`. All wires run in one
 asyncio loop in one thread. The same thread changes the filters.
 
-With namespaces, packets can be dropped in a single direction. Two wires run between replica A and replica B. Every
-packet that A receives from B has the address of one of these wires. If the filter of A drops these packets, A receives
-nothing from B. B still receives what A sends.
+With namespaces, packets can be dropped in a single direction. Each wire has its own IP address. Two wires run between
+replica A and replica B: one forwards the calls of A, the other forwards the calls of B. The packet filter of A can drop
+all packets from the addresses of both wires. Then A receives nothing from B. The packets that A sends are not dropped.
 """
 
 from __future__ import annotations

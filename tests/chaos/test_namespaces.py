@@ -1,5 +1,5 @@
-"""The network namespaces of chaos runs. Packet filters drop the right packets, a missing packet filter is reported, and
-the next run deletes what a killed run has left."""
+"""The network namespaces of chaos runs. Packet filters drop the right packets. `namespaces` raises Unavailable if
+a program is not installed. The next run deletes what a killed run has left."""
 
 from __future__ import annotations
 

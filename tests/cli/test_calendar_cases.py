@@ -1,5 +1,7 @@
-"""Imports of calendar files that other programs read wrongly, with the right results. The files are in
-../shared/cases/ics. The tests are skipped on a machine without these files."""
+"""Imports calendar files that other programs read wrongly. expected.json has the right result for each case.
+
+The calendar files and expected.json are in ../shared/cases/ics. The tests are skipped on a machine without these files.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every scenario can be played as a lesson. The pictures show how each write has changed."""
+"""Every scenario can be played as a lesson. The pictures mark each write that is new, was replayed or became final."""
 
 from __future__ import annotations
 

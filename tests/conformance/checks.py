@@ -283,7 +283,7 @@ def forged_stamp_is_refused(subject: Subject) -> None:
 
 @section("6.4")
 def claim_is_not_believed(subject: Subject) -> None:
-    """A claim of writes that the subject never made is refused with `unproven`. The peer's writes are not stored."""
+    """A peer that claims to hold nonexistent writes of the subject is refused with `unproven`. No write is stored."""
     author = Author(subject.fresh("claim"))
     note = author.note()
     peer = subject.observer()
@@ -521,7 +521,7 @@ def created_server_may_write(subject: Subject) -> None:
 
 @section("9.2")
 def retired_server_leaves_the_vector(subject: Subject) -> None:
-    """A retired server leaves the vector. A minted id (LABEL~NONCE) is added to the retired servers."""
+    """A retired server leaves the vector. If its id is minted (LABEL~NONCE), the id is added to the retired servers."""
     author = Author(subject.fresh("gone"))
     given = [author.note(), author.member("retire", label="gone")]
     subject.give(given)

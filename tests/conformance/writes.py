@@ -29,11 +29,11 @@ class Author:
         self._numbers = 0
 
     def define(self) -> wire.Item:
-        """Define the relation of the notes."""
+        """Make a write that defines the relation RELATION."""
         return self.write("define", DEFINE, ["relation:notes"], check="name_is_free", merge="keep_beside")
 
     def note(self, words: str = "", *, check: str = "carried", ahead_us: int = 0) -> wire.Item:
-        """Insert a record into the relation of the notes."""
+        """Make a write that inserts a record into the relation RELATION."""
         self._numbers += 1
         topic = self.server.partition("~")[0]
         values = {"number": time.time_ns() // 1000, "topic": topic, "words": words}

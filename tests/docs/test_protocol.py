@@ -1,7 +1,8 @@
 """docs/protocol.md shows one session in bytes. Our code sends the same bytes, and the document explains the bytes
 correctly.
 
-`python -m tests.docs.test_protocol` prints the table of the checks and the session, in the form of the document.
+`python -m tests.docs.test_protocol` prints the rows of the table of checks, and the frames of the session. Both are
+printed as docs/protocol.md shows them.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ def session_frames() -> list[tuple[str, wire.Frame]]:
 
 
 def shown(frame: wire.Frame) -> tuple[str, str]:
-    """Return a frame in the form of the document: (its fields, its bytes in hexadecimal). For a body, the fields give
-    only the length."""
+    """Return the fields of a frame, and its bytes in hexadecimal, as docs/protocol.md shows them. The fields have
+    the length of a body instead of the body."""
     fields = text_format.MessageToString(frame)
     for item in frame.batch.items:
         line = text_format.MessageToString(wire.Item(body=item.body))
@@ -95,7 +96,7 @@ def shown(frame: wire.Frame) -> tuple[str, str]:
 
 
 def written_session() -> Iterator[str]:
-    """Yield the frames of the session in the form of the document."""
+    """Yield the frames of the session, each as docs/protocol.md shows it."""
     for number, (sender, frame) in enumerate(session_frames(), 1):
         fields, data = shown(frame)
         receiver = "two" if sender == "one" else "one"
@@ -104,7 +105,7 @@ def written_session() -> Iterator[str]:
 
 
 def written_checks() -> str:
-    """Return the table of the checks in the form of the document."""
+    """Return the rows of the table of checks, as docs/protocol.md shows them."""
     return "".join(f"| `{check.__name__}` | {number} | {check.__doc__} |\n" for number, check in CHECKS)
 
 

@@ -95,7 +95,7 @@ class Room:
         self._store.begin(server="below~aaaaaa", cluster="test", first_primary=primary)
 
     def reserve(self, start: int, stop: int) -> str:
-        """Reserve the room from `start` to `stop` only. Return the status of the reservation."""
+        """Reserve the room from `start` to `stop`, without alternatives. Return `updated` or `rejected`."""
         self._now_us += 1000
         request = f"r{self._now_us}"
         wanted = Draft(

@@ -19,8 +19,8 @@ def tentative(replica: Replica, count: int) -> None:
 def cost_of(others: int, k: int) -> tuple[int, int]:
     """Let a replica receive a write, and return the cost: (commands of Redis, number of writes rolled back).
 
-    The replica already holds `k` tentative writes of the same page, which come later in the order. The replica also
-    holds `others` tentative writes on other pages.
+    Before that, the replica accepts `k` writes on the same page, and `others` writes on other pages. All of them are
+    tentative, and stand after the received write in the order.
     """
     cluster = Cluster(3)
     _, one, two = cluster

@@ -84,7 +84,7 @@ def is_write_id(text: str) -> bool:
 
 
 def problem_of(frame: wire.Frame) -> str | None:
-    """Return the first problem in the form of a frame, or None if the form is right."""
+    """Return what is wrong in a frame, or None if the frame has the right form."""
     match frame.WhichOneof("kind"):
         case "hello":
             return _hello(frame.hello)
@@ -104,7 +104,7 @@ def problem_of(frame: wire.Frame) -> str | None:
 
 
 def is_history(text: str, csn: int = CSN_MAX) -> bool:
-    """Return whether a text is a valid history. Only the first epoch may begin after the CSN `csn`."""
+    """Return whether a text is a valid history. Every epoch except the first must begin at the CSN `csn` or earlier."""
     try:
         epochs = json.loads(text)
         right = type(epochs) is list and len(epochs) <= 1000
