@@ -26,18 +26,19 @@ A receiver gets the full state (StateChunk ... StateFinish) instead of batches i
 The receiver first compares the two logs (bayou/comparison.py), and then installs the full state. The next Ack of the
 receiver asks for a new plan.
 
-An acknowledged frame is stored for good, except in the two cases of the last two paragraphs. So a session may break at
-any point. The next session continues from what each side then holds.
+A session may break at any point. The next session continues from what each side then holds. An acknowledged Batch is
+stored for good, with two exceptions, which the next two paragraphs describe. If a session breaks during a full state,
+the parts that have arrived are not installed.
 
 A peer may be faulty. bayou/trust.py says what a replica refuses to believe. For example, the peer's hello may claim
 writes of this replica that this replica does not hold. Then this side searches the peer's batches for one of these
 writes. Meanwhile this side acknowledges the batches, but stores nothing and sends no writes. The session ends with a
 refusal, unless a full state has given this replica a new id.
 
-A copy of a data folder may have used a server id a second time. Then a write of the peer and a different write of this
-replica may follow the same write of that server. If the peer's write is tentative, this side acknowledges the batches,
-but stores nothing more. This side goes on sending, because one of its commits may decide between the two writes. When
-nothing is left to send, this side refuses the session.
+If a copy of a data folder has run, a server id may have been used twice. Then a write of the peer and a different write
+of this replica may have the same place in the order of that server. If the peer's write is tentative, this side
+acknowledges the batches, but stores nothing more. This side goes on sending, because one of its commits may decide
+between the two writes. When nothing is left to send, this side refuses the session.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ from bayou.trust import (
 from bayou.vectors import complete
 
 PROTOCOL = 9
-HISTORY_HAS_CHANGED = "This replica has got another history since the session began. Try again."
+HISTORY_HAS_CHANGED = "One of the two replicas has got another history since the session began. Try again."
 NO_SETTINGS: Mapping[str, str] = {}
 GOALS_MAX = 100  # unanswered Syncs of a peer
 NOTED_MAX = 20  # items of a batch; after a larger batch, Holds tells the peer that this side has them
@@ -141,7 +142,7 @@ class Session:
 
     All sessions of a replica share one `arrivals`. With `arrivals`, the session stays open if the peer agrees. All
     sessions of a replica also share one `offered`: the ids of peers to which a session offered a full state and then
-    broke. These peers get the log until they have caught up.
+    broke. The next sessions send these peers the log, and offer no full state, until the peers have caught up.
 
     `is_requested` says that a person asked for the session. The hello tells the peer so.
     """
@@ -704,9 +705,9 @@ class Session:
     def _replan(self, plan: int, unknown: Item | None = None) -> Ack:
         """Return an Ack that asks the peer for a new plan.
 
-        `unknown` is a notification of a write that this replica does not hold. The vector here may cover that write all
-        the same. Then the server id of the write was used twice, and the Ack asks for all writes of that server after
-        its committed writes.
+        `unknown` is a notification of a write that this replica does not hold. If the vector of this replica covers the
+        write, the server id of the write was used twice. Then the Ack asks for all writes of that server after its
+        committed writes.
         """
         self._plan_of_peer = plan + 1
         self._waiting = []
@@ -732,8 +733,8 @@ class Session:
         if self._outgoing.plans_in_vain > PLANS_MAX:
             return self.refuse(
                 PeerRefusalCode.UNSTEADY,
-                f"The other replica has asked for a new plan more than {PLANS_MAX} times in a row, so the session makes"
-                " no progress. Try again later.",
+                f"One replica has asked the other replica more than {PLANS_MAX} times in a row to choose again what to"
+                " send. So the session makes no progress. Try again later.",
             )
         return self._send_on()
 

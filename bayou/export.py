@@ -219,8 +219,8 @@ class Importer:
             raise Conflict(
                 "export_needs_full_state",
                 "A forced promotion has revoked commits of this replica, so this replica needs a full state. But the"
-                " file contains no full state. Run a session of this replica with the other replica over the network:"
-                " `sync LABEL`.",
+                f" file contains no full state. The replica {head.hello.label} wrote the file. Run a session of this"
+                f" replica with {head.hello.label} over the network: `sync {head.hello.label}`.",
             )
         if heals(head.hello.history, state.history):
             raise Conflict(

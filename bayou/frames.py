@@ -72,7 +72,7 @@ class StateChunk:
 @dataclass(frozen=True, slots=True)
 class StateFinish:
     """Tells the receiver that all `number` parts are sent. The receiver installs the state, and answers with an Ack
-    that asks for a new plan. Without TLS there is no `proof`."""
+    that asks for a new plan. `proof` has a primary's signature over the state; it is None without TLS."""
 
     plan: int
     number: int
@@ -138,11 +138,11 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Tells the peer that it now has everything that the sender held at an earlier moment. Only a session that stays
-    open has Syncs.
+    """Says that the receiver holds everything that the sender held at an earlier moment. Only a standing session has
+    Syncs.
 
-    A Sync is a question or an answer. The receiver of a question sends an answer with the same number. In a question,
-    the earlier moment is the call of `Session.sync`. In an answer, it is the arrival of the question.
+    A Sync is a question or an answer. The receiver of a question sends an answer with the same number. For a question,
+    the earlier moment is the call of `Session.sync`. For an answer, the earlier moment is the arrival of the question.
     """
 
     number: int

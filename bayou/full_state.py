@@ -53,8 +53,9 @@ class Staging:
     """Stores the parts of one full state. Each part is stored once and in order, because a missing part would make the
     state inconsistent.
 
-    `is_empty` is true until a part has a page. If `is_checked` is true, `digest` is the running hash of the parts, and
-    list entries stay in memory until `store_lists` is called. The store cannot remove a list entry.
+    `is_empty` is true until a part has a page. If `is_checked` is true, the state is checked before it is installed
+    (bayou/seal_check.py). Then `digest` is the running hash of the parts, and list entries stay in memory until
+    `store_lists` is called. The store cannot remove a list entry, so no entry is stored before the check.
     """
 
     def __init__(self, store: AntiEntropyStore, *, is_checked: bool) -> None:

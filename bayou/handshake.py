@@ -14,8 +14,8 @@ from bayou.trust import check_clocks
 LOGS_DIFFER = (
     "The committed logs of the two replicas differ. If a promotion was forced just now, the next session makes the logs"
     " equal. Otherwise an older copy of a replica's data has run. The replicas heal this by themselves after two"
-    " sessions of the primary with the replica whose log differs. For each such replica, this happens at most once an"
-    " hour."
+    " sessions between the primary and the replica whose log differs. If the log of the same replica differs again"
+    " within an hour, the replicas heal this only after the hour."
 )
 LOGS_FORK = (
     "The two replicas hold two different writes of one server. The two writes have the same place in the order of that"
@@ -26,9 +26,10 @@ LOGS_FORK = (
 FORK_OF_MEMBERS = (
     "One replica holds a committed write of a server, and the other replica holds a different tentative write of the"
     " same server. The two writes have the same place in the order of that server. So a server id was used twice. The"
-    " tentative write cannot be made again under another id. The reason: this write or a later write of the same server"
-    " creates a server, retires a server or names a primary. Start the replica with the tentative write again without"
-    " its data. This replica then gets back what its peers hold. Writes that only this replica holds are lost."
+    " tentative write or a later write of the same server creates a server, retires a server or names a primary."
+    " Therefore the tentative write cannot be made again under another id. Stop the replica that holds the tentative"
+    " write, and start it again without its data. It then gets back what its peers hold. Writes that only this replica"
+    " holds are lost."
 )
 WRITES_DIFFER = (
     "The two replicas hold different writes with the same id. So a server id was used twice, or a write was altered."
@@ -37,9 +38,10 @@ WRITES_DIFFER = (
 )
 EARLY_PROMOTION = (
     "One of the two replicas sent a forced promotion as a tentative write. But a replica commits its own forced"
-    " promotion at once. So the sender is faulty, or the replica from which the sender got the write. Start the sender"
-    " again without its data. The sender then gets back what its peers hold. If this error then appears in a session"
-    " with another replica, start that replica again without its data too."
+    " promotion at once. So the replica that sent the write is faulty, or got the write from a faulty replica. Stop"
+    " the replica that sent the write, and start it again without its data. It then gets back what its peers hold. If"
+    " another replica sends the write later, this error appears again. Then stop the other replica too, and start it"
+    " again without its data."
 )
 
 

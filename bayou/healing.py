@@ -1,9 +1,9 @@
 """Decides what a replica must do after a session has shown that a server id was used twice.
 
 A server id is used twice if somebody runs a copy of a replica's data. The copy may run instead of the replica, or at
-the same time. Then two writes may have the same place in the order of their server. If the replica is the primary, two
-committed logs may also have the same epoch. docs/design.md, "A copy that has run", says how the replicas become equal
-again.
+the same time. Then two writes may have the same place in the order of their server. If somebody runs a copy of the
+primary's data, two different committed logs may also have the same epoch. docs/design.md, "A copy that has run", says
+how the replicas become equal again.
 """
 
 from __future__ import annotations

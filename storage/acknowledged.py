@@ -53,7 +53,7 @@ class Acknowledged:
 
     def is_held(self, state: State) -> bool:
         """Return whether a namespace in this state holds the last acknowledged CSN and all acknowledged writes of its
-        server id. A server that has retired needs only the CSN."""
+        server id. If the server has retired, compare only the CSN."""
         own = state.server
         accepted, committed = state.vector.get(own, 0), state.committed_vector.get(own, 0)
         is_own_held = accepted >= self._stamps.get(own, 0) and committed >= self._committed.get(own, 0)

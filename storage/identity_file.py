@@ -108,8 +108,8 @@ class Findings:
 
 
 def decide(known: IdentityFile | None, found: Findings) -> Decision:  # noqa: PLR0911, PLR0912 - a table, rule by rule
-    """Decide whether the replica may continue to write under its id. `known` is None if there is no identity file. The
-    first rule that applies decides."""
+    """Decide whether the replica may continue to write under its id. `known` is None if there is no identity file. Each
+    `if` below is a rule. The first rule that applies gives the decision."""
     server = found.namespace_id
     if known is None and server is None:
         return Decision(None, "This replica starts for the first time.")

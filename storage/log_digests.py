@@ -42,9 +42,9 @@ class LogDigests:
     def at(self, csn: int, generation: str | None = None) -> str:
         """Return the digest at a CSN, 40 hexadecimal digits. Return '' if the digest is not known.
 
-        The digest is not known if the CSN is lower than OSN, or higher than the CSN of the newest commit. No digest is
-        known after an older release has dropped commits from the log. If `generation` is given, the digest is not known
-        in a namespace with another generation.
+        The digest is not known if the CSN is lower than OSN, or higher than the CSN of the newest commit. If an older
+        release has dropped commits from the log, no digest is known, because the release did not store the digest at
+        OSN. If `generation` is given, the digest is not known in a namespace with another generation.
         """
         with self._lock:
             mark = self._nearest(csn)

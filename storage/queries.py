@@ -131,8 +131,8 @@ class Queries(ScriptRunner):
     ) -> list[LogEntry]:
         """Return the newest writes of an application, at most NEWEST_MAX. Atomic.
 
-        `user`, `request` (the request id) and `words` filter the writes; an empty argument filters nothing. With
-        `words`, the outcome of a write must contain one of these words, such as `rejected`.
+        With `user`, return only writes of this user. With `request`, return only writes with this request id. With
+        `words`, return only writes whose outcome contains one of these words, such as `rejected`.
 
         Tentative writes come first, then the committed writes that the log still holds. In each of the two groups, the
         newest write comes first. Without `words`, the method searches only the newest WRITES_READ writes of the log.
@@ -267,8 +267,8 @@ class Queries(ScriptRunner):
         thing, including things that the feed no longer shows. Atomic.
 
         `shown` maps each thing to a pair (text, time). The text is what the feed shows of the thing, and has no tabs.
-        The time is given in seconds since 1970. When the feed stops showing a thing, its revision is kept until that
-        time. The revision number of a thing grows with each recorded change, and never falls.
+        The time is in seconds since 1970. If the feed stops showing the thing before this time, the revision is kept
+        until this time. The revision number of a thing grows with each recorded change, and never falls.
         """
         flat = [part for thing, (text, keep_until_s) in shown.items() for part in (thing, text, keep_until_s)]
         found = self.run("revise_feed", name, now_s, max(now_s - REVISIONS_BEGIN_S, 0), *flat)

@@ -68,7 +68,7 @@ class ScriptRunner:
 
     def _note_hung(self, name: str, tag: str) -> None:
         """Record that the play of a write or of a draft did not end. This replica then does not play the write or the
-        draft again. `name` is the id of the write, or the hash of the draft. `tag` is the version of the
+        draft again. `name` is the id of the write, or the hash of the draft. `tag` is NAME/VERSION of the
         application."""
         if self._redis.hset(self._keys.hung, name, f"{tag} {self._rules[tag]}"):
             _log.warning("The Lua of %s ran for too long, so the script was stopped. The write: %s", tag, name)
@@ -85,8 +85,8 @@ class ScriptRunner:
 
 
 def hung(write: str, tag: str) -> Hung:
-    """Return the refusal of a write or of a client's request whose play does not end. `write` is the id of the write. A
-    request has no id yet: then `write` is empty."""
+    """Return the refusal for a play that does not end. `write` is the id of the write that was played; it is empty for
+    the draft of a client's request, because a draft has no id. `tag` is NAME/VERSION of the application."""
     played = f"the write {write}" if write else "this request"
     return Hung(
         PeerRefusalCode.PLAY_HUNG,

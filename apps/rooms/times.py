@@ -99,12 +99,12 @@ def local_minute(day: date, minute: int, zone: ZoneInfo) -> int:
 
 
 def shifted(minute: int, days: int, zone: ZoneInfo) -> int:
-    """Add `days` local days to the time `minute`, and keep the local time of day. `days` may be negative. `minute` and
-    the result are numbers of minutes since 1970. If clocks show that local time twice, return the first of the two
-    moments.
+    """Return the time `days` local days after `minute`, at the same local time of day. `days` may be negative. `minute`
+    and the result are numbers of minutes since 1970. If clocks show the new local time twice, return the first of the
+    two moments. If `days` is 0, return `minute`.
 
-    Raise ValueError, with a sentence for the user, if clocks skip that local time. Also raise ValueError if the day is
-    outside the years 1970 to YEAR_LAST.
+    Raise ValueError, with a sentence for the user, if clocks skip the new local time. Also raise ValueError if the new
+    day is outside the years 1970 to YEAR_LAST.
     """
     if days == 0:
         return minute
@@ -146,10 +146,11 @@ def offset_min(minute: int, zone: ZoneInfo) -> int:
 
 
 def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
-    """Return a text for a write: the offsets of local time from UTC during these spans.
+    """Return the offsets of the zone during these spans, in the form of a write's argument `offsets`
+    (lua/local_times.lua). An offset is local time minus UTC, in minutes.
 
-    The text is OFFSET, then MINUTE:OFFSET for each change. An offset is in minutes. The text says nothing about the
-    time between the spans.
+    The result is OFFSET, then MINUTE:OFFSET for each change. MINUTE is the number of minutes from 1970 to the change.
+    The result holds only for times in the spans.
     """
     found: dict[int, int] = {}
     for low, high in spans:
@@ -164,11 +165,11 @@ def encode_offsets(spans: Iterable[tuple[int, int]], zone: ZoneInfo) -> str:
 
 
 def present_minute(minute: int, offset: int, zone: ZoneInfo) -> int:
-    """Convert the local time of a reservation to minutes since 1970, by the present rules of `zone`.
+    """Convert a stored local time to minutes since 1970, by the present rules of `zone`.
 
-    A write has stored `minute` and `offset`, by the rules at the time of the write. `minute` is the number of minutes
-    since 1970. `offset` is local time minus UTC at that time, in minutes. So the sum of `minute` and `offset` is the
-    local time. If the present rules give the same offset, return `minute`.
+    The local time is the sum of `minute` and `offset`. `minute` is the number of minutes since 1970, and `offset` is
+    local time minus UTC at `minute`, in minutes. Both were computed by earlier rules. If the present rules give the
+    same offset, return `minute`.
     """
     if offset_min(minute, zone) == offset:
         return minute

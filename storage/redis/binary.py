@@ -33,7 +33,7 @@ class Binary:
 
 
 def release(version: str) -> tuple[int, int]:
-    """Return (major, minor) of a version; (0, 0) for other text."""
+    """Return (major, minor) of a version; (0, 0) if the text does not begin with MAJOR.MINOR."""
     found = re.match(r"(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 

@@ -109,8 +109,8 @@ def _has_failover(url: str) -> bool:
 
 
 def away_of(error: redis.RedisError) -> Away | None:
-    """Return the refusal for the client if `error` means that Redis is not available now. For any other error, return
-    None: the error is then a mistake of this program."""
+    """Return a refusal if `error` means that Redis is not available now. Return None for any other error, because any
+    other error is a mistake of this program."""
     if isinstance(error, AWAY) or PASSING.search(str(error)):
         message = (
             f"The replica cannot reach its storage ({error}). It is not certain whether the request was recorded. Try"
@@ -224,8 +224,8 @@ class OpenStorage:
         return decide(known, found)
 
     def confirm(self, identity: IdentityFile) -> None:
-        """Write the identity file with the identity of the Redis that runs now. This confirms that the id is valid with
-        this Redis.
+        """Write `identity` to the identity file, with the run id and the version of the Redis that runs now. This
+        confirms that the id is valid with this Redis.
 
         Call it at each start and in `on_restart`, before any write is accepted under the id.
         """

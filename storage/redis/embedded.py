@@ -201,7 +201,7 @@ class EmbeddedRedis(Source):
             raise Conflict(
                 "foreign_redis",
                 f"The Redis at {self.socket} has the settings {settings}, but the data in {self.folder} needs {needed}."
-                " Stop this Redis.",
+                " Stop this Redis, and start the replica again.",
             )
         self._pid = int(info["process_id"])
         if self._process and self._process.pid != self._pid:

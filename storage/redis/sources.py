@@ -72,8 +72,8 @@ class Source(ABC):
 
     @abstractmethod
     def start(self, hooks: StartHooks) -> list[str]:
-        """Start the embedded Redis if it does not run yet. Check a Redis that the operator runs. Returns warnings for
-        the operator."""
+        """Make the Redis ready for use. An embedded Redis is started if it does not run yet. If the operator runs the
+        Redis, its version and its settings are checked. Returns warnings for the operator."""
 
     @abstractmethod
     def client(self, **options: Any) -> redis.Redis:

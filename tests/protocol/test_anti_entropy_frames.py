@@ -207,8 +207,8 @@ def test_the_number_of_plans_is_bounded() -> None:
         assert kinds(made.receive(ack(plan, replan=True))) == ["Batch"]
     (refusal,) = made.receive(ack(PLANS_MAX, replan=True))
     message = (
-        "The other replica has asked for a new plan more than 20 times in a row, so the session makes no progress."
-        " Try again later."
+        "One replica has asked the other replica more than 20 times in a row to choose again what to send."
+        " So the session makes no progress. Try again later."
     )
     assert refusal == made.report.error == Refuse("unsteady", message)
     assert made.finished
