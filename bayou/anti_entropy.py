@@ -324,6 +324,15 @@ class Session:
         frames = self._take_waiting()
         return frames if self.finished else [*frames, *self._send_on()]
 
+    @property
+    def has_more(self) -> bool:
+        """True if this side can send more frames at once (`send_more`)."""
+        return self._peer is not None and not self.finished and self._outgoing.has_more
+
+    def send_more(self) -> list[Frame]:
+        """Return more frames to send."""
+        return self._send_on() if self.has_more else []
+
     def tell(self, state: State) -> list[Frame]:
         """Return the frame that tells the peer what this replica holds in this state. Return no frame if there is
         nothing new to tell."""
@@ -739,8 +748,8 @@ class Session:
         return self._send_on()
 
     def _send_on(self) -> list[Frame]:
-        """Return the next frames, as many as the window has room for. If nothing is left to send and this side may end
-        the session, the last frame is Done or a Refuse."""
+        """Return the next frames. If nothing is left to send and this side may end the session, the last frame is Done
+        or a Refuse."""
         outgoing, sealing = self._outgoing, self._outgoing.sealing
         if self._verdict is Verdict.PREVAIL and not sealing.can_give_state():
             return self._refuse(refuse_to_give_state(self._label, self.report.peer))

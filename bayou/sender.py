@@ -22,8 +22,9 @@ BATCH_COUNT_MAX = 500
 BATCH_BYTES_FIRST = 16 * 1024  # of the first batch of a session; each batch doubles this limit for the next one
 BATCH_BYTES_MAX = 1024 * 1024
 ITEM_BYTES = 60  # of a write without its body, or of an entry of a list
-WINDOW_BYTES_FIRST = 1024 * 1024  # that may be in flight without an acknowledgement; grows by what is acknowledged
+WINDOW_BYTES_FIRST = 4 * 1024 * 1024  # that may be in flight without an acknowledgement; grows by what is acknowledged
 WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
+FRAMES_AT_ONCE = 4  # so that the first frames travel while the next ones are made
 SMALL_FRAMES_MAX = 8  # frames that may be in flight if the last one was not full
 QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
 FAR_COMMITS_MIN = 20_000  # that a peer must lack before the full state may take the place of the log
@@ -131,17 +132,22 @@ class Outgoing:
         return bool(self._in_flight)
 
     @property
+    def has_more(self) -> bool:
+        """True if something may be left to send, and the window has room for it."""
+        return not self.is_caught_up and self._has_room()
+
+    @property
     def goals(self) -> int:
         """The number of Syncs that wait until the peer holds more writes."""
         return len(self._goals)
 
     def next_frames(self, due: Due, *, stands: bool, must_send_all: bool) -> list[Frame]:
-        """Return the next frames, as many as the window has room for. `stands` is true in a standing session. With
-        `must_send_all`, no write waits."""
+        """Return the next frames: at most FRAMES_AT_ONCE, and not more than the window has room for. `stands` is true
+        in a standing session. With `must_send_all`, no write waits."""
         frames: list[Frame] = []
         self.is_caught_up = self.is_caught_up and stands
         self.is_holding_back = False
-        while not self.is_caught_up and self._has_room():
+        while self.has_more and len(frames) < FRAMES_AT_ONCE:
             frame = self._next(due, stands=stands, must_send_all=must_send_all)
             if frame is None:
                 self.is_caught_up = True

@@ -37,7 +37,7 @@ def measure_apply(workspace: Workspace, size: Size) -> list[Row]:
             lambda: transferred(processes, count),
             lambda: count / received(client, items, primary=True),
         )
-    return [at_least("apply", "writes/s", rates, 0.6)]
+    return [at_least("apply", "writes/s", rates, 0.75)]
 
 
 def measure_full_state(workspace: Workspace, size: Size) -> list[Row]:

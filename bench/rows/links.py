@@ -29,7 +29,7 @@ from replica.free_addresses import free_addresses
 ROUND_TRIP_S = 0.2
 SAMPLES = 100
 WARM_UP = 2  # the first write of an application ends the sessions; the second one waits for the new session
-WRITES = 50_000
+WRITES, ROUNDS = 50_000, 7
 BREAK_EVERY_S = 2.0
 WAIT_S = 300.0
 
@@ -87,7 +87,7 @@ def measure_apply(workspace: Workspace, size: Size) -> list[Row]:
     count = size.of(WRITES, 10)
     held = {"one": count, "two": 0}
     with workspace.replicas_of(WithLog, held, {}) as near, linked(workspace, held, {}) as far:
-        rates = in_turn(size.rounds(3), lambda: transferred(near, count), lambda: transferred(far, count))
+        rates = in_turn(size.rounds(ROUNDS), lambda: transferred(near, count), lambda: transferred(far, count))
     return [at_most("apply-wan", "writes/s, near; over 200 ms", rates, 1.25)]
 
 

@@ -31,7 +31,7 @@ from replica.events.frame_ring import SessionFrames
 SILENCE_S_MAX = 60.0  # how long a session waits for a frame; then it is broken off, and the next one continues
 LOOK_EVERY_S = 5.0  # how often a session checks whether the peer is silent
 EXAMINED_MAX = 8  # frames that are examined in advance, while the session stores earlier ones
-EXAMINED_AGAIN = 3  # then the session examines no more until only this many are left
+BATCH_ON_ITS_WAY_S = 0.004  # after this time, a batch has usually reached the storage
 SMALL_BYTES_MAX = 16 * 1024  # a message that is not worth a thread of its own
 FLUSH_S_MAX = 2.0  # how long the end of a session waits for the peer to read its last frames
 STEPS_MAX = 16  # steps between two reports, if there is always another one
@@ -44,7 +44,7 @@ FAULT = "This replica has an internal error. The output of the replica shows the
 LOGGER = logging.getLogger("bayou.replica")
 
 LIGHT_KINDS = {"ack", "holds"}  # of messages that are examined in the event loop
-Step = Callable[[], list[Frame]]
+Step = Callable[[], list[Frame]] | Examined | wire.Frame
 Judge = Callable[[Hello], Refuse | None]
 
 
@@ -86,17 +86,17 @@ class Conversation:
         self._listener = listener
         self._pause_s = pause_s  # between two pushes
         self._frames = frames  # what a diagram shows
-        self._steps: asyncio.Queue[Step | Examined] = asyncio.Queue()
+        self._steps: asyncio.Queue[Step] = asyncio.Queue()
         self._outbox: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
         self._has_sent = asyncio.Event()  # a message was sent since the outbox was full
         self._sending_since_s: float | None = None  # since when a message waits for the peer to read
-        self._examined = 0  # frames that were read and not yet taken
-        self._may_read = asyncio.Event()
-        self._may_read.set()
+        self._answers: list[wire.Frame] = []  # not yet in the outbox
+        self._taken = 0  # frames that the session has taken, but for which no other frame may be examined yet
+        self._may_examine = asyncio.Semaphore(EXAMINED_MAX)
         self._waiting_since_s = time.monotonic()
         self._was_waiting = True
         self._pushing: asyncio.TimerHandle | None = None
-        self._is_push_next = False  # among the steps
+        self._is_push_next = self._is_more_next = False  # among the steps
         self._pushed_at_s = 0.0
         self._state: State | None = None  # to tell the peer about
         self._is_update_next = False  # among the steps
@@ -209,6 +209,10 @@ class Conversation:
             self._pushed_at_s = time.monotonic()
         return frames
 
+    def _send_more(self) -> list[Frame]:
+        self._is_more_next = False
+        return self.session.send_more()
+
     def _update(self) -> list[Frame]:
         self._is_update_next = False  # first: the state may be replaced at any time, and then needs another step
         state = self._state
@@ -224,8 +228,7 @@ class Conversation:
     async def _read(self, messages: AsyncIterator[wire.Frame]) -> None:
         try:
             async for message in messages:
-                await self._may_read.wait()
-                self._note_examined(1)
+                await self._may_examine.acquire()
                 while self._outbox.qsize() > OUTBOX_MAX:  # a peer that does not read gets no more answers
                     self._has_sent.clear()
                     await self._has_sent.wait()
@@ -234,7 +237,7 @@ class Conversation:
                 elif message.WhichOneof("kind") in LIGHT_KINDS:
                     self._steps.put_nowait(self._examine(message))
                 else:
-                    self._steps.put_nowait(partial(self._take_message, message))
+                    self._steps.put_nowait(message)
             self.break_off(PeerRefusalCode.BROKEN_OFF, "The peer ended the session early.")
         except grpc.RpcError as error:
             has_begun = bool(self.session.report.peer)
@@ -243,20 +246,6 @@ class Conversation:
         except Exception:
             LOGGER.exception("the frames of a peer cannot be read")
             self.break_off(PeerRefusalCode.BROKEN_OFF, FAULT)
-
-    def _note_examined(self, change: int) -> None:
-        """Count the frames that were read but not yet processed. `change` is 1 when a frame was read, and -1 when a
-        frame was processed.
-
-        When EXAMINED_MAX frames are waiting, stop reading until only EXAMINED_AGAIN frames are left. Without this
-        pause, this side would examine a frame each time that it sends a batch to the storage. The batch would then take
-        longer to reach the storage.
-        """
-        self._examined += change
-        if self._examined >= EXAMINED_MAX:
-            self._may_read.clear()
-        elif self._examined <= EXAMINED_AGAIN:
-            self._may_read.set()
 
     async def _send(self) -> None:
         """Write the messages of the outbox to the stream. Stop at the first None."""
@@ -288,21 +277,50 @@ class Conversation:
         taken = 0
         while not self.session.finished:
             step = await self._steps.get()
-            messages = self._do(step) if self._is_light(step) else await self._loop.in_worker(partial(self._do, step))
-            for message in messages:
-                self._outbox.put_nowait(message)
+            self._answers += self._do(step) if self._is_light(step) else await self._run(step)
+            self._taken += isinstance(step, Examined | wire.Frame)
+            if self._steps.empty() or self.session.finished:
+                self._send_answers()
             is_waiting = self.session.is_waiting
             if is_waiting and not self._was_waiting:
                 self._waiting_since_s = time.monotonic()
             self._was_waiting = is_waiting
+            if self.session.has_more and not self._is_more_next:
+                self._is_more_next = True
+                self._steps.put_nowait(self._send_more)
             if self.session.is_holding_back:
                 self.push(self.session.pause_s)
             taken += 1
             if self.session.is_open and (self._steps.empty() or taken > STEPS_MAX):
                 taken = 0
+                self._send_answers()
                 await self._report()
 
-    def _is_light(self, step: Step | Examined) -> bool:
+    async def _run(self, step: Step) -> list[wire.Frame]:
+        """Run a step in a worker thread, and return the messages to send.
+
+        If the step stores a large frame, earlier answers wait until the frame has reached the storage. Until then, the
+        storage has nothing to do. An answer would wake the peer, and this side would examine another frame. Both would
+        take processor time, so the frame would reach the storage later.
+        """
+        if not isinstance(step, Examined):
+            self._send_answers()
+        work = asyncio.ensure_future(self._loop.in_worker(partial(self._do, step)))
+        if self._answers or self._taken:
+            await asyncio.wait([work], timeout=BATCH_ON_ITS_WAY_S)
+            self._send_answers()
+        return await work
+
+    def _send_answers(self) -> None:
+        """Put the answers into the outbox. Let the session examine as many frames as it has taken."""
+        for message in self._answers:
+            self._outbox.put_nowait(message)
+        self._answers.clear()
+        for _ in range(self._taken):
+            self._may_examine.release()
+        self._taken = 0
+
+    def _is_light(self, step: Step) -> bool:
         """Return whether this step runs without the storage."""
         if isinstance(step, Examined):
             return self.session.is_light(step.frame)
@@ -346,12 +364,14 @@ class Conversation:
         for sync in self._syncs:
             sync.done.set_result(self._sum)
 
-    def _do(self, step: Step | Examined) -> list[wire.Frame]:
+    def _do(self, step: Step) -> list[wire.Frame]:
         """Run one step, and return the messages to send. If the step fails, end the session and tell the peer the
         reason."""
         if self.session.finished:
             return []
         try:
+            if isinstance(step, wire.Frame):
+                step = self.session.examine(decode(step))
             frames = self._take_next(step) if isinstance(step, Examined) else step()
         except ProtocolError as error:
             frames = self.session.refuse(PeerRefusalCode.PROTOCOL, str(error))
@@ -370,17 +390,13 @@ class Conversation:
         answers = [] if hello is None else [self.session.examine(hello)]
         return [*self.session.start(), *(frame for examined in answers for frame in self._take(examined))]
 
-    def _examine(self, message: wire.Frame) -> Step | Examined:
+    def _examine(self, message: wire.Frame) -> Step:
         try:
             return self.session.examine(decode(message))
         except ProtocolError as error:
             return partial(self.session.refuse, PeerRefusalCode.PROTOCOL, str(error))
 
-    def _take_message(self, message: wire.Frame) -> list[Frame]:
-        return self._take_next(self.session.examine(decode(message)))
-
     def _take_next(self, examined: Examined) -> list[Frame]:
-        self._loop.soon(partial(self._note_examined, -1))
         if isinstance(examined.frame, Holds):
             self._loop.soon(self._push_early)
         self._waiting_since_s = time.monotonic()
