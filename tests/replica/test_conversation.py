@@ -123,8 +123,8 @@ def test_few_frames_are_read_in_advance(loop: EventLoop, monkeypatch: pytest.Mon
     the storage has taken."""
     one, two = Cluster(2)
     session = session_of(one, RULES, initiator=True, arrivals=Arrivals(0))
-    hello = session_of(two, RULES, initiator=False, arrivals=Arrivals(0)).start()
-    peer, storage = begin_with_slow_storage(loop, session, *hello, monkeypatch)
+    (hello,) = session_of(two, RULES, initiator=False, arrivals=Arrivals(0)).start()
+    peer, storage = begin_with_slow_storage(loop, session, hello, monkeypatch)
 
     async def send() -> None:
         for number in range(1, 100):
