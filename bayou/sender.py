@@ -86,8 +86,8 @@ class Outgoing:
     questions_left   how many questions the peer may ask; more than 0 only between the end of a full state and its Ack
     pause_s          how long writes that have just arrived here wait, in seconds
 
-    With `arrivals`, the session may stay open. This side first sends everything that the peer lacks. Only after that,
-    writes that have just arrived here may wait. For `offered`, see Session.
+    If `arrivals` is given, the session may stay open after this side has sent everything that the peer lacks. From then
+    on, a write that has just arrived here may wait for `pause_s`. For `offered`, see Session.
     """
 
     def __init__(

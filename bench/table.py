@@ -48,7 +48,7 @@ def below(row: str, unit: str, ours: float, ours_max: float, limit: float | None
 
 
 def figure(row: str, unit: str, ours: float, limit: float | None = None) -> Row:
-    """Return a line without a condition."""
+    """Return a line that shows `ours` beside `limit`. No value of `ours` is too high or too low."""
     return Row(row, ours, limit, unit, ours / limit if limit else None, "", None)
 
 

@@ -98,8 +98,9 @@ def shifted(one: Shifted, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def local_shown(held: Reservation, asked_at: RoomSlot, zone: ZoneInfo) -> dict[str, str]:
-    """Return the local times that were requested for the reservation `held`, as a JSON value with the schema LOCAL (see
-    answer_schemas.py). `asked_at` is the slot at these local times, by the present rules of the time zone."""
+    """Return the local times that the user requested for the reservation `held`, as a JSON value with the schema LOCAL
+    (see answer_schemas.py). `asked_at` is the slot that these local times mean under the present rules of the time
+    zone. The rules may have changed since the request, so `held` may have another slot."""
     assert held.local is not None, "its local times are known"
     return {"timezone": held.local.zone or zone.key, **_times(asked_at, zone)}
 

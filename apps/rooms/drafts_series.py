@@ -271,7 +271,9 @@ def edit(
     Raise TooLarge if the write would declare too many pages."""
     change = edited(context, before, purpose, owner)
     pages = [*change.pages, *(_pages_of_owners(context, occurrences) if owner else [])]
-    remedy = "Change the later occurrences with a date as `from`, and the earlier occurrences one by one."
+    remedy = (
+        "To change the occurrences from a date on, give this date as `from`. Change earlier occurrences one by one."
+    )
     return _changing(context, "edit_series", series, occurrences, Needs(change.args, pages), remedy)
 
 

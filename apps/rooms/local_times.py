@@ -137,7 +137,8 @@ class Search:
         return found
 
     def _shifted(self, ids: Iterable[str]) -> list[Shifted]:
-        """Return the reservations with these ids that are shifted and not over."""
+        """Return those of these reservations that stand at another local time than the user requested. Leave out the
+        reservations that are over."""
         found = []
         for part in in_parts(ids):
             views = self._service.read([reservation_page(one) for one in part], self._session).pages

@@ -297,9 +297,9 @@ def _at(day: date, clock: timedelta, zone: tzinfo) -> datetime:
 def _versions(masters: list[Event]) -> list[Event]:
     """Return the newest versions among several events that have the same UID.
 
-    The newest versions are the events with the highest SEQUENCE. If these events have different LAST-MODIFIED times,
-    only the event with the latest time is returned. Otherwise, different events share the UID, and all are returned. If
-    some have the same start, only the last one in the file is returned.
+    The newest versions are the events with the highest SEQUENCE. If their LAST-MODIFIED times differ, the result is the
+    event with the latest time. Otherwise the result has one event for each start: the last one in the file. Such events
+    are different events with the same UID.
     """
     newest = [one for one in masters if one.sequence == max(other.sequence for other in masters)]
     if len({one.changed for one in newest if one.changed}) > 1:

@@ -28,6 +28,7 @@ _FIXED = re.compile(r"(?:UTC|GMT|Z)?([+-])(\d{1,2})(?::?(\d{2}))?")
 _CITY = re.compile(r"\((?:UTC|GMT)[^)]*\) *([A-Za-z' .-]+)")
 _LOCAL = re.compile(r"(\d{8})T(\d{6})")
 _DAY = timedelta(days=1)
+_EARLY_YEAR = 1968  # a leap year, because an observance may begin on 29 February
 
 
 class Zones:
@@ -195,7 +196,7 @@ def _onsets(observance: Component, before: timedelta) -> Iterator[datetime]:
     yield first
     for one in observance.all("RRULE"):
         rule = Rule(one.value)
-        started = max(first, first.replace(year=1969)) if _is_yearly(rule) else first
+        started = max(first, first.replace(year=_EARLY_YEAR)) if _is_yearly(rule) else first
         yield from rule.starts(started, timezone(before), HORIZON, with_first=False)
     for one in observance.all("RDATE"):
         yield from map(_local, one.value.split(","))

@@ -320,7 +320,7 @@ class Membership:
         with self._resubmitting:
             state = self._store.state()
             if state.set_aside and not state.has_place:
-                reason = f"The server {state.server} can make no new writes, but some writes must be made again."
+                reason = f"This replica must make some writes again, but not under the id {state.server}."
                 self._say_new_id(self._identity.renew(self._store, state.server, reason, retires=state.retired))
             left = self._store.resubmit(self._now_us()) if state.set_aside else 0
             if left < state.set_aside:

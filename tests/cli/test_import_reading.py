@@ -189,6 +189,13 @@ def test_a_zone_that_describes_some_years_only() -> None:
         assert utc(timetable(event("a", **when), head=zone_of(name, summer, winter))) == [(f"2030-07-01T{hour}:00", 60)]
 
 
+def test_a_zone_whose_clocks_change_on_29_february() -> None:
+    winter = ("STANDARD", "DTSTART:16011001T000000", "TZOFFSETFROM:+0500", "TZOFFSETTO:+0500", "RRULE:FREQ=YEARLY")
+    leap = ("DAYLIGHT", "DTSTART:16040229T000000", "TZOFFSETFROM:+0500", "TZOFFSETTO:+0600", "RRULE:FREQ=YEARLY")
+    when = {"start": "TZID=Office:20280303T120000", "end": "TZID=Office:20280303T130000"}
+    assert utc(timetable(event("a", **when), head=zone_of("Office", winter, leap))) == [("2028-03-03T06:00", 60)]
+
+
 def test_an_unreadable_definition_of_a_zone() -> None:
     no_offsets = ("STANDARD", "DTSTART:19810329T020000")
     when = {"start": "TZID=Europe/Zurich:20270701T090000", "end": "TZID=Europe/Zurich:20270701T100000"}

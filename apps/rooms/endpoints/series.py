@@ -232,7 +232,10 @@ class AllSeries(SeriesHandlers):
         occurrence before it. `unmoved` lists the dates that got no slot."""
         identifier, body, session = f"{user}/{name}", request.body, request.session
         self.require_rooms(
-            None, body.merge, "An occurrence cannot name a new room. GET /rooms lists all rooms.", session
+            None,
+            body.merge,
+            "A request for more occurrences must name a room that exists. GET /rooms lists all rooms.",
+            session,
         )
         series, unmoved = self.require_series(identifier, session), None
         context = self.context(request.caller, body.request, series.zone if series.zone != self.zone.key else None)
