@@ -142,7 +142,8 @@ def _parser() -> argparse.ArgumentParser:
         help="run a script of the scenario language on temporary servers",
         description="Run a script of the scenario language on temporary servers. Results go to standard output,\n"
         "and all other text goes to standard error. The exit status is 1 if an `expect` command failed, if\n"
-        "the output differs from the file of --check, or if no line is a command. Otherwise it is 0.",
+        "the output differs from the file of --check, or if no line is a command. Otherwise it is 0.\n"
+        "The exit status is also 0 if the script has only blank lines and comments.",
         epilog="commands:\n" + "".join(f"  {name} {usage}".rstrip() + "\n" for name, (usage, _, _) in USAGES.items()),
     )
     taught = add(

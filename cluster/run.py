@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def run(script: Path | None, *, in_process: bool, check: Path | None, diagram: Path | None) -> int:
     """Run a script, and return the exit status. The exit status is 1 if an `expect` failed, if the output differs from
     the file `check`, or if no line of the script is a command. Otherwise the exit status is 0, even if some lines are
-    not commands.
+    not commands. It is also 0 if the script has only blank lines and comments.
 
     If `diagram` is given, write a space-time diagram of the run to this file, as a web page. Raise Stopped if the user
     stops the program, and OSError if a file cannot be read or written.
