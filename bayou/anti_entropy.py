@@ -58,7 +58,7 @@ from bayou.payloads import Installed, Item, Received, Selection
 from bayou.reach import Reach
 from bayou.seal_check import SealCheck, Unheld
 from bayou.seals import Signing
-from bayou.sender import Due, Outgoing
+from bayou.sender import Due, Outgoing, PeerMemory
 from bayou.stamps import created_at, split_id
 from bayou.state import State
 from bayou.store import AntiEntropyStore
@@ -141,8 +141,7 @@ class Session:
     sign too.
 
     All sessions of a replica share one `arrivals`. With `arrivals`, the session stays open if the peer agrees. All
-    sessions of a replica also share one `offered`: the ids of peers to which a session offered a full state and then
-    broke. The next sessions send these peers the log, and offer no full state, until the peers have caught up.
+    sessions of a replica also share one `memory`.
 
     `is_requested` says that a person asked for the session. The hello tells the peer so.
     """
@@ -157,7 +156,7 @@ class Session:
         settings: Mapping[str, str] = NO_SETTINGS,
         signing: Signing | None = None,
         arrivals: Arrivals | None = None,
-        offered: set[str] | None = None,
+        memory: PeerMemory | None = None,
     ) -> None:
         self._store = store
         self._applications = dict(applications)
@@ -177,7 +176,7 @@ class Session:
         self._verdict = Verdict.AGREE
         self._common_csn: int | None = None  # the last CSN that both histories share, if the peer's prevails
         self._must_compare = False  # a copy has run, so the logs may differ before their histories do
-        self._outgoing = Outgoing(store, signing, arrivals, set() if offered is None else offered)
+        self._outgoing = Outgoing(store, signing, arrivals, memory or PeerMemory(), clock_us)
         self._plan_of_peer = 0
         self._check = SealCheck(store, signing) if signing else None
         self._staging = Staging(store, is_checked=signing is not None)
@@ -326,11 +325,12 @@ class Session:
 
     @property
     def has_more(self) -> bool:
-        """True if this side can send more frames at once (`send_more`)."""
+        """True if this side may have more to send, and the window has room for it. Then the caller may call
+        `send_more`. Otherwise the next Ack brings the frames."""
         return self._peer is not None and not self.finished and self._outgoing.has_more
 
     def send_more(self) -> list[Frame]:
-        """Return more frames to send."""
+        """Return the next frames to send; none if `has_more` is false."""
         return self._send_on() if self.has_more else []
 
     def tell(self, state: State) -> list[Frame]:

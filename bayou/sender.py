@@ -4,8 +4,8 @@ acknowledged."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from enum import Enum
 
 from bayou.arrivals import Arrivals
@@ -22,9 +22,10 @@ BATCH_COUNT_MAX = 500
 BATCH_BYTES_FIRST = 16 * 1024  # of the first batch of a session; each batch doubles this limit for the next one
 BATCH_BYTES_MAX = 1024 * 1024
 ITEM_BYTES = 60  # of a write without its body, or of an entry of a list
-WINDOW_BYTES_FIRST = 4 * 1024 * 1024  # that may be in flight without an acknowledgement; grows by what is acknowledged
-WINDOW_BYTES_MAX = 8 * 1024 * 1024  # about 0.5 s of a link of 130 Mbit/s
-FRAMES_AT_ONCE = 4  # so that the first frames travel while the next ones are made
+WINDOW_BYTES_FIRST = 4 * 1024 * 1024  # that may be in flight; more than a receiver stores in 0.2 s
+WINDOW_BYTES_MIN, WINDOW_BYTES_MAX = 128 * 1024, 8 * 1024 * 1024
+QUEUE_S_MAX = 1.0  # how long a frame may wait for the frames before it, in the link and at the receiver
+FRAMES_PER_CALL = 4  # so that the first frames travel while the next ones are made
 SMALL_FRAMES_MAX = 8  # frames that may be in flight if the last one was not full
 QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
 FAR_COMMITS_MIN = 20_000  # that a peer must lack before the full state may take the place of the log
@@ -55,12 +56,27 @@ class _Goal:
     frames: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class PeerMemory:
+    """What the sessions of a replica remember about its peers. The keys are the server ids of the peers.
+
+    offered       the peers to which a session offered a full state and then broke; they get the log until they have
+                  caught up
+    window_bytes  the last window for a peer; only of peers whose window is smaller than WINDOW_BYTES_FIRST
+    """
+
+    offered: set[str] = field(default_factory=set)
+    window_bytes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class _InFlight:
     """A frame in flight.
 
     count       the number of writes or pages in the frame
     size_bytes  the approximate size of the frame
+    sent_us     the time when this side made the frame
+    all_bytes   the approximate size of all frames in flight at that time, with this frame
     has_waited  true if the frame passes on writes of other servers that may have waited here (bayou/arrivals.py)
     ends_state  true if the frame is the end of a full state
     """
@@ -69,6 +85,8 @@ class _InFlight:
     size_bytes: int
     has_waited: bool = False
     ends_state: bool = False
+    sent_us: int = 0
+    all_bytes: int = 0
 
 
 class Outgoing:
@@ -87,16 +105,22 @@ class Outgoing:
     pause_s          how long writes that have just arrived here wait, in seconds
 
     If `arrivals` is given, the session may stay open after this side has sent everything that the peer lacks. From then
-    on, a write that has just arrived here may wait for `pause_s`. For `offered`, see Session.
+    on, a write that has just arrived here may wait for `pause_s`. `clock_us` is as in Session.
     """
 
     def __init__(
-        self, store: AntiEntropyStore, signing: Signing | None, arrivals: Arrivals | None, offered: set[str]
+        self,
+        store: AntiEntropyStore,
+        signing: Signing | None,
+        arrivals: Arrivals | None,
+        memory: PeerMemory,
+        clock_us: Callable[[], int],
     ) -> None:
         self.sealing = Sealing(store, signing)
         self._store = store
         self._can_offer = signing is None  # the full state in the place of the log
-        self._offered = offered
+        self._memory = memory
+        self._clock_us = clock_us
         self._csn = 0  # of this side, when the session began
         self._histories: tuple[str, ...] = ()  # in the two hellos
         self._is_begun = False  # the present plan
@@ -112,6 +136,7 @@ class Outgoing:
         self.questions_left = 0
         self._may_hold_back = False  # true once a standing session has sent everything that the peer lacked
         self._window_bytes = WINDOW_BYTES_FIRST
+        self._delay_us_min: int | None = None  # the shortest time from a frame to its Ack
         self._batch_bytes = BATCH_BYTES_FIRST  # after so many bytes a batch ends
         self._frames_sent = 0  # those that the peer acknowledges
         self._is_last_full = False  # the last one was as large as a frame could be at that time
@@ -125,6 +150,7 @@ class Outgoing:
         state of this side. `histories` has the histories of the two hellos."""
         self._peer, self.reach, self._histories = peer, reach, histories
         self._server, self._csn = state.server, state.csn
+        self._window_bytes = self._memory.window_bytes.get(peer, WINDOW_BYTES_FIRST)
 
     @property
     def has_in_flight(self) -> bool:
@@ -142,12 +168,12 @@ class Outgoing:
         return len(self._goals)
 
     def next_frames(self, due: Due, *, stands: bool, must_send_all: bool) -> list[Frame]:
-        """Return the next frames: at most FRAMES_AT_ONCE, and not more than the window has room for. `stands` is true
+        """Return the next frames: at most FRAMES_PER_CALL, and not more than the window has room for. `stands` is true
         in a standing session. With `must_send_all`, no write waits."""
         frames: list[Frame] = []
         self.is_caught_up = self.is_caught_up and stands
         self.is_holding_back = False
-        while self.has_more and len(frames) < FRAMES_AT_ONCE:
+        while self.has_more and len(frames) < FRAMES_PER_CALL:
             frame = self._next(due, stands=stands, must_send_all=must_send_all)
             if frame is None:
                 self.is_caught_up = True
@@ -155,6 +181,7 @@ class Outgoing:
             frames.append(frame)
             sent = self._in_flight_of(frame)
             self._in_flight.append(sent)
+            sent.sent_us, sent.all_bytes = self._clock_us(), self._bytes_in_flight()
             self._is_last_full = True
             if isinstance(frame, Batch):
                 self._note_size(sent)
@@ -179,9 +206,9 @@ class Outgoing:
         acknowledged = self._in_flight.popleft()
         if not ack.replan:
             self.plans_in_vain = 0
-            self._window_bytes = min(WINDOW_BYTES_MAX, self._window_bytes + acknowledged.size_bytes)
+            self._adapt_window(acknowledged)
             if self.is_caught_up and not self._in_flight:
-                self._offered.discard(self._peer)
+                self._memory.offered.discard(self._peer)
             if acknowledged.has_waited and self._arrivals is not None:
                 self.pause_s = self._arrivals.next_pause_s(self.pause_s, in_vain=ack.was_known)
             return acknowledged.count
@@ -198,7 +225,7 @@ class Outgoing:
         self.sealing.begin_again()
         self.reach = Reach(ack.csn, dict(ack.vector), ack.retired_servers)
         self.is_state_taken = acknowledged.ends_state and self.reach.covers(self._state_vector)
-        self._offered.discard(self._peer)  # the session has not broken
+        self._memory.offered.discard(self._peer)  # the session has not broken
         return 0
 
     def add_goal(self, sync: Sync, state: State) -> None:
@@ -235,7 +262,31 @@ class Outgoing:
         """Return whether another frame may be sent. The window must have room. If SMALL_FRAMES_MAX frames are in
         flight, the last frame must also have been full. So a slow receiver gets fewer and larger batches."""
         has_few = len(self._in_flight) < SMALL_FRAMES_MAX or self._is_last_full
-        return has_few and sum(frame.size_bytes for frame in self._in_flight) < self._window_bytes
+        return has_few and self._bytes_in_flight() < self._window_bytes
+
+    def _bytes_in_flight(self) -> int:
+        return sum(frame.size_bytes for frame in self._in_flight)
+
+    def _adapt_window(self, acknowledged: _InFlight) -> None:
+        """Let the window follow the link. The peer has just acknowledged this frame.
+
+        The shortest time from a frame to its Ack is a round trip. The rest of the time, the frame waited for other
+        frames. While this is at most QUEUE_S_MAX, the window grows by the size of the frame. Otherwise the window
+        becomes what the link carries in a round trip and QUEUE_S_MAX. A longer queue brings no speed, and everything
+        that is sent later would have to wait for it, even the pings that test the connection.
+        """
+        delay_us = max(0, self._clock_us() - acknowledged.sent_us)
+        self._delay_us_min = min(delay_us, self._delay_us_min if self._delay_us_min is not None else delay_us)
+        delay_us_max = self._delay_us_min + int(QUEUE_S_MAX * 1e6)
+        if delay_us <= delay_us_max:
+            window = self._window_bytes + acknowledged.size_bytes
+        else:
+            window = acknowledged.all_bytes * delay_us_max // delay_us
+        self._window_bytes = min(max(window, WINDOW_BYTES_MIN), WINDOW_BYTES_MAX)
+        if self._window_bytes < WINDOW_BYTES_FIRST:
+            self._memory.window_bytes[self._peer] = self._window_bytes
+        else:
+            self._memory.window_bytes.pop(self._peer, None)
 
     def _next(self, due: Due, *, stands: bool, must_send_all: bool) -> Frame | None:
         """Return the next frame to send; None if there is nothing to send now."""
@@ -288,9 +339,9 @@ class Outgoing:
         size = self._store.state_size()
         is_far = size.pages + size.commits <= FAR_SHARE_MAX * (size.csn - self.reach.csn)
         self._can_offer = not is_far
-        if not is_far or self._peer in self._offered:
+        if not is_far or self._peer in self._memory.offered:
             return False
-        self._offered.add(self._peer)
+        self._memory.offered.add(self._peer)
         return True
 
     def _without_recent(self, selection: Selection) -> Selection:

@@ -59,11 +59,15 @@ class Linked(WithLog):
 
 @contextlib.contextmanager
 def linked(
-    workspace: Workspace, held: dict[str, int], settings: dict[str, object], break_every_s: float | None = None
+    workspace: Workspace,
+    held: dict[str, int],
+    settings: dict[str, object],
+    break_every_s: float | None = None,
+    round_trip_s: float = ROUND_TRIP_S,
 ) -> Iterator[Processes]:
     with (
         workspace.replicas_of(Linked, held, settings) as processes,
-        slow_links(processes.routes, ROUND_TRIP_S / 2, break_every_s),
+        slow_links(processes.routes, round_trip_s / 2, break_every_s),
     ):
         yield processes
 
@@ -86,7 +90,7 @@ def measure_commit(workspace: Workspace, size: Size) -> list[Row]:
 def measure_apply(workspace: Workspace, size: Size) -> list[Row]:
     count = size.of(WRITES, 10)
     held = {"one": count, "two": 0}
-    with workspace.replicas_of(WithLog, held, {}) as near, linked(workspace, held, {}) as far:
+    with linked(workspace, held, {}, round_trip_s=0.0) as near, linked(workspace, held, {}) as far:
         rates = in_turn(size.rounds(ROUNDS), lambda: transferred(near, count), lambda: transferred(far, count))
     return [at_most("apply-wan", "writes/s, near; over 200 ms", rates, 1.25)]
 

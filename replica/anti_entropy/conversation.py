@@ -18,7 +18,7 @@ from redis import RedisError
 
 from bayou.anti_entropy import Examined, ProtocolError, Report, Session
 from bayou.errors import PeerRefusalCode
-from bayou.frames import Frame, Hello, Holds, Refuse
+from bayou.frames import Batch, Frame, Hello, Holds, Refuse, StateChunk
 from bayou.reach import Reach
 from bayou.sender import BATCH_COUNT_MAX
 from bayou.state import State
@@ -37,13 +37,14 @@ FLUSH_S_MAX = 2.0  # how long the end of a session waits for the peer to read it
 STEPS_MAX = 16  # steps between two reports, if there is always another one
 SYNC_S_MAX = 30.0  # how long a sync waits until both sides have sent everything
 REPORT_PAUSE_S = 0.05  # before a report that need not be made at once
-OUTBOX_MAX = 64  # messages that the peer has not read
+UNREAD_MAX = 512  # messages that the peer has not read, without DATA; a full window needs about 300 answers
 ENDED = Refuse(PeerRefusalCode.BUSY, "The session has just ended. Try again.")
 SILENT = Refuse(PeerRefusalCode.UNREACHABLE, f"not all writes were exchanged within {SYNC_S_MAX:.0f} s")
 FAULT = "This replica has an internal error. The output of the replica shows the cause."
 LOGGER = logging.getLogger("bayou.replica")
 
 LIGHT_KINDS = {"ack", "holds"}  # of messages that are examined in the event loop
+DATA = {"batch", "state_chunk", "state_finish"}  # kinds of messages whose number is limited by the window of the sender
 Step = Callable[[], list[Frame]] | Examined | wire.Frame
 Judge = Callable[[Hello], Refuse | None]
 
@@ -88,10 +89,13 @@ class Conversation:
         self._frames = frames  # what a diagram shows
         self._steps: asyncio.Queue[Step] = asyncio.Queue()
         self._outbox: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
-        self._has_sent = asyncio.Event()  # a message was sent since the outbox was full
+        self._unread = 0  # messages of the outbox without DATA
+        self._has_stopped = False  # sending
+        self._has_room = asyncio.Event()  # the outbox has room for answers, or nothing more is sent
+        self._has_room.set()
         self._sending_since_s: float | None = None  # since when a message waits for the peer to read
         self._answers: list[wire.Frame] = []  # not yet in the outbox
-        self._taken = 0  # frames that the session has taken, but for which no other frame may be examined yet
+        self._permits = 0  # of `_may_examine`, to be given back when the answers are sent
         self._may_examine = asyncio.Semaphore(EXAMINED_MAX)
         self._waiting_since_s = time.monotonic()
         self._was_waiting = True
@@ -220,7 +224,7 @@ class Conversation:
         if self.session.has_changed(state):
             self.close()
             return []
-        self._is_update_late = self._outbox.qsize() > OUTBOX_MAX  # the peer has enough to read
+        self._is_update_late = self._unread > UNREAD_MAX  # the peer has enough to read
         return [] if self._is_update_late else self.session.tell(state)
 
     # Messages.
@@ -229,9 +233,7 @@ class Conversation:
         try:
             async for message in messages:
                 await self._may_examine.acquire()
-                while self._outbox.qsize() > OUTBOX_MAX:  # a peer that does not read gets no more answers
-                    self._has_sent.clear()
-                    await self._has_sent.wait()
+                await self._has_room.wait()  # a peer that does not read gets no more answers
                 if message.ByteSize() > SMALL_BYTES_MAX:
                     self._steps.put_nowait(await self._loop.in_worker(partial(self._examine, message)))
                 elif message.WhichOneof("kind") in LIGHT_KINDS:
@@ -254,11 +256,17 @@ class Conversation:
                 self._sending_since_s = time.monotonic()
                 await self._write(message)
                 self._sending_since_s = None
-                self._has_sent.set()
-                if self._is_update_late and self._state is not None and self._outbox.qsize() <= OUTBOX_MAX:
-                    self.update(self._state)
+                if message.WhichOneof("kind") not in DATA:
+                    self._unread -= 1
+                if self._unread <= UNREAD_MAX:
+                    self._has_room.set()
+                    if self._is_update_late and self._state is not None:
+                        self.update(self._state)
         except (grpc.RpcError, asyncio.InvalidStateError):
-            pass  # the stream has ended, and so the reader knows why
+            pass  # the stream has ended, and the reader gets the reason
+        finally:
+            self._has_stopped = True
+            self._has_room.set()
 
     async def _watch(self) -> None:
         """Break off the session if this side waits for the peer, and the peer is silent for more than SILENCE_S_MAX
@@ -277,9 +285,10 @@ class Conversation:
         taken = 0
         while not self.session.finished:
             step = await self._steps.get()
-            self._answers += self._do(step) if self._is_light(step) else await self._run(step)
-            self._taken += isinstance(step, Examined | wire.Frame)
-            if self._steps.empty() or self.session.finished:
+            messages = self._do(step) if self._is_light(step) else await self._run(step)
+            self._answers += messages
+            self._permits += isinstance(step, Examined | wire.Frame)
+            if not _is_large(step) or self._steps.empty() or self.session.finished:
                 self._send_answers()
             is_waiting = self.session.is_waiting
             if is_waiting and not self._was_waiting:
@@ -299,26 +308,31 @@ class Conversation:
     async def _run(self, step: Step) -> list[wire.Frame]:
         """Run a step in a worker thread, and return the messages to send.
 
-        If the step stores a large frame, earlier answers wait until the frame has reached the storage. Until then, the
-        storage has nothing to do. An answer would wake the peer, and this side would examine another frame. Both would
-        take processor time, so the frame would reach the storage later.
+        If the step stores a large frame, the answers to the large frame before it wait for BATCH_ON_ITS_WAY_S. By then
+        the frame has usually reached the storage, which had nothing to do until then. An answer wakes the peer, and
+        lets this side examine another frame. Both take processor time, so the frame would reach the storage later.
         """
-        if not isinstance(step, Examined):
+        if not _is_large(step):
             self._send_answers()
-        work = asyncio.ensure_future(self._loop.in_worker(partial(self._do, step)))
-        if self._answers or self._taken:
-            await asyncio.wait([work], timeout=BATCH_ON_ITS_WAY_S)
+        sending = asyncio.get_running_loop().call_later(BATCH_ON_ITS_WAY_S, self._send_answers)
+        try:
+            return await self._loop.in_worker(partial(self._do, step))
+        finally:
+            sending.cancel()
             self._send_answers()
-        return await work
 
     def _send_answers(self) -> None:
-        """Put the answers into the outbox. Let the session examine as many frames as it has taken."""
+        """Put the answers into the outbox. Let this side examine as many frames as the session has taken."""
         for message in self._answers:
             self._outbox.put_nowait(message)
+            if message.WhichOneof("kind") not in DATA:
+                self._unread += 1
         self._answers.clear()
-        for _ in range(self._taken):
+        if self._unread > UNREAD_MAX and not self._has_stopped:
+            self._has_room.clear()
+        for _ in range(self._permits):
             self._may_examine.release()
-        self._taken = 0
+        self._permits = 0
 
     def _is_light(self, step: Step) -> bool:
         """Return whether this step runs without the storage."""
@@ -412,6 +426,11 @@ class Conversation:
         answers = self.session.take(examined)
         self._loop.soon(partial(self._listener.opened, frame))
         return answers
+
+
+def _is_large(step: Step) -> bool:
+    """Return whether this step stores a frame with writes or pages that was examined in a thread of its own."""
+    return isinstance(step, Examined) and isinstance(step.frame, Batch | StateChunk)
 
 
 def _added(one: Report, other: Report, sign: int) -> Report:

@@ -24,6 +24,7 @@ from bayou.anti_entropy import PROTOCOL, Report, Session
 from bayou.arrivals import Arrivals
 from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal, Unknown
 from bayou.frames import Hello
+from bayou.sender import PeerMemory
 from bayou.state import State
 from replica.anti_entropy.event_loop import EventLoop, Tasks
 from replica.anti_entropy.grpc_client import PeerClient
@@ -109,7 +110,7 @@ class Scheduler:
         self._clock = clock
         self._hellos = Hellos(label, settings.cluster_id, self._alike, self._now_us)
         self._arrivals = Arrivals(self._pause_s) if self._policy.after_write else None
-        self._offered: set[str] = set()  # for Session
+        self._memory = PeerMemory()  # for Session
         self._cut: set[str] = set()
         self._primary: str | None = None  # its label; None while unknown
         self._is_stopping = False
@@ -368,7 +369,7 @@ class Scheduler:
             settings=self._alike,
             signing=self.signing,
             arrivals=self._arrivals if stands and not self._is_paused() else None,
-            offered=self._offered,
+            memory=self._memory,
         )
 
     def _make_peer(self, label: str, address: Address) -> _Peer:

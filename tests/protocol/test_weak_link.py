@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
 from bayou import sender
 from bayou.arrivals import Arrivals
 from bayou.frames import Batch, Frame, StateChunk, StateFinish
-from tests.support.engine_harness import Cluster, Meeting, meet
+from bayou.sender import PeerMemory
+from tests.support.engine_harness import Cluster, Meeting, Replica, meet
 
 LINK_BYTES = 20_000  # that the link carries before it breaks
 WRITES = 80
@@ -60,26 +63,26 @@ def far(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_after_a_state_that_was_broken_off_the_log_is_sent(cluster: Cluster, far: None) -> None:
     primary, new = cluster
-    offered: set[str] = set()
+    memory = PeerMemory()
     kinds: list[set[type]] = []
     while new.state().csn < WRITES:
         assert len(kinds) < 20
-        session = Meeting(new, primary, offered=offered)
+        session = Meeting(new, primary, memory=memory)
         session.step(1)
         kinds.append({type(frame) for frame in session.wires[0]} & {Batch, StateChunk})
         carry(session)
     assert kinds[:2] == [{StateChunk}, {Batch}]
     assert kinds.count({StateChunk}) == 1
-    assert not offered
+    assert not memory.offered
     assert new.digest() == primary.digest()
 
 
 def test_a_state_that_arrived_may_be_offered_in_the_next_session(cluster: Cluster, far: None) -> None:
     primary, new = cluster
-    offered: set[str] = set()
+    memory = PeerMemory()
     for number in range(2):
-        assert Meeting(new, primary, offered=offered).run().frames(StateFinish, 0)
-        assert not offered
+        assert Meeting(new, primary, memory=memory).run().frames(StateFinish, 0)
+        assert not memory.offered
         for request in range(WRITES):
             primary.note(f"{number}-{request}", *PAGES)
 
@@ -89,20 +92,71 @@ def test_a_peer_that_asks_for_a_new_plan_is_offered_the_state_later(cluster: Clu
     primary, other = cluster
     meet(other, primary)
     new, arrivals = cluster.add("new"), Arrivals(0)
-    offers: list[set[str]] = [set(), set()]
+    memories = [PeerMemory(), PeerMemory()]
     meetings = [
-        Meeting(new, peer, arrivals=(arrivals, Arrivals(0)), offered=offered)
-        for peer, offered in zip((primary, other), offers, strict=True)
+        Meeting(new, peer, arrivals=(arrivals, Arrivals(0)), memory=memory)
+        for peer, memory in zip((primary, other), memories, strict=True)
     ]
     for meeting in meetings:
         meeting.step(1)
         meeting.step(0)
-    assert all(offers)
+    assert all(memory.offered for memory in memories)
     for meeting in (*meetings, meetings[1]):
         meeting.wires[1].extend(meeting.ends[0].send_new())
         meeting.run()
     assert new.state().csn == WRITES
-    assert offers == [set(), set()]
+    assert not any(memory.offered for memory in memories)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the window begin with the whole log, and let a batch have few writes."""
+    monkeypatch.setattr(sender, "WINDOW_BYTES_FIRST", 100_000)
+    monkeypatch.setattr(sender, "WINDOW_BYTES_MIN", 1_000)
+    monkeypatch.setattr(sender, "BATCH_BYTES_FIRST", 1_000)
+    monkeypatch.setattr(sender, "BATCH_BYTES_MAX", 1_000)
+    monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 2)
+
+
+def queues(meeting: Meeting, primary: Replica, bytes_per_s: float, round_trip_s: float = 0.0) -> list[int]:
+    """Run a session over a link of this speed. Return how many bytes were on their way to side 0 after each frame."""
+    found: list[int] = []
+    arrivals_us: tuple[deque[float], deque[float]] = (deque(), deque())  # of the frames that are on their way
+    is_free_us = 0.0  # when the link to side 0 has sent everything
+    while meeting.waiting:
+        for end, wire in enumerate(meeting.wires):
+            for frame in list(wire)[len(arrivals_us[end]) :]:
+                sent_us = float(primary.clock.now_us)
+                if end == 0:
+                    is_free_us = sent_us = max(is_free_us, sent_us) + size(frame) / bytes_per_s * 1e6
+                arrivals_us[end].append(sent_us + round_trip_s / 2 * 1e6)
+        end = min(meeting.waiting, key=lambda one: arrivals_us[one][0])
+        primary.clock.now_us = int(arrivals_us[end].popleft())
+        meeting.step(end)
+        while frames := meeting.ends[1].send_more():
+            meeting.wires[0].extend(frames)
+        found.append(sum(map(size, meeting.wires[0])))
+    return found
+
+
+def test_the_queue_of_a_slow_link_becomes_short(cluster: Cluster, small: None) -> None:
+    primary, new = cluster
+    memory, link = PeerMemory(), 5_000
+    first = queues(Meeting(new, primary, memory=memory), primary, link)
+    assert max(first) > 5 * link
+    assert memory.window_bytes[new.state().server] < 2 * link
+    for number in range(WRITES):
+        primary.note(f"more-{number}", *PAGES)
+    second = queues(Meeting(new, primary, memory=memory), primary, link)
+    assert 0.5 * link < max(second) < 3 * link, "the next session begins with a short queue"
+    assert new.digest() == primary.digest()
+
+
+def test_a_long_round_trip_is_no_queue(cluster: Cluster, small: None) -> None:
+    primary, new = cluster
+    memory = PeerMemory()
+    queues(Meeting(new, primary, memory=memory), primary, 200_000, round_trip_s=3.0)
+    assert not memory.window_bytes
 
 
 def test_batches_with_seals_grow_too() -> None:

@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from unittest.mock import Mock
 
+import grpc
 import pytest
 
 from bayou import sender
-from bayou.anti_entropy import Session
+from bayou.anti_entropy import Report, Session
 from bayou.arrivals import Arrivals
+from bayou.errors import PeerRefusalCode
 from bayou.frames import Frame, Holds, Sync
 from replica.anti_entropy import a_e_pb2 as wire
-from replica.anti_entropy.conversation import EXAMINED_MAX, OUTBOX_MAX, SMALL_BYTES_MAX, Conversation, Listener
+from replica.anti_entropy import conversation
+from replica.anti_entropy.conversation import EXAMINED_MAX, SMALL_BYTES_MAX, UNREAD_MAX, Conversation, Listener
 from replica.anti_entropy.event_loop import EventLoop
 from replica.anti_entropy.protobuf_codec import encode
 from replica.events.frame_ring import NOT_RECORDING
@@ -23,28 +26,40 @@ from tests.support.engine_harness import Cluster, meet, session_of
 from tests.support.toy import RULES
 from tests.support.waiting import wait_until
 
-SYNCS = OUTBOX_MAX + 10
+SYNCS = UNREAD_MAX + 10
+
+
+class Broken(grpc.RpcError):
+    """The stream has broken."""
 
 
 class SlowPeer:
     """The peer at the other side of the stream. The peer reads nothing until the test sets `reads`."""
 
     def __init__(self) -> None:
-        self.sends: asyncio.Queue[wire.Frame] = asyncio.Queue()
+        self.sends: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
+        self.is_broken = False
         self.taken = 0  # messages that this replica has taken from the stream
         self.read: list[str] = []  # kinds of messages
         self.reads = asyncio.Event()
-        self.running: asyncio.Task[object] | None = None  # the event loop itself keeps no reference
+        self.running: asyncio.Task[Report] | None = None  # the event loop itself keeps no reference
 
     async def messages(self) -> AsyncIterator[wire.Frame]:
-        while True:
-            message = await self.sends.get()
+        while (message := await self.sends.get()) is not None:
             self.taken += 1
             yield message
+        raise Broken
 
     async def write(self, message: wire.Frame) -> None:
         await self.reads.wait()
+        if self.is_broken:
+            raise Broken
         self.read.append(str(message.WhichOneof("kind")))
+
+    def break_off(self) -> None:
+        self.is_broken = True
+        self.reads.set()
+        self.sends.put_nowait(None)
 
 
 @pytest.fixture
@@ -67,20 +82,20 @@ def test_a_peer_is_told_what_came_while_it_read_nothing(loop: EventLoop, monkeyp
     listener = Listener(lambda _hello: None, lambda _hello: None, lambda _report: None)
 
     async def begin() -> Conversation:
-        conversation = Conversation(loop, session, peer.write, listener, 0.0, NOT_RECORDING.session("two"))
-        running.append(asyncio.create_task(conversation.run(peer.messages())))
+        side = Conversation(loop, session, peer.write, listener, 0.0, NOT_RECORDING.session("two"))
+        running.append(asyncio.create_task(side.run(peer.messages())))
         for frame in [*hello, holds, *(Sync(number) for number in range(1, SYNCS))]:
             peer.sends.put_nowait(encode(frame))
-        return conversation
+        return side
 
     running: list[asyncio.Task[object]] = []
-    conversation = loop.wait(begin())
-    wait_until(lambda: peer.taken > OUTBOX_MAX)  # the answers to these wait in the outbox
+    side = loop.wait(begin())
+    wait_until(lambda: peer.taken > UNREAD_MAX)  # the answers to these wait in the outbox
     meet(primary, one)
     state = one.state()
     updates = Mock(side_effect=session.has_changed)
     monkeypatch.setattr(session, "has_changed", updates)
-    loop.soon(lambda: conversation.update(state))
+    loop.soon(lambda: side.update(state))
     wait_until(lambda: updates.called)
     assert "holds" not in peer.read
     loop.soon(peer.reads.set)
@@ -108,10 +123,10 @@ def begin_with_slow_storage(
     monkeypatch.setattr(session, "take", storage.take)
     listener = Listener(lambda _hello: None, lambda _hello: None, lambda _report: None)
 
-    async def begin() -> asyncio.Task[object]:
-        conversation = Conversation(loop, session, peer.write, listener, 0.0, NOT_RECORDING.session("two"))
+    async def begin() -> asyncio.Task[Report]:
+        side = Conversation(loop, session, peer.write, listener, 0.0, NOT_RECORDING.session("two"))
         peer.sends.put_nowait(encode(hello))
-        return asyncio.create_task(conversation.run(peer.messages()))
+        return asyncio.create_task(side.run(peer.messages()))
 
     peer.running = loop.wait(begin())
     wait_until(lambda: storage.begun == 1)
@@ -146,28 +161,68 @@ def test_few_frames_are_read_in_advance(loop: EventLoop, monkeypatch: pytest.Mon
         storage.frames.release(200)
 
 
-def test_an_answer_does_not_wait_until_the_next_frame_is_stored(
-    loop: EventLoop, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_late", [False, True])
+def test_an_answer_waits_until_the_next_large_frame_is_on_its_way(
+    loop: EventLoop, monkeypatch: pytest.MonkeyPatch, is_late: bool
 ) -> None:
+    """The answer to the first batch goes out while the second one is stored. If the time for this has not come, the
+    answer goes out when the second batch is stored."""
+    if is_late:
+        monkeypatch.setattr(conversation, "BATCH_ON_ITS_WAY_S", 600.0)
     one, two = Cluster(2)
     for number in range(300):
         two.note(f"a{number}", "p")
-    sender = session_of(two, RULES, initiator=False)
+    given = session_of(two, RULES, initiator=False)
     session = session_of(one, RULES, initiator=True, arrivals=Arrivals(0))
-    hello, *batches = [*sender.start(), *sender.receive(*session_of(one, RULES, initiator=True).start())]
-    messages = [encode(batch) for batch in batches]
+    hello, *batches = [*given.start(), *given.receive(*session_of(one, RULES, initiator=True).start())]
+    messages = [encode(frame) for frame in (*batches[:2], Sync(1))]
     assert min(message.ByteSize() for message in messages[:2]) > SMALL_BYTES_MAX
     peer, storage = begin_with_slow_storage(loop, session, hello, monkeypatch)
     loop.soon(peer.reads.set)
     try:
-        for message in messages[:2]:
+        for message in messages:
             loop.soon(partial(peer.sends.put_nowait, message))
-        wait_until(lambda: peer.taken == 3)
+        wait_until(lambda: peer.taken == 4)  # so both batches have been examined
         storage.frames.release(2)  # the hello and the first batch
         wait_until(lambda: storage.begun == 3)
-        wait_until(lambda: peer.read.count("sync") == 2)  # their answers
+        wait_until(lambda: peer.read.count("sync") == 2 - is_late)
+        if is_late:
+            storage.frames.release()
+            wait_until(lambda: peer.read.count("sync") == 3)
     finally:
         storage.frames.release(200)
+
+
+def test_a_broken_stream_ends_the_session_although_the_peer_has_not_read_much(
+    loop: EventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "UNREAD_MAX", 0)
+    one, two = Cluster(2)
+    session = session_of(one, RULES, initiator=True, arrivals=Arrivals(0))
+    (hello,) = session_of(two, RULES, initiator=False, arrivals=Arrivals(0)).start()
+    peer, storage = begin_with_slow_storage(loop, session, hello, monkeypatch)
+    storage.frames.release(200)
+    for number in range(1, 100):  # their answers find no room
+        loop.soon(partial(peer.sends.put_nowait, encode(Sync(number))))
+    wait_until(lambda: peer.taken > 1)
+    loop.soon(peer.break_off)
+    assert peer.running is not None
+    wait_until(peer.running.done)
+    assert peer.running.result().code == PeerRefusalCode.UNREACHABLE
+
+
+def test_a_session_sends_its_first_frames_before_it_makes_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 10)
+    one, two = Cluster(2)
+    for number in range(100):
+        one.note(f"a{number}", "p")
+    session = session_of(one, RULES, initiator=True)
+    session.start()
+    sent = [len(session.receive(*session_of(two, RULES, initiator=False).start()))]
+    while session.has_more:
+        sent.append(len(session.send_more()))
+    assert sent == [4, 4, 2]
+    assert session.send_more() == []
 
 
 def test_the_window_is_filled_before_an_acknowledgement_comes(loop: EventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,11 +235,11 @@ def test_the_window_is_filled_before_an_acknowledgement_comes(loop: EventLoop, m
     peer = SlowPeer()
     listener = Listener(lambda _hello: None, lambda _hello: None, lambda _report: None)
 
-    async def begin() -> asyncio.Task[object]:
-        conversation = Conversation(loop, session, peer.write, listener, 0.0, NOT_RECORDING.session("two"))
+    async def begin() -> asyncio.Task[Report]:
+        side = Conversation(loop, session, peer.write, listener, 0.0, NOT_RECORDING.session("two"))
         peer.sends.put_nowait(encode(hello))
         peer.reads.set()
-        return asyncio.create_task(conversation.run(peer.messages()))
+        return asyncio.create_task(side.run(peer.messages()))
 
     peer.running = loop.wait(begin())
     wait_until(lambda: peer.read.count("batch") == 10)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bayou.frames import Batch, Hello
 from bayou.healing import Healing
 from bayou.payloads import Item, Selection
+from bayou.sender import PeerMemory
 from bayou.stamps import AHEAD_US_MAX, DAY_US
 from bayou.state import State
 from bayou.write import Draft, Write
@@ -56,7 +57,7 @@ class FailureSteps(SessionSteps):
             return "nothing"
         node = down[a % len(down)]
         node.running, node.store.fault = True, ""
-        node.offered.clear()
+        node.memory = PeerMemory()
         self.scenario.say(f"recover {node.label}")
         if node.unsure:
             self._rename(node)

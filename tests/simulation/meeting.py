@@ -61,7 +61,7 @@ class Meeting:
             initiator=is_initiator,
             clock_us=clock_us,
             arrivals=arrivals,
-            offered=node.offered,
+            memory=node.memory,
         )
 
     @property

@@ -17,6 +17,7 @@ from apps import APPLICATIONS
 from bayou.arrivals import Arrivals
 from bayou.healing import Healing
 from bayou.payloads import Compared, Installed, StateEnd, Succession
+from bayou.sender import PeerMemory
 from bayou.state import State, Vector
 from bayou.write import Write
 from storage.full_state import KEEP, Keep
@@ -269,7 +270,7 @@ class Node:
     forked: str = ""
     has_created: bool = False
     arrivals: Arrivals = field(default_factory=lambda: Arrivals(0))
-    offered: set[str] = field(default_factory=set)
+    memory: PeerMemory = field(default_factory=PeerMemory)
 
     @property
     def runs(self) -> bool:

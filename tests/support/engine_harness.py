@@ -19,6 +19,7 @@ from bayou.arrivals import Arrivals
 from bayou.frames import Frame
 from bayou.payloads import Selection
 from bayou.seals import Signing
+from bayou.sender import PeerMemory
 from bayou.state import Vector
 from bayou.write import Draft
 from replica.clock import microseconds, utc_now
@@ -185,11 +186,11 @@ class Meeting:
         rules: Mapping[str, str] = RULES,
         rules_there: Mapping[str, str] | None = None,
         arrivals: tuple[Arrivals | None, Arrivals | None] = (None, None),
-        offered: set[str] | None = None,
+        memory: PeerMemory | None = None,
     ) -> None:
         self.ends = (
             session_of(initiator, rules, initiator=True, arrivals=arrivals[0]),
-            session_of(responder, rules_there or rules, initiator=False, arrivals=arrivals[1], offered=offered),
+            session_of(responder, rules_there or rules, initiator=False, arrivals=arrivals[1], memory=memory),
         )
         self.wires: tuple[deque[Frame], deque[Frame]] = (deque(), deque())
         self.delivered: list[tuple[int, Frame]] = []
@@ -241,7 +242,7 @@ def session_of(
     *,
     initiator: bool,
     arrivals: Arrivals | None = None,
-    offered: set[str] | None = None,
+    memory: PeerMemory | None = None,
 ) -> Session:
     """Return one side of a new session."""
     return Session(
@@ -251,7 +252,7 @@ def session_of(
         clock_us=clock_of(store),
         signing=store.signing if isinstance(store, Replica) else None,
         arrivals=arrivals,
-        offered=offered,
+        memory=memory,
     )
 
 
