@@ -43,6 +43,7 @@ between the two writes. When nothing is left to send, this side refuses the sess
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -58,7 +59,7 @@ from bayou.payloads import Installed, Item, Received, Selection
 from bayou.reach import Reach
 from bayou.seal_check import SealCheck, Unheld
 from bayou.seals import Signing
-from bayou.sender import Due, Outgoing, PeerMemory
+from bayou.sender import Due, Outgoing
 from bayou.stamps import created_at, split_id
 from bayou.state import State
 from bayou.store import AntiEntropyStore
@@ -75,6 +76,7 @@ from bayou.trust import (
     refuse_to_give_state,
 )
 from bayou.vectors import complete
+from bayou.window import PeerMemory
 
 PROTOCOL = 9
 HISTORY_HAS_CHANGED = "One of the two replicas has got another history since the session began. Try again."
@@ -141,7 +143,7 @@ class Session:
     sign too.
 
     All sessions of a replica share one `arrivals`. With `arrivals`, the session stays open if the peer agrees. All
-    sessions of a replica also share one `memory`.
+    sessions of a replica also share one `memory`. `now_s` is a clock in seconds that never falls back.
 
     `is_requested` says that a person asked for the session. The hello tells the peer so.
     """
@@ -157,6 +159,7 @@ class Session:
         signing: Signing | None = None,
         arrivals: Arrivals | None = None,
         memory: PeerMemory | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._applications = dict(applications)
@@ -176,7 +179,7 @@ class Session:
         self._verdict = Verdict.AGREE
         self._common_csn: int | None = None  # the last CSN that both histories share, if the peer's prevails
         self._must_compare = False  # a copy has run, so the logs may differ before their histories do
-        self._outgoing = Outgoing(store, signing, arrivals, memory or PeerMemory(), clock_us)
+        self._outgoing = Outgoing(store, signing, arrivals, memory or PeerMemory(), now_s)
         self._plan_of_peer = 0
         self._check = SealCheck(store, signing) if signing else None
         self._staging = Staging(store, is_checked=signing is not None)
@@ -210,6 +213,7 @@ class Session:
             digest=self._store.log_digest(state.csn),
         )
         self._told = Reach(state.csn, dict(state.vector), state.retired_servers)
+        self._outgoing.window.ask()
         return [self._said]
 
     def receive(self, frame: Frame) -> list[Frame]:
@@ -241,6 +245,8 @@ class Session:
                 f"The peer's {type(frame).__name__} frame came after the end of the session. Check that both replicas"
                 " run the same release."
             )
+        if self._initiator or not isinstance(frame, Hello):
+            self._outgoing.window.take_answer()
         if isinstance(frame, Refuse):
             self._end(frame)
             return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from bayou.arrivals import Arrivals
@@ -17,14 +17,12 @@ from bayou.sealing import Sealing
 from bayou.seals import Signing
 from bayou.state import State, Vector
 from bayou.store import AntiEntropyStore
+from bayou.window import PeerMemory, Window
 
 BATCH_COUNT_MAX = 500
 BATCH_BYTES_FIRST = 16 * 1024  # of the first batch of a session; each batch doubles this limit for the next one
 BATCH_BYTES_MAX = 1024 * 1024
 ITEM_BYTES = 60  # of a write without its body, or of an entry of a list
-WINDOW_BYTES_FIRST = 4 * 1024 * 1024  # that may be in flight; more than a receiver stores in 0.2 s
-WINDOW_BYTES_MIN, WINDOW_BYTES_MAX = 128 * 1024, 8 * 1024 * 1024
-QUEUE_S_MAX = 1.0  # how long a frame may wait for the frames before it, in the link and at the receiver
 FRAMES_PER_CALL = 4  # so that the first frames travel while the next ones are made
 SMALL_FRAMES_MAX = 8  # frames that may be in flight if the last one was not full
 QUESTIONS_MAX = 1_000  # about one full state; enough for a log of millions of writes
@@ -57,25 +55,12 @@ class _Goal:
 
 
 @dataclass(slots=True)
-class PeerMemory:
-    """What the sessions of a replica remember about its peers. The keys are the server ids of the peers.
-
-    offered       the peers to which a session offered a full state and then broke; they get the log until they have
-                  caught up
-    window_bytes  the last window for a peer; only of peers whose window is smaller than WINDOW_BYTES_FIRST
-    """
-
-    offered: set[str] = field(default_factory=set)
-    window_bytes: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class _InFlight:
     """A frame in flight.
 
     count       the number of writes or pages in the frame
     size_bytes  the approximate size of the frame
-    sent_us     the time when this side made the frame
+    sent_s      the time when this side made the frame
     all_bytes   the approximate size of all frames in flight at that time, with this frame
     has_waited  true if the frame passes on writes of other servers that may have waited here (bayou/arrivals.py)
     ends_state  true if the frame is the end of a full state
@@ -85,7 +70,7 @@ class _InFlight:
     size_bytes: int
     has_waited: bool = False
     ends_state: bool = False
-    sent_us: int = 0
+    sent_s: float = 0.0
     all_bytes: int = 0
 
 
@@ -105,7 +90,7 @@ class Outgoing:
     pause_s          how long writes that have just arrived here wait, in seconds
 
     If `arrivals` is given, the session may stay open after this side has sent everything that the peer lacks. From then
-    on, a write that has just arrived here may wait for `pause_s`. `clock_us` is as in Session.
+    on, a write that has just arrived here may wait for `pause_s`. `now_s` is as in Session.
     """
 
     def __init__(
@@ -114,13 +99,13 @@ class Outgoing:
         signing: Signing | None,
         arrivals: Arrivals | None,
         memory: PeerMemory,
-        clock_us: Callable[[], int],
+        now_s: Callable[[], float],
     ) -> None:
         self.sealing = Sealing(store, signing)
         self._store = store
         self._can_offer = signing is None  # the full state in the place of the log
         self._memory = memory
-        self._clock_us = clock_us
+        self.window = Window(memory, now_s)
         self._csn = 0  # of this side, when the session began
         self._histories: tuple[str, ...] = ()  # in the two hellos
         self._is_begun = False  # the present plan
@@ -135,9 +120,7 @@ class Outgoing:
         self.is_state_taken = False
         self.questions_left = 0
         self._may_hold_back = False  # true once a standing session has sent everything that the peer lacked
-        self._window_bytes = WINDOW_BYTES_FIRST
-        self._delay_us_min: int | None = None  # the shortest time from a frame to its Ack
-        self._batch_bytes = BATCH_BYTES_FIRST  # after so many bytes a batch ends
+        self._batch_bytes = BATCH_BYTES_FIRST  # after so many bytes a batch ends, too
         self._frames_sent = 0  # those that the peer acknowledges
         self._is_last_full = False  # the last one was as large as a frame could be at that time
         self._in_flight: deque[_InFlight] = deque()  # unacknowledged frames of this plan
@@ -150,7 +133,7 @@ class Outgoing:
         state of this side. `histories` has the histories of the two hellos."""
         self._peer, self.reach, self._histories = peer, reach, histories
         self._server, self._csn = state.server, state.csn
-        self._window_bytes = self._memory.window_bytes.get(peer, WINDOW_BYTES_FIRST)
+        self.window.begin(peer)
 
     @property
     def has_in_flight(self) -> bool:
@@ -181,7 +164,7 @@ class Outgoing:
             frames.append(frame)
             sent = self._in_flight_of(frame)
             self._in_flight.append(sent)
-            sent.sent_us, sent.all_bytes = self._clock_us(), self._bytes_in_flight()
+            sent.sent_s, sent.all_bytes = self.window.now_s, self._bytes_in_flight()
             self._is_last_full = True
             if isinstance(frame, Batch):
                 self._note_size(sent)
@@ -206,7 +189,7 @@ class Outgoing:
         acknowledged = self._in_flight.popleft()
         if not ack.replan:
             self.plans_in_vain = 0
-            self._adapt_window(acknowledged)
+            self.window.adapt(acknowledged.size_bytes, acknowledged.sent_s, acknowledged.all_bytes)
             if self.is_caught_up and not self._in_flight:
                 self._memory.offered.discard(self._peer)
             if acknowledged.has_waited and self._arrivals is not None:
@@ -255,38 +238,24 @@ class Outgoing:
     def _note_size(self, batch: _InFlight) -> None:
         """Record whether this batch was full, and double the limit of bytes for the next batch. The first batches are
         small, because a slow link may break before a large batch has arrived."""
-        self._is_last_full = batch.size_bytes >= self._batch_bytes or batch.count >= BATCH_COUNT_MAX
+        self._is_last_full = (
+            batch.size_bytes >= min(self._batch_bytes, self._frame_bytes_max) or batch.count >= BATCH_COUNT_MAX
+        )
         self._batch_bytes = min(BATCH_BYTES_MAX, 2 * self._batch_bytes)
 
     def _has_room(self) -> bool:
         """Return whether another frame may be sent. The window must have room. If SMALL_FRAMES_MAX frames are in
         flight, the last frame must also have been full. So a slow receiver gets fewer and larger batches."""
         has_few = len(self._in_flight) < SMALL_FRAMES_MAX or self._is_last_full
-        return has_few and self._bytes_in_flight() < self._window_bytes
+        return has_few and self._bytes_in_flight() < self.window.bytes
+
+    @property
+    def _frame_bytes_max(self) -> int:
+        """After so many bytes a frame ends, so that four frames fit into the window."""
+        return min(BATCH_BYTES_MAX, max(BATCH_BYTES_FIRST, self.window.bytes // 4))
 
     def _bytes_in_flight(self) -> int:
         return sum(frame.size_bytes for frame in self._in_flight)
-
-    def _adapt_window(self, acknowledged: _InFlight) -> None:
-        """Let the window follow the link. The peer has just acknowledged this frame.
-
-        The shortest time from a frame to its Ack is a round trip. The rest of the time, the frame waited for other
-        frames. While this is at most QUEUE_S_MAX, the window grows by the size of the frame. Otherwise the window
-        becomes what the link carries in a round trip and QUEUE_S_MAX. A longer queue brings no speed, and everything
-        that is sent later would have to wait for it, even the pings that test the connection.
-        """
-        delay_us = max(0, self._clock_us() - acknowledged.sent_us)
-        self._delay_us_min = min(delay_us, self._delay_us_min if self._delay_us_min is not None else delay_us)
-        delay_us_max = self._delay_us_min + int(QUEUE_S_MAX * 1e6)
-        if delay_us <= delay_us_max:
-            window = self._window_bytes + acknowledged.size_bytes
-        else:
-            window = acknowledged.all_bytes * delay_us_max // delay_us
-        self._window_bytes = min(max(window, WINDOW_BYTES_MIN), WINDOW_BYTES_MAX)
-        if self._window_bytes < WINDOW_BYTES_FIRST:
-            self._memory.window_bytes[self._peer] = self._window_bytes
-        else:
-            self._memory.window_bytes.pop(self._peer, None)
 
     def _next(self, due: Due, *, stands: bool, must_send_all: bool) -> Frame | None:
         """Return the next frame to send; None if there is nothing to send now."""
@@ -300,10 +269,10 @@ class Outgoing:
         if due is Due.WRITES and not self._is_far():
             holds_back = self._may_hold_back and not (must_send_all or self._goals)
             choose = self._without_recent if holds_back else None
-            bytes_max = BATCH_BYTES_MAX if holds_back else self._batch_bytes
+            bytes_max = BATCH_BYTES_MAX if holds_back else min(self._batch_bytes, self._frame_bytes_max)
             selection = self.sealing.select(self.reach, BATCH_COUNT_MAX, bytes_max, choose)
         if selection is None:
-            self._full_state = self.sealing.state_frames(self.plan, BATCH_COUNT_MAX, BATCH_BYTES_MAX)
+            self._full_state = self.sealing.state_frames(self.plan, BATCH_COUNT_MAX, self._frame_bytes_max)
             return next(self._full_state)
         self.is_outdated = bool(selection.items) and self._is_new(selection.history)
         if not selection.items or self.is_outdated:

@@ -37,14 +37,17 @@ FLUSH_S_MAX = 2.0  # how long the end of a session waits for the peer to read it
 STEPS_MAX = 16  # steps between two reports, if there is always another one
 SYNC_S_MAX = 30.0  # how long a sync waits until both sides have sent everything
 REPORT_PAUSE_S = 0.05  # before a report that need not be made at once
-UNREAD_MAX = 512  # messages that the peer has not read, without DATA; a full window needs about 300 answers
+# Of the messages that gRPC has not taken yet, because the peer does not read. With more, this side stops reading.
+ANSWERS_MAX = 512  # without DATA; a full window of the peer needs about 300
+UNREAD_BYTES_MAX = 24 * 1024 * 1024  # of all; two full windows, as after a new plan, have less
+HOLDS_LATE = 64  # with more answers, the peer is told later what this side holds
 ENDED = Refuse(PeerRefusalCode.BUSY, "The session has just ended. Try again.")
 SILENT = Refuse(PeerRefusalCode.UNREACHABLE, f"not all writes were exchanged within {SYNC_S_MAX:.0f} s")
 FAULT = "This replica has an internal error. The output of the replica shows the cause."
 LOGGER = logging.getLogger("bayou.replica")
 
 LIGHT_KINDS = {"ack", "holds"}  # of messages that are examined in the event loop
-DATA = {"batch", "state_chunk", "state_finish"}  # kinds of messages whose number is limited by the window of the sender
+DATA = {"batch", "state_chunk", "state_finish"}  # kinds of messages with writes or pages
 Step = Callable[[], list[Frame]] | Examined | wire.Frame
 Judge = Callable[[Hello], Refuse | None]
 
@@ -89,7 +92,7 @@ class Conversation:
         self._frames = frames  # what a diagram shows
         self._steps: asyncio.Queue[Step] = asyncio.Queue()
         self._outbox: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
-        self._unread = 0  # messages of the outbox without DATA
+        self._unread_answers = self._unread_bytes = 0  # in the outbox
         self._has_stopped = False  # sending
         self._has_room = asyncio.Event()  # the outbox has room for answers, or nothing more is sent
         self._has_room.set()
@@ -121,6 +124,8 @@ class Conversation:
         tasks = [asyncio.create_task(work) for work in (self._read(messages), self._send(), self._watch())]
         try:
             await self._take_steps()
+            if self.session.report.error is not None:
+                self._drop_data()
             self._outbox.put_nowait(None)
             await asyncio.wait(tasks[1:2], timeout=FLUSH_S_MAX)
         finally:
@@ -224,7 +229,7 @@ class Conversation:
         if self.session.has_changed(state):
             self.close()
             return []
-        self._is_update_late = self._unread > UNREAD_MAX  # the peer has enough to read
+        self._is_update_late = self._unread_answers > HOLDS_LATE  # the peer has enough to read
         return [] if self._is_update_late else self.session.tell(state)
 
     # Messages.
@@ -256,17 +261,31 @@ class Conversation:
                 self._sending_since_s = time.monotonic()
                 await self._write(message)
                 self._sending_since_s = None
-                if message.WhichOneof("kind") not in DATA:
-                    self._unread -= 1
-                if self._unread <= UNREAD_MAX:
-                    self._has_room.set()
-                    if self._is_update_late and self._state is not None:
-                        self.update(self._state)
-        except (grpc.RpcError, asyncio.InvalidStateError):
+                self._note_unread(message, -1)
+                if self._is_update_late and self._state is not None and self._unread_answers <= HOLDS_LATE:
+                    self.update(self._state)
+        except (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):
             pass  # the stream has ended, and the reader gets the reason
         finally:
             self._has_stopped = True
             self._has_room.set()
+
+    def _note_unread(self, message: wire.Frame, change: int) -> None:
+        """Count a message that enters the outbox (`change` is 1) or leaves it (-1)."""
+        self._unread_bytes += change * message.ByteSize()
+        if message.WhichOneof("kind") not in DATA:
+            self._unread_answers += change
+        if self._unread_answers <= ANSWERS_MAX and self._unread_bytes <= UNREAD_BYTES_MAX:
+            self._has_room.set()
+        elif not self._has_stopped:
+            self._has_room.clear()
+
+    def _drop_data(self) -> None:
+        """Take writes and pages out of the outbox, so that a refusal does not wait behind them."""
+        for _ in range(self._outbox.qsize()):
+            message = self._outbox.get_nowait()
+            if message is not None and message.WhichOneof("kind") not in DATA:
+                self._outbox.put_nowait(message)
 
     async def _watch(self) -> None:
         """Break off the session if this side waits for the peer, and the peer is silent for more than SILENCE_S_MAX
@@ -325,11 +344,8 @@ class Conversation:
         """Put the answers into the outbox. Let this side examine as many frames as the session has taken."""
         for message in self._answers:
             self._outbox.put_nowait(message)
-            if message.WhichOneof("kind") not in DATA:
-                self._unread += 1
+            self._note_unread(message, 1)
         self._answers.clear()
-        if self._unread > UNREAD_MAX and not self._has_stopped:
-            self._has_room.clear()
         for _ in range(self._permits):
             self._may_examine.release()
         self._permits = 0

@@ -24,8 +24,8 @@ from bayou.anti_entropy import PROTOCOL, Report, Session
 from bayou.arrivals import Arrivals
 from bayou.errors import Away, Conflict, PeerRefusalCode, Refusal, Unknown
 from bayou.frames import Hello
-from bayou.sender import PeerMemory
 from bayou.state import State
+from bayou.window import PeerMemory
 from replica.anti_entropy.event_loop import EventLoop, Tasks
 from replica.anti_entropy.grpc_client import PeerClient
 from replica.anti_entropy.grpc_server import BUSY, Answering, PeerServer, UnaryCall

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bayou import sender
+from bayou import sender, window
 from bayou.anti_entropy import ProtocolError
 from bayou.frames import Ack, Batch, Done, Refuse, StateChunk, StateFinish
 from bayou.payloads import Item
@@ -59,8 +59,8 @@ def test_the_window_grows_with_what_is_acknowledged(monkeypatch: pytest.MonkeyPa
     _, one, two = cluster
     for number in range(23):
         one.note(f"{number}", "p")
-    monkeypatch.setattr(sender, "WINDOW_BYTES_FIRST", 1)
-    monkeypatch.setattr(sender, "WINDOW_BYTES_MAX", 3 * sum(_size(item) for item in one.items().items[:2]))
+    monkeypatch.setattr(window, "BYTES_FIRST", 1)
+    monkeypatch.setattr(window, "BYTES_MAX", 3 * sum(_size(item) for item in one.items().items[:2]))
     meeting = Meeting(one, two)
     most, at_first = 0, 0
     while meeting.waiting:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from bayou import sender
+from bayou import sender, window
 from bayou.anti_entropy import ProtocolError
 from bayou.arrivals import Arrivals
 from bayou.frames import Ack, Batch, Frame, StateChunk, StateFinish
@@ -184,8 +184,8 @@ def test_an_interrupted_state_begins_again_in_the_next_session(cluster: Cluster,
 def test_the_state_begins_again_if_the_log_is_truncated_meanwhile(
     cluster: Cluster, small_batches: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sender, "WINDOW_BYTES_FIRST", 1)  # one frame at a time
-    monkeypatch.setattr(sender, "WINDOW_BYTES_MAX", 1)
+    monkeypatch.setattr(window, "BYTES_FIRST", 1)  # one frame at a time
+    monkeypatch.setattr(window, "BYTES_MAX", 1)
     primary, _ = filled(cluster)
     new = cluster.add("new")
     meeting = Meeting(new, primary)
@@ -336,8 +336,8 @@ def test_the_newest_commits_keep_to_the_window(small_batches: None, monkeypatch:
     """However many commits come with the state, at most two frames of commits are in flight."""
     cluster = Cluster(2, keep=Keep(20))
     monkeypatch.setattr(sender, "FAR_SHARE_MAX", 2)
-    monkeypatch.setattr(sender, "WINDOW_BYTES_FIRST", 300)  # less than a frame with two commits
-    monkeypatch.setattr(sender, "WINDOW_BYTES_MAX", 300)
+    monkeypatch.setattr(window, "BYTES_FIRST", 300)  # less than a frame with two commits
+    monkeypatch.setattr(window, "BYTES_MAX", 300)
     primary, _ = filled(cluster)
     meeting = Meeting(cluster.add("new"), primary)
     while meeting.step():

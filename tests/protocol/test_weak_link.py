@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 
 import pytest
 
-from bayou import sender
+from bayou import sender, window
 from bayou.arrivals import Arrivals
 from bayou.frames import Batch, Frame, StateChunk, StateFinish
-from bayou.sender import PeerMemory
+from bayou.window import PeerMemory
 from tests.support.engine_harness import Cluster, Meeting, Replica, meet
 
 LINK_BYTES = 20_000  # that the link carries before it breaks
@@ -111,52 +112,70 @@ def test_a_peer_that_asks_for_a_new_plan_is_offered_the_state_later(cluster: Clu
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the window begin with the whole log, and let a batch have few writes."""
-    monkeypatch.setattr(sender, "WINDOW_BYTES_FIRST", 100_000)
-    monkeypatch.setattr(sender, "WINDOW_BYTES_MIN", 1_000)
+    monkeypatch.setattr(window, "BYTES_FIRST", 100_000)
+    monkeypatch.setattr(window, "BYTES_MIN", 1_000)
     monkeypatch.setattr(sender, "BATCH_BYTES_FIRST", 1_000)
     monkeypatch.setattr(sender, "BATCH_BYTES_MAX", 1_000)
     monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 2)
 
 
-def queues(meeting: Meeting, primary: Replica, bytes_per_s: float, round_trip_s: float = 0.0) -> list[int]:
-    """Run a session over a link of this speed. Return how many bytes were on their way to side 0 after each frame."""
-    found: list[int] = []
+def queues(
+    meeting: Meeting, replicas: Iterable[Replica], bytes_per_s: float, round_trip_s: float = 0.2
+) -> Iterator[int]:
+    """Run a session over a link that has this speed in each direction. After each frame, yield how many bytes were on
+    their way to side 0."""
     arrivals_us: tuple[deque[float], deque[float]] = (deque(), deque())  # of the frames that are on their way
-    is_free_us = 0.0  # when the link to side 0 has sent everything
+    is_free_us = [0.0, 0.0]  # when the link to a side has sent everything
+    now_us = max(replica.clock.now_us for replica in replicas)
     while meeting.waiting:
         for end, wire in enumerate(meeting.wires):
             for frame in list(wire)[len(arrivals_us[end]) :]:
-                sent_us = float(primary.clock.now_us)
-                if end == 0:
-                    is_free_us = sent_us = max(is_free_us, sent_us) + size(frame) / bytes_per_s * 1e6
-                arrivals_us[end].append(sent_us + round_trip_s / 2 * 1e6)
+                is_free_us[end] = max(is_free_us[end], now_us) + size(frame) / bytes_per_s * 1e6
+                arrivals_us[end].append(is_free_us[end] + round_trip_s / 2 * 1e6)
         end = min(meeting.waiting, key=lambda one: arrivals_us[one][0])
-        primary.clock.now_us = int(arrivals_us[end].popleft())
+        now_us = int(arrivals_us[end].popleft())
+        for replica in replicas:
+            replica.clock.now_us = now_us
         meeting.step(end)
-        while frames := meeting.ends[1].send_more():
-            meeting.wires[0].extend(frames)
-        found.append(sum(map(size, meeting.wires[0])))
-    return found
+        for side in (0, 1):
+            while frames := meeting.ends[side].send_more():
+                meeting.wires[1 - side].extend(frames)
+        yield sum(map(size, meeting.wires[0]))
 
 
-def test_the_queue_of_a_slow_link_becomes_short(cluster: Cluster, small: None) -> None:
+@pytest.mark.parametrize("is_two_way", [False, True])
+def test_the_queue_of_a_slow_link_becomes_short(cluster: Cluster, small: None, is_two_way: bool) -> None:
     primary, new = cluster
+    for number in range(WRITES if is_two_way else 0):
+        new.note(f"new-{number}", *PAGES)
     memory, link = PeerMemory(), 5_000
-    first = queues(Meeting(new, primary, memory=memory), primary, link)
-    assert max(first) > 5 * link
-    assert memory.window_bytes[new.state().server] < 2 * link
+    assert max(queues(Meeting(new, primary, memory=memory), cluster.replicas, link)) > 5 * link
+    assert memory.window_bytes[new.state().server] < 3 * link
     for number in range(WRITES):
         primary.note(f"more-{number}", *PAGES)
-    second = queues(Meeting(new, primary, memory=memory), primary, link)
-    assert 0.5 * link < max(second) < 3 * link, "the next session begins with a short queue"
-    assert new.digest() == primary.digest()
+    second = max(queues(Meeting(new, primary, memory=memory), cluster.replicas, link))
+    assert 0.5 * link < second < 3 * link, "the next session begins with a short queue"
 
 
 def test_a_long_round_trip_is_no_queue(cluster: Cluster, small: None) -> None:
     primary, new = cluster
     memory = PeerMemory()
-    queues(Meeting(new, primary, memory=memory), primary, 200_000, round_trip_s=3.0)
+    assert max(queues(Meeting(new, primary, memory=memory), cluster.replicas, 200_000, round_trip_s=3.0))
     assert not memory.window_bytes
+    assert new.digest() == primary.digest()
+
+
+def test_small_writes_say_nothing_about_the_link(cluster: Cluster, small: None) -> None:
+    primary, new = cluster
+    memory, server = PeerMemory(window_bytes={new.state().server: 20_000}), new.state().server
+    meeting = Meeting(new, primary, arrivals=(Arrivals(0), Arrivals(0)), memory=memory)
+    assert list(queues(meeting, cluster.replicas, 1_000_000))
+    learned = memory.window_bytes[server]
+    for number in range(WRITES):
+        primary.note(f"small-{number}", "p")
+        meeting.wires[0].extend(meeting.ends[1].send_new())
+        assert list(queues(meeting, cluster.replicas, 1_000, round_trip_s=0.2 if number % 2 else 9.0))
+    assert memory.window_bytes[server] == learned
 
 
 def test_batches_with_seals_grow_too() -> None:

@@ -15,10 +15,10 @@ from bayou import sender
 from bayou.anti_entropy import Report, Session
 from bayou.arrivals import Arrivals
 from bayou.errors import PeerRefusalCode
-from bayou.frames import Frame, Holds, Sync
+from bayou.frames import Ack, Frame, Holds, Sync
 from replica.anti_entropy import a_e_pb2 as wire
 from replica.anti_entropy import conversation
-from replica.anti_entropy.conversation import EXAMINED_MAX, SMALL_BYTES_MAX, UNREAD_MAX, Conversation, Listener
+from replica.anti_entropy.conversation import EXAMINED_MAX, HOLDS_LATE, SMALL_BYTES_MAX, Conversation, Listener
 from replica.anti_entropy.event_loop import EventLoop
 from replica.anti_entropy.protobuf_codec import encode
 from replica.events.frame_ring import NOT_RECORDING
@@ -26,7 +26,7 @@ from tests.support.engine_harness import Cluster, meet, session_of
 from tests.support.toy import RULES
 from tests.support.waiting import wait_until
 
-SYNCS = UNREAD_MAX + 10
+SYNCS = HOLDS_LATE + 10
 
 
 class Broken(grpc.RpcError):
@@ -90,7 +90,7 @@ def test_a_peer_is_told_what_came_while_it_read_nothing(loop: EventLoop, monkeyp
 
     running: list[asyncio.Task[object]] = []
     side = loop.wait(begin())
-    wait_until(lambda: peer.taken > UNREAD_MAX)  # the answers to these wait in the outbox
+    wait_until(lambda: peer.taken > HOLDS_LATE)  # the answers to these wait in the outbox
     meet(primary, one)
     state = one.state()
     updates = Mock(side_effect=session.has_changed)
@@ -196,7 +196,7 @@ def test_an_answer_waits_until_the_next_large_frame_is_on_its_way(
 def test_a_broken_stream_ends_the_session_although_the_peer_has_not_read_much(
     loop: EventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversation, "UNREAD_MAX", 0)
+    monkeypatch.setattr(conversation, "ANSWERS_MAX", 0)
     one, two = Cluster(2)
     session = session_of(one, RULES, initiator=True, arrivals=Arrivals(0))
     (hello,) = session_of(two, RULES, initiator=False, arrivals=Arrivals(0)).start()
@@ -209,6 +209,42 @@ def test_a_broken_stream_ends_the_session_although_the_peer_has_not_read_much(
     assert peer.running is not None
     wait_until(peer.running.done)
     assert peer.running.result().code == PeerRefusalCode.UNREACHABLE
+
+
+def test_a_peer_that_acknowledges_without_reading_fills_no_memory(
+    loop: EventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer asks for a new plan again and again, so the log would wait for the peer many times."""
+    monkeypatch.setattr(conversation, "UNREAD_BYTES_MAX", 100_000)
+    monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 10)
+    one, two = Cluster(2)
+    for number in range(100):
+        one.note(f"a{number}", "p")
+    session = session_of(one, RULES, initiator=True)
+    (hello,) = session_of(two, RULES, initiator=False).start()
+    peer = SlowPeer()
+    listener = Listener(lambda _hello: None, lambda _hello: None, lambda _report: None)
+
+    async def begin() -> asyncio.Task[Report]:
+        side = Conversation(loop, session, peer.write, listener, 0.0, NOT_RECORDING.session("two"))
+        peer.sends.put_nowait(encode(hello))
+        for plan in range(100):
+            for replan in (False, True):
+                peer.sends.put_nowait(encode(Ack(plan, replan=replan, csn=0, vector={})))
+        return asyncio.create_task(side.run(peer.messages()))
+
+    peer.running = loop.wait(begin())
+
+    def has_stopped() -> bool:
+        before = peer.taken
+        for _ in range(1000):
+            loop.wait(loop.in_worker(lambda: None))
+        return before == peer.taken
+
+    wait_until(lambda: peer.taken > 2 and has_stopped())
+    assert peer.taken < 50
+    loop.soon(peer.reads.set)
+    wait_until(lambda: peer.taken == 201)
 
 
 def test_a_session_sends_its_first_frames_before_it_makes_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from bayou.frames import Batch, Hello
 from bayou.healing import Healing
 from bayou.payloads import Item, Selection
-from bayou.sender import PeerMemory
 from bayou.stamps import AHEAD_US_MAX, DAY_US
 from bayou.state import State
+from bayou.window import PeerMemory
 from bayou.write import Draft, Write
 from tests.simulation import clients
 from tests.simulation.meeting import Meeting

@@ -60,6 +60,7 @@ class Meeting:
             RULES,
             initiator=is_initiator,
             clock_us=clock_us,
+            now_s=lambda: now_us() / 1e6,
             arrivals=arrivals,
             memory=node.memory,
         )

@@ -17,8 +17,8 @@ from apps import APPLICATIONS
 from bayou.arrivals import Arrivals
 from bayou.healing import Healing
 from bayou.payloads import Compared, Installed, StateEnd, Succession
-from bayou.sender import PeerMemory
 from bayou.state import State, Vector
+from bayou.window import PeerMemory
 from bayou.write import Write
 from storage.full_state import KEEP, Keep
 from storage.keys import Namespace

@@ -19,8 +19,8 @@ from bayou.arrivals import Arrivals
 from bayou.frames import Frame
 from bayou.payloads import Selection
 from bayou.seals import Signing
-from bayou.sender import PeerMemory
 from bayou.state import Vector
+from bayou.window import PeerMemory
 from bayou.write import Draft
 from replica.clock import microseconds, utc_now
 from storage.full_state import KEEP, Keep
@@ -250,6 +250,7 @@ def session_of(
         rules,
         initiator=initiator,
         clock_us=clock_of(store),
+        now_s=lambda: clock_of(store)() / 1e6,
         signing=store.signing if isinstance(store, Replica) else None,
         arrivals=arrivals,
         memory=memory,
