@@ -7,6 +7,8 @@ import contextlib
 import errno
 import random
 import socket
+import threading
+from collections import deque
 from collections.abc import Iterator
 
 from bayou.errors import Conflict
@@ -14,6 +16,12 @@ from replica.config import Address
 
 BACKLOG = 1024  # connections that wait until they are accepted
 PORTS = range(20_000, 32_768)  # below the ports that Linux and macOS use for outgoing connections
+BLOCK = 128  # ports; the process that holds the first one hands out the others
+BLOCKS = PORTS[:-BLOCK:BLOCK]
+
+_lock = threading.Lock()
+_guards: list[socket.socket] = []  # the first ports of the blocks of this process
+_ports: deque[int] = deque()  # of these blocks, those that were handed out last at the end
 
 
 def listen(address: Address) -> socket.socket:
@@ -41,18 +49,35 @@ def listen(address: Address) -> socket.socket:
 
 
 def free_addresses(count: int) -> Iterator[str]:
-    """Return addresses on 127.0.0.1 that are free now. The function keeps each port bound until it has found all
-    addresses, so the addresses differ.
+    """Return addresses on 127.0.0.1 that are free now. A process gets an address again only after it has got all other
+    free addresses of its blocks. No other process gets these addresses while this process runs.
 
     Raises OSError if fewer than `count` addresses are free.
     """
-    with contextlib.ExitStack() as held:
-        found = []
-        for port in random.sample(PORTS, len(PORTS)):
+    with _lock, contextlib.ExitStack() as held:
+        found, tried = list[str](), 0
+        while len(found) < count:
+            if tried == len(_ports):
+                _claim_block()
             listener = held.enter_context(socket.socket())
             with contextlib.suppress(OSError):
-                listener.bind(("127.0.0.1", port))
-                found.append(f"127.0.0.1:{port}")
-            if len(found) == count:
-                return iter(found)
-    raise OSError(f"fewer than {count} ports from {PORTS.start} to {PORTS.stop - 1} are free on 127.0.0.1")
+                listener.bind(("127.0.0.1", _ports[0]))
+                found.append(f"127.0.0.1:{_ports[0]}")
+            _ports.rotate(-1)
+            tried += 1
+        return iter(found)
+
+
+def _claim_block() -> None:
+    """Claim another block of ports for this process. Raises OSError if none is left."""
+    for first in random.sample(BLOCKS, len(BLOCKS)):
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", first))
+        except OSError:
+            guard.close()
+            continue
+        _guards.append(guard)
+        _ports.extendleft(range(first + 1, first + BLOCK))
+        return
+    raise OSError(f"too few ports from {PORTS.start} to {PORTS.stop - 1} are free on 127.0.0.1")
