@@ -38,10 +38,9 @@ WRITES_DIFFER = (
 )
 EARLY_PROMOTION = (
     "One of the two replicas sent a forced promotion as a tentative write. But a replica commits its own forced"
-    " promotion at once. So the replica that sent the write is faulty, or got the write from a faulty replica. Stop"
-    " the replica that sent the write, and start it again without its data. It then gets back what its peers hold. If"
-    " another replica sends the write later, this error appears again. Then stop the other replica too, and start it"
-    " again without its data."
+    " promotion at once. So the sender is faulty, or got the write from a faulty replica. Stop the sender, and start it"
+    " again without its data. It then gets back what its peers hold. Do the same with each replica for which this error"
+    " appears later."
 )
 
 

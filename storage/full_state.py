@@ -203,8 +203,9 @@ class FullStateStore(SealStore):
         """Atomically replace the committed state and the log with the staged state and log. Replay the writes of this
         replica that the staged state does not cover.
 
-        `source` is the label of the sender. `successions` are the successions that the sender sent. If commits came
-        with the state, `omitted` is the vector of the commits before them. Otherwise `omitted` is None.
+        `source` is the label of the sender. `successions` are the successions that the sender sent. The newest
+        commits may come with the state. Then `omitted` is the vector of the commits before these newest ones. Otherwise
+        `omitted` is None.
 
         The commits of this replica after `compared.common_csn` are revoked. Writes that have no place in the new order
         are set aside. A write without a place is lost instead if it creates or retires a server, or names a primary.
@@ -215,9 +216,9 @@ class FullStateStore(SealStore):
         stale           The staged state is not newer than the state of this replica.
         foreign_commit  This replica is the primary, but another server made the commits of the staged state.
 
-        The replica takes the id that `ids` reserved in two cases. The first case: not all writes that the replica made
-        under the present id are kept. The second case: the new state has writes under the present id that the replica
-        did not hold.
+        In two cases, this replica changes to a new id, which its `ids` has reserved. The first case: not all writes that
+        the replica made under the present id are kept. The second case: the new state has writes under the present id
+        that the replica did not hold.
         """
         common = "" if compared.common_csn is None else compared.common_csn
         proofs = map(json.dumps, succession_texts(successions))

@@ -85,9 +85,9 @@ class SealStore(Queries):
 
 
 def succession_texts(successions: Iterable[Succession]) -> tuple[list[str], list[str]]:
-    """Return two flat lists for storage/lua/commands/install.lua. For each succession, the first list has the CSN and
-    the body, with a newline before the body. For each succession that has a seal, the second list has the CSN and the
-    seal."""
+    """Return two flat lists for storage/lua/commands/install.lua. The first list has two elements for each succession:
+    the CSN, and a newline with the body. The second list has two elements for each succession with a seal: the CSN, and
+    the seal."""
     bodies, seals = [], []
     for one in successions:
         bodies += [str(one.csn), f"\n{one.body.decode()}"]

@@ -195,10 +195,12 @@ def warnings(service: Service) -> Iterator[str]:
 
 
 def _doubtful_days(entries: Collection[str], first: int, building: ZoneInfo) -> list[str]:
-    """Return the UTC days, from the day `first` on, that may have shifted reservations. Each of `entries` has a UTC day
-    and the offset of local time that a write has recorded for that day. Return a day if the present offset, at the
-    beginning or the end of the day, differs from the recorded offset. Days on which clocks change are always
-    included."""
+    """Return the UTC days on which reservations may be shifted. The result has only days from the day `first` on.
+
+    Each of `entries` has a UTC day and the offset of local time that a write has recorded for that day. A day is
+    returned if its recorded offset differs from the offset that the time zone has now, at the beginning or at the end of
+    the day. So a day on which clocks change is always returned.
+    """
     found = set()
     for entry in entries:
         text, offset, *own = entry.split(" ")

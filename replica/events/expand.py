@@ -136,7 +136,7 @@ def write_ids(transactions: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str
 def summarise(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter[str], tuple[int, ...]]:
     """Return the entry without its plain changes (see `_is_plain`), and a summary of the plain changes. The summary
     consists of the fields `summed` and `csns` of a Transaction. The returned entry does not name the writes that were
-    rolled back. If the writes of the transaction were made again, the entry is returned unchanged."""
+    rolled back. An entry of the kind MADE_AGAIN is returned unchanged."""
     if entry["kind"] == MADE_AGAIN:
         return entry, Counter(), ()
     expanded: list[Change] = []

@@ -173,7 +173,7 @@ def test_a_page_declared_twice_is_an_error_of_the_application() -> None:
 
 
 def test_lists_keep_text_only_and_grow_with_the_log() -> None:
-    """List entries that are not text are ignored, and the write is played nevertheless."""
+    """An entry of a list is ignored if it is not text. The write is played nevertheless."""
     primary, other = Cluster(2)
     for number, entries in enumerate(
         [["l", "m"], ["l", "x", "l", {}], ["l"], [5, 5], [{}, "x"], 5, ["l", "n"], ["l", "x", None, "x"], [["l", "x"]]]
