@@ -216,9 +216,9 @@ class FullStateStore(SealStore):
         stale           The staged state is not newer than the state of this replica.
         foreign_commit  This replica is the primary, but another server made the commits of the staged state.
 
-        In two cases, this replica changes to a new id, which its `ids` has reserved. The first case: not all writes that
-        the replica made under the present id are kept. The second case: the new state has writes under the present id
-        that the replica did not hold.
+        In two cases, this replica changes to a new id, which its `ids` has reserved. The first case: not all writes
+        that the replica made under the present id are kept. The second case: the new state has writes under the present
+        id that the replica did not hold.
         """
         common = "" if compared.common_csn is None else compared.common_csn
         proofs = map(json.dumps, succession_texts(successions))

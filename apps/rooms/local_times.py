@@ -198,8 +198,8 @@ def _doubtful_days(entries: Collection[str], first: int, building: ZoneInfo) -> 
     """Return the UTC days on which reservations may be shifted. The result has only days from the day `first` on.
 
     Each of `entries` has a UTC day and the offset of local time that a write has recorded for that day. A day is
-    returned if its recorded offset differs from the offset that the time zone has now, at the beginning or at the end of
-    the day. So a day on which clocks change is always returned.
+    returned if its recorded offset differs from the offset that the time zone has now, at the beginning or at the end
+    of the day. So a day on which clocks change is always returned.
     """
     found = set()
     for entry in entries:
