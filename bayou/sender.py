@@ -120,7 +120,7 @@ class Outgoing:
         self.is_state_taken = False
         self.questions_left = 0
         self._may_hold_back = False  # true once a standing session has sent everything that the peer lacked
-        self._batch_bytes = BATCH_BYTES_FIRST  # after so many bytes a batch ends, too
+        self._batch_bytes = BATCH_BYTES_FIRST  # a batch also ends after so many bytes
         self._frames_sent = 0  # those that the peer acknowledges
         self._is_last_full = False  # the last one was as large as a frame could be at that time
         self._in_flight: deque[_InFlight] = deque()  # unacknowledged frames of this plan
@@ -164,7 +164,7 @@ class Outgoing:
             frames.append(frame)
             sent = self._in_flight_of(frame)
             self._in_flight.append(sent)
-            sent.sent_s, sent.all_bytes = self.window.now_s, self._bytes_in_flight()
+            sent.sent_s, sent.all_bytes = self.window.now_s(), self._bytes_in_flight()
             self._is_last_full = True
             if isinstance(frame, Batch):
                 self._note_size(sent)
@@ -238,9 +238,7 @@ class Outgoing:
     def _note_size(self, batch: _InFlight) -> None:
         """Record whether this batch was full, and double the limit of bytes for the next batch. The first batches are
         small, because a slow link may break before a large batch has arrived."""
-        self._is_last_full = (
-            batch.size_bytes >= min(self._batch_bytes, self._frame_bytes_max) or batch.count >= BATCH_COUNT_MAX
-        )
+        self._is_last_full = batch.size_bytes >= self._batch_bytes_max or batch.count >= BATCH_COUNT_MAX
         self._batch_bytes = min(BATCH_BYTES_MAX, 2 * self._batch_bytes)
 
     def _has_room(self) -> bool:
@@ -253,6 +251,10 @@ class Outgoing:
     def _frame_bytes_max(self) -> int:
         """After so many bytes a frame ends, so that four frames fit into the window."""
         return min(BATCH_BYTES_MAX, max(BATCH_BYTES_FIRST, self.window.bytes // 4))
+
+    @property
+    def _batch_bytes_max(self) -> int:
+        return min(self._batch_bytes, self._frame_bytes_max)
 
     def _bytes_in_flight(self) -> int:
         return sum(frame.size_bytes for frame in self._in_flight)
@@ -269,7 +271,7 @@ class Outgoing:
         if due is Due.WRITES and not self._is_far():
             holds_back = self._may_hold_back and not (must_send_all or self._goals)
             choose = self._without_recent if holds_back else None
-            bytes_max = BATCH_BYTES_MAX if holds_back else min(self._batch_bytes, self._frame_bytes_max)
+            bytes_max = BATCH_BYTES_MAX if holds_back else self._batch_bytes_max
             selection = self.sealing.select(self.reach, BATCH_COUNT_MAX, bytes_max, choose)
         if selection is None:
             self._full_state = self.sealing.state_frames(self.plan, BATCH_COUNT_MAX, self._frame_bytes_max)

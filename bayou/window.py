@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 BYTES_FIRST = 4 * 1024 * 1024  # more than a receiver stores in a round trip of 0.2 s
 BYTES_MIN, BYTES_MAX = 128 * 1024, 8 * 1024 * 1024
 QUEUE_S_MAX = 1.0  # how long a frame may wait for the frames before it, in the link and at the receiver
-PEERS_MAX = 1000  # that a replica remembers
+PEERS_MAX = 1000  # whose windows a replica remembers
 
 
 @dataclass(slots=True)
@@ -35,18 +35,14 @@ class Window:
     def __init__(self, memory: PeerMemory, now_s: Callable[[], float]) -> None:
         self.bytes = BYTES_FIRST
         self._memory = memory.window_bytes
-        self._now_s = now_s
+        self.now_s = now_s
         self._peer = ""
         self._asked_s = -math.inf  # when this side sent its hello, until the peer has answered
         self._round_trip_s = math.inf  # the shortest time from a frame to its answer
 
-    @property
-    def now_s(self) -> float:
-        return self._now_s()
-
     def ask(self) -> None:
         """Record that this side sends its hello now."""
-        self._asked_s = self._now_s()
+        self._asked_s = self.now_s()
 
     def begin(self, peer: str) -> None:
         """Begin with the last window for the peer with this server id."""
@@ -56,7 +52,7 @@ class Window:
     def take_answer(self) -> None:
         """Record that the peer has answered. The first answer to the hello shows the round trip, because no queue
         delayed it."""
-        self._round_trip_s = min(self._round_trip_s, self._now_s() - self._asked_s)
+        self._round_trip_s = min(self._round_trip_s, self.now_s() - self._asked_s)
         self._asked_s = -math.inf
 
     def adapt(self, size_bytes: int, sent_s: float, all_bytes: int) -> None:
@@ -67,7 +63,7 @@ class Window:
         at least half of the window was in use. Beyond, the window becomes what the link carries in a round trip and
         QUEUE_S_MAX. A small frame alone says nothing about the link.
         """
-        delay_s = self._now_s() - sent_s
+        delay_s = self.now_s() - sent_s
         self._round_trip_s = min(self._round_trip_s, delay_s)
         delay_s_max = self._round_trip_s + QUEUE_S_MAX
         if delay_s > delay_s_max and all_bytes > BYTES_MIN:

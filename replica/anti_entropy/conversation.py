@@ -93,7 +93,7 @@ class Conversation:
         self._steps: asyncio.Queue[Step] = asyncio.Queue()
         self._outbox: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
         self._unread_answers = self._unread_bytes = 0  # in the outbox
-        self._has_stopped = False  # sending
+        self._has_stopped = False  # true once nothing more is sent
         self._has_room = asyncio.Event()  # the outbox has room for answers, or nothing more is sent
         self._has_room.set()
         self._sending_since_s: float | None = None  # since when a message waits for the peer to read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import partial
 from unittest.mock import Mock
 
@@ -211,29 +211,36 @@ def test_a_broken_stream_ends_the_session_although_the_peer_has_not_read_much(
     assert peer.running.result().code == PeerRefusalCode.UNREACHABLE
 
 
-def test_a_peer_that_acknowledges_without_reading_fills_no_memory(
-    loop: EventLoop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The peer asks for a new plan again and again, so the log would wait for the peer many times."""
-    monkeypatch.setattr(conversation, "UNREAD_BYTES_MAX", 100_000)
+def begin_with_small_batches(
+    loop: EventLoop, monkeypatch: pytest.MonkeyPatch, frames: Iterable[Frame] = ()
+) -> SlowPeer:
+    """Run a session of a replica that has ten batches to send. The peer sends its hello, and then `frames`."""
     monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 10)
     one, two = Cluster(2)
     for number in range(100):
         one.note(f"a{number}", "p")
     session = session_of(one, RULES, initiator=True)
-    (hello,) = session_of(two, RULES, initiator=False).start()
+    hello = session_of(two, RULES, initiator=False).start()
     peer = SlowPeer()
     listener = Listener(lambda _hello: None, lambda _hello: None, lambda _report: None)
 
     async def begin() -> asyncio.Task[Report]:
         side = Conversation(loop, session, peer.write, listener, 0.0, NOT_RECORDING.session("two"))
-        peer.sends.put_nowait(encode(hello))
-        for plan in range(100):
-            for replan in (False, True):
-                peer.sends.put_nowait(encode(Ack(plan, replan=replan, csn=0, vector={})))
+        for frame in (*hello, *frames):
+            peer.sends.put_nowait(encode(frame))
         return asyncio.create_task(side.run(peer.messages()))
 
     peer.running = loop.wait(begin())
+    return peer
+
+
+def test_a_peer_that_acknowledges_without_reading_fills_no_memory(
+    loop: EventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer asks for a new plan again and again, so the log would wait for the peer many times."""
+    monkeypatch.setattr(conversation, "UNREAD_BYTES_MAX", 100_000)
+    acks = [Ack(plan, replan=replan, csn=0, vector={}) for plan in range(100) for replan in (False, True)]
+    peer = begin_with_small_batches(loop, monkeypatch, acks)
 
     def has_stopped() -> bool:
         before = peer.taken
@@ -262,20 +269,6 @@ def test_a_session_sends_its_first_frames_before_it_makes_the_others(monkeypatch
 
 
 def test_the_window_is_filled_before_an_acknowledgement_comes(loop: EventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "BATCH_COUNT_MAX", 10)
-    one, two = Cluster(2)
-    for number in range(100):
-        one.note(f"a{number}", "p")
-    session = session_of(one, RULES, initiator=True)
-    (hello,) = session_of(two, RULES, initiator=False).start()
-    peer = SlowPeer()
-    listener = Listener(lambda _hello: None, lambda _hello: None, lambda _report: None)
-
-    async def begin() -> asyncio.Task[Report]:
-        side = Conversation(loop, session, peer.write, listener, 0.0, NOT_RECORDING.session("two"))
-        peer.sends.put_nowait(encode(hello))
-        peer.reads.set()
-        return asyncio.create_task(side.run(peer.messages()))
-
-    peer.running = loop.wait(begin())
+    peer = begin_with_small_batches(loop, monkeypatch)
+    loop.soon(peer.reads.set)
     wait_until(lambda: peer.read.count("batch") == 10)
